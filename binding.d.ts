@@ -1,0 +1,145 @@
+/**
+ * The contract between the TypeScript of this package and what computes for it.
+ *
+ * Two things satisfy it: the native addon (`native/addon`) and the plain TypeScript fallback
+ * (`src/fallback`). Every shape has been checked by the caller (`src/functional`); a backend may
+ * still refuse one, with an error that carries a `code`, and must never crash on it.
+ *
+ * Every operation is enqueued and returns at once with the storages of its results. What goes wrong
+ * while it runs (out of memory, a fault of the device) is kept by those storages, passed on to what is
+ * computed from them, and thrown by `data()` or `dataSync()`.
+ */
+
+/** float32 elements in the memory of one backend. Immutable to callers. */
+export interface Storage {
+  /** Number of float32 elements. */
+  readonly length: number;
+  readonly disposed: boolean;
+  /** The elements in row-major order, once they have been computed. */
+  data(): Promise<Float32Array<ArrayBuffer>>;
+  /** The same; blocks the calling thread until then. */
+  dataSync(): Float32Array<ArrayBuffer>;
+  /** Drops this handle; memory goes when no queued operation needs it any more. Idempotent. */
+  dispose(): void;
+}
+
+/** A row-major shape. */
+export type Shape = readonly number[];
+export type Pair = readonly [number, number];
+
+export type UnaryOp = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu';
+export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
+export type ReduceOp = 'sum' | 'mean' | 'max';
+export type Precision = 'highest' | 'high' | 'medium';
+
+export interface Conv2dArguments {
+  x: Storage;
+  /** [batch, inChannels, height, width] */
+  xShape: Shape;
+  /** [outChannels, inChannels, kernelHeight, kernelWidth] */
+  weight: Storage;
+  weightShape: Shape;
+  /** [outChannels] */
+  bias: Storage | null;
+  stride: Pair;
+  /** Zeros added on both sides of height and of width. */
+  padding: Pair;
+  dilation: Pair;
+  precision: Precision;
+}
+
+/** One layer over a whole sequence; a single step is a sequence of time = 1. */
+export interface ConvLstmArguments {
+  batch: number;
+  time: number;
+  /** x and output are [time, batch, ...] when true, else [batch, time, ...]. */
+  timeMajor: boolean;
+  inputDim: number;
+  hiddenDim: number;
+  height: number;
+  width: number;
+  kernelHeight: number;
+  kernelWidth: number;
+  /** [batch, time, inputDim, height, width] */
+  x: Storage;
+  /** [4 * hiddenDim, inputDim + hiddenDim, kernelHeight, kernelWidth], gates packed i, f, o, g. */
+  weight: Storage;
+  /** [4 * hiddenDim] */
+  bias: Storage | null;
+  peephole: 'none' | 'channel' | 'spatial';
+  /** [hiddenDim] for `channel`, [hiddenDim, height, width] for `spatial`, null for `none`. */
+  wci: Storage | null;
+  wcf: Storage | null;
+  wco: Storage | null;
+  /** [batch, hiddenDim, height, width]; null is zeros. */
+  h0: Storage | null;
+  c0: Storage | null;
+  precision: Precision;
+}
+
+export interface ConvLstmResult {
+  /** h of every step: [batch, time, hiddenDim, height, width], time first when timeMajor. */
+  output: Storage;
+  /** h and c after the last step: [batch, hiddenDim, height, width]. */
+  h: Storage;
+  c: Storage;
+}
+
+/** The operations of one device. */
+export interface Backend {
+  /** Copies `values` before it returns. */
+  upload(values: Float32Array): Storage;
+  fill(length: number, value: number): Storage;
+  /** `alpha` is the negative slope of leakyRelu; ignored by the others. */
+  unary(op: UnaryOp, x: Storage, alpha: number): Storage;
+  /** Both shapes broadcast to `outShape` by NumPy's rules. */
+  binary(op: BinaryOp, a: Storage, aShape: Shape, b: Storage, bShape: Shape, outShape: Shape): Storage;
+  /** `axes` are non-negative, ascending, unique. Kept or dropped dimensions are the caller's business. */
+  reduce(op: ReduceOp, x: Storage, shape: Shape, axes: readonly number[]): Storage;
+  permute(x: Storage, shape: Shape, order: readonly number[]): Storage;
+  /** Element k of axis a of the result is element starts[a] + k * steps[a]; steps >= 1. */
+  slice(x: Storage, shape: Shape, starts: readonly number[], sizes: readonly number[], steps: readonly number[]): Storage;
+  concat(parts: readonly Storage[], shapes: readonly Shape[], axis: number): Storage;
+  conv2d(args: Conv2dArguments): Storage;
+  convLstm(args: ConvLstmArguments): ConvLstmResult;
+}
+
+export interface GpuInfo {
+  name: string;
+  computeCapability: string;
+  memoryBytes: number;
+}
+
+export interface AddonInfo {
+  version: string;
+  cpu: {
+    /** The processor's features that matter here, e.g. `avx2`, `avx512f`, `avx512bf16`, `amx-bf16`. */
+    features: string[];
+    /** The instruction set in use: the best the machine has, or what CONVLSTM_ISA asked for. */
+    isa: string;
+    /** All that this machine can run, best first: valid values of CONVLSTM_ISA. */
+    isas: string[];
+    threads: number;
+  };
+  cuda: {
+    devices: GpuInfo[];
+    /** Why there is no device; empty when there is one. */
+    reason: string;
+  };
+  /** ConvLSTM kernels chosen so far in this process, e.g. `W1-shape -> winograd-f4x4-3x3 f32 avx512`. */
+  kernels: string[];
+  memory: {
+    /** Bytes of live storages, and bytes kept for reuse. */
+    liveBytes: number;
+    cachedBytes: number;
+  };
+}
+
+/** What `native/addon` exports. */
+export interface Addon {
+  /** The CPU engine. */
+  cpu: Backend;
+  info(): AddonInfo;
+  /** Gives the memory that is kept for reuse back to the system. */
+  emptyCache(): void;
+}

@@ -1,0 +1,74 @@
+// What a tensor of the public face holds: float32 elements that a queued operation fills.
+#ifndef CONVLSTM_CORE_STORAGE_H_
+#define CONVLSTM_CORE_STORAGE_H_
+
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/buffer.h"
+
+namespace convlstm {
+
+// How the elements lie in memory. The logical order is always row-major; the ConvLSTM kernels work
+// on channels-last frames and leave their results so, and whoever needs rows converts (download
+// does it while it copies, so that a sequence is never converted twice).
+struct ChannelsLast {
+  int64_t frames;  // product of the dimensions before the channels
+  int64_t channels;
+  int64_t pixels;  // height * width
+};
+
+// Made on the JavaScript thread; everything else is touched by the queue's thread only, in queue
+// order, which is why there is no lock.
+class Storage {
+ public:
+  explicit Storage(int64_t elements) : elements_(elements) {}
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  int64_t elements() const { return elements_; }
+  size_t bytes() const { return static_cast<size_t>(elements_) * sizeof(float); }
+
+  // For the operation that fills this storage: allocates, row-major until said otherwise.
+  float* Allocate();
+  float* AllocateChannelsLast(const ChannelsLast& layout);
+  // The elements as they lie. Throws the error this storage was left with, if any.
+  const float* data() const;
+  bool channels_last() const { return channels_last_; }
+  const ChannelsLast& layout() const { return layout_; }
+
+  // Row-major elements; converts this storage in place when it is channels-last.
+  const float* RowMajor();
+  // Copies the elements in row-major order to `out` without changing this storage.
+  void CopyRowMajor(float* out) const;
+
+  // No element is larger than 1 in magnitude, by construction (sigmoid, tanh, h of a ConvLSTM).
+  bool bounded_by_one() const { return bounded_by_one_; }
+  void set_bounded_by_one() { bounded_by_one_ = true; }
+
+  // An operation that failed leaves its results with the error.
+  void Fail(std::exception_ptr error) { error_ = std::move(error); }
+  void ThrowIfFailed() const;
+
+  // Forms derived from the elements (packed weights), by a name that says all they depend on; made
+  // once and kept as long as the storage. An in-place write must clear them.
+  std::map<std::string, std::shared_ptr<const void>>& derived() { return derived_; }
+
+ private:
+  int64_t elements_;
+  Buffer buffer_;
+  bool channels_last_ = false;
+  ChannelsLast layout_{};
+  bool bounded_by_one_ = false;
+  std::exception_ptr error_;
+  std::map<std::string, std::shared_ptr<const void>> derived_;
+};
+
+using StoragePtr = std::shared_ptr<Storage>;
+
+}  // namespace convlstm
+
+#endif  // CONVLSTM_CORE_STORAGE_H_
