@@ -29,6 +29,10 @@ std::vector<std::string> CpuFeatureNames();
 // Best first; ends with kPortable. Without kEmulatedAmx.
 std::vector<Isa> AvailableIsas();
 
+// Whose vector code runs beside the tiles: kAmx and kEmulatedAmx become the machine's best set
+// without tiles, the others stay.
+Isa SimdIsa(Isa isa);
+
 // CONVLSTM_ISA is read once. Throws Error(kOption) when it names none of AvailableIsas() nor
 // "emulated-amx"; the message lists them.
 Isa CurrentIsa();

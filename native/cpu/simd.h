@@ -1,0 +1,40 @@
+// Highway's set-up for this backend: which targets a file that includes hwy/foreach_target.h is
+// compiled for, and how one of them is picked at run time. Include it first in such a file:
+//
+//   #undef HWY_TARGET_INCLUDE
+//   #define HWY_TARGET_INCLUDE "cpu/this_file.cc"
+//   #include "cpu/simd.h"
+//   #include "hwy/foreach_target.h"
+//   #include "hwy/highway.h"
+//
+// Only Highway's headers are used: HWY_DYNAMIC_DISPATCH would need its library.
+#ifndef CONVLSTM_CPU_SIMD_H_
+#define CONVLSTM_CPU_SIMD_H_
+
+#include "cpu/isa.h"
+
+// The targets wanted are AVX3 (our avx512), AVX2, NEON and EMU128 (portable, compiled everywhere).
+#define HWY_COMPILE_ALL_ATTAINABLE
+#define HWY_DISABLED_TARGETS \
+  (HWY_SSSE3 | HWY_SSE4 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_SCALAR)
+// Highway distrusts EMU128 under GCC before 12.3 because of one wrongly compiled 16-bit multiply
+// (GCC bug 106322); this backend has none.
+#define HWY_BROKEN_EMU128 0
+
+#include "hwy/detect_targets.h"
+
+// CONVLSTM_SIMD(isa, Function) is N_AVX2::Function, N_EMU128::Function, ...; use it in the part of
+// the file under #if HWY_ONCE, in the namespace around HWY_NAMESPACE.
+#if HWY_ARCH_X86
+#define CONVLSTM_SIMD(isa, function)               \
+  (SimdIsa(isa) == Isa::kAvx512 ? N_AVX3::function \
+   : SimdIsa(isa) == Isa::kAvx2 ? N_AVX2::function \
+                                : N_EMU128::function)
+#elif HWY_ARCH_ARM
+#define CONVLSTM_SIMD(isa, function) \
+  (SimdIsa(isa) == Isa::kNeon ? N_NEON::function : N_EMU128::function)
+#else
+#define CONVLSTM_SIMD(isa, function) N_EMU128::function
+#endif
+
+#endif  // CONVLSTM_CPU_SIMD_H_
