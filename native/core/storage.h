@@ -14,7 +14,7 @@ namespace convlstm {
 
 // How the elements lie in memory. The logical order is always row-major; the ConvLSTM kernels work
 // on channels-last frames and leave their results so, and whoever needs rows converts (download
-// does it while it copies, so that a sequence is never converted twice).
+// does it while it copies, so that a sequence is never converted twice). cpu/layout.h converts.
 struct ChannelsLast {
   int64_t frames;  // product of the dimensions before the channels
   int64_t channels;
@@ -40,10 +40,8 @@ class Storage {
   bool channels_last() const { return channels_last_; }
   const ChannelsLast& layout() const { return layout_; }
 
-  // Row-major elements; converts this storage in place when it is channels-last.
-  const float* RowMajor();
-  // Copies the elements in row-major order to `out` without changing this storage.
-  void CopyRowMajor(float* out) const;
+  // Puts the same elements, converted, in the place of what Allocate gave.
+  void ReplaceByRowMajor(Buffer buffer);
 
   // No element is larger than 1 in magnitude, by construction (sigmoid, tanh, h of a ConvLSTM).
   bool bounded_by_one() const { return bounded_by_one_; }

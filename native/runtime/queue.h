@@ -3,6 +3,8 @@
 #ifndef CONVLSTM_RUNTIME_QUEUE_H_
 #define CONVLSTM_RUNTIME_QUEUE_H_
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -10,6 +12,9 @@ namespace convlstm {
 
 class Queue {
  public:
+  // The place of a task in the queue; tickets ascend.
+  using Ticket = uint64_t;
+
   Queue();
   ~Queue();
   Queue(const Queue&) = delete;
@@ -17,10 +22,19 @@ class Queue {
 
   // Thread-safe; returns at once. A task must not throw: operations leave their error in their
   // results.
-  void Enqueue(std::function<void()> task);
+  Ticket Enqueue(std::function<void()> task);
+
+  // Whether this task and all before it have run; what they wrote is then visible here.
+  bool Done(Ticket ticket) const;
+
+  // Spins until Done(ticket), at most for `time`; returns Done(ticket).
+  bool SpinUntilDone(Ticket ticket, std::chrono::microseconds time) const;
+
+  // Blocks until Done(ticket).
+  void Wait(Ticket ticket) const;
 
   // Blocks until every task enqueued before has run.
-  void Drain();
+  void Drain() const;
 
  private:
   struct Shared;

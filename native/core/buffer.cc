@@ -1,0 +1,212 @@
+#include "core/buffer.h"
+
+#include <algorithm>
+#include <bit>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "core/system.h"
+
+#if !defined(_WIN32)
+#include <sys/mman.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+namespace convlstm {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kMaxCachedBytes = size_t{1} << 30;
+constexpr size_t kMaxRequest = size_t{1} << 46;
+
+// Sixteen sizes per power of two: at most 1/16 of a block is waste, and the frames of one network,
+// which differ little, find each other's blocks.
+size_t BlockBytes(size_t bytes) {
+  const size_t needed = bytes + kBufferAlignment;
+  const size_t step = std::max(kBufferAlignment, std::bit_floor(needed) / 16);
+  return (needed + step - 1) / step * step;
+}
+
+// Large blocks come straight from the system: they go back to it whole, and one page fault brings
+// 2 MiB. Returns null when there is no memory.
+void* SystemAllocate(size_t bytes) {
+#if !defined(_WIN32)
+  if (bytes >= kHugePage) {
+    const size_t padded = bytes + kHugePage;
+    void* mapping =
+        mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED) return nullptr;
+    char* begin = static_cast<char*>(mapping);
+    const size_t misaligned = reinterpret_cast<uintptr_t>(begin) % kHugePage;
+    const size_t before = misaligned == 0 ? 0 : kHugePage - misaligned;
+    if (before > 0) munmap(begin, before);
+    if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
+#if defined(MADV_HUGEPAGE)
+    madvise(begin + before, bytes, MADV_HUGEPAGE);
+#endif
+    return begin + before;
+  }
+#endif
+  return ::operator new (bytes, std::align_val_t{kBufferAlignment}, std::nothrow);
+}
+
+void SystemFree(void* data, size_t bytes) {
+  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
+#if !defined(_WIN32)
+  if (bytes >= kHugePage) {
+    munmap(data, bytes);
+    return;
+  }
+#endif
+  ::operator delete (data, std::align_val_t{kBufferAlignment});
+}
+
+class BlockCache {
+ public:
+  void* Take(size_t requested, size_t block_bytes) {
+    std::lock_guard lock(mutex_);
+    void* data = TakeFree(block_bytes);
+    if (!data) {
+      // Past the limit the system would not refuse but kill the process.
+      if (live_bytes_ + block_bytes + cached_bytes_ > memory_limit_) FreeAll();
+      if (live_bytes_ + block_bytes <= memory_limit_) data = SystemAllocate(block_bytes);
+      if (!data && cached_bytes_ > 0) {
+        FreeAll();
+        data = SystemAllocate(block_bytes);
+      }
+      if (!data) ThrowOutOfMemory(requested);
+    }
+    live_bytes_ += block_bytes;
+    return data;
+  }
+
+  void Give(void* data, size_t block_bytes) {
+    std::lock_guard lock(mutex_);
+    live_bytes_ -= block_bytes;
+    if (block_bytes > max_cached_bytes_) {
+      SystemFree(data, block_bytes);
+      return;
+    }
+    free_[block_bytes].push_back({data, next_age_++});
+    cached_bytes_ += block_bytes;
+    while (cached_bytes_ > max_cached_bytes_) FreeOldest();
+  }
+
+  void Empty() {
+    std::lock_guard lock(mutex_);
+    FreeAll();
+  }
+
+  BufferStatistics Statistics() {
+    std::lock_guard lock(mutex_);
+    return {live_bytes_, cached_bytes_};
+  }
+
+ private:
+  struct Block {
+    void* data;
+    uint64_t age;
+  };
+
+  // The block that was given back last: the one most likely to be in the cache of the processor.
+  void* TakeFree(size_t block_bytes) {
+    const auto found = free_.find(block_bytes);
+    if (found == free_.end() || found->second.empty()) return nullptr;
+    void* data = found->second.back().data;
+    found->second.pop_back();
+    cached_bytes_ -= block_bytes;
+    return data;
+  }
+
+  void FreeOldest() {
+    auto oldest = free_.end();
+    for (auto it = free_.begin(); it != free_.end(); ++it) {
+      if (it->second.empty()) continue;
+      if (oldest == free_.end() || it->second.front().age < oldest->second.front().age) oldest = it;
+    }
+    SystemFree(oldest->second.front().data, oldest->first);
+    oldest->second.pop_front();
+    cached_bytes_ -= oldest->first;
+  }
+
+  void FreeAll() {
+    for (auto& [bytes, blocks] : free_) {
+      for (const Block& block : blocks) SystemFree(block.data, bytes);
+    }
+    free_.clear();
+    cached_bytes_ = 0;
+  }
+
+  [[noreturn]] void ThrowOutOfMemory(size_t requested) const {
+    throw Error(ErrorCode::kOutOfMemory, "out of memory: asked for " + std::to_string(requested) +
+                                             " bytes with " + std::to_string(live_bytes_) +
+                                             " bytes live and a limit of " +
+                                             std::to_string(memory_limit_) + " bytes");
+  }
+
+  const size_t memory_limit_ = MemoryLimit();
+  const size_t max_cached_bytes_ = std::min(kMaxCachedBytes, memory_limit_ / 4);
+  std::mutex mutex_;
+  std::map<size_t, std::deque<Block>> free_;  // by exact size; the block given back last at the end
+  size_t live_bytes_ = 0;
+  size_t cached_bytes_ = 0;
+  uint64_t next_age_ = 0;
+};
+
+// Never destroyed: the queue's thread may hold buffers while the process exits.
+BlockCache& Cache() {
+  static BlockCache& cache = *std::make_unique<BlockCache>().release();
+  return cache;
+}
+
+}  // namespace
+
+Buffer::Buffer(Buffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      block_bytes_(std::exchange(other.block_bytes_, 0)) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(block_bytes_, other.block_bytes_);
+  return *this;
+}
+
+Buffer::~Buffer() {
+  if (!data_) return;
+  ASAN_POISON_MEMORY_REGION(data_, block_bytes_);
+  Cache().Give(data_, block_bytes_);
+}
+
+Buffer Buffer::Allocate(size_t bytes) {
+  if (bytes > kMaxRequest) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "out of memory: asked for " + std::to_string(bytes) + " bytes");
+  }
+  Buffer buffer;
+  const size_t block_bytes = BlockBytes(bytes);
+  buffer.data_ = Cache().Take(bytes, block_bytes);
+  buffer.bytes_ = bytes;
+  buffer.block_bytes_ = block_bytes;
+  // Reads of kBufferAlignment bytes past the end are allowed, and so cannot be caught.
+  ASAN_UNPOISON_MEMORY_REGION(buffer.data_, bytes + kBufferAlignment);
+  return buffer;
+}
+
+BufferStatistics GetBufferStatistics() { return Cache().Statistics(); }
+
+void EmptyBufferCache() { Cache().Empty(); }
+
+}  // namespace convlstm

@@ -1,0 +1,102 @@
+#include "core/system.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <thread>
+
+#if defined(_WIN32)
+#define NOMINMAX
+#include <windows.h>
+#else
+#include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace convlstm {
+namespace {
+
+#if defined(__linux__)
+const std::string kControlGroups = "/sys/fs/cgroup";
+
+// Calls `visit(folder)` for this process's control group (version 2) and every group above it: the
+// narrowest limit on the way counts. In a container the group's own folder is the root.
+template <typename Visitor>
+void VisitControlGroups(const Visitor& visit) {
+  std::ifstream groups("/proc/self/cgroup");
+  std::string path;
+  for (std::string line; std::getline(groups, line);) {
+    if (line.starts_with("0::/")) path = line.substr(3);
+  }
+  if (path == "/") path.clear();
+  while (true) {
+    visit(kControlGroups + path);
+    if (path.empty()) return;
+    path.resize(path.rfind('/'));
+  }
+}
+
+size_t ControlGroupMemory() {
+  size_t limit = std::numeric_limits<size_t>::max();
+  const auto read = [&limit](const std::string& path) {
+    size_t bytes;
+    if (std::ifstream file(path); file >> bytes) limit = std::min(limit, bytes);
+  };
+  VisitControlGroups([&](const std::string& folder) { read(folder + "/memory.max"); });
+  read(kControlGroups + "/memory/memory.limit_in_bytes");  // version 1
+  return limit;
+}
+
+double ControlGroupProcessors() {
+  double limit = std::numeric_limits<double>::infinity();
+  const auto take = [&limit](double quota, double period) {
+    if (quota > 0 && period > 0) limit = std::min(limit, quota / period);
+  };
+  VisitControlGroups([&](const std::string& folder) {
+    double quota, period;
+    if (std::ifstream file(folder + "/cpu.max"); file >> quota >> period) take(quota, period);
+  });
+  double quota, period;  // version 1
+  std::ifstream quota_file(kControlGroups + "/cpu/cpu.cfs_quota_us");
+  std::ifstream period_file(kControlGroups + "/cpu/cpu.cfs_period_us");
+  if (quota_file >> quota && period_file >> period) take(quota, period);
+  return limit;
+}
+#endif
+
+size_t MachineMemory() {
+#if defined(_WIN32)
+  MEMORYSTATUSEX status{};
+  status.dwLength = sizeof(status);
+  GlobalMemoryStatusEx(&status);
+  return static_cast<size_t>(status.ullTotalPhys);
+#else
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+#endif
+}
+
+}  // namespace
+
+size_t MemoryLimit() {
+#if defined(__linux__)
+  return std::min(MachineMemory(), ControlGroupMemory());
+#else
+  return MachineMemory();
+#endif
+}
+
+int AvailableProcessors() {
+  int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+#if defined(__linux__)
+  cpu_set_t mask;
+  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) processors = CPU_COUNT(&mask);
+  processors = static_cast<int>(std::min<double>(processors, std::ceil(ControlGroupProcessors())));
+#endif
+  return std::max(1, processors);
+}
+
+}  // namespace convlstm

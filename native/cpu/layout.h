@@ -1,0 +1,27 @@
+// Between row-major order and channels-last frames.
+#ifndef CONVLSTM_CPU_LAYOUT_H_
+#define CONVLSTM_CPU_LAYOUT_H_
+
+#include <cstdint>
+
+#include "core/storage.h"
+#include "cpu/thread_pool.h"
+
+namespace convlstm::cpu {
+
+// out[frame][column][row] = in[frame][row][column], near memory bandwidth. `in` and `out` do not
+// overlap and need no alignment.
+//   row-major to channels-last: rows = channels, columns = pixels
+//   channels-last to row-major: rows = pixels, columns = channels
+void TransposeFrames(int64_t frames, int64_t rows, int64_t columns, const float* in, float* out,
+                     ThreadPool& pool);
+
+// The elements in row-major order; converts the storage in place when it is channels-last.
+const float* RowMajor(Storage& storage, ThreadPool& pool);
+
+// Copies the elements in row-major order to `out` without changing the storage.
+void CopyRowMajor(const Storage& storage, float* out, ThreadPool& pool);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_LAYOUT_H_
