@@ -27,7 +27,16 @@ export interface Storage {
 export type Shape = readonly number[];
 export type Pair = readonly [number, number];
 
-export type UnaryOp = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu';
+export type UnaryOp =
+  | 'neg'
+  | 'abs'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'sigmoid'
+  | 'tanh'
+  | 'relu'
+  | 'leakyRelu';
 export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
 export type ReduceOp = 'sum' | 'mean' | 'max';
 export type Precision = 'highest' | 'high' | 'medium';
@@ -93,12 +102,25 @@ export interface Backend {
   /** `alpha` is the negative slope of leakyRelu; ignored by the others. */
   unary(op: UnaryOp, x: Storage, alpha: number): Storage;
   /** Both shapes broadcast to `outShape` by NumPy's rules. */
-  binary(op: BinaryOp, a: Storage, aShape: Shape, b: Storage, bShape: Shape, outShape: Shape): Storage;
+  binary(
+    op: BinaryOp,
+    a: Storage,
+    aShape: Shape,
+    b: Storage,
+    bShape: Shape,
+    outShape: Shape,
+  ): Storage;
   /** `axes` are non-negative, ascending, unique. Kept or dropped dimensions are the caller's business. */
   reduce(op: ReduceOp, x: Storage, shape: Shape, axes: readonly number[]): Storage;
   permute(x: Storage, shape: Shape, order: readonly number[]): Storage;
   /** Element k of axis a of the result is element starts[a] + k * steps[a]; steps >= 1. */
-  slice(x: Storage, shape: Shape, starts: readonly number[], sizes: readonly number[], steps: readonly number[]): Storage;
+  slice(
+    x: Storage,
+    shape: Shape,
+    starts: readonly number[],
+    sizes: readonly number[],
+    steps: readonly number[],
+  ): Storage;
   concat(parts: readonly Storage[], shapes: readonly Shape[], axis: number): Storage;
   conv2d(args: Conv2dArguments): Storage;
   convLstm(args: ConvLstmArguments): ConvLstmResult;

@@ -1,0 +1,146 @@
+// The packed tarball, as a user meets it: installed in an empty folder with no network, no install
+// scripts and no compiler, it computes natively; and publint and attw find nothing.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const MAX_BYTES = 10e6;
+const WANTED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'binding.d.ts',
+  'CMakeLists.txt',
+  'dist/index.js',
+  'dist/index.d.ts',
+  'dist/cli/main.js',
+];
+const UNWANTED =
+  /^(test|bench|examples|docs|src|scripts|build|coverage|node_modules|\.ci|\.github)\//;
+
+const PROGRAM = `
+import { backendInfo, ConvLSTM, Tensor } from 'convlstm';
+const net = new ConvLSTM({ inputDim: 1, hiddenDim: [4], kernelSize: 3, numLayers: 1, batchFirst: true });
+const x = Tensor.ones([1, 10, 1, 16, 16]);
+const { outputs, states } = net.forward(x);
+const y = await outputs[0].data();
+const stream = net.stream();
+stream.step(Tensor.ones([1, 1, 16, 16]));
+if (y.length !== 10 * 4 * 16 * 16 || !y.every(Number.isFinite) || states.length !== 1) process.exit(1);
+console.log(JSON.stringify(backendInfo()));
+`;
+
+const root = path.dirname(import.meta.dirname);
+const work = mkdtempSync(path.join(tmpdir(), 'convlstm-package-'));
+const quiet = ['--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier'];
+
+function run(command, args, options = {}) {
+  return execFileSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    shell: process.platform === 'win32',
+    ...options,
+  });
+}
+
+/** Packs what lies in `folder` into `work`. */
+function pack(folder) {
+  const args = ['pack', folder, '--json', '--ignore-scripts', '--pack-destination', work, ...quiet];
+  const [summary] = JSON.parse(run('npm', args));
+  return { ...summary, file: path.join(work, summary.filename) };
+}
+
+/** Our dependencies at run time, with theirs, as they lie in node_modules. */
+function runtimeDependencies() {
+  const listed = JSON.parse(
+    run('npm', ['ls', '--omit=dev', '--all', '--json', '--long', ...quiet]),
+  );
+  const folders = new Map();
+  const visit = (node) => {
+    for (const dependency of Object.values(node.dependencies ?? {})) {
+      if (dependency.path && !dependency.missing) folders.set(dependency.path, dependency);
+      visit(dependency);
+    }
+  };
+  visit(listed);
+  return [...folders.keys()];
+}
+
+/** A PATH that holds node, npm and a shell, and nothing that compiles. */
+function barePath() {
+  const folder = path.join(work, 'bin');
+  mkdirSync(folder);
+  const node = path.dirname(process.execPath);
+  for (const name of ['node', 'npm', 'npx'])
+    symlinkSync(path.join(node, name), path.join(folder, name));
+  symlinkSync('/bin/sh', path.join(folder, 'sh'));
+  return folder;
+}
+
+function checkContents(tarball) {
+  const files = tarball.files.map((entry) => entry.path);
+  for (const file of WANTED) assert.ok(files.includes(file), `the tarball lacks ${file}`);
+  assert.ok(
+    files.some((file) => /^prebuilds\/.*\.node$/.test(file)),
+    'the tarball holds no binary',
+  );
+  assert.deepEqual(
+    files.filter((file) => UNWANTED.test(file)),
+    [],
+  );
+  assert.ok(tarball.size < MAX_BYTES, `the tarball has ${tarball.size} bytes, over ${MAX_BYTES}`);
+  const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  for (const script of ['preinstall', 'install', 'postinstall'])
+    assert.ok(!(script in manifest.scripts));
+  const size = (tarball.size / 1e6).toFixed(2);
+  const unpacked = (tarball.unpackedSize / 1e6).toFixed(2);
+  console.log(
+    `${tarball.filename}: ${files.length} files, ${size} MB packed, ${unpacked} MB unpacked`,
+  );
+}
+
+function checkInstalled(tarball) {
+  const dependencies = runtimeDependencies().map((folder) => pack(folder).file);
+  const app = path.join(work, 'app');
+  mkdirSync(app);
+  writeFileSync(path.join(app, 'package.json'), '{ "private": true, "type": "module" }\n');
+  const env = { PATH: barePath(), HOME: work, npm_config_cache: path.join(work, 'empty-cache') };
+  const args = [
+    'install',
+    '--offline',
+    '--ignore-scripts',
+    ...quiet,
+    tarball.file,
+    ...dependencies,
+  ];
+  run('npm', args, { cwd: app, env });
+
+  writeFileSync(path.join(app, 'program.js'), PROGRAM);
+  const info = JSON.parse(run('node', ['program.js'], { cwd: app, env }));
+  console.log(`a program in an empty folder: ${JSON.stringify(info).slice(0, 300)}`);
+  assert.match(JSON.stringify(info), /prebuilds/, 'the program did not run on the packed binary');
+  console.log(run('npx', ['--offline', 'convlstm', 'info'], { cwd: app, env }));
+  assert.ok(statSync(path.join(app, 'node_modules', 'convlstm', 'README.md')).size > 0);
+}
+
+try {
+  const tarball = pack(root);
+  checkContents(tarball);
+  checkInstalled(tarball);
+  console.log(run('npx', ['publint', 'run', '--strict', tarball.file]));
+  console.log(run('npx', ['attw', tarball.file, '--profile', 'esm-only']));
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

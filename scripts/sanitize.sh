@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The native tests under sanitizers: scripts/sanitize.sh address,undefined | thread
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+sanitizers=$1
+build=build-${sanitizers//,/-}
+cmake -S . -B "$build" -DCONVLSTM_TESTS=ON -DCONVLSTM_SANITIZE="$sanitizers" -DCONVLSTM_CUDA=OFF \
+  -DCMAKE_BUILD_TYPE=Release
+cmake --build "$build" --parallel "$(nproc)"
+
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+ctest --test-dir "$build" --output-on-failure

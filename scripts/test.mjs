@@ -1,0 +1,82 @@
+// npm test: every test, JavaScript (vitest) and C++ (ctest), closed by one line of counts.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.dirname(import.meta.dirname);
+const report = path.join(root, '.cache', 'vitest.json');
+const nativeBuild = path.join(root, 'build-test');
+let passed = 0;
+let failed = 0;
+
+function run(command, args, options = {}) {
+  const shell = process.platform === 'win32';
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', shell, ...options });
+}
+
+/** The tests themselves report their failures; a step that does not even run them counts as one. */
+function count(numbers, status) {
+  passed += numbers.passed;
+  failed += numbers.failed;
+  if (status !== 0 && numbers.failed === 0) failed += 1;
+}
+
+function runVitest() {
+  mkdirSync(path.dirname(report), { recursive: true });
+  rmSync(report, { force: true });
+  const args = [
+    'vitest',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
+  const { status } = run('npx', args);
+  const numbers = { passed: 0, failed: 0 };
+  try {
+    const summary = JSON.parse(readFileSync(report, 'utf8'));
+    numbers.passed = summary.numPassedTests;
+    numbers.failed = summary.numFailedTests;
+  } catch (error) {
+    console.error(`vitest left no report: ${error.message}`);
+  }
+  count(numbers, status);
+}
+
+function runCtest() {
+  const configure = [
+    '-S',
+    '.',
+    '-B',
+    nativeBuild,
+    '-DCONVLSTM_TESTS=ON',
+    '-DCMAKE_BUILD_TYPE=Release',
+  ];
+  const build = ['--build', nativeBuild, '--parallel', '--config', 'Release'];
+  if (run('cmake', configure).status !== 0 || run('cmake', build).status !== 0) {
+    failed += 1;
+    return;
+  }
+  const args = ['--test-dir', nativeBuild, '--output-on-failure', '-C', 'Release'];
+  const { status, stdout } = run('ctest', args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  process.stdout.write(stdout);
+  const summary = /(\d+) tests? failed out of (\d+)/.exec(stdout);
+  const numbers = { passed: 0, failed: 0 };
+  if (summary) {
+    numbers.failed = Number(summary[1]);
+    numbers.passed = Number(summary[2]) - numbers.failed;
+  }
+  count(numbers, status);
+}
+
+if (run('npm', ['run', 'build:ts']).status === 0) {
+  runVitest();
+} else {
+  failed += 1;
+}
+runCtest();
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
