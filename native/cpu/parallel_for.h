@@ -1,0 +1,28 @@
+#ifndef CONVLSTM_CPU_PARALLEL_FOR_H_
+#define CONVLSTM_CPU_PARALLEL_FOR_H_
+
+#include "cpu/thread_pool.h"
+
+namespace convlstm::cpu {
+
+// Waking the pool costs about as much as this many elements of light work.
+inline constexpr int64_t kParallelElements = 32 * 1024;
+
+// Calls body(range) on disjoint ranges that make up [0, count): on the calling thread when the work
+// is small, else one range per thread. `elements` is the work of one of the count.
+template <typename Body>
+void ParallelFor(ThreadPool& pool, int64_t count, int64_t elements, const Body& body) {
+  if (count == 0) return;
+  if (pool.threads() == 1 || count == 1 || count * elements < kParallelElements) {
+    body(Range{0, count});
+    return;
+  }
+  pool.Run([&](int part) {
+    const Range range = SplitRange(count, part, pool.threads());
+    if (range.begin < range.end) body(range);
+  });
+}
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_PARALLEL_FOR_H_
