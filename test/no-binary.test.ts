@@ -1,0 +1,76 @@
+// The package without its binary: importing never throws, the fallback computes, backendInfo says why.
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import type { BackendInfo } from '../src/index.js';
+import { type ProgramOptions, runProgram } from './support/program.js';
+
+const root = path.dirname(import.meta.dirname);
+// Inside the checkout, where 'convlstm' means this package.
+const inside = path.join(root, '.cache');
+mkdirSync(inside, { recursive: true });
+const bare = mkdtempSync(path.join(tmpdir(), 'convlstm-bare-'));
+for (const each of ['dist', 'package.json']) {
+  cpSync(path.join(root, each), path.join(bare, each), { recursive: true });
+}
+symlinkSync(path.join(root, 'node_modules'), path.join(bare, 'node_modules'));
+afterAll(() => rmSync(bare, { recursive: true, force: true }));
+
+const program = `
+import { backendInfo, ConvLSTM, Tensor } from 'convlstm';
+const net = new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3, numLayers: 1, batchFirst: true });
+const y = await net.forward(Tensor.ones([1, 2, 1, 4, 4])).outputs[0].data();
+let cuda;
+try { net.to('cuda'); } catch (error) { cuda = [error.code, error.message]; }
+console.log(JSON.stringify({ info: backendInfo(), finite: y.every(Number.isFinite), cuda }));
+`;
+
+interface Report {
+  info: BackendInfo;
+  finite: boolean;
+  cuda: [string, string];
+}
+
+async function run(folder: string, options: ProgramOptions = {}): Promise<Report> {
+  const file = path.join(folder, 'no-binary-program.mjs');
+  writeFileSync(file, program);
+  try {
+    const { exitCode, stdout, stderr } = await runProgram(file, options);
+    expect(stderr).toBe('');
+    expect(exitCode).toBe(0);
+    return JSON.parse(stdout) as Report;
+  } finally {
+    rmSync(file);
+  }
+}
+
+it('where none was built or packed', async () => {
+  const { info, finite, cuda } = await run(bare);
+  expect(finite).toBe(true);
+  expect(info.binary).toMatchObject({ loaded: false, path: null });
+  expect(info.binary.reason).toContain('No native build was found');
+  expect(info.cpu.isa).toBe('javascript');
+  expect(cuda[0]).toBe('ERR_DEVICE');
+});
+
+it('where Node refuses addons', async () => {
+  const { info, finite } = await run(inside, { nodeArgs: ['--no-addons'] });
+  expect(finite).toBe(true);
+  expect(info.binary.loaded).toBe(false);
+  expect(info.binary.reason).toMatch(/addon/i);
+});
+
+it('CONVLSTM_DEVICE=javascript passes the binary by', async () => {
+  const { info, finite } = await run(inside, { env: { CONVLSTM_DEVICE: 'javascript' } });
+  expect(finite).toBe(true);
+  expect(info.device).toBe('javascript');
+});
+
+it('the binary of this checkout is found', async () => {
+  const { info } = await run(inside);
+  expect(info.binary).toMatchObject({ loaded: true, reason: '' });
+  expect(info.binary.version).toBe(info.version);
+  expect(info.cpu.isas).toContain(info.cpu.isa);
+  expect(info.cpu.isas.at(-1)).toBe('portable');
+});

@@ -1,0 +1,53 @@
+// However a process or a thread ends while the native thread computes, it ends cleanly.
+import { describe, expect, it } from 'vitest';
+import { runProgram } from '../support/program.js';
+
+describe('a process that ends in mid-call', () => {
+  it.each([
+    ['exit', 7, ''],
+    ['worker-exit', 7, ''],
+    ['throw', 1, 'Error: thrown in mid-call'],
+    ['reject', 1, 'Error: rejected in mid-call'],
+  ])('%s', async (how, code, message) => {
+    for (let round = 0; round < 3; round++) {
+      const result = await runProgram('busy', { args: [how] });
+      expect(result.signal).toBeNull();
+      expect(result.exitCode).toBe(code);
+      expect(result.stderr).toContain(message);
+      if (message === '') expect(result.stderr).toBe('');
+    }
+  });
+
+  it('waits for a promise that is pending when the program has no more lines', async () => {
+    const result = await runProgram('busy', { args: ['return'] });
+    expect(result).toEqual({ exitCode: 0, signal: null, stdout: '', stderr: '' });
+  });
+});
+
+describe('worker threads', () => {
+  it('compute the same, all at once', async () => {
+    const result = await runProgram('workers', { args: ['4'] });
+    expect(result.stderr).toBe('');
+    expect(result.exitCode).toBe(0);
+    const checksums: number[] = JSON.parse(result.stdout);
+    expect(checksums).toHaveLength(5);
+    expect(new Set(checksums).size).toBe(1);
+    expect(checksums[0]).not.toBe(0);
+  });
+
+  it('may be terminated in mid-call, 80 times', { timeout: 180_000 }, async () => {
+    const result = await runProgram('terminate', { args: ['80'], timeoutMs: 170_000 });
+    expect(result.signal).toBeNull();
+    expect(result.stderr).toBe('');
+    expect(JSON.parse(result.stdout)).toEqual({ terminated: 80, finite: true });
+    expect(result.exitCode).toBe(0);
+  });
+});
+
+it('the event loop turns while the native thread computes', async () => {
+  // A sanity check; bench/ measures. One blocked forward pass would be a delay of all it took.
+  const result = await runProgram('event-loop');
+  const { took, longest } = JSON.parse(result.stdout);
+  expect(took).toBeGreaterThan(100);
+  expect(longest).toBeLessThan(Math.max(60, took / 3));
+});

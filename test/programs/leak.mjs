@@ -1,0 +1,49 @@
+// leak.mjs forward|dispose|stream COUNT: does one thing COUNT times after warming up, and prints how
+// much the resident size grew meanwhile. Run with --expose-gc.
+import { ConvLSTM, Tensor } from 'convlstm';
+
+const [what, count] = [process.argv[2], Number(process.argv[3])];
+const net = new ConvLSTM({
+  inputDim: 1,
+  hiddenDim: [4],
+  kernelSize: 3,
+  numLayers: 1,
+  batchFirst: true,
+});
+const sequence = Tensor.ones([1, 4, 1, 16, 16]);
+const frame = Tensor.ones([1, 1, 16, 16]);
+const stream = net.stream();
+
+const actions = {
+  // Leaves its tensors to the collector.
+  async forward() {
+    await net.forward(sequence).outputs[0].data();
+  },
+  async dispose() {
+    const { outputs, states } = net.forward(sequence);
+    await outputs[0].data();
+    for (const tensor of [...outputs, ...states.flatMap(({ h, c }) => [h, c])]) tensor.dispose();
+  },
+  async stream() {
+    await stream.step(frame).data();
+  },
+};
+
+async function repeat(times) {
+  for (let done = 0; done < times; done++) await actions[what]();
+}
+
+/** Resident bytes once the collector and its finalizers have run. */
+async function settledBytes() {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return process.memoryUsage.rss();
+}
+
+await repeat(Math.ceil(count / 5));
+const before = await settledBytes();
+await repeat(count);
+const after = await settledBytes();
+console.log(JSON.stringify({ growth: after - before, before, after }));

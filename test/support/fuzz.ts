@@ -1,0 +1,51 @@
+import { expect } from 'vitest';
+import { ConvLSTMError, type ErrorCode } from '../../src/index.js';
+import { watchAllocations } from './allocations.js';
+import { Mutator } from './mutate.js';
+
+export interface FuzzOptions {
+  runs: number;
+  /** Run k mutates with seed + k: a failure says which. */
+  seed: number;
+  mutate(mutator: Mutator): Uint8Array;
+  read(bytes: Uint8Array): unknown;
+  /** What a refusal may say; any other error fails. */
+  codes: readonly ErrorCode[];
+  /** No single allocation may be larger, for a file of so many bytes. */
+  allocationLimit(fileBytes: number): number;
+}
+
+/** How often each outcome came: a code, or `read`. */
+export async function fuzz(options: FuzzOptions): Promise<Map<ErrorCode | 'read', number>> {
+  const { runs, seed, mutate, read, codes, allocationLimit } = options;
+  using allocations = watchAllocations();
+  const counts = new Map<ErrorCode | 'read', number>();
+
+  async function outcomeOf(bytes: Uint8Array): Promise<ErrorCode | 'read'> {
+    try {
+      await read(bytes);
+      return 'read';
+    } catch (error) {
+      if (error instanceof ConvLSTMError && codes.includes(error.code)) return error.code;
+      throw error;
+    }
+  }
+
+  for (let run = seed; run < seed + runs; run++) {
+    const bytes = mutate(new Mutator(run));
+    allocations.takeLargest();
+    try {
+      const outcome = await outcomeOf(bytes);
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+      const largest = allocations.takeLargest();
+      if (largest > allocationLimit(bytes.length)) throw new Error(`asked for ${largest} bytes`);
+    } catch (error) {
+      const file = Buffer.from(bytes).toString('base64');
+      throw new Error(`run ${run}, file ${file}: ${error}`, { cause: error });
+    }
+  }
+  // The mutations are neither all refused nor all harmless.
+  expect(counts.get('read') ?? 0).toBeGreaterThan(runs / 200);
+  expect(counts.get(codes[0]!) ?? 0).toBeGreaterThan(runs / 10);
+  return counts;
+}

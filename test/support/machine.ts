@@ -1,0 +1,32 @@
+// Vitest's global setup: asks the addon once what this machine can run.
+import { execFileSync } from 'node:child_process';
+import type { TestProject } from 'vitest/node';
+import type { AddonInfo } from '../../binding.js';
+
+export interface Machine {
+  /** Values of CONVLSTM_ISA that run here, best first; none without the addon. */
+  isas: string[];
+  cudaDevices: number;
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    machine: Machine;
+  }
+}
+
+function inspect(): Machine {
+  const program = `console.log(JSON.stringify(require('node-gyp-build')(process.cwd()).info()))`;
+  const { CONVLSTM_ISA: _isa, CONVLSTM_DEVICE: _device, ...env } = process.env;
+  try {
+    const options = { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] } as const;
+    const info = JSON.parse(execFileSync(process.execPath, ['-e', program], options)) as AddonInfo;
+    return { isas: info.cpu.isas, cudaDevices: info.cuda.devices.length };
+  } catch {
+    return { isas: [], cudaDevices: 0 };
+  }
+}
+
+export default function setup(project: TestProject): void {
+  project.provide('machine', inspect());
+}
