@@ -1,0 +1,80 @@
+/** From the name of a device to what computes on it. */
+import type { Backend } from '../binding.js';
+import { ConvLSTMError, toConvLSTMError } from './errors.js';
+import { fallback } from './fallback/index.js';
+import { nativeBinary } from './native.js';
+
+/**
+ * Where a tensor lives: `'cpu'` (the native engine, or the TypeScript fallback where no binary fits
+ * this machine), `'javascript'` (always the TypeScript fallback), `'cuda'` or `'cuda:1'`.
+ */
+export type Device = 'cpu' | 'javascript' | 'cuda' | `cuda:${number}`;
+
+const kCudaName = /^cuda(:(0|[1-9]\d{0,3}))?$/;
+const kDeviceNames = `'cpu', 'javascript', 'cuda' or 'cuda:N'`;
+
+function isDevice(name: string): name is Device {
+  return name === 'cpu' || name === 'javascript' || kCudaName.test(name);
+}
+
+let cpuBackend: Backend | undefined;
+
+function openCpu(): Backend {
+  const threads = process.env['CONVLSTM_THREADS'];
+  if (threads && !/^[1-9]\d{0,3}$/.test(threads)) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `CONVLSTM_THREADS: expected an integer from 1 to 9999, got '${threads}'`,
+    );
+  }
+  const { addon } = nativeBinary();
+  if (!addon) return fallback;
+  try {
+    addon.info(); // reads CONVLSTM_ISA, so that a bad value is refused here and not by data()
+  } catch (error) {
+    throw toConvLSTMError(error);
+  }
+  return addon.cpu;
+}
+
+function whyNoCuda(): string {
+  const { addon, reason } = nativeBinary();
+  if (!addon) return `no native binary is loaded: ${reason}`;
+  return addon.info().cuda.reason || 'this version computes on the CPU only';
+}
+
+/**
+ * The device that is used where none is named: CONVLSTM_DEVICE, else `'cpu'`.
+ *
+ * @internal
+ */
+export function defaultDevice(): Device {
+  const name = process.env['CONVLSTM_DEVICE'];
+  if (!name) return 'cpu';
+  if (!isDevice(name)) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `CONVLSTM_DEVICE: expected ${kDeviceNames}, got '${name}'`,
+    );
+  }
+  return name;
+}
+
+/**
+ * @internal
+ * @throws ConvLSTMError ERR_DEVICE for a device that is unknown or not there
+ */
+export function backendOf(device: Device): Backend {
+  if (device === 'cpu') {
+    cpuBackend ??= openCpu();
+    return cpuBackend;
+  }
+  if (device === 'javascript') return fallback;
+  if (!isDevice(device)) {
+    throw new ConvLSTMError(
+      'ERR_DEVICE',
+      `device: expected ${kDeviceNames}, got ${JSON.stringify(device)}`,
+    );
+  }
+  throw new ConvLSTMError('ERR_DEVICE', `device '${device}' is not available: ${whyNoCuda()}`);
+}

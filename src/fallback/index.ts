@@ -1,0 +1,37 @@
+/**
+ * The binding contract in plain TypeScript: float32 storage, float64 accumulation. It computes where
+ * no binary fits, and it is what the tests hold the native engine against. Operations run at once,
+ * on the thread that calls them.
+ */
+import type { Backend, Storage } from '../../binding.js';
+import { binary } from './binary.js';
+import { concat } from './concat.js';
+import { convLstm } from './conv-lstm.js';
+import { conv2d } from './conv2d.js';
+import { permute } from './permute.js';
+import { reduce } from './reduce.js';
+import { slice } from './slice.js';
+import { computeOne } from './storage.js';
+import { unary } from './unary.js';
+
+function upload(values: Float32Array): Storage {
+  return computeOne([], values.length, (out) => out.set(values));
+}
+
+function fill(length: number, value: number): Storage {
+  return computeOne([], length, (out) => out.fill(value));
+}
+
+/** @internal */
+export const fallback: Backend = {
+  upload,
+  fill,
+  unary,
+  binary,
+  reduce,
+  permute,
+  slice,
+  concat,
+  conv2d,
+  convLstm,
+};

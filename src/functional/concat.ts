@@ -1,0 +1,72 @@
+import { ConvLSTMError } from '../errors.js';
+import { checkAxis, formatShape, sameShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { unsqueeze } from './reshape.js';
+import { deviceOf, runTensor } from './run.js';
+
+function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
+  const first = parts[0];
+  if (!first) {
+    throw new ConvLSTMError('ERR_SHAPE', `${operation}: expected at least one tensor, got none`);
+  }
+  return first;
+}
+
+/**
+ * The parts one after another along an axis; their other sizes are equal.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when they are not, or when there is no part
+ */
+export function concat(parts: readonly Tensor[], axis = 0): Tensor {
+  const first = checkParts('concat', parts);
+  const device = deviceOf(
+    'concat',
+    Object.fromEntries(parts.map((part, index) => [`parts[${index}]`, part])),
+  );
+  const along = checkAxis('concat', axis, first.shape.length);
+  const shape = [...first.shape];
+  shape[along] = 0;
+  parts.forEach((part, index) => {
+    const fits =
+      part.shape.length === shape.length &&
+      part.shape.every((size, k) => k === along || size === shape[k]);
+    if (!fits) {
+      const expected = first.shape.map((size, k) => (k === along ? 'any' : size));
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `concat: parts[${index}]: expected ${formatShape(expected)}, got ${formatShape(part.shape)}`,
+      );
+    }
+    shape[along]! += part.shape[along]!;
+  });
+  return runTensor(device, shape, (backend) =>
+    backend.concat(
+      parts.map((part) => part.storage),
+      parts.map((part) => part.shape),
+      along,
+    ),
+  );
+}
+
+/**
+ * The parts, all of one shape, along a new axis.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when shapes differ, or when there is no part
+ */
+export function stack(parts: readonly Tensor[], axis = 0): Tensor {
+  const first = checkParts('stack', parts);
+  parts.forEach((part, index) => {
+    if (!sameShape(part.shape, first.shape)) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `stack: parts[${index}]: expected ${formatShape(first.shape)}, got ${formatShape(part.shape)}`,
+      );
+    }
+  });
+  const rows = parts.map((part) => unsqueeze(part, axis));
+  try {
+    return concat(rows, axis);
+  } finally {
+    for (const row of rows) row.dispose();
+  }
+}

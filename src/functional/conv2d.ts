@@ -1,0 +1,89 @@
+import type { Pair, Precision } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+import { getFloat32Precision } from '../precision.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { deviceOf, runTensor } from './run.js';
+
+/** Options of `conv2d`; a number stands for [height, width] alike. */
+export interface Conv2dOptions {
+  /** Default 1. */
+  stride?: number | Pair | undefined;
+  /** Zeros added on both sides of height and of width; default 0. */
+  padding?: number | Pair | undefined;
+  /** Default 1. */
+  dilation?: number | Pair | undefined;
+  /** Default: that of the process. */
+  precision?: Precision | undefined;
+}
+
+function toPair(name: string, value: number | Pair, least: number): Pair {
+  const pair = typeof value === 'number' ? ([value, value] as const) : value;
+  if (pair.length !== 2 || !pair.every((size) => Number.isSafeInteger(size) && size >= least)) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `conv2d: ${name}: expected integers of at least ${least}, got ${JSON.stringify(value)}`,
+    );
+  }
+  return pair;
+}
+
+/**
+ * A convolution (cross-correlation, as in PyTorch).
+ *
+ * @param x [B, Cin, H, W]
+ * @param weight [Cout, Cin, kh, kw]
+ * @param bias [Cout], or null for none
+ * @returns [B, Cout, H', W'] with H' = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1
+ * @throws ConvLSTMError ERR_SHAPE when shapes do not fit, ERR_OPTION for an option out of range
+ */
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null = null,
+  options: Conv2dOptions = {},
+): Tensor {
+  const device = deviceOf('conv2d', { input: x, weight, bias });
+  const stride = toPair('stride', options.stride ?? 1, 1);
+  const padding = toPair('padding', options.padding ?? 0, 0);
+  const dilation = toPair('dilation', options.dilation ?? 1, 1);
+  const [outChannels, inChannels, kernelHeight, kernelWidth] = weight.shape;
+  if (weight.shape.length !== 4 || weight.size === 0) {
+    refuse('weight', '[Cout, Cin, kh, kw]', weight);
+  }
+  if (x.shape.length !== 4 || x.shape[1] !== inChannels) {
+    refuse('input', `[B, ${inChannels}, H, W]`, x);
+  }
+  if (bias && !sameShape(bias.shape, [outChannels!])) refuse('bias', `[${outChannels}]`, bias);
+  const outSize = (axis: 0 | 1, size: number, kernel: number) =>
+    Math.floor((size + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1) / stride[axis]) + 1;
+  const outHeight = outSize(0, x.shape[2]!, kernelHeight!);
+  const outWidth = outSize(1, x.shape[3]!, kernelWidth!);
+  if (outHeight < 1 || outWidth < 1) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `conv2d: input ${formatShape(x.shape)} is smaller than the kernel of weight ${formatShape(weight.shape)}`,
+    );
+  }
+  const shape = [x.shape[0]!, outChannels!, outHeight, outWidth];
+  return runTensor(device, shape, (backend) =>
+    backend.conv2d({
+      x: x.storage,
+      xShape: x.shape,
+      weight: weight.storage,
+      weightShape: weight.shape,
+      bias: bias?.storage ?? null,
+      stride,
+      padding,
+      dilation,
+      precision: options.precision ?? getFloat32Precision(),
+    }),
+  );
+}
+
+function refuse(name: string, expected: string, got: Tensor): never {
+  throw new ConvLSTMError(
+    'ERR_SHAPE',
+    `conv2d: ${name}: expected ${expected}, got ${formatShape(got.shape)}`,
+  );
+}

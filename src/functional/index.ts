@@ -1,0 +1,17 @@
+/** One function per operation: what the methods of `Tensor` and the modules compute through. */
+export type { Operand } from './binary.js';
+export { add, div, maximum, minimum, mul, sub } from './binary.js';
+export { concat, stack } from './concat.js';
+export type { ConvLstmOptions, ConvLstmOutputs, PeepholeWeights } from './conv-lstm.js';
+export { convLstm } from './conv-lstm.js';
+export type { Conv2dOptions } from './conv2d.js';
+export { conv2d } from './conv2d.js';
+export { permute, transpose } from './permute.js';
+export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
+export type { Axes, ReduceOptions } from './reduce.js';
+export { max, mean, sum } from './reduce.js';
+export { flatten, reshape, squeeze, unsqueeze } from './reshape.js';
+export type { Bounds } from './slice.js';
+export { select, slice } from './slice.js';
+export { toDevice } from './to-device.js';
+export { abs, exp, leakyRelu, log, neg, relu, sigmoid, sqrt, tanh } from './unary.js';

@@ -1,0 +1,34 @@
+import { ConvLSTMError } from '../errors.js';
+import { checkAxis, formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { deviceOf, runTensor } from './run.js';
+
+/**
+ * The axes in another order: axis `k` of the result is axis `order[k]` of `x`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE unless `order` names each axis once
+ */
+export function permute(x: Tensor, order: readonly number[]): Tensor {
+  const rank = x.shape.length;
+  const axes = order.map((axis) => checkAxis('permute', axis, rank));
+  if (axes.length !== rank || new Set(axes).size !== rank) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `permute: order ${formatShape(order)} does not name each axis of ${formatShape(x.shape)} once`,
+    );
+  }
+  const shape = axes.map((axis) => x.shape[axis]!);
+  return runTensor(deviceOf('permute', { x }), shape, (backend) =>
+    backend.permute(x.storage, x.shape, axes),
+  );
+}
+
+/** Two axes exchanged; the last two where none are named. */
+export function transpose(x: Tensor, axisA = -2, axisB = -1): Tensor {
+  const a = checkAxis('transpose', axisA, x.shape.length);
+  const b = checkAxis('transpose', axisB, x.shape.length);
+  const order = x.shape.map((_, axis) => axis);
+  order[a] = b;
+  order[b] = a;
+  return permute(x, order);
+}

@@ -1,0 +1,78 @@
+import { ConvLSTMError } from '../errors.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { permute } from './permute.js';
+
+function checkFactor(operation: string, factor: number): void {
+  if (!Number.isSafeInteger(factor) || factor < 1) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${operation}: factor: expected a positive integer, got ${factor}`,
+    );
+  }
+}
+
+function refuse(operation: string, expected: string, x: Tensor): never {
+  throw new ConvLSTMError(
+    'ERR_SHAPE',
+    `${operation}: input: expected ${expected}, got ${formatShape(x.shape)}`,
+  );
+}
+
+/** Reshape, permute, reshape. */
+function rearrange(x: Tensor, split: number[], order: number[], shape: number[]): Tensor {
+  const parts = x.share(split);
+  const moved = permute(parts, order);
+  const result = moved.share(shape);
+  parts.dispose();
+  moved.dispose();
+  return result;
+}
+
+/**
+ * [..., C * r * r, H, W] to [..., C, H * r, W * r], as PyTorch's `pixel_shuffle`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when the channels are no multiple of r * r
+ */
+export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
+  const r = upscaleFactor;
+  checkFactor('pixelShuffle', r);
+  const [channels, height, width] = x.shape.slice(-3);
+  if (width === undefined || channels! % (r * r) !== 0) {
+    refuse('pixelShuffle', `[..., a multiple of ${r * r}, H, W]`, x);
+  }
+  const lead = x.shape.slice(0, -3);
+  const c = channels! / (r * r);
+  const n = lead.length;
+  return rearrange(
+    x,
+    [...lead, c, r, r, height!, width],
+    [...lead.keys(), n, n + 3, n + 1, n + 4, n + 2],
+    [...lead, c, height! * r, width * r],
+  );
+}
+
+/**
+ * [..., C, H * r, W * r] to [..., C * r * r, H, W], as PyTorch's `pixel_unshuffle`: cuts an image to
+ * patches.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when height or width is no multiple of r
+ */
+export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
+  const r = downscaleFactor;
+  checkFactor('pixelUnshuffle', r);
+  const [channels, height, width] = x.shape.slice(-3);
+  if (width === undefined || height! % r !== 0 || width % r !== 0) {
+    refuse('pixelUnshuffle', `[..., C, a multiple of ${r}, a multiple of ${r}]`, x);
+  }
+  const lead = x.shape.slice(0, -3);
+  const h = height! / r;
+  const w = width / r;
+  const n = lead.length;
+  return rearrange(
+    x,
+    [...lead, channels!, h, r, w, r],
+    [...lead.keys(), n, n + 2, n + 4, n + 1, n + 3],
+    [...lead, channels! * r * r, h, w],
+  );
+}

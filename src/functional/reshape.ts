@@ -1,0 +1,62 @@
+/** Operations that keep the elements where they are: results share the storage of their source. */
+import { ConvLSTMError } from '../errors.js';
+import { checkAxes, checkAxis, checkShape, elementCount, formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/**
+ * The same elements in another shape; one size may be -1 and follows from the others.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when the numbers of elements differ
+ */
+export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  const unknown = shape.indexOf(-1);
+  const sizes = checkShape(unknown < 0 ? shape : shape.with(unknown, 1));
+  if (unknown >= 0) sizes[unknown] = x.size / elementCount(sizes);
+  if (!sizes.every(Number.isInteger) || elementCount(sizes) !== x.size) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `reshape: ${formatShape(x.shape)} has ${x.size} elements and does not fit ${formatShape(shape)}`,
+    );
+  }
+  return x.share(sizes);
+}
+
+/** Makes one axis of those from `startAxis` to `endAxis`, both included; default all. */
+export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
+  if (x.shape.length === 0) return x.share([1]);
+  const start = checkAxis('flatten', startAxis, x.shape.length);
+  const end = checkAxis('flatten', endAxis, x.shape.length);
+  if (start > end) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `flatten: startAxis ${startAxis} comes after endAxis ${endAxis}`,
+    );
+  }
+  const joined = elementCount(x.shape.slice(start, end + 1));
+  return x.share(x.shape.toSpliced(start, end - start + 1, joined));
+}
+
+/**
+ * Without the axis, which must have size 1; without all axes of size 1 where none is named.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when a named axis has another size
+ */
+export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
+  const dropped = checkAxes('squeeze', axes, x.shape.length);
+  if (axes === undefined) return x.share(x.shape.filter((size) => size !== 1));
+  for (const axis of dropped) {
+    if (x.shape[axis] !== 1) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `squeeze: axis ${axis} of ${formatShape(x.shape)} has size ${x.shape[axis]}, not 1`,
+      );
+    }
+  }
+  return x.share(x.shape.filter((_, axis) => !dropped.includes(axis)));
+}
+
+/** With a new axis of size 1 at `axis` of the result. */
+export function unsqueeze(x: Tensor, axis: number): Tensor {
+  const at = checkAxis('unsqueeze', axis, x.shape.length + 1);
+  return x.share(x.shape.toSpliced(at, 0, 1));
+}

@@ -1,0 +1,77 @@
+import { ConvLSTMError } from '../errors.js';
+import { checkAxis, formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { deviceOf, runTensor } from './run.js';
+
+/** One bound per axis, first axis first; axes beyond the list, and null, are taken whole. */
+export type Bounds = readonly (number | null)[];
+
+/** As Python clips the bounds of a slice: negative ones count from the end. */
+function clip(index: number, size: number): number {
+  return index < 0 ? Math.max(0, index + size) : Math.min(index, size);
+}
+
+function checkBounds(name: string, bounds: Bounds, rank: number, least: number): void {
+  if (bounds.length > rank) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `slice: ${name} has ${bounds.length} entries but the tensor has ${rank} axes`,
+    );
+  }
+  for (const bound of bounds) {
+    if (bound !== null && (!Number.isInteger(bound) || bound < least)) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        `slice: ${name} ${formatShape(bounds.map(String))} has an entry that is not an integer${
+          least > 0 ? ` of at least ${least}` : ''
+        }`,
+      );
+    }
+  }
+}
+
+/**
+ * `x[starts[0]:ends[0]:steps[0], starts[1]:ends[1]:steps[1], ...]` as in Python, with steps of at
+ * least 1.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for more entries than axes, ERR_OPTION for an entry that is no
+ *   integer or a step below 1
+ */
+export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bounds = []): Tensor {
+  const device = deviceOf('slice', { x });
+  const rank = x.shape.length;
+  checkBounds('starts', starts, rank, Number.NEGATIVE_INFINITY);
+  checkBounds('ends', ends, rank, Number.NEGATIVE_INFINITY);
+  checkBounds('steps', steps, rank, 1);
+  const step = x.shape.map((_, axis) => steps[axis] ?? 1);
+  const start = x.shape.map((size, axis) => clip(starts[axis] ?? 0, size));
+  const shape = x.shape.map((size, axis) => {
+    const end = clip(ends[axis] ?? size, size);
+    return Math.max(0, Math.ceil((end - start[axis]!) / step[axis]!));
+  });
+  return runTensor(device, shape, (backend) =>
+    backend.slice(x.storage, x.shape, start, shape, step),
+  );
+}
+
+/**
+ * The slice at `index` of one axis, without that axis; a negative index counts from the end.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when the axis has no such index
+ */
+export function select(x: Tensor, axis: number, index: number): Tensor {
+  const at = checkAxis('select', axis, x.shape.length);
+  const size = x.shape[at]!;
+  const from = index < 0 ? index + size : index;
+  if (!Number.isInteger(index) || from < 0 || from >= size) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `select: index ${index} is outside axis ${axis} of ${formatShape(x.shape)}`,
+    );
+  }
+  const leading = new Array<null>(at).fill(null);
+  const row = slice(x, [...leading, from], [...leading, from + 1]);
+  const result = row.share(x.shape.toSpliced(at, 1));
+  row.dispose();
+  return result;
+}

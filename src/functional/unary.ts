@@ -1,0 +1,52 @@
+import type { UnaryOp } from '../../binding.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { deviceOf, runTensor } from './run.js';
+
+function unary(op: UnaryOp, x: Tensor, alpha = 0): Tensor {
+  return runTensor(deviceOf(op, { x }), x.shape, (backend) => backend.unary(op, x.storage, alpha));
+}
+
+/** `-x`, element by element. */
+export function neg(x: Tensor): Tensor {
+  return unary('neg', x);
+}
+
+/** The magnitude of each element. */
+export function abs(x: Tensor): Tensor {
+  return unary('abs', x);
+}
+
+/** e to the power of each element. */
+export function exp(x: Tensor): Tensor {
+  return unary('exp', x);
+}
+
+/** The natural logarithm of each element: -Infinity for 0, NaN below. */
+export function log(x: Tensor): Tensor {
+  return unary('log', x);
+}
+
+/** The square root of each element; NaN for a negative one. */
+export function sqrt(x: Tensor): Tensor {
+  return unary('sqrt', x);
+}
+
+/** `1 / (1 + exp(-x))`, element by element. */
+export function sigmoid(x: Tensor): Tensor {
+  return unary('sigmoid', x);
+}
+
+/** The hyperbolic tangent of each element. */
+export function tanh(x: Tensor): Tensor {
+  return unary('tanh', x);
+}
+
+/** Each element, or 0 where it is negative. */
+export function relu(x: Tensor): Tensor {
+  return unary('relu', x);
+}
+
+/** Each element, or `negativeSlope` times it where it is negative. */
+export function leakyRelu(x: Tensor, negativeSlope = 0.01): Tensor {
+  return unary('leakyRelu', x, negativeSlope);
+}

@@ -1,0 +1,180 @@
+import { ConvLSTMError } from '../errors.js';
+import { type ConvLstmOutputs, convLstm, type PeepholeWeights } from '../functional/index.js';
+import { formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import { initialWeights } from './conv2d.js';
+import { Module } from './module.js';
+import { checkCount, checkFlag, checkNames, checkSize, type Size } from './options.js';
+import { Parameter } from './parameter.js';
+
+/** Hidden state h and cell state c of one layer, both [B, hidden, H, W]. */
+export interface State {
+  h: Tensor;
+  c: Tensor;
+}
+
+/** How gates look at the cell state; see `ConvLSTMCellOptions`. */
+export type Peephole = false | 'channel' | 'spatial';
+
+/** Options of `ConvLSTMCell`. */
+export interface ConvLSTMCellOptions {
+  /** Channels of the input. */
+  inputDim: number;
+  /** Channels of h and c. */
+  hiddenDim: number;
+  /** 3, or [height, width]; an even size has its extra zero below or to the right. */
+  kernelSize: Size;
+  /** Default true. */
+  bias?: boolean | undefined;
+  /**
+   * Shi et al. 2015: i and f also look at c of the step before, o at the new c, by one weight per
+   * channel or one per channel and pixel. Default false.
+   */
+  peephole?: Peephole | undefined;
+  /** [height, width] of the frames: with `peephole: 'spatial'`, and only then. */
+  imageSize?: Size | undefined;
+}
+
+/** The one convolution over [x, h]: state-dict keys `conv.weight` and `conv.bias`. */
+class GateConvolution extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: readonly number[],
+    bias: boolean,
+  ) {
+    super();
+    const shape = [outChannels, inChannels, ...kernelSize];
+    const fanIn = kernelSize.reduce((product, size) => product * size, inChannels);
+    const gates = { packsGates: true };
+    this.weight = new Parameter(initialWeights(shape, fanIn), gates);
+    this.bias = bias ? new Parameter(initialWeights([outChannels], fanIn), gates) : null;
+  }
+}
+
+function checkPeephole(peephole: Peephole, imageSize: Size | undefined): readonly number[] | null {
+  if (peephole !== false && peephole !== 'channel' && peephole !== 'spatial') {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `peephole: expected false, 'channel' or 'spatial', got ${JSON.stringify(peephole)}`,
+    );
+  }
+  if (peephole === 'spatial') {
+    if (imageSize !== undefined) return checkSize('imageSize', imageSize);
+    throw new ConvLSTMError('ERR_OPTION', `peephole 'spatial' needs imageSize: [height, width]`);
+  }
+  if (imageSize !== undefined) {
+    throw new ConvLSTMError('ERR_OPTION', `imageSize is for peephole 'spatial' only`);
+  }
+  return peephole === 'channel' ? [1, 1] : null;
+}
+
+/**
+ * One layer, one step at a time (Shi et al. 2015; the names are those of ndrplz/ConvLSTM_pytorch).
+ *
+ * State-dict keys: `conv.weight` [4 * hiddenDim, inputDim + hiddenDim, kh, kw] with gates in the order
+ * i, f, o, g, `conv.bias` [4 * hiddenDim], and with peepholes `Wci`, `Wcf`, `Wco` of shape
+ * [1, hiddenDim, 1, 1] or [1, hiddenDim, H, W], which start as zeros.
+ *
+ * @example
+ * ```ts
+ * const cell = new ConvLSTMCell({ inputDim: 3, hiddenDim: 16, kernelSize: 3 });
+ * let state = cell.initHidden(1, [64, 64]);
+ * state = cell.forward(frame, state); // { h, c }
+ * ```
+ */
+export class ConvLSTMCell extends Module {
+  readonly inputDim: number;
+  readonly hiddenDim: number;
+  readonly kernelSize: readonly [number, number];
+  readonly peephole: Peephole;
+  readonly conv: { readonly weight: Parameter; readonly bias: Parameter | null } & Module;
+  readonly Wci: Parameter | null;
+  readonly Wcf: Parameter | null;
+  readonly Wco: Parameter | null;
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(options: ConvLSTMCellOptions) {
+    super();
+    checkNames('ConvLSTMCell', options, [
+      'inputDim',
+      'hiddenDim',
+      'kernelSize',
+      'bias',
+      'peephole',
+      'imageSize',
+    ]);
+    this.inputDim = checkCount('inputDim', options.inputDim);
+    this.hiddenDim = checkCount('hiddenDim', options.hiddenDim);
+    this.kernelSize = checkSize('kernelSize', options.kernelSize);
+    this.peephole = options.peephole ?? false;
+    const bias = checkFlag('bias', options.bias ?? true);
+    const peepholeSize = checkPeephole(this.peephole, options.imageSize);
+
+    const channels = this.inputDim + this.hiddenDim;
+    this.conv = new GateConvolution(channels, 4 * this.hiddenDim, this.kernelSize, bias);
+    const zeros = () =>
+      peepholeSize && new Parameter(Tensor.zeros([1, this.hiddenDim, ...peepholeSize]));
+    this.Wci = zeros();
+    this.Wcf = zeros();
+    this.Wco = zeros();
+  }
+
+  /**
+   * Zeros to start from.
+   *
+   * @param imageSize [height, width]
+   */
+  initHidden(batchSize: number, imageSize: Size): State {
+    const shape = [
+      checkCount('batchSize', batchSize),
+      this.hiddenDim,
+      ...checkSize('imageSize', imageSize),
+    ];
+    const options = { device: this.conv.weight.device };
+    return { h: Tensor.zeros(shape, options), c: Tensor.zeros(shape, options) };
+  }
+
+  /**
+   * One step.
+   *
+   * @param x [B, inputDim, H, W]
+   * @param state what came before; zeros when left out
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE
+   */
+  forward(x: Tensor, state?: State | null): State {
+    if (x.shape.length !== 4 || x.shape[1] !== this.inputDim) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `input: expected [B, ${this.inputDim}, H, W], got ${formatShape(x.shape)}`,
+      );
+    }
+    const sequence = x.share([1, ...x.shape]);
+    try {
+      const { output, h, c } = this.forwardSequence(sequence, state ?? null, false);
+      output.dispose();
+      return { h, c };
+    } finally {
+      sequence.dispose();
+    }
+  }
+
+  /**
+   * This layer over a whole sequence, in one operation.
+   *
+   * @internal
+   */
+  forwardSequence(x: Tensor, state: State | null, batchFirst: boolean): ConvLstmOutputs {
+    const { Wci, Wcf, Wco } = this;
+    const peephole: PeepholeWeights | null = Wci && Wcf && Wco && { wci: Wci, wcf: Wcf, wco: Wco };
+    const { weight, bias } = this.conv;
+    return convLstm(x, state?.h ?? null, state?.c ?? null, weight, bias, {
+      batchFirst,
+      peephole,
+      precision: this.precision,
+    });
+  }
+}

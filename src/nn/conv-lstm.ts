@@ -1,0 +1,213 @@
+import { ConvLSTMError } from '../errors.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { ConvLSTMCell, type Peephole, type State } from './conv-lstm-cell.js';
+import { Module } from './module.js';
+import { checkCount, checkFlag, checkNames, type Size } from './options.js';
+import { ConvLSTMStream } from './stream.js';
+
+/** Options of `ConvLSTM`: the names are those of ndrplz/ConvLSTM_pytorch. */
+export interface ConvLSTMOptions {
+  /** Channels of the input. */
+  inputDim: number;
+  /** Channels of h and c, of all layers or one per layer. */
+  hiddenDim: number | readonly number[];
+  /**
+   * 3, or [height, width], or a list of one such entry per layer. A list of exactly two numbers is
+   * always [height, width]: for two layers of sizes 3 and 5 write [[3, 3], [5, 5]]. An even size has
+   * its extra zero below or to the right.
+   */
+  kernelSize: Size | readonly Size[];
+  /** Default: as many as `hiddenDim` or `kernelSize` lists, else 1. */
+  numLayers?: number | undefined;
+  /** Sequences are [B, T, C, H, W] when true, else [T, B, C, H, W]; default false, as in PyTorch. */
+  batchFirst?: boolean | undefined;
+  /** Default true. */
+  bias?: boolean | undefined;
+  /** `outputs` has every layer's output, else the last one's only; default false. */
+  returnAllLayers?: boolean | undefined;
+  /**
+   * Shi et al. 2015: i and f also look at c of the step before, o at the new c, by one weight per
+   * channel or one per channel and pixel. Default false.
+   */
+  peephole?: Peephole | undefined;
+  /** [height, width] of the frames: with `peephole: 'spatial'`, and only then. */
+  imageSize?: Size | undefined;
+}
+
+/** What `ConvLSTM.forward` returns. */
+export interface ConvLSTMResult {
+  /**
+   * h of every step in the layout of the input, [B, T, hidden, H, W] or [T, B, hidden, H, W]: the last
+   * layer's, or one per layer with `returnAllLayers`.
+   */
+  outputs: Tensor[];
+  /** State after the last step, always one per layer: pass it to `forward` to carry on. */
+  states: State[];
+}
+
+function isList(size: Size | readonly Size[]): size is readonly Size[] {
+  if (!Array.isArray(size)) return false;
+  return size.length !== 2 || size.some((entry) => typeof entry !== 'number');
+}
+
+function perLayer<T>(name: string, value: T | readonly T[], numLayers: number): readonly T[] {
+  if (!Array.isArray(value)) return new Array<T>(numLayers).fill(value as T);
+  if (value.length !== numLayers) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${name} has ${value.length} entries but numLayers is ${numLayers}`,
+    );
+  }
+  return value;
+}
+
+/**
+ * ConvLSTM layers one on another.
+ *
+ * State-dict keys: those of `ConvLSTMCell` after `cell_list.<layer>.`.
+ *
+ * @example
+ * ```ts
+ * const net = new ConvLSTM({
+ *   inputDim: 3,
+ *   hiddenDim: [64, 64, 128],
+ *   kernelSize: [3, 3],
+ *   numLayers: 3,
+ *   batchFirst: true,
+ * });
+ * const { outputs, states } = net.forward(Tensor.randn([1, 10, 3, 64, 64]));
+ * const y = await outputs[0]!.data(); // [1, 10, 128, 64, 64]
+ * ```
+ */
+export class ConvLSTM extends Module {
+  readonly inputDim: number;
+  readonly hiddenDim: readonly number[];
+  readonly numLayers: number;
+  readonly batchFirst: boolean;
+  readonly returnAllLayers: boolean;
+  /** The layers, first to last. */
+  readonly cell_list: readonly ConvLSTMCell[];
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(options: ConvLSTMOptions) {
+    super();
+    checkNames('ConvLSTM', options, [
+      'inputDim',
+      'hiddenDim',
+      'kernelSize',
+      'numLayers',
+      'batchFirst',
+      'bias',
+      'returnAllLayers',
+      'peephole',
+      'imageSize',
+    ]);
+    const { hiddenDim, kernelSize, bias, peephole, imageSize } = options;
+    const listed = [hiddenDim, isList(kernelSize) ? kernelSize : null].find(Array.isArray);
+    this.numLayers = checkCount('numLayers', options.numLayers ?? listed?.length ?? 1);
+    this.inputDim = checkCount('inputDim', options.inputDim);
+    this.hiddenDim = [...perLayer('hiddenDim', hiddenDim, this.numLayers)];
+    this.batchFirst = checkFlag('batchFirst', options.batchFirst ?? false);
+    this.returnAllLayers = checkFlag('returnAllLayers', options.returnAllLayers ?? false);
+    const kernelSizes = perLayer<Size>(
+      'kernelSize',
+      isList(kernelSize) ? kernelSize : new Array<Size>(this.numLayers).fill(kernelSize),
+      this.numLayers,
+    );
+    this.cell_list = this.hiddenDim.map(
+      (hidden, layer) =>
+        new ConvLSTMCell({
+          inputDim: layer === 0 ? this.inputDim : this.hiddenDim[layer - 1]!,
+          hiddenDim: hidden,
+          kernelSize: kernelSizes[layer]!,
+          bias,
+          peephole,
+          imageSize,
+        }),
+    );
+  }
+
+  /**
+   * Zeros to start from, one state per layer.
+   *
+   * @param imageSize [height, width]
+   */
+  initHidden(batchSize: number, imageSize: Size): State[] {
+    return this.cell_list.map((cell) => cell.initHidden(batchSize, imageSize));
+  }
+
+  /**
+   * All layers over a whole sequence, one operation each.
+   *
+   * @param x [T, B, inputDim, H, W], or [B, T, inputDim, H, W] with `batchFirst`
+   * @param states one per layer, as `forward` returns them; zeros for a layer's null or when left out
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE
+   */
+  forward(x: Tensor, states?: readonly (State | null)[] | null): ConvLSTMResult {
+    this.#checkInput(x);
+    if (states && states.length !== this.numLayers) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `states has ${states.length} entries but numLayers is ${this.numLayers}`,
+      );
+    }
+    this.#checkStates(x, states ?? []);
+    const outputs: Tensor[] = [];
+    const lastStates: State[] = [];
+    let input = x;
+    this.cell_list.forEach((cell, layer) => {
+      const { output, h, c } = cell.forwardSequence(
+        input,
+        states?.[layer] ?? null,
+        this.batchFirst,
+      );
+      lastStates.push({ h, c });
+      if (this.returnAllLayers || layer === this.numLayers - 1) outputs.push(output);
+      if (input !== x && !this.returnAllLayers) input.dispose();
+      input = output;
+    });
+    return { outputs, states: lastStates };
+  }
+
+  /**
+   * The layers one frame at a time, the state kept between frames.
+   *
+   * @example
+   * ```ts
+   * const stream = net.stream();
+   * for await (const frame of camera) {
+   *   using h = stream.step(frame); // [B, C, H, W] in, [B, hidden, H, W] out
+   * }
+   * ```
+   */
+  stream(): ConvLSTMStream {
+    return new ConvLSTMStream(this.cell_list);
+  }
+
+  #checkInput(x: Tensor): void {
+    if (x.shape.length === 5 && x.shape[2] === this.inputDim) return;
+    const layout = this.batchFirst ? 'B, T' : 'T, B';
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `input: expected [${layout}, ${this.inputDim}, H, W], got ${formatShape(x.shape)}`,
+    );
+  }
+
+  /** All before the first layer runs, and with the layer's number in the message. */
+  #checkStates(x: Tensor, states: readonly (State | null)[]): void {
+    const batch = x.shape[this.batchFirst ? 0 : 1]!;
+    states.forEach((state, layer) => {
+      if (!state) return;
+      const expected = formatShape([batch, this.hiddenDim[layer]!, ...x.shape.slice(3)]);
+      for (const name of ['h', 'c'] as const) {
+        const got = formatShape(state[name].shape);
+        if (got === expected) continue;
+        throw new ConvLSTMError(
+          'ERR_SHAPE',
+          `states[${layer}].${name}: expected ${expected}, got ${got}`,
+        );
+      }
+    });
+  }
+}

@@ -1,0 +1,18 @@
+export type { LeakyReLUOptions } from './activations.js';
+export { LeakyReLU, ReLU, Sigmoid, Tanh } from './activations.js';
+export type { ConvLSTMOptions, ConvLSTMResult } from './conv-lstm.js';
+export { ConvLSTM } from './conv-lstm.js';
+export type { ConvLSTMCellOptions, Peephole, State } from './conv-lstm-cell.js';
+export { ConvLSTMCell } from './conv-lstm-cell.js';
+export type { Conv2dModuleOptions } from './conv2d.js';
+export { Conv2d } from './conv2d.js';
+export type { ModuleTarget } from './module.js';
+export { Module } from './module.js';
+export type { Size } from './options.js';
+export { Parameter } from './parameter.js';
+export { PixelShuffle, PixelUnshuffle } from './pixel-shuffle.js';
+export type { Layer } from './sequential.js';
+export { Sequential } from './sequential.js';
+export type { GateOrder, LoadStateDictOptions, StateDict } from './state-dict.js';
+export type { Frame } from './stream.js';
+export { ConvLSTMStream } from './stream.js';

@@ -1,0 +1,169 @@
+import type { Precision } from '../../binding.js';
+import { backendOf, type Device } from '../backend.js';
+import { checkPrecision, getFloat32Precision } from '../precision.js';
+import type { TensorLike } from '../tensor/convert.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Parameter } from './parameter.js';
+import { type LoadStateDictOptions, loadStateDict, type StateDict } from './state-dict.js';
+
+/** What `to` changes. */
+export interface ModuleTarget {
+  device?: Device | undefined;
+  /** Overrides the precision of the process for this module and those in it. */
+  precision?: Precision | undefined;
+}
+
+/**
+ * What holds parameters and other modules. Those assigned to properties are found by themselves; the
+ * name of the property is the segment of the state dict's key, the index for entries of an array.
+ *
+ * @example
+ * ```ts
+ * class Net extends Module {
+ *   cells = new ConvLSTM({ inputDim: 1, hiddenDim: [16, 16], kernelSize: 3, batchFirst: true });
+ *   head = new Conv2d({ inChannels: 16, outChannels: 1, kernelSize: 1 });
+ *   forward(x: Tensor) {
+ *     const { states } = this.cells.forward(x);
+ *     return this.head.forward(states.at(-1)!.h).sigmoid();
+ *   }
+ * }
+ * new Net().stateDict(); // cells.cell_list.0.conv.weight, ..., head.weight, head.bias
+ * ```
+ */
+export class Module {
+  /** True until `eval()`: layers that behave differently while learning look at it. */
+  training = true;
+  #precision: Precision | undefined;
+
+  /** The precision this module computes with: its own, else that of the process. */
+  get precision(): Precision {
+    return this.#precision ?? getFloat32Precision();
+  }
+
+  /** Own properties that are modules or parameters, entries of arrays included. */
+  *#members(): Generator<[string, Module | Parameter]> {
+    for (const [name, value] of Object.entries(this)) {
+      const entries: [string, unknown][] = Array.isArray(value)
+        ? value.map((entry, index) => [`${name}.${index}`, entry])
+        : [[name, value]];
+      for (const [path, entry] of entries) {
+        if (entry instanceof Module || entry instanceof Parameter) yield [path, entry];
+      }
+    }
+  }
+
+  /** Every name of every parameter; `above` stops at modules that refer back to their parents. */
+  *#named(prefix: string, above: readonly Module[]): Generator<[string, Parameter]> {
+    for (const [name, member] of this.#members()) {
+      if (member instanceof Parameter) yield [prefix + name, member];
+      else if (!above.includes(member)) yield* member.#named(`${prefix}${name}.`, [...above, this]);
+    }
+  }
+
+  /** The modules directly inside this one, by name. */
+  *namedChildren(): Generator<[string, Module]> {
+    for (const [name, member] of this.#members()) {
+      if (member instanceof Module) yield [name, member];
+    }
+  }
+
+  /** This module and all inside it, each once. */
+  #modules(seen = new Set<Module>()): Set<Module> {
+    if (seen.has(this)) return seen;
+    seen.add(this);
+    for (const [, child] of this.namedChildren()) child.#modules(seen);
+    return seen;
+  }
+
+  /** The parameters with their names, each once. */
+  *namedParameters(): Generator<[string, Parameter]> {
+    const seen = new Set<Parameter>();
+    for (const [name, parameter] of this.#named('', [this])) {
+      if (seen.has(parameter)) continue;
+      seen.add(parameter);
+      yield [name, parameter];
+    }
+  }
+
+  /** The parameters, each once, in the order of their names in the state dict. */
+  parameters(): Parameter[] {
+    return Array.from(this.namedParameters(), ([, parameter]) => parameter);
+  }
+
+  /** The present values of the parameters by name; later changes of the module do not show in it. */
+  stateDict(): StateDict {
+    const dict: StateDict = {};
+    for (const [name, parameter] of this.#named('', [this])) dict[name] = parameter.clone();
+    return dict;
+  }
+
+  /**
+   * Sets the parameters from a dict of tensors, or of anything with `{ data, shape }`: all of them, or
+   * none when it throws.
+   *
+   * @returns this module
+   * @throws ConvLSTMError ERR_STATE_DICT that lists every missing, unexpected and misshapen key;
+   *   ERR_OPTION for a gate order that is none
+   * @example
+   * ```ts
+   * net.loadStateDict(await safetensors.load('weights.safetensors'), { gateOrder: 'ifgo' });
+   * ```
+   */
+  loadStateDict(
+    dict: Readonly<Record<string, Tensor | TensorLike>>,
+    options: LoadStateDictOptions = {},
+  ): this {
+    loadStateDict(new Map(this.#named('', [this])), dict, options);
+    return this;
+  }
+
+  /**
+   * Moves the parameters to a device, or sets the precision of this module and those in it.
+   *
+   * @returns this module
+   * @throws ConvLSTMError ERR_DEVICE for a device that is not there, ERR_OPTION for a precision that is
+   *   none
+   * @example
+   * ```ts
+   * net.to('javascript');
+   * net.to({ device: 'cpu', precision: 'medium' });
+   * ```
+   */
+  to(target: Device | ModuleTarget): this {
+    const { device, precision } = typeof target === 'string' ? { device: target } : target;
+    if (precision !== undefined) checkPrecision(precision);
+    if (device !== undefined) {
+      backendOf(device);
+      for (const parameter of this.parameters()) {
+        const moved = parameter.to(device);
+        parameter.assign(moved);
+        moved.dispose();
+      }
+    }
+    if (precision !== undefined) {
+      for (const module of this.#modules()) module.#precision = precision;
+    }
+    return this;
+  }
+
+  /** Sets `training` here and in all modules inside. */
+  train(mode = true): this {
+    for (const module of this.#modules()) module.training = mode;
+    return this;
+  }
+
+  /** `train(false)` */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Disposes the parameters. Idempotent. */
+  dispose(): void {
+    for (const parameter of this.parameters()) parameter.dispose();
+  }
+
+  /** `using net = new Net()` disposes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

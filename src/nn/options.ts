@@ -1,0 +1,48 @@
+/** Checks of the modules' options. */
+import type { Pair } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+
+/** Height and width; one number stands for both. */
+export type Size = number | Pair;
+
+function refuse(name: string, expected: string, got: unknown): never {
+  throw new ConvLSTMError(
+    'ERR_OPTION',
+    `${name}: expected ${expected}, got ${JSON.stringify(got)}`,
+  );
+}
+
+/** A misspelt option (`batch_first`) would otherwise be ignored. */
+export function checkNames(module: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        `${module} has no option '${name}'; it has ${known.join(', ')}`,
+      );
+    }
+  }
+}
+
+export function checkCount(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a positive integer', value);
+  return value;
+}
+
+export function checkFlag(name: string, value: boolean): boolean {
+  if (typeof value !== 'boolean') refuse(name, 'true or false', value);
+  return value;
+}
+
+export function checkSize(name: string, value: Size, least = 1): Pair {
+  const pair: unknown = typeof value === 'number' ? [value, value] : value;
+  if (
+    !Array.isArray(pair) ||
+    pair.length !== 2 ||
+    !pair.every((size) => Number.isSafeInteger(size) && size >= least)
+  ) {
+    const integer = least === 1 ? 'a positive integer' : `an integer of at least ${least}`;
+    refuse(name, `${integer} or [height, width] of such`, value);
+  }
+  return [pair[0], pair[1]] as const;
+}

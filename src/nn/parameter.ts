@@ -1,0 +1,29 @@
+import { Tensor } from '../tensor/tensor.js';
+
+/**
+ * A tensor that a module learns: `Module` finds parameters among its properties. Shares the values of
+ * the tensor it is made from.
+ *
+ * @example
+ * ```ts
+ * class Scale extends Module {
+ *   factor = new Parameter(Tensor.ones([1]));
+ *   forward(x: Tensor) {
+ *     return x.mul(this.factor);
+ *   }
+ * }
+ * ```
+ */
+export class Parameter extends Tensor {
+  /**
+   * Axis 0 packs the four gates of a ConvLSTM: what `loadStateDict({ gateOrder })` reorders.
+   *
+   * @internal
+   */
+  readonly packsGates: boolean;
+
+  constructor(data: Tensor, options: { packsGates?: boolean } = {}) {
+    super(data.retain(), data.shape, data.device);
+    this.packsGates = options.packsGates ?? false;
+  }
+}

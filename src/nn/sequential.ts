@@ -1,0 +1,41 @@
+import type { Tensor } from '../tensor/tensor.js';
+import { Module } from './module.js';
+
+/** A module from one tensor to one tensor. */
+export interface Layer extends Module {
+  forward(x: Tensor): Tensor;
+}
+
+/**
+ * Layers one after another, as PyTorch's `nn.Sequential`: state-dict keys `0.weight`, `1.weight`, ...
+ * What lies between two layers is disposed as soon as it has been used.
+ *
+ * @example
+ * ```ts
+ * const head = new Sequential(
+ *   new Conv2d({ inChannels: 64, outChannels: 16, kernelSize: 1 }),
+ *   new Sigmoid(),
+ *   new PixelShuffle(4),
+ * );
+ * ```
+ */
+export class Sequential extends Module {
+  readonly [index: number]: Layer;
+  readonly length: number;
+
+  constructor(...layers: Layer[]) {
+    super();
+    Object.assign(this, layers); // properties 0, 1, ...
+    this.length = layers.length;
+  }
+
+  forward(x: Tensor): Tensor {
+    let result = x;
+    for (let k = 0; k < this.length; k++) {
+      const next = this[k]!.forward(result);
+      if (result !== x && result !== next) result.dispose();
+      result = next;
+    }
+    return result;
+  }
+}

@@ -1,0 +1,111 @@
+import { ConvLSTMError } from '../errors.js';
+import { concat, slice } from '../functional/index.js';
+import type { TensorLike } from '../tensor/convert.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import type { Parameter } from './parameter.js';
+
+/** Parameters by name, as PyTorch names them. */
+export type StateDict = Record<string, Tensor>;
+
+/**
+ * The order in which the four gates are packed, as a word of the letters i, f, g and o: `'ifog'` is
+ * this package's and ndrplz', `'fiog'` the article's listing, `'ifgo'` that of Keras and of PyTorch's
+ * `nn.LSTM`, `'igfo'` Flax's.
+ */
+export type GateOrder = string;
+
+/** Options of `loadStateDict`. */
+export interface LoadStateDictOptions {
+  /** Missing and unexpected keys are errors; default true. Shapes must fit in any case. */
+  strict?: boolean | undefined;
+  /** How the dict packs the gates of ConvLSTM cells; default `'ifog'`. */
+  gateOrder?: GateOrder | undefined;
+  /** Only keys that begin with it are looked at, and it is cut off; default `''`. */
+  prefix?: string | undefined;
+}
+
+const kGates = 'ifog';
+
+function checkGateOrder(order: string): string {
+  if (typeof order !== 'string' || [...order].sort().join('') !== [...kGates].sort().join('')) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `gateOrder: expected the letters i, f, o and g in some order, got ${JSON.stringify(order)}`,
+    );
+  }
+  return order;
+}
+
+/** The four blocks of axis 0, from `order` to this package's. */
+function reorderGates(packed: Tensor, order: string): Tensor {
+  const rows = packed.shape[0]! / 4;
+  const blocks = [...kGates].map((gate) => {
+    const from = order.indexOf(gate) * rows;
+    return slice(packed, [from], [from + rows]);
+  });
+  try {
+    return concat(blocks, 0);
+  } finally {
+    for (const block of blocks) block.dispose();
+  }
+}
+
+function prepare(source: Tensor | TensorLike, parameter: Parameter, order: string): Tensor {
+  const values = Tensor.from(source, undefined, { device: parameter.device });
+  if (!parameter.packsGates || order === kGates) return values;
+  try {
+    return reorderGates(values, order);
+  } finally {
+    values.dispose();
+  }
+}
+
+/**
+ * Gives parameters the values of a dict: all of them, or none when anything does not fit.
+ *
+ * @internal
+ */
+export function loadStateDict(
+  parameters: ReadonlyMap<string, Parameter>,
+  dict: Readonly<Record<string, Tensor | TensorLike>>,
+  options: LoadStateDictOptions,
+): void {
+  const { strict = true, prefix = '' } = options;
+  const order = checkGateOrder(options.gateOrder ?? kGates);
+  const problems: string[] = [];
+  const found = new Map<string, Tensor | TensorLike>();
+  for (const [key, value] of Object.entries(dict)) {
+    if (!key.startsWith(prefix)) continue;
+    const name = key.slice(prefix.length);
+    if (parameters.has(name)) found.set(name, value);
+    else if (strict) problems.push(`unexpected key ${key}`);
+  }
+  for (const [name, parameter] of parameters) {
+    const value = found.get(name);
+    if (value === undefined) {
+      if (strict) problems.push(`missing key ${prefix}${name}`);
+    } else if (!sameShape(value.shape, parameter.shape)) {
+      const expected = formatShape(parameter.shape);
+      problems.push(`${prefix}${name}: expected ${expected}, got ${formatShape(value.shape)}`);
+    }
+  }
+  if (problems.length > 0) {
+    throw new ConvLSTMError(
+      'ERR_STATE_DICT',
+      `the state dict does not fit:\n  ${problems.join('\n  ')}`,
+    );
+  }
+
+  const prepared = new Map<Parameter, Tensor>();
+  try {
+    for (const [name, value] of found) {
+      const parameter = parameters.get(name)!;
+      prepared.get(parameter)?.dispose();
+      prepared.set(parameter, prepare(value, parameter, order));
+    }
+    for (const [parameter, values] of prepared) parameter.assign(values);
+  } finally {
+    for (const values of prepared.values()) values.dispose();
+  }
+}

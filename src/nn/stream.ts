@@ -1,0 +1,214 @@
+import { backendOf, type Device } from '../backend.js';
+import { ConvLSTMError } from '../errors.js';
+import type { TensorSource } from '../tensor/convert.js';
+import { formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import type { ConvLSTMCell, State } from './conv-lstm-cell.js';
+import { checkCount } from './options.js';
+import { decodeState, encodeState, type SavedState } from './stream-state.js';
+
+/** A frame: a tensor [B, C, H, W], or whatever `Tensor.from` makes one of. */
+export type Frame = Tensor | TensorSource;
+
+/** `run` lets so many steps wait in the queue, so that a fast source cannot fill the memory. */
+const kStepsInFlight = 8;
+
+/**
+ * Layers of ConvLSTM one frame at a time. The state stays on the device between frames, and what a
+ * step replaces is freed at once. Made by `ConvLSTM.stream()`.
+ *
+ * @example
+ * ```ts
+ * const stream = net.cells.stream();
+ * for (const frame of frames) stream.step(frame).dispose();
+ * // Ten frames more, each prediction fed back; the stream itself stays where it is.
+ * for (const next of stream.forecast(10, (h) => net.head.forward(h).sigmoid())) show(next);
+ * ```
+ */
+export class ConvLSTMStream {
+  readonly #cells: readonly ConvLSTMCell[];
+  #states: State[] | null = null;
+  #disposed = false;
+
+  /** @internal */
+  constructor(cells: readonly ConvLSTMCell[]) {
+    this.#cells = cells;
+  }
+
+  get #device(): Device {
+    return this.#cells[0]!.conv.weight.device;
+  }
+
+  /**
+   * One frame through all layers.
+   *
+   * @param frame [B, inputDim, H, W]
+   * @returns the last layer's h, [B, hiddenDim, H, W]; the caller's own: disposing it is safe
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED
+   */
+  step(frame: Frame): Tensor {
+    this.#expectLive();
+    const x =
+      frame instanceof Tensor ? frame : Tensor.from(frame, undefined, { device: this.#device });
+    const next: State[] = [];
+    try {
+      let input = x;
+      this.#cells.forEach((cell, layer) => {
+        const state = cell.forward(input, this.#states?.[layer]);
+        next.push(state);
+        input = state.h;
+      });
+    } catch (error) {
+      disposeStates(next);
+      throw error;
+    } finally {
+      if (x !== frame) x.dispose();
+    }
+    this.#replace(next);
+    return next.at(-1)!.h.clone();
+  }
+
+  /**
+   * A step for each frame of a source: `for await (const h of stream.run(frames))`. Waits for the
+   * device when the source is faster.
+   *
+   * @example
+   * ```ts
+   * await pipeline(camera, (frames) => stream.run(frames), sink); // of node:stream/promises
+   * ```
+   */
+  async *run(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {
+    const fences: Promise<unknown>[] = [];
+    for await (const frame of frames) {
+      const h = this.step(frame);
+      fences.push(this.#fence());
+      if (fences.length > kStepsInFlight) await fences.shift();
+      yield h;
+    }
+  }
+
+  /** Resolves when the queue of the device has come to this point. */
+  async #fence(): Promise<void> {
+    const mark = backendOf(this.#device).fill(1, 0);
+    await mark.data();
+    mark.dispose();
+  }
+
+  /**
+   * The next `count` frames, each prediction fed back as the next input. Continues from a clone: the
+   * stream itself does not move.
+   *
+   * @param head from the last layer's h, [B, hiddenDim, H, W], to the next frame, [B, inputDim, H, W]
+   * @returns the predictions, computed as they are asked for
+   * @throws ConvLSTMError ERR_OPTION before the first `step`
+   */
+  forecast(count: number, head: (h: Tensor) => Tensor): Generator<Tensor, void> {
+    checkCount('count', count);
+    this.#expectLive();
+    if (!this.#states) {
+      throw new ConvLSTMError('ERR_OPTION', 'forecast: the stream has seen no frame yet');
+    }
+    return this.clone().#feedBack(count, head);
+  }
+
+  /** On a clone, which is disposed in the end. */
+  *#feedBack(count: number, head: (h: Tensor) => Tensor): Generator<Tensor, void> {
+    try {
+      let h = this.#states!.at(-1)!.h.clone();
+      for (let remaining = count; remaining > 0; remaining--) {
+        const frame = head(h);
+        if (frame !== h) h.dispose();
+        // Fed back before it is handed out, because its new owner may dispose it.
+        if (remaining > 1) h = this.step(frame);
+        yield frame;
+      }
+    } finally {
+      this.dispose();
+    }
+  }
+
+  /** A stream that goes on from the same state on its own; copies nothing. */
+  clone(): ConvLSTMStream {
+    this.#expectLive();
+    const copy = new ConvLSTMStream(this.#cells);
+    copy.#states = this.#states?.map(({ h, c }) => ({ h: h.clone(), c: c.clone() })) ?? null;
+    return copy;
+  }
+
+  /** The state as bytes, for `load`. */
+  async save(): Promise<Uint8Array> {
+    this.#expectLive();
+    const states = this.#states ?? [];
+    const [batch = 0, , height = 0, width = 0] = states[0]?.h.shape ?? [];
+    const layers = await Promise.all(
+      states.map(async ({ h, c }) => {
+        const [hValues, cValues] = await Promise.all([h.data(), c.data()]);
+        return { channels: h.shape[1]!, h: hValues, c: cValues };
+      }),
+    );
+    return encodeState({ batch, height, width, layers });
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @throws ConvLSTMError ERR_FORMAT for bytes that `save` did not write, ERR_SHAPE for a state of
+   *   other layers than these; the stream is then as it was
+   */
+  load(bytes: Uint8Array): this {
+    this.#expectLive();
+    const saved = decodeState(bytes);
+    if (saved.layers.length === 0) return this.reset();
+    const channels = formatShape(saved.layers.map((layer) => layer.channels));
+    const hiddenDim = formatShape(this.#cells.map((cell) => cell.hiddenDim));
+    if (channels !== hiddenDim) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `saved stream: expected layers with hiddenDim ${hiddenDim}, got ${channels}`,
+      );
+    }
+    this.#replace(this.#upload(saved));
+    return this;
+  }
+
+  #upload({ batch, height, width, layers }: SavedState): State[] {
+    const options = { device: this.#device };
+    return layers.map(({ channels, h, c }) => {
+      const shape = [batch, channels, height, width];
+      return { h: Tensor.from(h, shape, options), c: Tensor.from(c, shape, options) };
+    });
+  }
+
+  /** Forgets every frame: the next step starts from zeros. */
+  reset(): this {
+    this.#expectLive();
+    this.#replace(null);
+    return this;
+  }
+
+  /** Frees the state. Idempotent; using the stream afterwards throws ERR_DISPOSED. */
+  dispose(): void {
+    this.#replace(null);
+    this.#disposed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #replace(states: State[] | null): void {
+    if (this.#states) disposeStates(this.#states);
+    this.#states = states;
+  }
+
+  #expectLive(): void {
+    if (this.#disposed) throw new ConvLSTMError('ERR_DISPOSED', 'the stream was disposed');
+  }
+}
+
+function disposeStates(states: readonly State[]): void {
+  for (const { h, c } of states) {
+    h.dispose();
+    c.dispose();
+  }
+}

@@ -1,0 +1,47 @@
+import type { Precision } from '../binding.js';
+import { ConvLSTMError } from './errors.js';
+
+const kPrecisions: readonly Precision[] = ['highest', 'high', 'medium'];
+
+let processPrecision: Precision = 'highest';
+
+/** @internal */
+export function checkPrecision(precision: Precision): Precision {
+  if (!kPrecisions.includes(precision)) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `precision: expected 'highest', 'high' or 'medium', got ${JSON.stringify(precision)}`,
+    );
+  }
+  return precision;
+}
+
+/**
+ * Sets how exact convolutions are for the whole process, by PyTorch's names. A module that was given
+ * a precision of its own with `to({ precision })` keeps that.
+ *
+ * - `'highest'` (the default): as accurate as a direct float32 convolution
+ * - `'high'`: outputs within 1e-4
+ * - `'medium'`: bfloat16 products with float32 accumulation, outputs within 2e-2
+ *
+ * @throws ConvLSTMError ERR_OPTION for another name
+ * @example
+ * ```ts
+ * setFloat32Precision('medium');
+ * ```
+ */
+export function setFloat32Precision(precision: Precision): void {
+  processPrecision = checkPrecision(precision);
+}
+
+/**
+ * The precision of the process: what `setFloat32Precision` set, else `'highest'`.
+ *
+ * @example
+ * ```ts
+ * getFloat32Precision(); // 'highest'
+ * ```
+ */
+export function getFloat32Precision(): Precision {
+  return processPrecision;
+}

@@ -1,0 +1,55 @@
+/** Between nested arrays and flat ones. */
+import type { Shape } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+
+/** A number, or arrays of arrays of numbers. */
+export type NestedArray = number | NestedArray[];
+/** The same, of arrays that may be read-only. */
+export type ReadonlyNestedArray = number | readonly ReadonlyNestedArray[];
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
+  return value === null ? 'null' : typeof value;
+}
+
+/** Rows of one length and of numbers only, else an error that names the place: `data[1][2]`. */
+export function flatten(nested: ReadonlyNestedArray): { values: Float32Array; shape: number[] } {
+  const shape: number[] = [];
+  for (let level: unknown = nested; Array.isArray(level); level = level[0])
+    shape.push(level.length);
+  const values = new Float32Array(shape.reduce((count, size) => count * size, 1));
+  let next = 0;
+  const visit = (node: unknown, depth: number, path: string): void => {
+    if (depth === shape.length) {
+      if (typeof node !== 'number') {
+        throw new ConvLSTMError('ERR_DTYPE', `${path}: expected a number, got ${describe(node)}`);
+      }
+      values[next++] = node;
+      return;
+    }
+    if (!Array.isArray(node)) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `${path}: expected ${shape[depth]} entries, got ${describe(node)}`,
+      );
+    }
+    if (node.length !== shape[depth]) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `${path}: expected ${shape[depth]} entries, got ${node.length}`,
+      );
+    }
+    for (let k = 0; k < node.length; k++) visit(node[k], depth + 1, `${path}[${k}]`);
+  };
+  visit(nested, 0, 'data');
+  return { values, shape };
+}
+
+export function nest(values: Float32Array, shape: Shape): NestedArray {
+  let next = 0;
+  const build = (axis: number): NestedArray => {
+    if (axis === shape.length) return values[next++]!;
+    return Array.from({ length: shape[axis]! }, () => build(axis + 1));
+  };
+  return build(0);
+}

@@ -1,0 +1,87 @@
+/** Rules of shapes: sizes, axes, broadcasting. */
+import type { Shape } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+
+/** No tensor has more elements: sizes in bytes stay exact in a double. */
+const kMaxElements = 2 ** 40;
+
+/** `[1, 10, 3]` */
+export function formatShape(shape: readonly (number | string)[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+export function elementCount(shape: Shape): number {
+  let count = 1;
+  for (const size of shape) count *= size;
+  return count;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+/** A copy of a caller's shape. */
+export function checkShape(shape: Shape): number[] {
+  if (!Array.isArray(shape) || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `shape: expected non-negative integers, got ${JSON.stringify(shape)}`,
+    );
+  }
+  // The product may be zero while the other dimensions overflow on the way to it.
+  const product = shape.reduce((count: number, size: number) => count * Math.max(size, 1), 1);
+  if (product > kMaxElements) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `shape: expected at most ${kMaxElements} elements, got ${formatShape(shape)}`,
+    );
+  }
+  return [...shape];
+}
+
+/** Counts a negative axis from the end, as NumPy does. */
+export function checkAxis(operation: string, axis: number, rank: number): number {
+  const positive = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || positive < 0 || positive >= rank) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `${operation}: expected an axis from ${-rank} to ${rank - 1}, got ${axis}`,
+    );
+  }
+  return positive;
+}
+
+/** Non-negative, ascending, unique; all axes where none are named. */
+export function checkAxes(
+  operation: string,
+  axes: number | readonly number[] | undefined,
+  rank: number,
+): number[] {
+  if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
+  const list = typeof axes === 'number' ? [axes] : axes;
+  const positive = list.map((axis) => checkAxis(operation, axis, rank));
+  const unique = [...new Set(positive)].sort((a, b) => a - b);
+  if (unique.length !== list.length) {
+    throw new ConvLSTMError('ERR_SHAPE', `${operation}: axes ${formatShape(list)} repeat an axis`);
+  }
+  return unique;
+}
+
+/** The shape two shapes broadcast to by NumPy's rules. */
+export function broadcastShapes(operation: string, a: Shape, b: Shape): Shape {
+  if (sameShape(a, b)) return a;
+  const rank = Math.max(a.length, b.length);
+  const out = new Array<number>(rank);
+  for (let axis = 1; axis <= rank; axis++) {
+    const left = a[a.length - axis] ?? 1;
+    const right = b[b.length - axis] ?? 1;
+    if (left !== right && left !== 1 && right !== 1) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `${operation}: ${formatShape(a)} and ${formatShape(b)} do not broadcast`,
+      );
+    }
+    out[rank - axis] = left === 1 ? right : left;
+  }
+  return out;
+}

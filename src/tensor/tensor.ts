@@ -1,0 +1,467 @@
+import type { Shape, Storage } from '../../binding.js';
+import { backendOf, type Device, defaultDevice } from '../backend.js';
+import { ConvLSTMError, toConvLSTMError } from '../errors.js';
+import type { Axes, Bounds, Operand, ReduceOptions } from '../functional/index.js';
+import * as functional from '../functional/index.js';
+import { type TensorSource, toElements } from './convert.js';
+import { formatTensor } from './format.js';
+import { type NestedArray, nest } from './nested.js';
+import { normalValues, uniformValues } from './random.js';
+import { checkShape, elementCount, formatShape } from './shape.js';
+import { StorageHandle } from './storage-handle.js';
+
+/** Options of the functions that create a tensor. */
+export interface TensorOptions {
+  /** Default: CONVLSTM_DEVICE, else `'cpu'`. */
+  device?: Device | undefined;
+}
+
+/**
+ * Float32 elements with a shape, on a device. Immutable: every operation makes a new tensor, at once;
+ * the values are there when `await data()` resolves.
+ *
+ * Memory goes when the tensor is collected, or at once with `dispose()` or `using`.
+ *
+ * @example
+ * ```ts
+ * const x = Tensor.from([[1, 2], [3, 4]]);
+ * const y = x.mul(2).add(1);
+ * await y.toArray(); // [[3, 5], [7, 9]]
+ * ```
+ */
+export class Tensor {
+  /** Always `'float32'`. */
+  readonly dtype = 'float32';
+  #handle: StorageHandle | null;
+  #shape: readonly number[];
+  #device: Device;
+
+  /** Takes over one reference of `handle`. Tensors are made by `Tensor.from` and the like. */
+  protected constructor(handle: StorageHandle, shape: Shape, device: Device) {
+    this.#handle = handle;
+    this.#shape = shape;
+    this.#device = device;
+  }
+
+  /** @internal */
+  static fromStorage(storage: Storage, shape: Shape, device: Device): Tensor {
+    return new Tensor(new StorageHandle(storage), shape, device);
+  }
+
+  /**
+   * A tensor of numbers, nested arrays, a typed array of any kind, or anything with `{ data, shape }`.
+   * Values are converted to float32 and copied. `shape` defaults to that of the source; a flat array
+   * has one axis.
+   *
+   * @throws ConvLSTMError ERR_SHAPE for ragged arrays or a shape that does not fit, ERR_DTYPE for
+   *   elements that are no numbers, ERR_OPTION for `fortranOrder: true`, ERR_DEVICE
+   * @example
+   * ```ts
+   * Tensor.from([[1, 2, 3], [4, 5, 6]]);
+   * Tensor.from(new Float64Array(6), [2, 3]);
+   * Tensor.from({ data: output.data, shape: output.dims }); // a tensor of onnxruntime-node
+   * ```
+   */
+  static from(source: TensorSource | Tensor, shape?: Shape, options: TensorOptions = {}): Tensor {
+    if (source instanceof Tensor) {
+      const moved = source.to(options.device ?? source.device);
+      if (!shape) return moved;
+      const reshaped = moved.reshape(shape);
+      moved.dispose();
+      return reshaped;
+    }
+    const elements = toElements(source, shape);
+    return Tensor.#upload(elements.values, elements.shape, options);
+  }
+
+  /**
+   * @example
+   * ```ts
+   * Tensor.zeros([2, 3]);
+   * ```
+   */
+  static zeros(shape: Shape, options: TensorOptions = {}): Tensor {
+    return Tensor.full(shape, 0, options);
+  }
+
+  /**
+   * @example
+   * ```ts
+   * Tensor.ones([2, 3], { device: 'javascript' });
+   * ```
+   */
+  static ones(shape: Shape, options: TensorOptions = {}): Tensor {
+    return Tensor.full(shape, 1, options);
+  }
+
+  /**
+   * Every element is `value`.
+   *
+   * @example
+   * ```ts
+   * Tensor.full([2, 3], 0.5);
+   * ```
+   */
+  static full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
+    const sizes = checkShape(shape);
+    const device = options.device ?? defaultDevice();
+    const backend = backendOf(device);
+    try {
+      return Tensor.fromStorage(backend.fill(elementCount(sizes), value), sizes, device);
+    } catch (error) {
+      throw toConvLSTMError(error);
+    }
+  }
+
+  /**
+   * Even in [0, 1); the same on every device after `manualSeed`.
+   *
+   * @example
+   * ```ts
+   * manualSeed(1);
+   * Tensor.rand([2, 3]);
+   * ```
+   */
+  static rand(shape: Shape, options: TensorOptions = {}): Tensor {
+    const sizes = checkShape(shape);
+    return Tensor.#upload(uniformValues(elementCount(sizes), 0, 1), sizes, options);
+  }
+
+  /**
+   * Normal with mean 0 and variance 1; the same on every device after `manualSeed`.
+   *
+   * @example
+   * ```ts
+   * manualSeed(1);
+   * Tensor.randn([2, 3]);
+   * ```
+   */
+  static randn(shape: Shape, options: TensorOptions = {}): Tensor {
+    const sizes = checkShape(shape);
+    return Tensor.#upload(normalValues(elementCount(sizes)), sizes, options);
+  }
+
+  /**
+   * The parts one after another along an axis; their other sizes are equal.
+   *
+   * @throws ConvLSTMError ERR_SHAPE when they are not
+   * @example
+   * ```ts
+   * Tensor.concat([Tensor.zeros([2, 3]), Tensor.ones([1, 3])]).shape; // [3, 3]
+   * ```
+   */
+  static concat(parts: readonly Tensor[], axis = 0): Tensor {
+    return functional.concat(parts, axis);
+  }
+
+  /**
+   * The parts, all of one shape, along a new axis.
+   *
+   * @throws ConvLSTMError ERR_SHAPE when shapes differ
+   * @example
+   * ```ts
+   * Tensor.stack([Tensor.zeros([3]), Tensor.ones([3])]).shape; // [2, 3]
+   * ```
+   */
+  static stack(parts: readonly Tensor[], axis = 0): Tensor {
+    return functional.stack(parts, axis);
+  }
+
+  static #upload(values: Float32Array, shape: Shape, options: TensorOptions): Tensor {
+    const device = options.device ?? defaultDevice();
+    const backend = backendOf(device);
+    try {
+      return Tensor.fromStorage(backend.upload(values), shape, device);
+    } catch (error) {
+      throw toConvLSTMError(error);
+    }
+  }
+
+  /** Sizes of the axes, the slowest first; `[]` for a single number. */
+  get shape(): readonly number[] {
+    return this.#shape;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return elementCount(this.#shape);
+  }
+
+  get device(): Device {
+    return this.#device;
+  }
+
+  get disposed(): boolean {
+    return this.#handle === null;
+  }
+
+  /** @internal */
+  get storage(): Storage {
+    return this.#live().storage;
+  }
+
+  #live(): StorageHandle {
+    if (this.#handle) return this.#handle;
+    throw new ConvLSTMError('ERR_DISPOSED', `the tensor ${formatShape(this.#shape)} was disposed`);
+  }
+
+  /**
+   * The elements in row-major order, in an array of the caller's own.
+   *
+   * @throws ConvLSTMError ERR_DISPOSED; the promise rejects with what went wrong while computing
+   */
+  async data(): Promise<Float32Array<ArrayBuffer>> {
+    try {
+      return await this.storage.data();
+    } catch (error) {
+      throw toConvLSTMError(error);
+    }
+  }
+
+  /** The same; blocks the thread until the elements are there. */
+  dataSync(): Float32Array<ArrayBuffer> {
+    try {
+      return this.storage.dataSync();
+    } catch (error) {
+      throw toConvLSTMError(error);
+    }
+  }
+
+  /** The elements as nested arrays; a number for shape []. */
+  async toArray(): Promise<NestedArray> {
+    return nest(await this.data(), this.#shape);
+  }
+
+  /** The same; blocks the thread until the elements are there. */
+  toArraySync(): NestedArray {
+    return nest(this.dataSync(), this.#shape);
+  }
+
+  /**
+   * The one element of a tensor that has one.
+   *
+   * @throws ConvLSTMError ERR_SHAPE when it has another number of elements
+   */
+  async item(): Promise<number> {
+    this.#expectOneElement();
+    return (await this.data())[0]!;
+  }
+
+  /** The same; blocks the thread until the element is there. */
+  itemSync(): number {
+    this.#expectOneElement();
+    return this.dataSync()[0]!;
+  }
+
+  #expectOneElement(): void {
+    if (this.size !== 1) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `item: expected a tensor of one element, got ${formatShape(this.#shape)}`,
+      );
+    }
+  }
+
+  /**
+   * Frees the memory at once, unless another tensor shares it (a reshape does) or a queued operation
+   * needs it. Idempotent; using the tensor afterwards throws ERR_DISPOSED.
+   */
+  dispose(): void {
+    this.#handle?.release();
+    this.#handle = null;
+  }
+
+  /** `using x = Tensor.from(...)` disposes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /**
+   * Another tensor on the same storage.
+   *
+   * @internal
+   */
+  share(shape: Shape = this.#shape): Tensor {
+    return new Tensor(this.#live().retain(), shape, this.#device);
+  }
+
+  /**
+   * A reference of its own for a subclass's constructor.
+   *
+   * @internal
+   */
+  retain(): StorageHandle {
+    return this.#live().retain();
+  }
+
+  /**
+   * Takes the values of another tensor of the same shape: how parameters change.
+   *
+   * @internal
+   */
+  assign(source: Tensor): void {
+    const handle = source.retain();
+    this.#live().release();
+    this.#handle = handle;
+    this.#device = source.#device;
+  }
+
+  /** A tensor of its own with the same values: disposing one leaves the other. */
+  clone(): Tensor {
+    return this.share();
+  }
+
+  /**
+   * The same values on another device; waits for them when the devices differ.
+   *
+   * @throws ConvLSTMError ERR_DEVICE for a device that is not there
+   */
+  to(device: Device): Tensor {
+    return functional.toDevice(this, device);
+  }
+
+  /** The same elements in another shape; one size may be -1. Shares the memory. */
+  reshape(shape: Shape): Tensor {
+    return functional.reshape(this, shape);
+  }
+
+  /** One axis in place of those from `startAxis` to `endAxis`, both included. Shares the memory. */
+  flatten(startAxis = 0, endAxis = -1): Tensor {
+    return functional.flatten(this, startAxis, endAxis);
+  }
+
+  /** Without the named axes, which have size 1, or without all of size 1. Shares the memory. */
+  squeeze(axes?: Axes): Tensor {
+    return functional.squeeze(this, axes);
+  }
+
+  /** With a new axis of size 1 at `axis` of the result. Shares the memory. */
+  unsqueeze(axis: number): Tensor {
+    return functional.unsqueeze(this, axis);
+  }
+
+  /** Axis `k` of the result is axis `order[k]`. */
+  permute(order: readonly number[]): Tensor {
+    return functional.permute(this, order);
+  }
+
+  /** Two axes exchanged; the last two where none are named. */
+  transpose(axisA = -2, axisB = -1): Tensor {
+    return functional.transpose(this, axisA, axisB);
+  }
+
+  /**
+   * `x[starts[0]:ends[0]:steps[0], ...]` as in Python, with steps of at least 1; null, and axes beyond
+   * a list, are taken whole.
+   *
+   * @example
+   * ```ts
+   * x.slice([0, -3], [null, -1]); // x[0:, -3:-1]
+   * ```
+   */
+  slice(starts: Bounds, ends: Bounds = [], steps: Bounds = []): Tensor {
+    return functional.slice(this, starts, ends, steps);
+  }
+
+  /** The slice at `index` of one axis, without that axis; a negative index counts from the end. */
+  select(axis: number, index: number): Tensor {
+    return functional.select(this, axis, index);
+  }
+
+  /** `this + other`; shapes broadcast by NumPy's rules, as in all methods with an operand. */
+  add(other: Operand): Tensor {
+    return functional.add(this, other);
+  }
+
+  sub(other: Operand): Tensor {
+    return functional.sub(this, other);
+  }
+
+  mul(other: Operand): Tensor {
+    return functional.mul(this, other);
+  }
+
+  div(other: Operand): Tensor {
+    return functional.div(this, other);
+  }
+
+  /** The larger of each pair; NaN where either is. */
+  maximum(other: Operand): Tensor {
+    return functional.maximum(this, other);
+  }
+
+  /** The smaller of each pair; NaN where either is. */
+  minimum(other: Operand): Tensor {
+    return functional.minimum(this, other);
+  }
+
+  neg(): Tensor {
+    return functional.neg(this);
+  }
+
+  abs(): Tensor {
+    return functional.abs(this);
+  }
+
+  exp(): Tensor {
+    return functional.exp(this);
+  }
+
+  /** The natural logarithm. */
+  log(): Tensor {
+    return functional.log(this);
+  }
+
+  sqrt(): Tensor {
+    return functional.sqrt(this);
+  }
+
+  sigmoid(): Tensor {
+    return functional.sigmoid(this);
+  }
+
+  tanh(): Tensor {
+    return functional.tanh(this);
+  }
+
+  relu(): Tensor {
+    return functional.relu(this);
+  }
+
+  leakyRelu(negativeSlope = 0.01): Tensor {
+    return functional.leakyRelu(this, negativeSlope);
+  }
+
+  /** The sum over axes, over all where none are named. */
+  sum(axes?: Axes, options: ReduceOptions = {}): Tensor {
+    return functional.sum(this, axes, options);
+  }
+
+  /** The mean over axes, over all where none are named. */
+  mean(axes?: Axes, options: ReduceOptions = {}): Tensor {
+    return functional.mean(this, axes, options);
+  }
+
+  /** The largest element over axes, over all where none are named; NaN where one is. */
+  max(axes?: Axes, options: ReduceOptions = {}): Tensor {
+    return functional.max(this, axes, options);
+  }
+
+  /**
+   * For people: shape, device and values, long axes cut. Blocks the thread until the values are there.
+   */
+  toString(): string {
+    const head = `Tensor(${formatShape(this.#shape)}, ${this.dtype}, ${this.#device}`;
+    if (this.#handle === null) return `${head}, disposed)`;
+    try {
+      return `${head})\n${formatTensor(this.dataSync(), this.#shape)}`;
+    } catch (error) {
+      return `${head}, ${toConvLSTMError(error).message})`;
+    }
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}
