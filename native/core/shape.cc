@@ -9,7 +9,7 @@ int64_t NumElements(const Shape& shape) {
   int64_t count = 1;
   for (const int64_t dim : shape) {
     if (dim < 0) throw Error(ErrorCode::kShape, "negative dimension in " + ToString(shape));
-    if (dim != 0 && count > kMaxElements / dim) {
+    if (dim > kMaxElements || (dim != 0 && count > kMaxElements / dim)) {
       throw Error(ErrorCode::kShape, "more than 2^40 elements in " + ToString(shape));
     }
     count *= dim;

@@ -9,8 +9,8 @@ namespace convlstm {
 
 using Shape = std::vector<int64_t>;
 
-// Product of the dimensions; throws Error(kShape) on a negative dimension or above 2^40 elements,
-// so that later arithmetic on sizes cannot overflow.
+// Product of the dimensions; throws Error(kShape) on a negative dimension, one above 2^40, or
+// above 2^40 elements, so that later arithmetic on sizes cannot overflow.
 int64_t NumElements(const Shape& shape);
 
 // "[1, 10, 3, 64, 64]"

@@ -5,25 +5,32 @@
 namespace convlstm {
 
 float* Storage::Allocate() {
-  buffer_ = Buffer::Allocate(bytes());
+  buffer_ = std::make_shared<const Buffer>(Buffer::Allocate(bytes()));
   channels_last_ = false;
-  return buffer_.as<float>();
+  return buffer_->as<float>();
 }
 
 float* Storage::AllocateChannelsLast(const ChannelsLast& layout) {
   Allocate();
   channels_last_ = true;
   layout_ = layout;
-  return buffer_.as<float>();
+  return buffer_->as<float>();
 }
 
 const float* Storage::data() const {
   ThrowIfFailed();
-  return buffer_.as<float>();
+  return buffer_ == nullptr ? nullptr : buffer_->as<float>();
+}
+
+void Storage::ShareElements(const Storage& other) {
+  other.ThrowIfFailed();
+  buffer_ = other.buffer_;
+  channels_last_ = other.channels_last_;
+  layout_ = other.layout_;
 }
 
 void Storage::ReplaceByRowMajor(Buffer buffer) {
-  buffer_ = std::move(buffer);
+  buffer_ = std::make_shared<const Buffer>(std::move(buffer));
   channels_last_ = false;
 }
 

@@ -40,6 +40,8 @@ class Storage {
   bool channels_last() const { return channels_last_; }
   const ChannelsLast& layout() const { return layout_; }
 
+  // Has the elements and the layout of `other`, in the same memory.
+  void ShareElements(const Storage& other);
   // Puts the same elements, converted, in the place of what Allocate gave.
   void ReplaceByRowMajor(Buffer buffer);
 
@@ -57,7 +59,7 @@ class Storage {
 
  private:
   int64_t elements_;
-  Buffer buffer_;
+  std::shared_ptr<const Buffer> buffer_;
   bool channels_last_ = false;
   ChannelsLast layout_{};
   bool bounded_by_one_ = false;

@@ -4,21 +4,9 @@
 
 #include "core/error.h"
 #include "core/shape.h"
+#include "ops/check.h"
 
 namespace convlstm {
-namespace {
-
-void CheckElements(const char* name, const StoragePtr& storage, const Shape& shape) {
-  if (storage == nullptr) return;
-  const int64_t expected = NumElements(shape);
-  if (storage->elements() != expected) {
-    throw Error(ErrorCode::kShape, std::string("convLstm: ") + name + " has " +
-                                       std::to_string(storage->elements()) + " elements, " +
-                                       ToString(shape) + " has " + std::to_string(expected));
-  }
-}
-
-}  // namespace
 
 void CheckConvLstm(const ConvLstmShape& s, const ConvLstmInputs& in) {
   for (const int64_t dim : {s.batch, s.time, s.input_dim, s.hidden_dim, s.height, s.width,
@@ -40,15 +28,15 @@ void CheckConvLstm(const ConvLstmShape& s, const ConvLstmInputs& in) {
   const Shape state = {s.batch, s.hidden_dim, s.height, s.width};
   const Shape peephole = in.peephole == Peephole::kSpatial ? Shape{s.hidden_dim, s.height, s.width}
                                                            : Shape{s.hidden_dim};
-  CheckElements("x", in.x, {s.batch, s.time, s.input_dim, s.height, s.width});
-  CheckElements("weight", in.weight,
+  CheckElements("convLstm: x", in.x, {s.batch, s.time, s.input_dim, s.height, s.width});
+  CheckElements("convLstm: weight", in.weight,
                 {4 * s.hidden_dim, s.input_dim + s.hidden_dim, s.kernel_height, s.kernel_width});
-  CheckElements("bias", in.bias, {4 * s.hidden_dim});
-  CheckElements("wci", in.wci, peephole);
-  CheckElements("wcf", in.wcf, peephole);
-  CheckElements("wco", in.wco, peephole);
-  CheckElements("h0", in.h0, state);
-  CheckElements("c0", in.c0, state);
+  CheckElements("convLstm: bias", in.bias, {4 * s.hidden_dim});
+  CheckElements("convLstm: wci", in.wci, peephole);
+  CheckElements("convLstm: wcf", in.wcf, peephole);
+  CheckElements("convLstm: wco", in.wco, peephole);
+  CheckElements("convLstm: h0", in.h0, state);
+  CheckElements("convLstm: c0", in.c0, state);
   NumElements({s.batch, s.time, s.hidden_dim, s.height, s.width});
 }
 
