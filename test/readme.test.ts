@@ -56,8 +56,7 @@ describe('programs', () => {
 
   it.each(runnable)('$place', async ({ place, text }) => {
     const file = path.join(programs, `${place.replaceAll(/\W/g, '-')}.mjs`);
-    const { ES2022, ESNext } = { ...ts.ScriptTarget, ...ts.ModuleKind };
-    const compilerOptions = { target: ES2022, module: ESNext };
+    const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
     writeFileSync(file, ts.transpileModule(text, { compilerOptions }).outputText);
     const result = await runProgram(file, { cwd: scratch });
     expect(result.stderr).toBe('');

@@ -21,7 +21,7 @@ export function watchAllocations(): AllocationWatch {
     const original = globalThis[name];
     const width = 'BYTES_PER_ELEMENT' in original ? original.BYTES_PER_ELEMENT : 1;
     originals.set(name, original);
-    const counting = new Proxy(original, {
+    const counting: typeof original = new Proxy(original, {
       construct(target, parameters, newTarget) {
         const [length] = parameters;
         if (typeof length === 'number') largest = Math.max(largest, length * width);

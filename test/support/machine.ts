@@ -19,8 +19,12 @@ function inspect(): Machine {
   const program = `console.log(JSON.stringify(require('node-gyp-build')(process.cwd()).info()))`;
   const { CONVLSTM_ISA: _isa, CONVLSTM_DEVICE: _device, ...env } = process.env;
   try {
-    const options = { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] } as const;
-    const info = JSON.parse(execFileSync(process.execPath, ['-e', program], options)) as AddonInfo;
+    const printed = execFileSync(process.execPath, ['-e', program], {
+      encoding: 'utf8',
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const info = JSON.parse(printed) as AddonInfo;
     return { isas: info.cpu.isas, cudaDevices: info.cuda.devices.length };
   } catch {
     return { isas: [], cudaDevices: 0 };

@@ -1,0 +1,192 @@
+// What a caller got wrong is thrown in the caller's line, with a stable code and both sides named.
+import { expect, it } from 'vitest';
+import {
+  Conv2d,
+  ConvLSTM,
+  ConvLSTMCell,
+  ConvLSTMError,
+  type ConvLSTMOptions,
+  type Device,
+  setFloat32Precision,
+  Tensor,
+} from '../src/index.js';
+
+const base = { inputDim: 3, hiddenDim: [4, 5], kernelSize: 3, numLayers: 2, batchFirst: true };
+const build = (options: object) => new ConvLSTM({ ...base, ...options } as ConvLSTMOptions);
+const net = build({});
+const cell = new ConvLSTMCell({ inputDim: 3, hiddenDim: 2, kernelSize: 3 });
+const stream = net.stream();
+const x = Tensor.zeros([1, 2, 3, 4, 5]);
+const gone = Tensor.zeros([2]);
+gone.dispose();
+const elsewhere = Tensor.zeros([1, 2, 3, 4, 5], { device: 'javascript' });
+
+const refusals: [code: string, message: string | RegExp, call: () => unknown][] = [
+  // Shapes.
+  [
+    'ERR_SHAPE',
+    'input: expected [B, T, 3, H, W], got [1, 10, 8, 64, 64]',
+    () => net.forward(Tensor.zeros([1, 10, 8, 64, 64])),
+  ],
+  [
+    'ERR_SHAPE',
+    'input: expected [B, T, 3, H, W], got [1, 3, 4, 5]',
+    () => net.forward(Tensor.zeros([1, 3, 4, 5])),
+  ],
+  [
+    'ERR_SHAPE',
+    'input: expected [T, B, 3, H, W], got [3, 4, 5]',
+    () => build({ batchFirst: false }).forward(Tensor.zeros([3, 4, 5])),
+  ],
+  [
+    'ERR_SHAPE',
+    'input: expected [B, 3, H, W], got [1, 2, 4, 5]',
+    () => cell.forward(Tensor.zeros([1, 2, 4, 5])),
+  ],
+  ['ERR_SHAPE', /input: .*\[2, 3, 4\]/, () => stream.step(Tensor.zeros([2, 3, 4]))],
+  ['ERR_SHAPE', /\[0, 2, 3, 4, 5\]/, () => net.forward(Tensor.zeros([0, 2, 3, 4, 5]))],
+  ['ERR_SHAPE', 'states has 1 entries but numLayers is 2', () => net.forward(x, [null])],
+  [
+    'ERR_SHAPE',
+    /states\[1\].*expected \[1, 5, 4, 5\], got \[1, 4, 4, 5\]/,
+    () => net.forward(x, [null, { h: Tensor.zeros([1, 4, 4, 5]), c: Tensor.zeros([1, 5, 4, 5]) }]),
+  ],
+  ['ERR_SHAPE', /6.*\[2, 4\].*8/, () => Tensor.from(new Float32Array(6), [2, 4])],
+  ['ERR_SHAPE', /data\[1\]/, () => Tensor.from([[1, 2], [3]])],
+  ['ERR_SHAPE', /-1/, () => Tensor.zeros([2, -1])],
+  ['ERR_SHAPE', /1.5/, () => Tensor.zeros([1.5])],
+  ['ERR_SHAPE', /\[2, 3\].*\[4\]/, () => Tensor.zeros([2, 3]).add(Tensor.zeros([4]))],
+  ['ERR_SHAPE', /\[2, 3\].*6.*\[4\]/, () => Tensor.zeros([2, 3]).reshape([4])],
+  ['ERR_SHAPE', /axis/, () => Tensor.zeros([2, 3]).sum(2)],
+  [
+    'ERR_SHAPE',
+    /parts\[1\].*\[2, 4\]/,
+    () => Tensor.concat([Tensor.zeros([2, 3]), Tensor.zeros([2, 4])]),
+  ],
+  ['ERR_SHAPE', /one element.*\[2, 3\]/, () => Tensor.zeros([2, 3]).itemSync()],
+  [
+    'ERR_SHAPE',
+    /smaller than the kernel/,
+    () =>
+      new Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 3 }).forward(
+        Tensor.zeros([1, 1, 2, 2]),
+      ),
+  ],
+
+  // Element types.
+  ['ERR_DTYPE', /data\[0\].*string/, () => Tensor.from(['1'] as never)],
+  ['ERR_DTYPE', /data: expected/, () => Tensor.from({} as never)],
+  [
+    'ERR_DTYPE',
+    /float16/,
+    () => Tensor.from({ data: new Uint16Array(2), shape: [2], dtype: 'float16' }),
+  ],
+
+  // Options.
+  ['ERR_OPTION', 'hiddenDim has 2 entries but numLayers is 3', () => build({ numLayers: 3 })],
+  [
+    'ERR_OPTION',
+    'kernelSize has 3 entries but numLayers is 2',
+    () =>
+      build({
+        kernelSize: [
+          [3, 3],
+          [5, 5],
+          [3, 3],
+        ],
+      }),
+  ],
+  ['ERR_OPTION', /inputDim: expected a positive integer, got 0/, () => build({ inputDim: 0 })],
+  [
+    'ERR_OPTION',
+    /hiddenDim: expected a positive integer, got 1.5/,
+    () => build({ hiddenDim: 1.5 }),
+  ],
+  ['ERR_OPTION', /kernelSize: .*got -3/, () => build({ kernelSize: -3 })],
+  ['ERR_OPTION', /bias: expected true or false, got "yes"/, () => build({ bias: 'yes' })],
+  ['ERR_OPTION', /ConvLSTM has no option 'batch_first'/, () => build({ batch_first: true })],
+  [
+    'ERR_OPTION',
+    /peephole: expected .*'channel' or 'spatial', got "both"/,
+    () => build({ peephole: 'both' }),
+  ],
+  ['ERR_OPTION', /'spatial' needs imageSize/, () => build({ peephole: 'spatial' })],
+  ['ERR_OPTION', /gateOrder: .*"iffo"/, () => net.loadStateDict({}, { gateOrder: 'iffo' })],
+  ['ERR_OPTION', /precision: .*"low"/, () => setFloat32Precision('low' as never)],
+  ['ERR_OPTION', /precision: .*"best"/, () => net.to({ precision: 'best' as never })],
+  ['ERR_OPTION', /fortranOrder/, () => Tensor.from({ data: [1], shape: [1], fortranOrder: true })],
+  ['ERR_OPTION', /steps/, () => x.slice([0], [1], [0])],
+  ['ERR_OPTION', /no frame yet/, () => net.stream().forecast(2, (h) => h)],
+
+  // Devices.
+  [
+    'ERR_DEVICE',
+    /'cpu', 'javascript', 'cuda' or 'cuda:N'.*"gpu"/,
+    () => Tensor.zeros([1], { device: 'gpu' as Device }),
+  ],
+  ['ERR_DEVICE', /'cuda:99' is not available/, () => net.to('cuda:99')],
+  [
+    'ERR_DEVICE',
+    "convLstm: input is on 'javascript' but weight is on 'cpu'",
+    () => net.forward(elsewhere),
+  ],
+  ['ERR_DEVICE', /'cpu'.*'javascript'/, () => x.add(elsewhere)],
+
+  // Use after dispose.
+  ['ERR_DISPOSED', 'the tensor [2] was disposed', () => gone.add(1)],
+  ['ERR_DISPOSED', 'the tensor [2] was disposed', () => gone.dataSync()],
+
+  // State dicts and bytes.
+  [
+    'ERR_STATE_DICT',
+    /unexpected key w\n.*missing key cell_list\.0\.conv\.weight\n/,
+    () => net.loadStateDict({ w: x }),
+  ],
+  ['ERR_FORMAT', /saved stream/, () => stream.load(new Uint8Array(3))],
+];
+
+it.each(refusals)('%s: %s', (code, message, call) => {
+  let error: unknown;
+  try {
+    call();
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toBeInstanceOf(ConvLSTMError);
+  const { name, code: actualCode, message: actualMessage } = error as ConvLSTMError;
+  expect({ name, code: actualCode }).toEqual({ name: 'ConvLSTMError', code });
+  if (typeof message === 'string') expect(actualMessage).toBe(message);
+  else expect(actualMessage).toMatch(message);
+});
+
+it('a state dict that does not fit is refused as a whole, all reasons at once', async () => {
+  const before = await net.stateDict()['cell_list.0.conv.bias']!.data();
+  const { 'cell_list.1.conv.bias': _missing, ...dict } = net.stateDict();
+  dict['cell_list.0.conv.bias'] = Tensor.ones([16]);
+  dict['cell_list.0.conv.weight'] = Tensor.zeros([16, 6, 3, 3]);
+  dict['extra'] = Tensor.zeros([1]);
+  expect(() => net.loadStateDict(dict)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_STATE_DICT',
+      message: [
+        'the state dict does not fit:',
+        'unexpected key extra',
+        'cell_list.0.conv.weight: expected [16, 7, 3, 3], got [16, 6, 3, 3]',
+        'missing key cell_list.1.conv.bias',
+      ].join('\n  '),
+    }),
+  );
+  expect(await net.stateDict()['cell_list.0.conv.bias']!.data()).toEqual(before);
+});
+
+it('what only running can tell rejects data(), passed on to what is computed from it', async () => {
+  const half = 2 ** 22;
+  const row = Tensor.ones([half, 1]);
+  const tooLarge = row.mul(Tensor.ones([1, half])); // 64 TiB
+  const sum = tooLarge.sum();
+  const failure = { name: 'ConvLSTMError', code: 'ERR_OUT_OF_MEMORY' };
+  await expect(tooLarge.data()).rejects.toMatchObject(failure);
+  await expect(sum.data()).rejects.toMatchObject(failure);
+  expect(() => sum.dataSync()).toThrow(expect.objectContaining(failure));
+  expect(await Tensor.ones([2]).add(1).data()).toEqual(Float32Array.of(2, 2));
+});
