@@ -19,6 +19,8 @@ struct ChannelsLast {
   int64_t frames;  // product of the dimensions before the channels
   int64_t channels;
   int64_t pixels;  // height * width
+
+  bool operator==(const ChannelsLast&) const = default;
 };
 
 // Made on the JavaScript thread; everything else is touched by the queue's thread only, in queue

@@ -15,6 +15,7 @@
 #define CONVLSTM_CPU_ACTIVATIONS_INL_H_
 #endif
 
+#include "cpu/conv_lstm_cell.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -183,15 +184,6 @@ HWY_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D> c, 
   return {next_c,
           Divide(d, tanh_c.numerator, hn::Mul(SigmoidDenominator(d, sum_o), tanh_c.denominator))};
 }
-
-// Where one vector of channels of one pixel has its state, and its peepholes: wci null for none.
-struct CellPointers {
-  float* c;
-  float* h;
-  const float* wci;
-  const float* wcf;
-  const float* wco;
-};
 
 // Updates c and writes h; returns h too.
 template <class D>
