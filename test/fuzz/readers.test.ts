@@ -1,9 +1,11 @@
 // Hostile frames and data sets get ERR_FORMAT, never another error and never a huge allocation.
+import { crc32 } from 'node:zlib';
 import { it } from 'vitest';
-import { loadIdx, npy, pgm, png } from '../../src/index.js';
+import { ConvLSTM, type ErrorCode, loadIdx, npy, pgm, png, Tensor } from '../../src/index.js';
 import { fuzz } from '../support/fuzz.js';
 import type { Mutator } from '../support/mutate.js';
 import { randomValues } from '../support/numbers.js';
+import { mutatePng } from '../support/png-chunks.js';
 
 const kRuns = 20_000;
 
@@ -19,10 +21,29 @@ function npyFile(descr: string, shape: string, dataBytes: number, version = 1): 
 
 const frame = { data: randomValues(30, 1).map(Math.abs), shape: [5, 6] };
 
-const files: Record<
-  string,
-  { originals: Uint8Array[]; read(bytes: Uint8Array): unknown; growth: number }
-> = {
+/** Mostly with a checksum that fits, so that mutations get past it. */
+function mutateState(mutator: Mutator, original: Uint8Array): Uint8Array {
+  const bytes = mutator.bytes(original);
+  if (bytes.length < 16 || mutator.below(8) === 0) return bytes;
+  new DataView(bytes.buffer).setUint32(12, crc32(bytes.subarray(16)), true);
+  return bytes;
+}
+
+interface Format {
+  originals: Uint8Array[];
+  read(bytes: Uint8Array): unknown;
+  /** Largest single allocation for each byte of a file. */
+  growth: number;
+  mutate?(mutator: Mutator, original: Uint8Array): Uint8Array;
+  codes?: ErrorCode[];
+}
+
+const net = new ConvLSTM({ inputDim: 1, hiddenDim: [2, 3], kernelSize: 1, numLayers: 2 });
+const stream = net.stream();
+const emptyState = await stream.save();
+stream.step(Tensor.ones([1, 1, 2, 2]));
+
+const formats: Record<string, Format> = {
   npy: {
     originals: [
       npyFile('<f4', '(2, 3)', 24),
@@ -54,18 +75,30 @@ const files: Record<
   png: {
     originals: [png.encode(frame), png.encode(frame, { bitDepth: 16 })],
     read: png.load,
-    growth: 1032 * 16, // deflate's best, and float32 RGBA
+    growth: 1032 * 16, // deflate's best, and 16 bits of RGBA from one byte or less
+    mutate: mutatePng,
+  },
+  'stream state': {
+    originals: [emptyState, await stream.save()],
+    read: (bytes) => net.stream().load(bytes),
+    growth: 1,
+    mutate: mutateState,
+    codes: ['ERR_FORMAT', 'ERR_SHAPE'], // a state may be whole and of other layers
   },
 };
 
-for (const [name, { originals, read, growth }] of Object.entries(files)) {
+for (const [name, format] of Object.entries(formats)) {
+  const { originals, read, growth, mutate, codes = ['ERR_FORMAT'] } = format;
   it(`${name} survives ${kRuns} mutated files`, { timeout: 300_000 }, async () => {
     await fuzz({
       runs: kRuns,
       seed: 0,
-      mutate: (mutator: Mutator) => mutator.bytes(mutator.pick(originals)),
+      mutate: (mutator) => {
+        const original = mutator.pick(originals);
+        return mutate ? mutate(mutator, original) : mutator.bytes(original);
+      },
       read,
-      codes: ['ERR_FORMAT'],
+      codes,
       allocationLimit: (fileBytes) => growth * fileBytes + 4096,
     });
   });

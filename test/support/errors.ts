@@ -1,0 +1,15 @@
+import { expect } from 'vitest';
+import { ConvLSTMError, type ErrorCode } from '../../src/index.js';
+
+/** `action` throws a ConvLSTMError with this code whose message contains all of `parts`. */
+export function expectError(action: () => unknown, code: ErrorCode, ...parts: string[]): void {
+  let caught: unknown;
+  try {
+    action();
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toBeInstanceOf(ConvLSTMError);
+  expect(caught).toMatchObject({ code });
+  for (const part of parts) expect((caught as Error).message).toContain(part);
+}
