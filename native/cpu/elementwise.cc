@@ -1,0 +1,200 @@
+#include "cpu/elementwise.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/broadcast.h"
+#include "cpu/layout.h"
+#include "cpu/parallel_for.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/elementwise.cc"
+// clang-format off
+#include "cpu/simd.h"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "cpu/activations-inl.h"
+#include "cpu/exp_log-inl.h"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using Vec = hn::Vec<Tag>;
+
+// out[i] = function(i), a whole vector at a time. Operands may be read past their end, `out` may
+// not be written there.
+template <typename Function>
+HWY_INLINE void Map(int64_t count, float* out, const Function& function) {
+  const Tag d;
+  const int64_t lanes = hn::Lanes(d);
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(function(i), d, out + i);
+  if (i < count) hn::BlendedStore(function(i), hn::FirstN(d, count - i), d, out + i);
+}
+
+void UnaryRange(UnaryOp op, const float* x, float alpha, float* out, int64_t count) {
+  const Tag d;
+  const auto zero = hn::Zero(d);
+  const auto slope = hn::Set(d, alpha);
+  const auto map = [&](const auto& function) {
+    Map(count, out, [&](int64_t i) { return function(hn::LoadU(d, x + i)); });
+  };
+  switch (op) {
+    case UnaryOp::kNeg:
+      return map([&](Vec v) { return hn::Neg(v); });
+    case UnaryOp::kAbs:
+      return map([&](Vec v) { return hn::Abs(v); });
+    case UnaryOp::kExp:
+      return map([&](Vec v) { return Exp(d, v); });
+    case UnaryOp::kLog:
+      return map([&](Vec v) { return Log(d, v); });
+    case UnaryOp::kSqrt:
+      return map([&](Vec v) { return hn::Sqrt(v); });
+    case UnaryOp::kSigmoid:
+      return map([&](Vec v) { return Sigmoid(d, v); });
+    case UnaryOp::kTanh:
+      return map([&](Vec v) { return Tanh(d, v); });
+    case UnaryOp::kRelu:  // NaN stays NaN here and below
+      return map([&](Vec v) { return hn::IfThenElse(hn::Lt(v, zero), zero, v); });
+    case UnaryOp::kLeakyRelu:
+      return map([&](Vec v) { return hn::IfThenElse(hn::Lt(v, zero), hn::Mul(v, slope), v); });
+  }
+}
+
+// One run of the innermost dimension; a step is 0 where the operand is broadcast, else 1.
+template <typename Function>
+HWY_INLINE void BinaryMap(const BinaryRun& run, const Function& function) {
+  const Tag d;
+  if (run.a_step == 0) {
+    const auto a = hn::Set(d, *run.a);
+    Map(run.count, run.out, [&](int64_t i) { return function(a, hn::LoadU(d, run.b + i)); });
+  } else if (run.b_step == 0) {
+    const auto b = hn::Set(d, *run.b);
+    Map(run.count, run.out, [&](int64_t i) { return function(hn::LoadU(d, run.a + i), b); });
+  } else {
+    Map(run.count, run.out,
+        [&](int64_t i) { return function(hn::LoadU(d, run.a + i), hn::LoadU(d, run.b + i)); });
+  }
+}
+
+void BinaryRange(BinaryOp op, const BinaryRun& run) {
+  switch (op) {
+    case BinaryOp::kAdd:
+      return BinaryMap(run, [](Vec a, Vec b) { return hn::Add(a, b); });
+    case BinaryOp::kSub:
+      return BinaryMap(run, [](Vec a, Vec b) { return hn::Sub(a, b); });
+    case BinaryOp::kMul:
+      return BinaryMap(run, [](Vec a, Vec b) { return hn::Mul(a, b); });
+    case BinaryOp::kDiv:
+      return BinaryMap(run, [](Vec a, Vec b) { return hn::Div(a, b); });
+    case BinaryOp::kMaximum:  // a where it is NaN; where b is, no comparison takes a
+      return BinaryMap(run, [](Vec a, Vec b) {
+        return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
+      });
+    case BinaryOp::kMinimum:
+      return BinaryMap(run, [](Vec a, Vec b) {
+        return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
+      });
+  }
+}
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convlstm::cpu {
+namespace {
+
+// Elements a range is cut at: whole cache lines.
+constexpr int64_t kLine = 16;
+
+// Calls body(begin, count) on parts of [0, elements).
+template <typename Body>
+void ForLines(ThreadPool& pool, int64_t elements, const Body& body) {
+  ParallelFor(pool, (elements + kLine - 1) / kLine, kLine, [&](Range lines) {
+    const int64_t begin = lines.begin * kLine;
+    body(begin, std::min(elements, lines.end * kLine) - begin);
+  });
+}
+
+float* AllocateLike(const Storage& x, Storage& out) {
+  return x.channels_last() ? out.AllocateChannelsLast(x.layout()) : out.Allocate();
+}
+
+bool StaysBounded(UnaryOp op, bool bounded, float alpha) {
+  switch (op) {
+    case UnaryOp::kSigmoid:
+    case UnaryOp::kTanh:
+      return true;
+    case UnaryOp::kNeg:
+    case UnaryOp::kAbs:
+    case UnaryOp::kRelu:
+      return bounded;
+    case UnaryOp::kLeakyRelu:
+      return bounded && std::abs(alpha) <= 1;
+    default:
+      return false;
+  }
+}
+
+bool StaysBounded(BinaryOp op) {
+  return op == BinaryOp::kMul || op == BinaryOp::kMaximum || op == BinaryOp::kMinimum;
+}
+
+bool SameLayout(const Storage& a, const Storage& b) {
+  return a.channels_last() == b.channels_last() && (!a.channels_last() || a.layout() == b.layout());
+}
+
+}  // namespace
+
+void Fill(float value, Storage& out, ThreadPool& pool) {
+  float* data = out.Allocate();
+  ForLines(pool, out.elements(),
+           [&](int64_t begin, int64_t count) { std::fill_n(data + begin, count, value); });
+  if (std::abs(value) <= 1) out.set_bounded_by_one();
+}
+
+void Unary(UnaryOp op, Storage& x, float alpha, Storage& out, ThreadPool& pool) {
+  const auto unary_range = CONVLSTM_SIMD(CurrentIsa(), UnaryRange);
+  const float* in = x.data();
+  float* to = AllocateLike(x, out);
+  ForLines(pool, x.elements(), [&](int64_t begin, int64_t count) {
+    unary_range(op, in + begin, alpha, to + begin, count);
+  });
+  if (StaysBounded(op, x.bounded_by_one(), alpha)) out.set_bounded_by_one();
+}
+
+void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Storage& out,
+            ThreadPool& pool) {
+  const auto binary_range = CONVLSTM_SIMD(CurrentIsa(), BinaryRange);
+  // Where every element meets the one at its own place, or one element meets all, the order in
+  // memory does not matter.
+  const bool whole_a = a.elements() == out.elements(), whole_b = b.elements() == out.elements();
+  const bool as_they_lie = (whole_a && b.elements() == 1) || (whole_b && a.elements() == 1) ||
+                           (whole_a && whole_b && SameLayout(a, b));
+  if (as_they_lie) {
+    const float* from_a = a.data();
+    const float* from_b = b.data();
+    float* to = AllocateLike(whole_a ? a : b, out);
+    ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
+      binary_range(op, {whole_a ? from_a + begin : from_a, whole_b ? from_b + begin : from_b,
+                        to + begin, whole_a, whole_b, count});
+    });
+  } else {
+    const float* from_a = RowMajor(a, pool);
+    const float* from_b = RowMajor(b, pool);
+    const BroadcastPlan plan(shapes);
+    float* to = out.Allocate();
+    ParallelFor(pool, plan.runs(), plan.run_length(), [&](Range range) {
+      plan.ForRuns(range, from_a, from_b, to, [&](const BinaryRun& run) { binary_range(op, run); });
+    });
+  }
+  if (StaysBounded(op) && a.bounded_by_one() && b.bounded_by_one()) out.set_bounded_by_one();
+}
+
+}  // namespace convlstm::cpu
+#endif
