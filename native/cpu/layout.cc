@@ -12,17 +12,6 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
-// A tile of 64 x 64 is transposed into 16 KiB on the stack and leaves it in runs of 256 bytes. The
-// rows of an image are often a power of two apart and share one set of the L1 cache, where half
-// written lines would not stay: the detour takes a channels-last 64 x 64 x 64 frame back to rows
-// in 59 us instead of 110, and a 480 x 480 x 64 one to channels-last in 12.2 ms instead of 18.
-#ifndef CONVLSTM_CPU_LAYOUT_TILE_
-#define CONVLSTM_CPU_LAYOUT_TILE_
-namespace convlstm::cpu {
-inline constexpr int64_t kTransposeTile = 64;
-}
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
@@ -62,6 +51,10 @@ HWY_INLINE void TransposeQuads(D d, const float* in, int64_t stride, float* tile
   store(3, hn::InterleaveUpper(d64, high01, high23));
 }
 
+// A tile of 64 x 64 is transposed into 16 KiB on the stack and leaves it in runs of 256 bytes. The
+// rows of an image are often a power of two apart and share one set of the L1 cache, where half
+// written lines would not stay: the detour takes a channels-last 64 x 64 x 64 frame back to rows
+// in 59 us instead of 110, and a 480 x 480 x 64 one to channels-last in 12.2 ms instead of 18.
 void TransposeTile(int64_t rows, int64_t columns, const float* in, int64_t in_stride, float* out,
                    int64_t out_stride) {
   // Eight lanes are as fast as sixteen: memory is the limit.
@@ -95,9 +88,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace convlstm::cpu {
 
+void TransposeTile(int64_t rows, int64_t columns, const float* in, int64_t in_stride, float* out,
+                   int64_t out_stride) {
+  CONVLSTM_SIMD(CurrentIsa(), TransposeTile)(rows, columns, in, in_stride, out, out_stride);
+}
+
 void TransposeFrames(int64_t frames, int64_t rows, int64_t columns, const float* in, float* out,
                      ThreadPool& pool) {
-  const auto transpose_tile = CONVLSTM_SIMD(CurrentIsa(), TransposeTile);
   const int64_t row_tiles = (rows + kTransposeTile - 1) / kTransposeTile;
   const int64_t column_tiles = (columns + kTransposeTile - 1) / kTransposeTile;
   const int64_t tiles = frames * row_tiles * column_tiles;
@@ -107,10 +104,10 @@ void TransposeFrames(int64_t frames, int64_t rows, int64_t columns, const float*
                   const int64_t column = t % column_tiles * kTransposeTile;
                   const int64_t row = t / column_tiles % row_tiles * kTransposeTile;
                   const int64_t frame = t / (column_tiles * row_tiles) * rows * columns;
-                  transpose_tile(std::min(kTransposeTile, rows - row),
-                                 std::min(kTransposeTile, columns - column),
-                                 in + frame + row * columns + column, columns,
-                                 out + frame + column * rows + row, rows);
+                  TransposeTile(std::min(kTransposeTile, rows - row),
+                                std::min(kTransposeTile, columns - column),
+                                in + frame + row * columns + column, columns,
+                                out + frame + column * rows + row, rows);
                 }
               });
 }

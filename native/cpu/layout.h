@@ -9,6 +9,12 @@
 
 namespace convlstm::cpu {
 
+// out[column * out_stride + row] = in[row * in_stride + column] for at most kTransposeTile rows and
+// columns, on the calling thread.
+inline constexpr int64_t kTransposeTile = 64;
+void TransposeTile(int64_t rows, int64_t columns, const float* in, int64_t in_stride, float* out,
+                   int64_t out_stride);
+
 // out[frame][column][row] = in[frame][row][column], near memory bandwidth. `in` and `out` do not
 // overlap and need no alignment.
 //   row-major to channels-last: rows = channels, columns = pixels
