@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest';
+import { ConvLSTM, ConvLSTMCell, type ConvLSTMOptions, Tensor } from '../../src/index.js';
+import { devices } from '../support/devices.js';
+import { expectError } from '../support/errors.js';
+
+const kernels = (net: ConvLSTM) => net.cell_list.map((cell) => cell.kernelSize);
+
+describe('ConvLSTM options', () => {
+  it('numLayers follows from the lists', () => {
+    const make = (options: Partial<ConvLSTMOptions>) =>
+      new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3, ...options });
+    expect(make({}).numLayers).toBe(1);
+    expect(make({ hiddenDim: [2, 3] }).numLayers).toBe(2);
+    expect(make({ kernelSize: [3, 1, 5] }).numLayers).toBe(3);
+    expect(make({ numLayers: 2 }).hiddenDim).toEqual([2, 2]);
+    expect(make({ hiddenDim: [2, 3] }).cell_list.map((cell) => cell.inputDim)).toEqual([1, 2]);
+  });
+
+  it('kernelSize is one size, one pair or one entry per layer', () => {
+    const make = (kernelSize: ConvLSTMOptions['kernelSize'], numLayers: number) =>
+      kernels(new ConvLSTM({ inputDim: 1, hiddenDim: 1, kernelSize, numLayers }));
+    expect(make(3, 2)).toEqual([
+      [3, 3],
+      [3, 3],
+    ]);
+    expect(make([3, 5], 1)).toEqual([[3, 5]]);
+    expect(make([3, 5], 2)).toEqual([
+      [3, 5],
+      [3, 5],
+    ]);
+    expect(make([3, 5, 7], 3)).toEqual([
+      [3, 3],
+      [5, 5],
+      [7, 7],
+    ]);
+    expect(make([[3, 5], 1], 2)).toEqual([
+      [3, 5],
+      [1, 1],
+    ]);
+    expect(
+      make(
+        [
+          [3, 3],
+          [5, 5],
+        ],
+        2,
+      ),
+    ).toEqual([
+      [3, 3],
+      [5, 5],
+    ]);
+    expect(make([7], 1)).toEqual([[7, 7]]);
+  });
+
+  it('names what is wrong', () => {
+    const good = { inputDim: 1, hiddenDim: 2, kernelSize: 3 };
+    const bad: [object, string][] = [
+      [{ ...good, hiddenDim: [2, 2], numLayers: 3 }, 'hiddenDim has 2 entries but numLayers is 3'],
+      [
+        { ...good, kernelSize: [3, 3, 3], numLayers: 2 },
+        'kernelSize has 3 entries but numLayers is 2',
+      ],
+      [{ ...good, hiddenDim: [] }, 'numLayers'],
+      [{ ...good, hiddenDim: [2, 0] }, 'hiddenDim: expected a positive integer, got 0'],
+      [{ ...good, inputDim: 0 }, 'inputDim'],
+      [{ ...good, kernelSize: 0 }, 'kernelSize'],
+      [{ ...good, numLayers: -1 }, 'numLayers'],
+      [{ ...good, batchFirst: 'yes' }, 'batchFirst'],
+      [{ ...good, bias: 'no' }, 'bias: expected true or false'],
+      [{ ...good, peephole: true }, 'peephole'],
+      [{ ...good, peephole: 'spatial' }, 'needs imageSize'],
+      [{ ...good, imageSize: [4, 4] }, 'imageSize'],
+      [{ ...good, batch_first: true }, `no option 'batch_first'`],
+    ];
+    for (const [options, part] of bad) {
+      expectError(() => new ConvLSTM(options as ConvLSTMOptions), 'ERR_OPTION', part);
+    }
+  });
+
+  it('has the parameters that the paper and ndrplz have', () => {
+    const shapes = (options: Partial<ConvLSTMOptions>) =>
+      Object.entries(
+        new ConvLSTM({ inputDim: 3, hiddenDim: 2, kernelSize: [3, 5], ...options }).stateDict(),
+      ).map(([name, tensor]) => [name.replace('cell_list.0.', ''), tensor.shape]);
+    const conv = [
+      ['conv.weight', [8, 5, 3, 5]],
+      ['conv.bias', [8]],
+    ];
+    expect(shapes({})).toEqual(conv);
+    expect(shapes({ bias: false })).toEqual([conv[0]]);
+    const peepholes = (shape: number[]) => ['Wci', 'Wcf', 'Wco'].map((name) => [name, shape]);
+    expect(shapes({ peephole: 'channel' })).toEqual([...conv, ...peepholes([1, 2, 1, 1])]);
+    expect(shapes({ peephole: 'spatial', imageSize: [6, 7] })).toEqual([
+      ...conv,
+      ...peepholes([1, 2, 6, 7]),
+    ]);
+  });
+});
+
+describe.each(devices)('ConvLSTM on %s', (device) => {
+  const net = new ConvLSTM({ inputDim: 3, hiddenDim: [4, 2], kernelSize: 3, batchFirst: true });
+  const make = (options: Partial<ConvLSTMOptions> = {}) => {
+    const made = new ConvLSTM({ inputDim: 3, hiddenDim: [4, 2], kernelSize: 3, ...options });
+    return made.to(device).loadStateDict(net.stateDict());
+  };
+
+  it('returns the last layer, or all, and every state', () => {
+    const x = Tensor.randn([2, 5, 3, 6, 7], { device });
+    const { outputs, states } = make({ batchFirst: true }).forward(x);
+    expect(outputs.map((output) => output.shape)).toEqual([[2, 5, 2, 6, 7]]);
+    expect(states.map(({ h, c }) => [h.shape, c.shape])).toEqual([
+      [
+        [2, 4, 6, 7],
+        [2, 4, 6, 7],
+      ],
+      [
+        [2, 2, 6, 7],
+        [2, 2, 6, 7],
+      ],
+    ]);
+    const all = make({ batchFirst: true, returnAllLayers: true }).forward(x);
+    expect(all.outputs.map((output) => output.shape)).toEqual([
+      [2, 5, 4, 6, 7],
+      [2, 5, 2, 6, 7],
+    ]);
+    expect(all.outputs[1]!.toArraySync()).toEqual(outputs[0]!.toArraySync());
+    expect(all.outputs[0]!.select(1, 4).toArraySync()).toEqual(all.states[0]!.h.toArraySync());
+    expect(x.disposed).toBe(false);
+  });
+
+  it('time first is the default', () => {
+    const { outputs } = make().forward(Tensor.zeros([5, 2, 3, 4, 4], { device }));
+    expect(outputs[0]!.shape).toEqual([5, 2, 2, 4, 4]);
+  });
+
+  it('cells in turn give the same as the stack', () => {
+    const stack = make({ batchFirst: true });
+    const x = Tensor.randn([1, 3, 3, 5, 4], { device });
+    const states = stack.initHidden(1, [5, 4]);
+    for (let t = 0; t < 3; t++) {
+      let input = x.select(1, t);
+      stack.cell_list.forEach((cell, layer) => {
+        states[layer] = cell.forward(input, states[layer]);
+        input = states[layer].h;
+      });
+    }
+    const expected = stack.forward(x).states;
+    states.forEach(({ h, c }, layer) => {
+      for (const [actual, wanted] of [
+        [h, expected[layer]!.h],
+        [c, expected[layer]!.c],
+      ] as const) {
+        const error = actual.sub(wanted).abs().max().itemSync();
+        expect(error).toBeLessThan(1e-6);
+      }
+    });
+  });
+
+  it('a layer without a state starts from zeros', () => {
+    const stack = make({ batchFirst: true });
+    const x = Tensor.randn([1, 2, 3, 4, 4], { device });
+    const given = stack.forward(x, [null, stack.initHidden(1, 4)[1]!]);
+    expect(given.outputs[0]!.toArraySync()).toEqual(stack.forward(x).outputs[0]!.toArraySync());
+  });
+
+  it('refuses what does not fit, with both sides', () => {
+    const stack = make({ batchFirst: true });
+    const x = Tensor.zeros([1, 10, 3, 4, 4], { device });
+    const refused = (action: () => unknown, part: string) => expectError(action, 'ERR_SHAPE', part);
+    refused(
+      () => stack.forward(Tensor.zeros([1, 10, 8, 64, 64])),
+      'input: expected [B, T, 3, H, W], got [1, 10, 8, 64, 64]',
+    );
+    refused(() => make().forward(Tensor.zeros([3, 4, 4])), 'expected [T, B, 3, H, W]');
+    refused(
+      () => stack.forward(x, stack.initHidden(1, 4).slice(1)),
+      'states has 1 entries but numLayers is 2',
+    );
+    refused(
+      () => stack.forward(x, stack.initHidden(2, 4)),
+      'states[0].h: expected [1, 4, 4, 4], got [2, 4, 4, 4]',
+    );
+    const [first, second] = stack.initHidden(1, 4);
+    refused(
+      () => stack.forward(x, [first!, { h: second!.h, c: first!.c }]),
+      'states[1].c: expected [1, 2, 4, 4], got [1, 4, 4, 4]',
+    );
+    refused(() => stack.forward(Tensor.zeros([1, 0, 3, 4, 4], { device })), 'input');
+    refused(() => stack.cell_list[0]!.forward(x), 'input: expected [B, 3, H, W]');
+  });
+});
+
+describe.each(devices)('peepholes on %s', (device) => {
+  it('i and f look at the old c, o at the new one', () => {
+    const cell = new ConvLSTMCell({
+      inputDim: 1,
+      hiddenDim: 1,
+      kernelSize: 1,
+      bias: false,
+      peephole: 'spatial',
+      imageSize: [1, 2],
+    }).to(device);
+    const scalar = (value: number, shape: number[]) => Tensor.full(shape, value);
+    cell.loadStateDict({
+      'conv.weight': scalar(0, [4, 2, 1, 1]),
+      Wci: Tensor.from([[[[1, -1]]]]),
+      Wcf: Tensor.from([[[[2, 0.5]]]]),
+      Wco: Tensor.from([[[[3, -2]]]]),
+    });
+    const c0 = [0.5, -1.5];
+    const { h, c } = cell.forward(Tensor.zeros([1, 1, 1, 2], { device }), {
+      h: Tensor.zeros([1, 1, 1, 2], { device }),
+      c: Tensor.from([[[c0]]], undefined, { device }),
+    });
+    const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+    const newC = [sigmoid(2 * 0.5) * 0.5, sigmoid(0.5 * -1.5) * -1.5]; // g = tanh(0) = 0
+    const newH = newC.map((value, k) => sigmoid([3, -2][k]! * value) * Math.tanh(value));
+    c.dataSync().forEach((value, k) => {
+      expect(value).toBeCloseTo(newC[k]!, 6);
+    });
+    h.dataSync().forEach((value, k) => {
+      expect(value).toBeCloseTo(newH[k]!, 6);
+    });
+  });
+});

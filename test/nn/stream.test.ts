@@ -1,0 +1,205 @@
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { describe, expect, it } from 'vitest';
+import { Conv2d, ConvLSTM, type ConvLSTMStream, Module, Tensor } from '../../src/index.js';
+import { devices } from '../support/devices.js';
+import { expectError } from '../support/errors.js';
+
+class Net extends Module {
+  cells = new ConvLSTM({ inputDim: 1, hiddenDim: [3, 2], kernelSize: 3, batchFirst: true });
+  head = new Conv2d({ inChannels: 2, outChannels: 1, kernelSize: 1 });
+}
+
+describe.each(devices)('stream on %s', (device) => {
+  const net = new Net().to(device);
+  const sequence = Tensor.randn([1, 6, 1, 5, 4], { device });
+  const frames = Array.from({ length: 6 }, (_, t) => sequence.select(1, t));
+  const predict = (h: Tensor) => net.head.forward(h).sigmoid();
+  const array = (tensor: Tensor) => tensor.toArraySync();
+
+  const fed = (count: number): ConvLSTMStream => {
+    const stream = net.cells.stream();
+    for (const frame of frames.slice(0, count)) stream.step(frame).dispose();
+    return stream;
+  };
+
+  it('keeps the state between frames', () => {
+    const output = net.cells.forward(sequence).outputs[0]!;
+    const stream = net.cells.stream();
+    frames.forEach((frame, t) => {
+      const h = stream.step(frame);
+      expect(h.sub(output.select(1, t)).abs().max().itemSync()).toBeLessThan(1e-6);
+      expect(frame.disposed).toBe(false);
+      h.dispose(); // the stream's own state stays
+    });
+  });
+
+  it('takes frames that are no tensors', () => {
+    const data = frames[0]!.dataSync();
+    const h = net.cells.stream().step({ data, shape: [1, 1, 5, 4] });
+    expect(h.device).toBe(device);
+    expect(array(h)).toEqual(array(net.cells.stream().step(frames[0]!)));
+  });
+
+  it('frees the states it replaces', () => {
+    const stream = net.cells.stream();
+    const h = stream.step(frames[0]!);
+    const { storage } = h;
+    h.dispose();
+    expect(storage.disposed).toBe(false);
+    stream.step(frames[1]!);
+    expect(storage.disposed).toBe(true);
+  });
+
+  it('a step that is refused leaves the state', () => {
+    const stream = fed(2);
+    const other = stream.clone();
+    expectError(
+      () => stream.step(Tensor.zeros([1, 2, 5, 4], { device })),
+      'ERR_SHAPE',
+      '[B, 1, H, W]',
+    );
+    expectError(() => stream.step(Tensor.zeros([1, 1, 4, 4], { device })), 'ERR_SHAPE', 'h0');
+    expect(array(stream.step(frames[2]!))).toEqual(array(other.step(frames[2]!)));
+  });
+
+  it('run works in for await, over arrays and async iterables', async () => {
+    const expected = array(fed(5).step(frames[5]!));
+    let last: Tensor | undefined;
+    for await (const h of net.cells.stream().run(frames)) last = h;
+    expect(array(last!)).toEqual(expected);
+    async function* camera() {
+      for (const frame of frames) yield frame;
+    }
+    for await (const h of net.cells.stream().run(camera())) last = h;
+    expect(array(last!)).toEqual(expected);
+  });
+
+  it('run works in a pipeline', async () => {
+    const stream = net.cells.stream();
+    const seen: Tensor[] = [];
+    const sink = new Writable({
+      objectMode: true,
+      write(h: Tensor, _encoding, done) {
+        seen.push(h);
+        done();
+      },
+    });
+    const source = Readable.from(frames);
+    await pipeline(source, (each: AsyncIterable<Tensor>) => stream.run(each), sink);
+    expect(seen).toHaveLength(6);
+    expect(array(seen[5]!)).toEqual(array(fed(5).step(frames[5]!)));
+  });
+
+  it('forecast feeds each prediction back and leaves the stream alone', () => {
+    const stream = fed(6);
+    const predictions = [...stream.forecast(4, predict)];
+    expect(predictions).toHaveLength(4);
+
+    const rest = fed(5);
+    let frame = predict(rest.step(frames[5]!));
+    for (const prediction of predictions) {
+      expect(array(prediction)).toEqual(array(frame));
+      frame = predict(rest.step(frame));
+    }
+    expect(array(predict(stream.step(frames[0]!)))).toEqual(
+      array(predict(fed(6).step(frames[0]!))),
+    );
+  });
+
+  it('forecast survives a consumer that disposes, stops early, or moves the stream', () => {
+    const stream = fed(3);
+    const expected = [...stream.forecast(3, predict)].map(array);
+    const lazy = stream.forecast(3, predict);
+    stream.step(frames[0]!);
+    const seen: unknown[] = [];
+    for (const prediction of lazy) {
+      seen.push(array(prediction));
+      prediction.dispose();
+    }
+    expect(seen).toEqual(expected);
+    for (const prediction of fed(3).forecast(3, predict)) {
+      expect(array(prediction)).toEqual(expected[0]);
+      break;
+    }
+    // A head may hand back h itself.
+    const echo = new ConvLSTM({ inputDim: 1, hiddenDim: 1, kernelSize: 1 }).to(device).stream();
+    echo.step(frames[0]!);
+    expect([...echo.forecast(2, (h) => h)].map((h) => array(h))).toHaveLength(2);
+  });
+
+  it('forecast needs a frame and a count', () => {
+    expectError(() => net.cells.stream().forecast(1, predict), 'ERR_OPTION', 'no frame');
+    expectError(() => fed(1).forecast(0, predict), 'ERR_OPTION', 'count');
+  });
+
+  it('clones go their own way', () => {
+    const stream = fed(3);
+    const clone = stream.clone();
+    stream.step(frames[0]!);
+    stream.dispose();
+    expect(array(clone.step(frames[3]!))).toEqual(array(fed(3).step(frames[3]!)));
+    expect(array(net.cells.stream().clone().step(frames[0]!))).toEqual(
+      array(fed(0).step(frames[0]!)),
+    );
+  });
+
+  it('reset starts from zeros, dispose ends', async () => {
+    const stream = fed(3);
+    stream.reset();
+    expect(array(stream.step(frames[0]!))).toEqual(array(fed(0).step(frames[0]!)));
+    stream.dispose();
+    stream.dispose();
+    expectError(() => stream.step(frames[0]!), 'ERR_DISPOSED');
+    expectError(() => stream.clone(), 'ERR_DISPOSED');
+    await expect(stream.save()).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+  });
+
+  it('saves and loads', async () => {
+    const bytes = await fed(4).save();
+    const loaded = net.cells.stream().load(bytes);
+    expect(array(loaded.step(frames[4]!))).toEqual(array(fed(4).step(frames[4]!)));
+    const fresh = await net.cells.stream().save();
+    expect(array(loaded.load(fresh).step(frames[0]!))).toEqual(array(fed(0).step(frames[0]!)));
+  });
+
+  it('save is of the moment it was called', async () => {
+    const stream = fed(4);
+    const saving = stream.save();
+    stream.step(frames[0]!);
+    stream.dispose();
+    expect(await saving).toEqual(await fed(4).save());
+  });
+
+  it('refuses bytes that save did not write, and stays as it was', async () => {
+    const stream = fed(2);
+    const before = await stream.save();
+    const broken = (change: (bytes: Uint8Array) => Uint8Array, part: string) =>
+      expectError(() => stream.load(change(before.slice())), 'ERR_FORMAT', part);
+    const poke = (at: number, value: number) => (bytes: Uint8Array) => {
+      bytes[at] = value;
+      return bytes;
+    };
+    broken(() => new Uint8Array(0), 'at least 32 bytes, got 0');
+    broken((bytes) => bytes.subarray(0, 31), '31');
+    broken((bytes) => bytes.subarray(0, -1), 'got');
+    broken(poke(0, 0), 'not written by save');
+    broken(poke(8, 2), 'expected version 1, got 2');
+    broken(poke(19, 0xff), 'layers');
+    broken(poke(23, 0xff), 'sizes');
+    broken(poke(20, 0), 'sizes');
+    broken(poke(before.length - 1, 0x7f), 'checksum');
+    expectError(() => stream.load('x' as unknown as Uint8Array), 'ERR_FORMAT');
+    for (let at = 0; at < before.length; at++) {
+      expectError(() => stream.load(poke(at, before[at]! ^ 1)(before.slice())), 'ERR_FORMAT');
+    }
+    expect(await stream.save()).toEqual(before);
+  });
+
+  it('refuses the state of other layers', async () => {
+    const other = new ConvLSTM({ inputDim: 1, hiddenDim: [3, 3], kernelSize: 3 }).stream();
+    expectError(() => other.load(new Uint8Array(0)), 'ERR_FORMAT');
+    const bytes = await fed(1).save();
+    expectError(() => other.load(bytes), 'ERR_SHAPE', 'hiddenDim [3, 3], got [3, 2]');
+  });
+});
