@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConvLSTMError } from '../errors.js';
+
+/** A place in the file system: a path or a `file:` URL. */
+export type FilePath = string | URL;
+
+/** Where a reader takes its bytes from: a file, or memory. */
+export type ByteSource = FilePath | Uint8Array | ArrayBuffer;
+
+/** @internal */
+export function toPath(path: FilePath): string {
+  return typeof path === 'string' ? path : fileURLToPath(path);
+}
+
+/** @internal */
+export function isFilePath(source: ByteSource): source is FilePath {
+  return typeof source === 'string' || source instanceof URL;
+}
+
+/** How messages name a source. @internal */
+export function sourceName(source: ByteSource): string {
+  return isFilePath(source) ? toPath(source) : 'bytes';
+}
+
+/** A failure of the operating system, as this package reports it. @internal */
+export function ioError(doing: string, path: string, cause: unknown): ConvLSTMError {
+  if (cause instanceof ConvLSTMError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ConvLSTMError('ERR_IO', `${path}: cannot ${doing}: ${reason}`, { cause });
+}
+
+/** A file that is not what its format asks for. @internal */
+export function formatError(name: string, message: string, cause?: unknown): ConvLSTMError {
+  return new ConvLSTMError('ERR_FORMAT', `${name}: ${message}`, { cause });
+}
+
+/** All bytes of a file, or a view of the bytes given. @internal */
+export async function readBytes(source: ByteSource): Promise<Uint8Array> {
+  if (!isFilePath(source)) return source instanceof Uint8Array ? source : new Uint8Array(source);
+  try {
+    return await readFile(source);
+  } catch (error) {
+    throw ioError('read', toPath(source), error);
+  }
+}
+
+/** Makes a rename in `folder` outlast a power cut. Windows has no such call for folders. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Writes a file so that its name means either what it meant before or the whole new content:
+ * a temporary file in the same folder, synced, renamed over `path`, and the folder synced.
+ *
+ * @internal
+ */
+export async function writeAtomically(
+  path: FilePath,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const target = toPath(path);
+  const folder = dirname(target);
+  const temporary = join(folder, `.convlstm-${randomUUID()}.tmp`);
+  let created = false;
+  try {
+    const file = await open(temporary, 'wx');
+    created = true;
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+    created = false;
+    await syncFolder(folder);
+  } catch (error) {
+    if (created) await rm(temporary, { force: true });
+    throw ioError('write', target, error);
+  }
+}
+
+/** `writeAtomically` for content that is all there. @internal */
+export function writeBytes(path: FilePath, bytes: Uint8Array): Promise<void> {
+  return writeAtomically(path, (file) => writeAll(file, bytes));
+}
+
+/** FileHandle.write may write less than it was given. @internal */
+export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await file.write(bytes, done)).bytesWritten;
+  }
+}

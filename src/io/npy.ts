@@ -1,0 +1,134 @@
+import { ConvLSTMError } from '../errors.js';
+import {
+  type ByteSource,
+  type FilePath,
+  formatError,
+  readBytes,
+  sourceName,
+  writeBytes,
+} from './files.js';
+import { elementCount, type NdArray } from './nd-array.js';
+import { bytesPerElement, decode, encodeFloat32, type NumberType } from './numbers.js';
+
+const kMagic = '\x93NUMPY';
+
+const kTypes: ReadonlyMap<string, NumberType> = new Map([
+  ['f8', 'F64'],
+  ['f4', 'F32'],
+  ['f2', 'F16'],
+  ['i8', 'I64'],
+  ['u8', 'U64'],
+  ['i4', 'I32'],
+  ['u4', 'U32'],
+  ['i2', 'I16'],
+  ['u2', 'U16'],
+  ['i1', 'I8'],
+  ['u1', 'U8'],
+  ['b1', 'U8'],
+]);
+
+/** @internal */
+export function isNpy(bytes: Uint8Array): boolean {
+  return (
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1', 0, 6) === kMagic
+  );
+}
+
+/** The three entries of the header's Python dictionary, as they are written. */
+function parseDictionary(name: string, text: string): Map<string, string> {
+  const entries = new Map<string, string>();
+  const body = /^\{(.*)\}\s*$/s.exec(text)?.[1];
+  if (body === undefined) throw formatError(name, 'header is not a dictionary');
+  const entry =
+    /\s*'(descr|fortran_order|shape)'\s*:\s*('[^']*'|True|False|\([\d, ]*\))\s*(?:,|$)\s*/y;
+  while (entry.lastIndex < body.length) {
+    const at = entry.lastIndex;
+    const match = entry.exec(body);
+    if (match === null || entries.has(match[1]!)) {
+      throw formatError(
+        name,
+        `header is not understood at ${JSON.stringify(body.slice(at, at + 40))}`,
+      );
+    }
+    entries.set(match[1]!, match[2]!);
+  }
+  for (const key of ['descr', 'fortran_order', 'shape']) {
+    if (!entries.has(key)) throw formatError(name, `header has no '${key}'`);
+  }
+  return entries;
+}
+
+/**
+ * Reads an array that NumPy saved (`.npy`, format versions 1 to 3) as float32: floats of 2, 4 and 8
+ * bytes, integers of 1 to 8, booleans, either byte order, C order only.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for anything else, ERR_IO when the file cannot be read.
+ * @example
+ * ```ts
+ * const frames = await npy.load('frames.npy');   // { data, shape }
+ * const x = Tensor.from(frames);
+ * ```
+ */
+export async function load(source: ByteSource): Promise<NdArray> {
+  const name = sourceName(source);
+  const bytes = await readBytes(source);
+  if (!isNpy(bytes) || bytes.length < 12) throw formatError(name, 'is not an .npy file');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const version = bytes[6]!;
+  if (version < 1 || version > 3) throw formatError(name, `version ${version} is not known`);
+  const headerStart = version === 1 ? 10 : 12;
+  const dataStart =
+    headerStart + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
+  if (dataStart > bytes.length) throw formatError(name, 'header is longer than the file');
+  const text = Buffer.from(bytes.subarray(headerStart, dataStart)).toString('latin1');
+  const header = parseDictionary(name, text);
+
+  if (header.get('fortran_order') !== 'False') {
+    throw formatError(name, 'fortran_order is not supported: save np.ascontiguousarray(x)');
+  }
+  const descr = header.get('descr')!.slice(1, -1);
+  const type = kTypes.get(descr.slice(1));
+  if (type === undefined || !'<>|'.includes(descr[0]!)) {
+    throw formatError(name, `descr '${descr}' is not supported`);
+  }
+  const sizes = header.get('shape')!.slice(1, -1).split(',');
+  const shape = sizes.filter((size) => size.trim() !== '').map(Number);
+  const count = elementCount(shape);
+  const expected = count === null ? Infinity : count * bytesPerElement(type);
+  if (bytes.length - dataStart !== expected) {
+    const got = bytes.length - dataStart;
+    throw formatError(name, `[${shape}] of ${descr} takes ${expected} bytes, got ${got}`);
+  }
+  return { data: decode(type, new Uint8Array(bytes.subarray(dataStart)), descr[0] !== '>'), shape };
+}
+
+/** The bytes of an `.npy` file (version 1, `<f4`, C order) that holds `array`. */
+export function encode(array: Readonly<NdArray>): Uint8Array {
+  const { data, shape } = array;
+  if (elementCount(shape) !== data.length) {
+    throw new ConvLSTMError('ERR_SHAPE', `[${shape}] does not hold ${data.length} values`);
+  }
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+  const dictionary = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const headerBytes = Math.ceil((10 + dictionary.length + 1) / 64) * 64 - 10;
+  const bytes = new Uint8Array(10 + headerBytes + 4 * data.length);
+  bytes.set(Buffer.from(kMagic, 'latin1'));
+  bytes[6] = 1;
+  new DataView(bytes.buffer).setUint16(8, headerBytes, true);
+  bytes.set(Buffer.from(`${dictionary.padEnd(headerBytes - 1)}\n`, 'latin1'), 10);
+  bytes.set(encodeFloat32(data), 10 + headerBytes);
+  return bytes;
+}
+
+/**
+ * Writes `array` as an `.npy` file of float32.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when values and shape do not fit, ERR_IO when it cannot be written.
+ * @example
+ * ```ts
+ * await npy.save('forecast.npy', { data: await forecast.data(), shape: [...forecast.shape] });
+ * ```
+ */
+export async function save(path: FilePath, array: Readonly<NdArray>): Promise<void> {
+  await writeBytes(path, encode(array));
+}

@@ -1,0 +1,70 @@
+import { endianness } from 'node:os';
+
+const kHostIsLittle = endianness() === 'LE';
+
+const kScratch = new DataView(new ArrayBuffer(4));
+
+function floatFromBits(bits: number): number {
+  kScratch.setUint32(0, bits);
+  return kScratch.getFloat32(0);
+}
+
+/** IEEE 754 binary16. */
+function fromHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+type Reader = (view: DataView, offset: number, little: boolean) => number;
+
+/** The number types that files hold, by safetensors' names: bytes of one, and how it is read. */
+const kReaders = {
+  F64: [8, (view, offset, little) => view.getFloat64(offset, little)],
+  F32: [4, (view, offset, little) => view.getFloat32(offset, little)],
+  F16: [2, (view, offset, little) => fromHalf(view.getUint16(offset, little))],
+  BF16: [2, (view, offset, little) => floatFromBits(view.getUint16(offset, little) << 16)],
+  I64: [8, (view, offset, little) => Number(view.getBigInt64(offset, little))],
+  U64: [8, (view, offset, little) => Number(view.getBigUint64(offset, little))],
+  I32: [4, (view, offset, little) => view.getInt32(offset, little)],
+  U32: [4, (view, offset, little) => view.getUint32(offset, little)],
+  I16: [2, (view, offset, little) => view.getInt16(offset, little)],
+  U16: [2, (view, offset, little) => view.getUint16(offset, little)],
+  I8: [1, (view, offset) => view.getInt8(offset)],
+  U8: [1, (view, offset) => view.getUint8(offset)],
+} as const satisfies Record<string, readonly [number, Reader]>;
+
+/** @internal */
+export type NumberType = keyof typeof kReaders;
+
+/** Bytes of one element. @internal */
+export function bytesPerElement(type: NumberType): number {
+  return kReaders[type][0];
+}
+
+/**
+ * The numbers in `bytes` as float32, rounded to nearest. Little-endian float32 at an aligned address
+ * is not copied: the result is then a view of `bytes`.
+ *
+ * @internal
+ */
+export function decode(type: NumberType, bytes: Uint8Array, little = true): Float32Array {
+  const [size, read]: readonly [number, Reader] = kReaders[type];
+  const count = bytes.byteLength / size;
+  if (type === 'F32' && little && kHostIsLittle && bytes.byteOffset % 4 === 0) {
+    return new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, count);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = read(view, i * size, little);
+  return values;
+}
+
+/** Little-endian float32 bytes; a view of `values` where the machine is little-endian. @internal */
+export function encodeFloat32(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return kHostIsLittle ? bytes : Buffer.from(bytes).swap32();
+}

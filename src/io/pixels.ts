@@ -1,0 +1,33 @@
+import { ConvLSTMError } from '../errors.js';
+import { elementCount, type NdArray } from './nd-array.js';
+
+/** Bits of one grey value in an image file. */
+export type BitDepth = 8 | 16;
+
+/** The most pixels that a compressed image may unfold to: 32 Mi, 128 MiB as float32. @internal */
+export const kMaxPixels = 2 ** 25;
+
+/** Height and width of a frame [H, W] or [1, H, W]; ERR_SHAPE for another shape. @internal */
+export function frameSize(frame: Readonly<NdArray>): [number, number] {
+  const { shape, data } = frame;
+  const [height, width] = shape.slice(-2);
+  const grey = shape.length === 2 || (shape.length === 3 && shape[0] === 1);
+  if (!grey || height === undefined || width === undefined || height * width === 0) {
+    throw new ConvLSTMError('ERR_SHAPE', `frame: expected [H, W] or [1, H, W], got [${shape}]`);
+  }
+  if (elementCount(shape) !== data.length) {
+    throw new ConvLSTMError('ERR_SHAPE', `frame: [${shape}] does not hold ${data.length} values`);
+  }
+  return [height, width];
+}
+
+/** 0..1 to the integers of `bitDepth`; what is outside is clamped, NaN is 0. @internal */
+export function quantise(values: Float32Array, bitDepth: BitDepth): Uint8Array | Uint16Array {
+  const max = 2 ** bitDepth - 1;
+  const levels = bitDepth === 8 ? new Uint8Array(values.length) : new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    levels[i] = value >= 1 ? max : value > 0 ? Math.round(value * max) : 0;
+  }
+  return levels;
+}

@@ -1,0 +1,135 @@
+import { inflateSync } from 'node:zlib';
+import { PNG } from 'pngjs';
+import {
+  type ByteSource,
+  type FilePath,
+  formatError,
+  readBytes,
+  sourceName,
+  writeBytes,
+} from './files.js';
+import type { NdArray } from './nd-array.js';
+import { type BitDepth, frameSize, kMaxPixels, quantise } from './pixels.js';
+
+const kSignature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const kIhdr = 0x49484452;
+const kIdat = 0x49444154;
+
+/** Options of `encode` and `save`. */
+export interface PngOptions {
+  /** 8 (default) or 16 bits for a pixel. */
+  bitDepth?: BitDepth;
+}
+
+/** @internal */
+export function isPng(bytes: Uint8Array): boolean {
+  return kSignature.every((byte, i) => bytes[i] === byte);
+}
+
+/** Samples of a pixel by colour type. */
+const kSamples: ReadonlyMap<number, number> = new Map([
+  [0, 1],
+  [2, 3],
+  [3, 1],
+  [4, 2],
+  [6, 4],
+]);
+
+/**
+ * What pngjs leaves open: it takes a second header, pixels that are missing or too many, and inflates
+ * interlaced images without a limit. Here the compressed bytes must unfold to exactly the size that
+ * one header claims.
+ */
+function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: boolean } {
+  if (!isPng(bytes) || bytes.length < 33) throw formatError(name, 'is not a PNG file');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const compressed: Uint8Array[] = [];
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const [length, type] = [view.getUint32(at), view.getUint32(at + 4)];
+    if ((type === kIhdr) !== (at === 8)) throw formatError(name, 'does not begin with one header');
+    if (type === kIdat) compressed.push(bytes.subarray(at + 8, at + 8 + length));
+    at += 12 + length;
+  }
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  const [depth, colorType, interlace] = [bytes[24]!, bytes[25]!, bytes[28]!];
+  const samples = kSamples.get(colorType);
+  if (samples === undefined) throw formatError(name, `colour type ${colorType} is not known`);
+  if (interlace !== 0) throw formatError(name, 'interlaced PNG is not supported');
+  if (width * height > kMaxPixels) {
+    throw formatError(name, `${width}x${height} pixels are more than ${kMaxPixels}`);
+  }
+  const expected = height * (1 + Math.ceil((width * depth * samples) / 8));
+  let inflated: number;
+  try {
+    inflated = inflateSync(Buffer.concat(compressed), { maxOutputLength: expected + 1 }).length;
+  } catch (error) {
+    throw formatError(name, 'is a damaged PNG file', error);
+  }
+  if (inflated !== expected) {
+    throw formatError(name, `${width}x${height} pixels take ${expected} bytes, got ${inflated}`);
+  }
+  return { depth, palette: colorType === 3 };
+}
+
+/**
+ * Reads a PNG image as grey values 0..1, shape [H, W]. Colour becomes luma (0.299 R + 0.587 G +
+ * 0.114 B); transparency is ignored. Interlaced files are not supported.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
+ * @example
+ * ```ts
+ * const { data, shape } = await png.load('frame-0001.png');
+ * ```
+ */
+export async function load(source: ByteSource): Promise<NdArray> {
+  const name = sourceName(source);
+  const bytes = await readBytes(source);
+  const { depth, palette } = checkFile(name, bytes);
+  let image: PNG;
+  try {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    image = PNG.sync.read(buffer, { skipRescale: true });
+  } catch (error) {
+    throw formatError(name, 'is a damaged PNG file', error);
+  }
+  const { width, height, data: rgba } = image;
+  // Thousandths, so that grey pixels of any depth come out as exact fractions.
+  const max = 1000 * (palette ? 255 : 2 ** depth - 1);
+  const data = new Float32Array(width * height);
+  for (let i = 0; i < data.length; i++) {
+    const [r, g, b] = [rgba[4 * i]!, rgba[4 * i + 1]!, rgba[4 * i + 2]!];
+    data[i] = (299 * r + 587 * g + 114 * b) / max;
+  }
+  return { data, shape: [height, width] };
+}
+
+/** The bytes of a grey PNG image of a frame [H, W] or [1, H, W] with values 0..1. */
+export function encode(frame: Readonly<NdArray>, options: PngOptions = {}): Uint8Array {
+  const { bitDepth = 8 } = options;
+  const [height, width] = frameSize(frame);
+  const image = new PNG({ width, height });
+  image.data = Buffer.from(quantise(frame.data, bitDepth).buffer);
+  return PNG.sync.write(image, {
+    bitDepth,
+    colorType: 0,
+    inputColorType: 0,
+    inputHasAlpha: false,
+  });
+}
+
+/**
+ * Writes a frame [H, W] or [1, H, W] with values 0..1 as a grey PNG image.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for another shape, ERR_IO when it cannot be written.
+ * @example
+ * ```ts
+ * await png.save('frame.png', { data, shape: [64, 64] }, { bitDepth: 16 });
+ * ```
+ */
+export async function save(
+  path: FilePath,
+  frame: Readonly<NdArray>,
+  options?: PngOptions,
+): Promise<void> {
+  await writeBytes(path, encode(frame, options));
+}

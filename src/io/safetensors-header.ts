@@ -1,0 +1,148 @@
+import { formatError } from './files.js';
+import { elementCount } from './nd-array.js';
+
+/** One tensor as a safetensors header describes it. */
+export interface TensorEntry {
+  name: string;
+  /** The format's name of the number type, such as `F32` or `I64`. */
+  dtype: string;
+  shape: number[];
+  /** Where the tensor's bytes begin and end, counted from the first byte after the header. */
+  begin: number;
+  end: number;
+}
+
+/** What stands before the numbers of a safetensors file. */
+export interface SafetensorsHeader {
+  /** In the order of their bytes. */
+  tensors: TensorEntry[];
+  metadata: Record<string, string>;
+}
+
+/** The longest header that the format allows. @internal */
+export const kMaxHeaderBytes = 100_000_000;
+
+const kMaxRank = 32;
+
+/** Bytes of one element of each type that the format knows. */
+const kDtypeBytes: ReadonlyMap<string, number> = new Map([
+  ['BOOL', 1],
+  ['U8', 1],
+  ['I8', 1],
+  ['F8_E5M2', 1],
+  ['F8_E4M3', 1],
+  ['U16', 2],
+  ['I16', 2],
+  ['F16', 2],
+  ['BF16', 2],
+  ['U32', 4],
+  ['I32', 4],
+  ['F32', 4],
+  ['U64', 8],
+  ['I64', 8],
+  ['F64', 8],
+]);
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A name from a file, short enough for a message. */
+function quote(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
+}
+
+/** Throws ERR_FORMAT unless a header of `length` bytes fits a file of `fileBytes`. @internal */
+export function checkHeaderLength(source: string, length: bigint, fileBytes: number): number {
+  if (length > BigInt(kMaxHeaderBytes)) {
+    throw formatError(source, `header of ${length} bytes is longer than ${kMaxHeaderBytes}`);
+  }
+  if (length > BigInt(fileBytes - 8)) {
+    throw formatError(source, `header of ${length} bytes does not fit the file's ${fileBytes}`);
+  }
+  return Number(length);
+}
+
+/**
+ * Reads a header, believing nothing: every dtype is known, every shape is counted without overflow,
+ * every tensor's bytes are exactly its shape's, and together they fill the data section of `dataBytes`
+ * bytes with no overlap and no hole.
+ *
+ * @internal
+ */
+export function parseHeader(
+  source: string,
+  bytes: Uint8Array,
+  dataBytes: number,
+): SafetensorsHeader {
+  // The format wants the brace first; JSON.parse would also take blanks before it.
+  if (bytes[0] !== 0x7b) throw formatError(source, 'header does not begin with {');
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw formatError(source, 'header is not valid JSON', error);
+  }
+  if (!isObject(json)) throw formatError(source, 'header is not a JSON object');
+
+  const tensors: TensorEntry[] = [];
+  let metadata: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(json)) {
+    if (name === '__metadata__') metadata = parseMetadata(source, value);
+    else tensors.push(parseEntry(source, name, value));
+  }
+  tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let position = 0;
+  for (const { name, begin, end } of tensors) {
+    if (begin !== position) {
+      const what = begin < position ? 'overlaps the tensor before it' : 'leaves a hole before it';
+      throw formatError(
+        source,
+        `${quote(name)}: begins at ${begin}, expected ${position}: ${what}`,
+      );
+    }
+    position = end;
+  }
+  if (position !== dataBytes) {
+    throw formatError(source, `tensors take ${position} bytes but ${dataBytes} follow the header`);
+  }
+  return { tensors, metadata };
+}
+
+function parseMetadata(source: string, value: unknown): Record<string, string> {
+  if (!isObject(value)) throw formatError(source, '__metadata__ is not an object');
+  const metadata: Record<string, string> = Object.create(null);
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') {
+      throw formatError(source, `__metadata__: ${quote(key)} is not a string`);
+    }
+    metadata[key] = text;
+  }
+  return metadata;
+}
+
+function parseEntry(source: string, name: string, value: unknown): TensorEntry {
+  const fail = (message: string) => formatError(source, `${quote(name)}: ${message}`);
+  if (!isObject(value)) throw fail('is not an object');
+  const { dtype, shape, data_offsets: offsets } = value;
+  const width = typeof dtype === 'string' ? kDtypeBytes.get(dtype) : undefined;
+  if (typeof dtype !== 'string' || width === undefined) throw fail('dtype is not known');
+  if (!Array.isArray(shape) || shape.length > kMaxRank) {
+    throw fail(`shape is not an array of at most ${kMaxRank} numbers`);
+  }
+  const count = elementCount(shape);
+  if (count === null || !Number.isSafeInteger(count * width)) {
+    throw fail('shape is not of non-negative integers with a countable product');
+  }
+  if (!Array.isArray(offsets) || offsets.length !== 2 || elementCount(offsets) === null) {
+    throw fail('data_offsets is not a pair of non-negative integers');
+  }
+  const [begin, end] = offsets as [number, number];
+  if (end - begin !== count * width) {
+    throw fail(
+      `data_offsets [${begin}, ${end}] hold ${end - begin} bytes, ` +
+        `but ${dtype} [${shape}] takes ${count * width}`,
+    );
+  }
+  return { name, dtype, shape, begin, end };
+}

@@ -1,0 +1,64 @@
+/** Scores of forecasts. Each function compares two frames, or anything of equal length. */
+import { ConvLSTMError } from '../errors.js';
+
+function checkLength(forecast: Float32Array, truth: Float32Array): void {
+  if (forecast.length !== truth.length || truth.length === 0) {
+    const message = `forecast: expected ${truth.length} values as the truth has, got ${forecast.length}`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
+}
+
+/**
+ * Squared error summed over the frame: what the Moving MNIST literature calls its MSE.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths.
+ * @example
+ * ```ts
+ * squaredError(Float32Array.of(0, 1), Float32Array.of(0.5, 1));   // 0.25
+ * ```
+ */
+export function squaredError(forecast: Float32Array, truth: Float32Array): number {
+  checkLength(forecast, truth);
+  let sum = 0;
+  for (let i = 0; i < truth.length; i++) sum += (forecast[i]! - truth[i]!) ** 2;
+  return sum;
+}
+
+/**
+ * Absolute error summed over the frame: the literature's MAE.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths.
+ * @example
+ * ```ts
+ * absoluteError(Float32Array.of(0, 1), Float32Array.of(0.5, 1));   // 0.5
+ * ```
+ */
+export function absoluteError(forecast: Float32Array, truth: Float32Array): number {
+  checkLength(forecast, truth);
+  let sum = 0;
+  for (let i = 0; i < truth.length; i++) sum += Math.abs(forecast[i]! - truth[i]!);
+  return sum;
+}
+
+/** PyTorch's floor for the logarithm in `binary_cross_entropy`. */
+const kLogFloor = -100;
+
+/**
+ * Cross-entropy summed over the frame, -t log p - (1 - t) log(1 - p), both between 0 and 1. Logarithms
+ * are held above -100, as PyTorch's `binary_cross_entropy` does.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths.
+ * @example
+ * ```ts
+ * crossEntropy(Float32Array.of(0.5), Float32Array.of(1));   // 0.693...
+ * ```
+ */
+export function crossEntropy(forecast: Float32Array, truth: Float32Array): number {
+  checkLength(forecast, truth);
+  let sum = 0;
+  for (let i = 0; i < truth.length; i++) {
+    const [p, t] = [forecast[i]!, truth[i]!];
+    sum -= t * Math.max(Math.log(p), kLogFloor) + (1 - t) * Math.max(Math.log1p(-p), kLogFloor);
+  }
+  return sum;
+}

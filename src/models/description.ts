@@ -1,0 +1,154 @@
+import type { Pair } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+import type { Peephole } from '../nn/index.js';
+
+/**
+ * What a weights file is for, as JSON: under the key `convlstm` of the safetensors metadata, or in a file
+ * beside it. Fields that are left out have their defaults; unknown ones are refused.
+ *
+ * The model cuts each frame to patches (PixelUnshuffle), runs the layers of ConvLSTM over them, makes the
+ * next frame's patches of the last layer's h by one convolution (`head`) and an output function, and
+ * feeds them back. Keys of its weights: `cell_list.<layer>.conv.weight`, `cell_list.<layer>.conv.bias`,
+ * `head.weight`, `head.bias`, gates packed i, f, o, g.
+ */
+export interface ModelDescription {
+  /** Of this format; 1. */
+  version: 1;
+  /** Channels of a frame; 1 by default. */
+  channels: number;
+  /** Side in pixels of the square patches that become channels; 1 by default. */
+  patchSize: number;
+  /** Channels of h and c, one entry for each layer. */
+  hiddenDim: readonly number[];
+  /** [height, width] of the kernel, one entry for each layer. One number stands for all; 3 by default. */
+  kernelSize: readonly Pair[];
+  /** Whether the layers have biases; true by default. The head has one always. */
+  bias: boolean;
+  /** `false` (default), `'channel'` or `'spatial'`: three more weights a layer, Wci, Wcf, Wco. */
+  peephole: Peephole;
+  /** [height, width] of a frame in pixels: with `peephole: 'spatial'`, and only then; else null. */
+  imageSize: Pair | null;
+  /** Side of the head's square kernel, odd; 1 by default. */
+  headKernelSize: number;
+  /** What the head's result goes through: `'sigmoid'` (default) or `'linear'`, nothing. */
+  output: 'sigmoid' | 'linear';
+  /** The frame value that is 1 inside the model; 1 by default. 20, say, for rain in mm/h. */
+  scale: number;
+}
+
+/** A description as people write it: only `version` and `hiddenDim` have no default. */
+export type ModelDescriptionInput = Partial<Omit<ModelDescription, 'kernelSize'>> &
+  Pick<ModelDescription, 'version' | 'hiddenDim'> & {
+    kernelSize?: number | readonly Pair[];
+  };
+
+const kDefaults: Omit<ModelDescription, 'version' | 'hiddenDim' | 'kernelSize'> = {
+  channels: 1,
+  patchSize: 1,
+  bias: true,
+  peephole: false,
+  imageSize: null,
+  headKernelSize: 1,
+  output: 'sigmoid',
+  scale: 1,
+};
+
+const kDefaultKernelSize = 3;
+
+const kFields: ReadonlySet<string> = new Set([
+  'version',
+  'hiddenDim',
+  'kernelSize',
+  ...Object.keys(kDefaults),
+]);
+
+function refuse(field: string, expected: string, got: unknown): never {
+  const text = got === undefined ? 'nothing' : JSON.stringify(got);
+  throw new ConvLSTMError('ERR_OPTION', `${field}: expected ${expected}, got ${text}`);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isPair(value: unknown): value is Pair {
+  return Array.isArray(value) && value.length === 2 && value.every(isCount);
+}
+
+function kernelSizes(value: unknown, numLayers: number): Pair[] {
+  if (isCount(value)) return new Array(numLayers).fill([value, value]);
+  if (!Array.isArray(value) || value.length !== numLayers || !value.every(isPair)) {
+    refuse('kernelSize', `a positive integer, or ${numLayers} of [height, width]`, value);
+  }
+  return value;
+}
+
+/**
+ * Checks a description and fills in its defaults.
+ *
+ * @throws ConvLSTMError ERR_OPTION that names the field, what it may be and what it was.
+ * @example
+ * ```ts
+ * parseDescription({ version: 1, patchSize: 4, hiddenDim: [64, 64] }).kernelSize;   // [[3, 3], [3, 3]]
+ * ```
+ */
+export function parseDescription(value: unknown): ModelDescription {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    refuse('description', 'an object', value);
+  }
+  const given = value as Record<string, unknown>;
+  if (given['version'] !== 1) refuse('version', '1', given['version']);
+  for (const field of Object.keys(given)) {
+    if (!kFields.has(field))
+      refuse(field, `no such field but ${[...kFields].join(', ')}`, given[field]);
+  }
+  const fields: Record<string, unknown> = {
+    version: 1,
+    hiddenDim: undefined,
+    kernelSize: kDefaultKernelSize,
+    ...kDefaults,
+    ...given,
+  };
+  const { hiddenDim, peephole, imageSize, headKernelSize, output, scale } = fields;
+  for (const name of ['channels', 'patchSize', 'headKernelSize']) {
+    if (!isCount(fields[name])) refuse(name, 'a positive integer', fields[name]);
+  }
+  if (!Array.isArray(hiddenDim) || hiddenDim.length === 0 || !hiddenDim.every(isCount)) {
+    refuse('hiddenDim', 'a list of positive integers', hiddenDim);
+  }
+  if (typeof fields['bias'] !== 'boolean') refuse('bias', 'true or false', fields['bias']);
+  if (peephole !== false && peephole !== 'channel' && peephole !== 'spatial') {
+    refuse('peephole', "false, 'channel' or 'spatial'", peephole);
+  }
+  const patchSize = fields['patchSize'] as number;
+  if (peephole !== 'spatial') {
+    if (imageSize !== null) refuse('imageSize', "null without peephole 'spatial'", imageSize);
+  } else if (!isPair(imageSize) || imageSize.some((side) => side % patchSize !== 0)) {
+    refuse('imageSize', `[height, width], multiples of patchSize ${patchSize}`, imageSize);
+  }
+  if ((headKernelSize as number) % 2 === 0)
+    refuse('headKernelSize', 'an odd number', headKernelSize);
+  if (output !== 'sigmoid' && output !== 'linear') {
+    refuse('output', "'sigmoid' or 'linear'", output);
+  }
+  if (!Number.isFinite(scale) || (scale as number) <= 0) refuse('scale', 'a number above 0', scale);
+  return {
+    ...(fields as unknown as ModelDescription),
+    kernelSize: kernelSizes(fields['kernelSize'], hiddenDim.length),
+  };
+}
+
+/** Numbers in the weights of such a model. @internal */
+export function parameterCount(description: ModelDescription): number {
+  const { channels, patchSize, hiddenDim, kernelSize, bias } = description;
+  const { peephole, imageSize, headKernelSize } = description;
+  const inputDim = channels * patchSize ** 2;
+  const places = imageSize ? (imageSize[0] * imageSize[1]) / patchSize ** 2 : 1;
+  let count = (hiddenDim.at(-1)! * headKernelSize ** 2 + 1) * inputDim;
+  hiddenDim.forEach((hidden, layer) => {
+    const [height, width] = kernelSize[layer]!;
+    const fanIn = ((hiddenDim[layer - 1] ?? inputDim) + hidden) * height * width;
+    count += 4 * hidden * (fanIn + (bias ? 1 : 0)) + (peephole ? 3 * hidden * places : 0);
+  });
+  return count;
+}

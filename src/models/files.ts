@@ -1,0 +1,120 @@
+import { ConvLSTMError } from '../errors.js';
+import { type ByteSource, type FilePath, readBytes, sourceName, toPath } from '../io/files.js';
+import { elementCount } from '../io/nd-array.js';
+import * as safetensors from '../io/safetensors.js';
+import {
+  type ModelDescription,
+  type ModelDescriptionInput,
+  parameterCount,
+  parseDescription,
+} from './description.js';
+import { Forecaster } from './forecaster.js';
+
+/** The metadata key that a description stands under. */
+const kMetadataKey = 'convlstm';
+
+/** No model so much larger than its weights file is built. */
+const kMaxExcess = 4;
+
+/** Options of `loadModel`. */
+export interface LoadModelOptions {
+  /** The description, or a JSON file of it; the weights' own metadata by default. */
+  model?: FilePath | ModelDescriptionInput;
+}
+
+function parse(place: string, text: string): ModelDescription {
+  try {
+    return parseDescription(JSON.parse(text));
+  } catch (cause) {
+    const reason = cause instanceof ConvLSTMError ? cause.message : 'is not valid JSON';
+    throw new ConvLSTMError('ERR_FORMAT', `${place}: ${reason}`, { cause });
+  }
+}
+
+/**
+ * The description in a safetensors file's metadata, or null where it has none.
+ *
+ * @param source how messages name the file
+ * @throws ConvLSTMError ERR_FORMAT for a description that is none
+ * @internal
+ */
+export function describedIn(
+  source: string,
+  metadata: Readonly<Record<string, string>>,
+): ModelDescription | null {
+  const text = metadata[kMetadataKey];
+  return text === undefined ? null : parse(`${source}: metadata ${kMetadataKey}`, text);
+}
+
+/**
+ * Builds the model that a weights file is for, and loads its weights.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for a file that breaks its format or has no description, ERR_STATE_DICT
+ *   for weights that do not fit the description, ERR_IO when a file cannot be read.
+ * @example
+ * ```ts
+ * const model = await loadModel('moving-mnist-convlstm.safetensors');
+ * const next = model.forward(frames, 10);
+ * ```
+ */
+export async function loadModel(
+  source: ByteSource,
+  options: LoadModelOptions = {},
+): Promise<Forecaster> {
+  const { tensors: entries, metadata } = await safetensors.readHeader(source);
+  const description = parseDescription(await describe(source, metadata, options.model));
+  // Before anything of the described size is allocated. Smaller misfits are loadStateDict's to list.
+  const expected = parameterCount(description);
+  const got = entries.reduce((sum, { shape }) => sum + elementCount(shape)!, 0);
+  if (expected > kMaxExcess * got) {
+    const name = sourceName(source);
+    const message = `${name}: the model has ${expected} parameters, the file ${got}`;
+    throw new ConvLSTMError('ERR_STATE_DICT', message);
+  }
+  const tensors = await safetensors.load(source);
+  try {
+    return new Forecaster(description).loadStateDict(tensors).eval();
+  } finally {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+  }
+}
+
+async function describe(
+  source: ByteSource,
+  metadata: Readonly<Record<string, string>>,
+  model: LoadModelOptions['model'],
+): Promise<ModelDescriptionInput> {
+  if (typeof model === 'string' || model instanceof URL) {
+    return parse(toPath(model), new TextDecoder().decode(await readBytes(model)));
+  }
+  if (model !== undefined) return model;
+  const description = describedIn(sourceName(source), metadata);
+  if (description !== null) return description;
+  const name = sourceName(source);
+  const message = `${name}: its metadata has no '${kMetadataKey}' that describes the model`;
+  throw new ConvLSTMError('ERR_FORMAT', message);
+}
+
+/**
+ * Writes a model with its description, for `loadModel`.
+ *
+ * @throws ConvLSTMError ERR_IO when the file cannot be written.
+ * @example
+ * ```ts
+ * await saveModel('trained.safetensors', model, { metadata: { epochs: '12' } });
+ * ```
+ */
+export async function saveModel(
+  path: FilePath,
+  model: Forecaster,
+  options: safetensors.SaveOptions = {},
+): Promise<void> {
+  const dict = model.stateDict();
+  try {
+    const description = JSON.stringify(model.description);
+    const metadata = { ...options.metadata, [kMetadataKey]: description };
+    await safetensors.save(path, dict, { metadata });
+  } finally {
+    for (const tensor of Object.values(dict)) tensor.dispose();
+  }
+}

@@ -1,0 +1,162 @@
+import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
+import { Conv2d, ConvLSTM, type ConvLSTMCell, type Frame, Module } from '../nn/index.js';
+import { checkCount } from '../nn/options.js';
+import { Tensor } from '../tensor/tensor.js';
+import {
+  type ModelDescription,
+  type ModelDescriptionInput,
+  parseDescription,
+} from './description.js';
+
+/**
+ * A model that continues a sequence of frames: patches, layers of ConvLSTM, a convolution that makes the
+ * next frame's patches of the last layer's h, an output function; each forecast is the next input. A
+ * `ModelDescription` says all about it but the weights.
+ *
+ * @example
+ * ```ts
+ * const model = new Forecaster({ version: 1, patchSize: 4, hiddenDim: [64, 64] });
+ * const next = model.forward(frames, 10);   // [B, T, 1, 64, 64] to [B, 10, 1, 64, 64]
+ * ```
+ */
+export class Forecaster extends Module {
+  readonly description: ModelDescription;
+  /** The layers, first to last. */
+  readonly cell_list: readonly ConvLSTMCell[];
+  /** From the last layer's h to the next frame's patches. */
+  readonly head: Conv2d;
+  /** Not a member by name, so that the keys are `cell_list.0...` as in the files. */
+  readonly #cells: ConvLSTM;
+
+  /** @throws ConvLSTMError ERR_OPTION for a description that is none; the message names the field */
+  constructor(description: ModelDescriptionInput) {
+    super();
+    this.description = parseDescription(description);
+    const { hiddenDim, kernelSize, bias, peephole, headKernelSize } = this.description;
+    const { channels, patchSize, imageSize } = this.description;
+    const inputDim = channels * patchSize ** 2;
+    this.#cells = new ConvLSTM({
+      inputDim,
+      hiddenDim,
+      kernelSize,
+      numLayers: hiddenDim.length,
+      batchFirst: true,
+      bias,
+      peephole,
+      imageSize: imageSize ? [imageSize[0] / patchSize, imageSize[1] / patchSize] : undefined,
+    });
+    this.cell_list = this.#cells.cell_list;
+    this.head = new Conv2d({
+      inChannels: hiddenDim.at(-1)!,
+      outChannels: inputDim,
+      kernelSize: headKernelSize,
+      padding: (headKernelSize - 1) / 2,
+    });
+  }
+
+  /** [..., C, H, W] in the frames' units to patches in the model's. */
+  #toPatches(frames: Tensor): Tensor {
+    const { patchSize, scale } = this.description;
+    const patches = pixelUnshuffle(frames, patchSize);
+    if (scale === 1) return patches;
+    const scaled = patches.div(scale);
+    patches.dispose();
+    return scaled;
+  }
+
+  #toFrames(patches: Tensor): Tensor {
+    const { patchSize, scale } = this.description;
+    const frames = pixelShuffle(patches, patchSize);
+    if (scale === 1) return frames;
+    const scaled = frames.mul(scale);
+    frames.dispose();
+    return scaled;
+  }
+
+  /** The last layer's h to the next frame's patches. */
+  #predict(h: Tensor): Tensor {
+    const logits = this.head.forward(h);
+    if (this.description.output === 'linear') return logits;
+    const patches = logits.sigmoid();
+    logits.dispose();
+    return patches;
+  }
+
+  /**
+   * The `steps` frames after the last one of `frames`.
+   *
+   * @param frames [B, T, C, H, W]; height and width are multiples of the patch size
+   * @returns [B, steps, C, H, W]
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a number of steps that is none
+   */
+  forward(frames: Tensor, steps: number): Tensor {
+    checkCount('steps', steps);
+    const patches = this.#toPatches(frames);
+    let { outputs, states } = this.#cells.forward(patches);
+    patches.dispose();
+    const forecasts: Tensor[] = [];
+    for (;;) {
+      for (const output of outputs) output.dispose();
+      const forecast = this.#predict(states.at(-1)!.h);
+      forecasts.push(forecast);
+      const before = states;
+      if (forecasts.length < steps) {
+        const sequence = forecast.unsqueeze(1);
+        ({ outputs, states } = this.#cells.forward(sequence, before));
+        sequence.dispose();
+      }
+      for (const { h, c } of before) {
+        h.dispose();
+        c.dispose();
+      }
+      if (forecasts.length === steps) break;
+    }
+    const stacked = Tensor.stack(forecasts, 1);
+    for (const forecast of forecasts) forecast.dispose();
+    const result = this.#toFrames(stacked);
+    stacked.dispose();
+    return result;
+  }
+
+  /**
+   * The `steps` frames after the last one of a source that is read to its end, frame by frame: memory does
+   * not grow with its length.
+   *
+   * @param frames each [B, C, H, W]: tensors, or whatever `Tensor.from` makes one of
+   * @returns each [B, C, H, W]; the caller's own
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a number of steps that is none or a source
+   *   without frames
+   * @example
+   * ```ts
+   * for await (const frame of model.forecast(camera, 10)) show(await frame.data());
+   * ```
+   */
+  async *forecast(
+    frames: AsyncIterable<Frame> | Iterable<Frame>,
+    steps: number,
+  ): AsyncGenerator<Tensor, void> {
+    checkCount('steps', steps);
+    const stream = this.#cells.stream();
+    try {
+      for await (const h of stream.run(this.#patchesOf(frames))) h.dispose();
+      for (const patches of stream.forecast(steps, (h) => this.#predict(h))) {
+        const frame = this.#toFrames(patches);
+        patches.dispose();
+        yield frame;
+      }
+    } finally {
+      stream.dispose();
+    }
+  }
+
+  async *#patchesOf(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {
+    const { device } = this.head.weight;
+    for await (const frame of frames) {
+      const x = frame instanceof Tensor ? frame : Tensor.from(frame, undefined, { device });
+      const patches = this.#toPatches(x);
+      if (x !== frame) x.dispose();
+      yield patches;
+      patches.dispose();
+    }
+  }
+}

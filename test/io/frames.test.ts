@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFrames } from '../../src/io/frames.js';
+import type { NdArray } from '../../src/io/nd-array.js';
+import * as npy from '../../src/io/npy.js';
+import * as pgm from '../../src/io/pgm.js';
+import * as png from '../../src/io/png.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'convlstm-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const array = (shape: number[], first = 0) => ({
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => first + i),
+  shape,
+});
+
+async function all(source: string | Uint8Array) {
+  const frames: NdArray[] = [];
+  for await (const frame of readFrames(source)) frames.push(frame);
+  return frames;
+}
+
+describe('readFrames', () => {
+  it('takes the files of a folder in natural order and passes by what holds no frames', async () => {
+    const inner = join(folder, 'natural');
+    await mkdir(inner);
+    for (const [name, value] of [
+      ['frame10.PNG', 1],
+      ['frame2.png', 0.4],
+      ['frame1.png', 0.2],
+    ] as const) {
+      await png.save(join(inner, name), { data: Float32Array.of(value), shape: [1, 1] });
+    }
+    await writeFile(join(inner, 'notes.txt'), 'no frame');
+    const frames = await all(inner);
+    expect(frames.map(({ shape }) => shape)).toEqual([
+      [1, 1, 1],
+      [1, 1, 1],
+      [1, 1, 1],
+    ]);
+    expect(frames.map(({ data }) => data[0])).toEqual([0.2, 0.4, 1].map(Math.fround));
+  });
+
+  it('knows a format by its content, in files and in bytes', async () => {
+    const path = join(folder, 'pgm-in-disguise.png');
+    await pgm.save(path, { data: Float32Array.of(1, 0), shape: [1, 2] });
+    expect(await all(path)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 1, 2] }]);
+    const bytes = png.encode({ data: Float32Array.of(1, 0), shape: [2, 1] });
+    expect(await all(bytes)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 2, 1] }]);
+  });
+
+  it('splits .npy arrays along time', async () => {
+    expect(await all(npy.encode(array([1, 2])))).toEqual([array([1, 1, 2])]);
+    expect(await all(npy.encode(array([2, 1, 2])))).toEqual([
+      array([1, 1, 2]),
+      array([1, 1, 2], 2),
+    ]);
+    expect(await all(npy.encode(array([2, 3, 1, 1])))).toEqual([
+      array([3, 1, 1]),
+      array([3, 1, 1], 3),
+    ]);
+  });
+
+  it.each<[string, number[]]>([
+    ['a vector', [3]],
+    ['five axes', [1, 1, 1, 1, 1]],
+    ['no frames', [0, 2, 2]],
+  ])('refuses %s', async (_, shape) => {
+    await expect(all(npy.encode(array(shape)))).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+  });
+
+  it('names the file that is of another size or no image', async () => {
+    const inner = join(folder, 'mixed');
+    await mkdir(inner);
+    await png.save(join(inner, '1.png'), { data: new Float32Array(4), shape: [2, 2] });
+    await png.save(join(inner, '2.png'), { data: new Float32Array(6), shape: [2, 3] });
+    await expect(all(inner)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+    await expect(all(inner)).rejects.toThrow(/2\.png: expected \[1, 2, 2\], got \[1, 2, 3\]$/);
+    await writeFile(join(inner, '2.png'), 'text');
+    await expect(all(inner)).rejects.toThrow(/2\.png: is neither PNG, PGM, \.npy nor HDF5$/);
+    await writeFile(join(inner, '2.png'), 'P5 x');
+    await expect(all(inner)).rejects.toThrow(/mixed.2\.png: width is not a number$/);
+  });
+
+  it('reports an empty and a missing folder', async () => {
+    const empty = join(folder, 'empty');
+    await mkdir(empty);
+    await expect(all(empty)).rejects.toMatchObject({ code: 'ERR_IO' });
+    await expect(all(join(folder, 'missing'))).rejects.toMatchObject({ code: 'ERR_IO' });
+  });
+});

@@ -1,0 +1,108 @@
+import h5wasm from 'h5wasm/node';
+import { describe, expect, it } from 'vitest';
+import * as hdf5 from '../../src/io/hdf5.js';
+import { uniform } from '../support/numbers.js';
+
+const { FS: fs } = await h5wasm.ready;
+
+interface Composite {
+  pixels?: Uint16Array | Uint8Array | Float32Array;
+  shape?: number[];
+  formula?: string;
+  missing?: number;
+  start?: string;
+  end?: string;
+  path?: string;
+}
+
+/** An HDF5 file in KNMI's layout. */
+function composite(options: Composite = {}): Uint8Array {
+  const {
+    pixels = Uint16Array.of(0, 100, 65535, 7),
+    shape = [2, 2],
+    path = 'image_data',
+  } = options;
+  const file = new h5wasm.File('test.h5', 'w');
+  const image = file.create_group('image1');
+  image.create_dataset({ name: path, data: pixels, shape, chunks: shape, compression: 6 });
+  if (options.formula !== undefined || options.missing !== undefined) {
+    const calibration = image.create_group('calibration');
+    calibration.create_attribute('calibration_formulas', options.formula ?? 'GEO=0.01*PV+0.0');
+    calibration.create_attribute(
+      'calibration_missing_data',
+      Int32Array.of(options.missing ?? 65535),
+    );
+  }
+  const overview = file.create_group('overview');
+  if (options.start) overview.create_attribute('product_datetime_start', [options.start]);
+  if (options.end) overview.create_attribute('product_datetime_end', [options.end]);
+  file.close();
+  const bytes = new Uint8Array(fs.readFile('test.h5'));
+  fs.unlink('test.h5');
+  return bytes;
+}
+
+describe('a radar composite', () => {
+  it('becomes mm/h, its missing pixels the fill, its time a date', async () => {
+    const bytes = composite({ start: '26-AUG-2010;04:55:00.000', end: '26-AUG-2010;05:00:00.000' });
+    const { data, shape, time } = await hdf5.load(bytes);
+    expect(shape).toEqual([2, 2]);
+    expect([...data]).toEqual([0, 12, 0, 0.84].map(Math.fround));
+    expect(time).toEqual(new Date('2010-08-26T05:00:00Z'));
+    const filled = await hdf5.load(bytes, { missing: Number.NaN });
+    expect([...filled.data]).toEqual([0, 12, Number.NaN, 0.84].map(Math.fround));
+  });
+
+  it('is calibrated as it says, over the time it says', async () => {
+    const bytes = composite({
+      pixels: Uint8Array.of(0, 10, 255, 254),
+      formula: 'GEO = 0.5 * PV + -1.0',
+      missing: 255,
+      start: '01-JAN-2020;00:00:00.000',
+      end: '01-JAN-2020;00:10:00.000',
+    });
+    expect([...(await hdf5.load(bytes)).data]).toEqual([-6, 24, 0, 756]);
+  });
+
+  it.each<[string, () => Uint8Array, RegExp]>([
+    ['is no HDF5', () => new Uint8Array(100), /not an HDF5 file/],
+    ['is cut short', () => composite().subarray(0, 600), /damaged/],
+    ['has no image', () => composite({ path: 'other' }), /no dataset image1\/image_data/],
+    ['has a row for an image', () => composite({ shape: [4] }), /expected \[H, W\]/],
+    [
+      'has floats for pixels',
+      () => composite({ pixels: new Float32Array(4) }),
+      /expected uint8 or uint16/,
+    ],
+    [
+      'has a formula of another form',
+      () => composite({ formula: 'GEO=log(PV)' }),
+      /not understood/,
+    ],
+    [
+      'ends before it starts',
+      () => composite({ start: '26-AUG-2010;05:00:00.000', end: '26-AUG-2010;04:55:00.000' }),
+      /takes -5 minutes/,
+    ],
+  ])('that %s gets ERR_FORMAT', async (_, bytes, message) => {
+    await expect(hdf5.load(bytes())).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    await expect(hdf5.load(bytes())).rejects.toThrow(message);
+  });
+
+  it('with damaged bytes gets ERR_FORMAT or is read, and the next file is read as ever', async () => {
+    const good = composite();
+    const next = uniform(5);
+    let refused = 0;
+    for (let round = 0; round < 300; round++) {
+      const bytes = good.slice();
+      for (let k = 0; k < 10; k++)
+        bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
+      await hdf5.load(bytes).catch((error) => {
+        expect(error).toMatchObject({ code: 'ERR_FORMAT' });
+        refused++;
+      });
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect((await hdf5.load(good)).data[1]).toBe(12);
+  });
+});
