@@ -19,9 +19,11 @@ function binary(op: BinaryOp, a: Operand, b: Operand): Tensor {
 function withScalar(value: number, beside: Operand, use: (scalar: Tensor) => Tensor): Tensor {
   const options = typeof beside === 'number' ? {} : { device: beside.device };
   const scalar = Tensor.full([], value, options);
-  const result = use(scalar);
-  scalar.dispose();
-  return result;
+  try {
+    return use(scalar);
+  } finally {
+    scalar.dispose();
+  }
 }
 
 /** `a + b`; shapes broadcast by NumPy's rules, as in all the functions of two operands. */

@@ -2,6 +2,7 @@ import { ConvLSTMError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { permute } from './permute.js';
+import { reshape } from './reshape.js';
 
 function checkFactor(operation: string, factor: number): void {
   if (!Number.isSafeInteger(factor) || factor < 1) {
@@ -21,9 +22,9 @@ function refuse(operation: string, expected: string, x: Tensor): never {
 
 /** Reshape, permute, reshape. */
 function rearrange(x: Tensor, split: number[], order: number[], shape: number[]): Tensor {
-  const parts = x.share(split);
+  const parts = reshape(x, split);
   const moved = permute(parts, order);
-  const result = moved.share(shape);
+  const result = reshape(moved, shape);
   parts.dispose();
   moved.dispose();
   return result;

@@ -2,6 +2,7 @@ import type { ReduceOp } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkAxes, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { reshape } from './reshape.js';
 import { deviceOf, runTensor } from './run.js';
 
 /** Options of `sum`, `mean` and `max`. */
@@ -24,7 +25,7 @@ function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: Reduce
     if (!reduced.includes(axis)) shape.push(size);
     else if (options.keepDim) shape.push(1);
   });
-  if (reduced.length === 0) return x.share();
+  if (reduced.length === 0) return reshape(x, x.shape);
   return runTensor(device, shape, (backend) => backend.reduce(op, x.storage, x.shape, reduced));
 }
 

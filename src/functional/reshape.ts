@@ -23,7 +23,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
 
 /** Makes one axis of those from `startAxis` to `endAxis`, both included; default all. */
 export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
-  if (x.shape.length === 0) return x.share([1]);
+  if (x.shape.length === 0) return reshape(x, [1]);
   const start = checkAxis('flatten', startAxis, x.shape.length);
   const end = checkAxis('flatten', endAxis, x.shape.length);
   if (start > end) {
@@ -33,7 +33,7 @@ export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
     );
   }
   const joined = elementCount(x.shape.slice(start, end + 1));
-  return x.share(x.shape.toSpliced(start, end - start + 1, joined));
+  return reshape(x, x.shape.toSpliced(start, end - start + 1, joined));
 }
 
 /**
@@ -43,7 +43,11 @@ export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
  */
 export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   const dropped = checkAxes('squeeze', axes, x.shape.length);
-  if (axes === undefined) return x.share(x.shape.filter((size) => size !== 1));
+  if (axes === undefined)
+    return reshape(
+      x,
+      x.shape.filter((size) => size !== 1),
+    );
   for (const axis of dropped) {
     if (x.shape[axis] !== 1) {
       throw new ConvLSTMError(
@@ -52,11 +56,14 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
       );
     }
   }
-  return x.share(x.shape.filter((_, axis) => !dropped.includes(axis)));
+  return reshape(
+    x,
+    x.shape.filter((_, axis) => !dropped.includes(axis)),
+  );
 }
 
 /** With a new axis of size 1 at `axis` of the result. */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   const at = checkAxis('unsqueeze', axis, x.shape.length + 1);
-  return x.share(x.shape.toSpliced(at, 0, 1));
+  return reshape(x, x.shape.toSpliced(at, 0, 1));
 }

@@ -1,6 +1,7 @@
 import { ConvLSTMError } from '../errors.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { reshape } from './reshape.js';
 import { deviceOf, runTensor } from './run.js';
 
 /** One bound per axis, first axis first; axes beyond the list, and null, are taken whole. */
@@ -71,7 +72,7 @@ export function select(x: Tensor, axis: number, index: number): Tensor {
   }
   const leading = new Array<null>(at).fill(null);
   const row = slice(x, [...leading, from], [...leading, from + 1]);
-  const result = row.share(x.shape.toSpliced(at, 1));
+  const result = reshape(row, x.shape.toSpliced(at, 1));
   row.dispose();
   return result;
 }

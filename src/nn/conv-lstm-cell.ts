@@ -1,5 +1,10 @@
 import { ConvLSTMError } from '../errors.js';
-import { type ConvLstmOutputs, convLstm, type PeepholeWeights } from '../functional/index.js';
+import {
+  type ConvLstmOutputs,
+  convLstm,
+  type PeepholeWeights,
+  reshape,
+} from '../functional/index.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
@@ -152,7 +157,7 @@ export class ConvLSTMCell extends Module {
         `input: expected [B, ${this.inputDim}, H, W], got ${formatShape(x.shape)}`,
       );
     }
-    const sequence = x.share([1, ...x.shape]);
+    const sequence = reshape(x, [1, ...x.shape]);
     try {
       const { output, h, c } = this.forwardSequence(sequence, state ?? null, false);
       output.dispose();

@@ -56,7 +56,8 @@ export class Module {
   *#named(prefix: string, above: readonly Module[]): Generator<[string, Parameter]> {
     for (const [name, member] of this.#members()) {
       if (member instanceof Parameter) yield [prefix + name, member];
-      else if (!above.includes(member)) yield* member.#named(`${prefix}${name}.`, [...above, this]);
+      else if (!above.includes(member))
+        yield* member.#named(`${prefix}${name}.`, [...above, member]);
     }
   }
 
@@ -134,11 +135,12 @@ export class Module {
     if (precision !== undefined) checkPrecision(precision);
     if (device !== undefined) {
       backendOf(device);
-      for (const parameter of this.parameters()) {
-        const moved = parameter.to(device);
-        parameter.assign(moved);
-        moved.dispose();
-      }
+      const parameters = this.parameters();
+      const moved = parameters.map((parameter) => parameter.to(device));
+      parameters.forEach((parameter, index) => {
+        parameter.assign(moved[index]!);
+        moved[index]!.dispose();
+      });
     }
     if (precision !== undefined) {
       for (const module of this.#modules()) module.#precision = precision;

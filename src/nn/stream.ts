@@ -10,8 +10,8 @@ import { decodeState, encodeState, type SavedState } from './stream-state.js';
 /** A frame: a tensor [B, C, H, W], or whatever `Tensor.from` makes one of. */
 export type Frame = Tensor | TensorSource;
 
-/** `run` lets so many steps wait in the queue, so that a fast source cannot fill the memory. */
-const kStepsInFlight = 8;
+/** `run` lets at most twice as many steps wait: a fast source must not fill the memory. */
+const kStepsBetweenFences = 8;
 
 /**
  * Layers of ConvLSTM one frame at a time. The state stays on the device between frames, and what a
@@ -78,11 +78,14 @@ export class ConvLSTMStream {
    * ```
    */
   async *run(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {
-    const fences: Promise<unknown>[] = [];
+    let steps = 0;
+    let fence: Promise<void> | undefined;
     for await (const frame of frames) {
       const h = this.step(frame);
-      fences.push(this.#fence());
-      if (fences.length > kStepsInFlight) await fences.shift();
+      if (++steps % kStepsBetweenFences === 0) {
+        await fence;
+        fence = this.#fence();
+      }
       yield h;
     }
   }

@@ -75,6 +75,8 @@ export class Tensor {
   }
 
   /**
+   * Every element is 0.
+   *
    * @example
    * ```ts
    * Tensor.zeros([2, 3]);
@@ -85,6 +87,8 @@ export class Tensor {
   }
 
   /**
+   * Every element is 1.
+   *
    * @example
    * ```ts
    * Tensor.ones([2, 3], { device: 'javascript' });
@@ -187,10 +191,12 @@ export class Tensor {
     return elementCount(this.#shape);
   }
 
+  /** Where the elements live. */
   get device(): Device {
     return this.#device;
   }
 
+  /** True after `dispose()`. */
   get disposed(): boolean {
     return this.#handle === null;
   }
@@ -281,7 +287,7 @@ export class Tensor {
    *
    * @internal
    */
-  share(shape: Shape = this.#shape): Tensor {
+  share(shape: Shape): Tensor {
     return new Tensor(this.#live().retain(), shape, this.#device);
   }
 
@@ -308,7 +314,7 @@ export class Tensor {
 
   /** A tensor of its own with the same values: disposing one leaves the other. */
   clone(): Tensor {
-    return this.share();
+    return functional.reshape(this, this.#shape);
   }
 
   /**
@@ -373,14 +379,17 @@ export class Tensor {
     return functional.add(this, other);
   }
 
+  /** `this - other` */
   sub(other: Operand): Tensor {
     return functional.sub(this, other);
   }
 
+  /** `this * other`, element by element. */
   mul(other: Operand): Tensor {
     return functional.mul(this, other);
   }
 
+  /** `this / other`, element by element. */
   div(other: Operand): Tensor {
     return functional.div(this, other);
   }
@@ -395,39 +404,47 @@ export class Tensor {
     return functional.minimum(this, other);
   }
 
+  /** `-x`, element by element. */
   neg(): Tensor {
     return functional.neg(this);
   }
 
+  /** The magnitude of each element. */
   abs(): Tensor {
     return functional.abs(this);
   }
 
+  /** e to the power of each element. */
   exp(): Tensor {
     return functional.exp(this);
   }
 
-  /** The natural logarithm. */
+  /** The natural logarithm of each element: -Infinity for 0, NaN below. */
   log(): Tensor {
     return functional.log(this);
   }
 
+  /** The square root of each element; NaN for a negative one. */
   sqrt(): Tensor {
     return functional.sqrt(this);
   }
 
+  /** `1 / (1 + exp(-x))`, element by element. */
   sigmoid(): Tensor {
     return functional.sigmoid(this);
   }
 
+  /** The hyperbolic tangent of each element. */
   tanh(): Tensor {
     return functional.tanh(this);
   }
 
+  /** Each element, or 0 where it is negative. */
   relu(): Tensor {
     return functional.relu(this);
   }
 
+  /** Each element, or `negativeSlope` times it where it is negative. */
   leakyRelu(negativeSlope = 0.01): Tensor {
     return functional.leakyRelu(this, negativeSlope);
   }
