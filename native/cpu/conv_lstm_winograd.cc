@@ -1,0 +1,318 @@
+// Winograd convolution fused with the gates: the family's choice of a variant, the packing of its
+// weights and the split of a step over threads.
+//
+// What a step costs, per tile and group of 16 channels with AVX-512, for F(4x4, 3x3) and 65
+// channels (a 64 + 1 channel layer): 36 products * 65 * 4 = 9,360 multiply-adds, 64 to 80 cell
+// updates' vectors of about 80 instructions each, 400 instructions of the output transform and a
+// quarter of the input transform's 900. Nothing but frames and weights leaves L2.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu/conv_lstm_kernel.h"
+#include "cpu/conv_lstm_winograd_axis.h"
+#include "cpu/conv_lstm_winograd_tile.h"
+
+namespace convlstm::cpu {
+
+namespace {
+
+size_t DivideUp(size_t value, size_t by) { return (value + by - 1) / by; }
+size_t RoundUp(size_t value, size_t by) { return DivideUp(value, by) * by; }
+
+}  // namespace
+
+WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVariant& v,
+                           size_t lanes_of_vector)
+    : shape(shape_of_layer),
+      variant(v),
+      lanes(lanes_of_vector),
+      hidden(shape.hidden_dim),
+      input(shape.input_dim),
+      groups(DivideUp(hidden, lanes)),
+      row(4 * lanes),
+      x_begin(RoundUp(hidden, v.bfloat16 ? 2 : 1)),
+      depth(x_begin + RoundUp(input, v.bfloat16 ? 2 : 1)),
+      tile_rows(DivideUp(shape.height, v.rows)),
+      tile_columns(DivideUp(shape.width, v.columns)),
+      tiles(shape.batch * tile_rows * tile_columns) {}
+
+namespace {
+
+// filter[tap row][tap column][row] to products[row of products][column][row], in double.
+using FilterTransform = void (*)(const double* filter, size_t row, double* products);
+
+template <typename Rows, typename Columns>
+void TransformFilter(const double* filter, size_t row, double* products) {
+  constexpr size_t kTaps = Rows::kTaps;
+  double half[kTaps * 64];
+  for (size_t y = 0; y < Rows::kPoints; ++y) {
+    const auto weights = Rows::FilterRow(y);
+    std::fill_n(half, kTaps * row, 0.0);
+    for (size_t tap = 0; tap < kTaps; ++tap) {
+      if (weights[tap] == 0) continue;
+      for (size_t k = 0; k < kTaps * row; ++k) {
+        half[k] += weights[tap] * filter[tap * kTaps * row + k];
+      }
+    }
+    for (size_t x = 0; x < Columns::kPoints; ++x, products += row) {
+      const auto column = Columns::FilterRow(x);
+      std::fill_n(products, row, 0.0);
+      for (size_t tap = 0; tap < kTaps; ++tap) {
+        if (column[tap] == 0) continue;
+        for (size_t k = 0; k < row; ++k) products[k] += column[tap] * half[tap * row + k];
+      }
+    }
+  }
+}
+
+template <size_t... kIndex>
+FilterTransform GetFilterTransform(size_t variant, std::index_sequence<kIndex...>) {
+  static constexpr FilterTransform kTransforms[] = {TransformFilter<
+      WinogradAxis<kWinogradVariants[kIndex].rows, kWinogradVariants[kIndex].taps>,
+      WinogradAxis<kWinogradVariants[kIndex].columns, kWinogradVariants[kIndex].taps>>...};
+  return kTransforms[variant];
+}
+
+uint16_t ToBfloat16(double value) {
+  const float rounded = static_cast<float>(value);
+  uint32_t bits;
+  std::memcpy(&bits, &rounded, sizeof(bits));
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// Packs the weights of one group, channel by channel.
+class GroupPacker {
+ public:
+  GroupPacker(const WinogradPlan& plan, size_t variant, const float* weight,
+              const WinogradWeights& packed)
+      : plan_(plan),
+        transform_(
+            GetFilterTransform(variant, std::make_index_sequence<kWinogradVariants.size()>())),
+        weight_(weight),
+        packed_(packed),
+        filter_(Taps() * plan.row),
+        products_(plan.variant.products() * plan.row) {}
+
+  void Pack(size_t group) {
+    for (const WinogradSource source : {kFromHidden, kFromInput}) {
+      for (size_t channel = 0; channel < plan_.channels(source); ++channel) {
+        Gather(group, source == kFromHidden ? plan_.input + channel : channel);
+        StoreDirect(group, source, channel);
+        transform_(filter_.data(), plan_.row, products_.data());
+        StoreTransformed(group, (source == kFromHidden ? 0 : plan_.x_begin) + channel);
+      }
+    }
+  }
+
+ private:
+  size_t Taps() const { return plan_.variant.taps * plan_.variant.taps; }
+
+  // filter_[tap][gate][lane] of one channel of cat(x, h).
+  void Gather(size_t group, size_t channel) {
+    const size_t taps = Taps();
+    for (size_t q = 0; q < 4; ++q) {
+      for (size_t lane = 0; lane < plan_.lanes; ++lane) {
+        const size_t output = group * plan_.lanes + lane;
+        double* to = filter_.data() + q * plan_.lanes + lane;
+        if (output >= plan_.hidden) {
+          for (size_t tap = 0; tap < taps; ++tap) to[tap * plan_.row] = 0;
+          continue;
+        }
+        const float* from =
+            weight_ + ((q * plan_.hidden + output) * (plan_.input + plan_.hidden) + channel) * taps;
+        for (size_t tap = 0; tap < taps; ++tap) to[tap * plan_.row] = from[tap];
+      }
+    }
+  }
+
+  void StoreDirect(size_t group, WinogradSource source, size_t channel) {
+    const size_t channels = plan_.channels(source);
+    for (size_t tap = 0; tap < Taps(); ++tap) {
+      float* to = packed_.direct[source].as<float>() +
+                  ((group * Taps() + tap) * channels + channel) * plan_.row;
+      std::copy_n(filter_.data() + tap * plan_.row, plan_.row, to);
+    }
+  }
+
+  void StoreTransformed(size_t group, size_t k) {
+    const size_t products = plan_.variant.products();
+    for (size_t product = 0; product < products; ++product) {
+      const double* from = products_.data() + product * plan_.row;
+      const size_t panel = (group * products + product) * plan_.depth * plan_.row;
+      if (plan_.variant.bfloat16) {
+        uint16_t* to = packed_.transformed.as<uint16_t>() + panel + (k / 2) * 2 * plan_.row + k % 2;
+        for (size_t j = 0; j < plan_.row; ++j) to[2 * j] = ToBfloat16(from[j]);
+      } else {
+        std::copy_n(from, plan_.row, packed_.transformed.as<float>() + panel + k * plan_.row);
+      }
+    }
+  }
+
+  const WinogradPlan& plan_;
+  const FilterTransform transform_;
+  const float* const weight_;
+  const WinogradWeights& packed_;
+  std::vector<double> filter_;
+  std::vector<double> products_;
+};
+
+void PackBias(const WinogradPlan& plan, const float* bias, float* packed) {
+  std::fill_n(packed, plan.groups * plan.row, 0.0f);
+  if (bias == nullptr) return;
+  for (size_t q = 0; q < 4; ++q) {
+    for (size_t channel = 0; channel < plan.hidden; ++channel) {
+      packed[channel / plan.lanes * plan.row + q * plan.lanes + channel % plan.lanes] =
+          bias[q * plan.hidden + channel];
+    }
+  }
+}
+
+// How threads share a step: tile ranges times group ranges.
+struct Split {
+  size_t tiles;
+  size_t groups;
+};
+
+// Splitting the tiles repeats nothing but each thread then reads all of the weights, which for few
+// tiles takes as long as the products; splitting the groups repeats the input transform. In units
+// of one tile and group (4 multiply-adds for every row of weights): the input transform is 1 / 12,
+// a row that comes from L3 about 4.
+Split SplitStep(const WinogradPlan& plan, size_t threads) {
+  Split best{threads, 1};
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t by_groups = 1; by_groups <= threads; ++by_groups) {
+    if (threads % by_groups != 0) continue;
+    const double tiles = DivideUp(plan.tiles, threads / by_groups);
+    const double groups = DivideUp(plan.groups, by_groups);
+    const double cost = tiles * groups + tiles / 12 + groups * 4;
+    if (cost < least) {
+      least = cost;
+      best = {threads / by_groups, by_groups};
+    }
+  }
+  return best;
+}
+
+class WinogradKernel final : public ConvLstmKernel {
+ public:
+  WinogradKernel(size_t variant, Isa isa)
+      : variant_(variant),
+        isa_(isa),
+        lanes_(WinogradLanes(isa)),
+        part_(GetWinogradPart(isa, variant)) {}
+
+  std::string name() const override {
+    const WinogradVariant& v = kWinogradVariants[variant_];
+    const auto by = [](size_t a, size_t b) { return std::to_string(a) + "x" + std::to_string(b); };
+    return "winograd-f" + by(v.rows, v.columns) + "-" + by(v.taps, v.taps) +
+           (v.bfloat16 ? " bf16 " : " f32 ") + IsaName(isa_);
+  }
+
+  std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
+                                      ThreadPool& pool) const override {
+    const WinogradPlan plan(shape, kWinogradVariants[variant_], lanes_);
+    auto packed = std::make_unique<WinogradWeights>(PackedPeepholes(shape, weights, pool));
+    const size_t transformed = plan.groups * plan.variant.products() * plan.depth * plan.row;
+    if (plan.variant.bfloat16) {
+      packed->transformed = Buffer::AllocateArray<uint16_t>(transformed);
+      // Rows that make the depth even.
+      if (plan.depth != plan.hidden + plan.input) {
+        std::memset(packed->transformed.as<uint16_t>(), 0, transformed * sizeof(uint16_t));
+      }
+    } else {
+      packed->transformed = Buffer::AllocateArray<float>(transformed);
+    }
+    for (const WinogradSource source : {kFromHidden, kFromInput}) {
+      packed->direct[source] = Buffer::AllocateArray<float>(
+          plan.groups * plan.variant.taps * plan.variant.taps * plan.channels(source) * plan.row);
+    }
+    packed->bias = Buffer::AllocateArray<float>(plan.groups * plan.row);
+    PackBias(plan, weights.bias, packed->bias.as<float>());
+    pool.Run([&](int part) {
+      const Range groups = SplitRange(plan.groups, part, pool.threads());
+      if (groups.begin == groups.end) return;
+      GroupPacker packer(plan, variant_, weights.weight, *packed);
+      for (int64_t group = groups.begin; group < groups.end; ++group) packer.Pack(group);
+    });
+    return packed;
+  }
+
+  void Step(const ConvLstmShape& shape, const PackedWeights& packed, const ConvLstmStep& step,
+            ThreadPool& pool) const override {
+    const WinogradPlan plan(shape, kWinogradVariants[variant_], lanes_);
+    const auto& weights = static_cast<const WinogradWeights&>(packed);
+    const Split split = SplitStep(plan, pool.threads());
+    pool.Run([&](int part) {
+      const Range tiles = SplitRange(plan.tiles, part / split.groups, split.tiles);
+      const Range groups = SplitRange(plan.groups, part % split.groups, split.groups);
+      if (tiles.begin == tiles.end || groups.begin == groups.end) return;
+      part_(plan, weights, step, tiles, groups);
+    });
+  }
+
+ private:
+  const size_t variant_;
+  const Isa isa_;
+  const size_t lanes_;
+  const WinogradPart part_;
+};
+
+// Whether a variant keeps to a precision's limit (test/native/winograd_test.cc).
+bool Serves(const WinogradVariant& variant, const ConvLstmRequest& request) {
+  const ConvLstmShape& shape = request.shape;
+  const int64_t taps = variant.taps;
+  if (shape.kernel_height != taps || shape.kernel_width != taps) return false;
+  if (variant.bfloat16) return request.precision == Precision::kMedium;
+  return request.precision != Precision::kHighest || variant.products() <= 48;
+}
+
+// Multiply-adds per channel of input and vector of gates. Below four positions the time is that of
+// reading the weights.
+double Cost(double products, int64_t positions) {
+  return products * static_cast<double>(std::max<int64_t>(positions, 4));
+}
+
+}  // namespace
+
+const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa) {
+  isa = SimdIsa(isa);
+  if (kWinogradVariants[variant].bfloat16 &&
+      (isa != Isa::kAvx512 || !GetCpuFeatures().avx512_bf16)) {
+    return nullptr;
+  }
+  using Kernels = std::map<std::pair<size_t, Isa>, WinogradKernel>;
+  static std::mutex mutex;
+  static Kernels& kernels = *std::make_unique<Kernels>().release();
+  std::lock_guard lock(mutex);
+  return &kernels.try_emplace({variant, isa}, variant, isa).first->second;
+}
+
+const ConvLstmKernel* FindWinogradKernel(const ConvLstmRequest& request) {
+  const ConvLstmShape& shape = request.shape;
+  // The transforms and their memory make a Winograd product dearer than a direct one.
+  double least = 0.8 * Cost(shape.kernel_height * shape.kernel_width, shape.batch * shape.pixels());
+  const ConvLstmKernel* best = nullptr;
+  for (size_t variant = 0; variant < kWinogradVariants.size(); ++variant) {
+    const WinogradVariant& v = kWinogradVariants[variant];
+    if (!Serves(v, request)) continue;
+    const int64_t tiles =
+        shape.batch * DivideUp(shape.height, v.rows) * DivideUp(shape.width, v.columns);
+    const double cost = Cost(v.products() * (v.bfloat16 ? 0.5 : 1.0), tiles);
+    const ConvLstmKernel* kernel = cost < least ? WinogradKernelOf(variant, request.isa) : nullptr;
+    if (kernel != nullptr) {
+      least = cost;
+      best = kernel;
+    }
+  }
+  return best;
+}
+
+}  // namespace convlstm::cpu

@@ -1,0 +1,470 @@
+#include "cpu/conv_lstm_winograd_tile.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/conv_lstm_winograd_tile.cc"
+#include "cpu/simd.h"
+//
+#include "hwy/foreach_target.h"
+//
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "cpu/activations-inl.h"
+#include "cpu/conv_lstm_winograd_transform-inl.h"
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+using Tag = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Tag>;
+
+constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+constexpr size_t kRow = 4 * kLanes;
+constexpr size_t kCacheLine = 64;
+
+// Tiles multiplied at once: 4 * kTiles accumulators, one broadcast each and one vector of weights
+// fill 32 registers (24 + 6 + 1) or 16 (12 + 3 + 1).
+constexpr size_t kTiles = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_EMU128 ? 3 : 6;
+
+// A product of this depth is summed in registers before it joins the others. A float32 sum over all
+// of 64 channels loses twice as much as the transforms do (1.96 times a direct convolution's error
+// at depth 64, against 1.48 in parts of 32 and 1.26 in parts of 16); and the weights of a part,
+// 8 KiB, stay in L1 for all tiles of a block.
+constexpr size_t kPartDepth = 32;
+
+// Larger values take the direct way: their rounding errors would be spread over all outputs of the
+// tile, whose own sums may be small. Normalised data passes, a spike of 100 does not.
+constexpr float kLargestTransformed = 6.0f;
+
+// m[tile][0..kRow) = or += sum over depth of v[tile][k] * w[k][0..kRow).
+template <size_t kCount>
+HWY_INLINE void MultiplyTiles(const float* HWY_RESTRICT v, size_t v_stride,
+                              const float* HWY_RESTRICT w, size_t depth, float* HWY_RESTRICT m,
+                              bool accumulate) {
+  const Tag d;
+  Vector sums[kCount][4];
+#pragma GCC unroll 8
+  for (size_t t = 0; t < kCount; ++t) {
+#pragma GCC unroll 4
+    for (size_t q = 0; q < 4; ++q) sums[t][q] = hn::Zero(d);
+  }
+  for (size_t k = 0; k < depth; ++k, w += kRow) {
+    Vector values[kCount];
+#pragma GCC unroll 8
+    for (size_t t = 0; t < kCount; ++t) values[t] = hn::Set(d, v[t * v_stride + k]);
+#pragma GCC unroll 4
+    for (size_t q = 0; q < 4; ++q) {
+      const auto weights = hn::Load(d, w + q * kLanes);
+#pragma GCC unroll 8
+      for (size_t t = 0; t < kCount; ++t) {
+        sums[t][q] = hn::MulAdd(values[t], weights, sums[t][q]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t t = 0; t < kCount; ++t) {
+#pragma GCC unroll 4
+    for (size_t q = 0; q < 4; ++q) {
+      float* out = m + t * kRow + q * kLanes;
+      hn::Store(accumulate ? hn::Add(hn::Load(d, out), sums[t][q]) : sums[t][q], d, out);
+    }
+  }
+}
+
+HWY_NOINLINE void Multiply(size_t count, const float* v, size_t v_stride, const float* w,
+                           size_t depth, float* m, bool accumulate) {
+  switch (count) {
+    case 1:
+      return MultiplyTiles<1>(v, v_stride, w, depth, m, accumulate);
+    case 2:
+      return MultiplyTiles<2>(v, v_stride, w, depth, m, accumulate);
+    case 3:
+      return MultiplyTiles<3>(v, v_stride, w, depth, m, accumulate);
+#if HWY_TARGET != HWY_AVX2 && HWY_TARGET != HWY_EMU128
+    case 4:
+      return MultiplyTiles<4>(v, v_stride, w, depth, m, accumulate);
+    case 5:
+      return MultiplyTiles<5>(v, v_stride, w, depth, m, accumulate);
+    case 6:
+      return MultiplyTiles<6>(v, v_stride, w, depth, m, accumulate);
+#endif
+  }
+}
+
+// A rectangle of pixels, channels-last; its rows need not follow each other.
+struct Patch {
+  const float* data;
+  size_t row_stride;
+};
+
+// The upper left corner of what a tile writes.
+struct TilePlace {
+  size_t sequence;
+  size_t top;
+  size_t left;
+};
+
+HWY_INLINE TilePlace PlaceOf(const WinogradPlan& plan, size_t tile) {
+  const size_t column = tile % plan.tile_columns;
+  const size_t row = tile / plan.tile_columns;
+  return {row / plan.tile_rows, row % plan.tile_rows * plan.variant.rows,
+          column * plan.variant.columns};
+}
+
+// What the tile reads of `frame`: in place where it lies inside of the image, else a copy in
+// `scratch` with zeros around.
+template <WinogradVariant kVariant>
+Patch PatchOf(const WinogradPlan& plan, const TilePlace& place, const float* frame, size_t channels,
+              float* scratch) {
+  constexpr ptrdiff_t kRows = kVariant.patch_rows(), kColumns = kVariant.patch_columns();
+  const ptrdiff_t height = plan.shape.height, width = plan.shape.width;
+  const ptrdiff_t top = static_cast<ptrdiff_t>(place.top) - kVariant.pad();
+  const ptrdiff_t left = static_cast<ptrdiff_t>(place.left) - kVariant.pad();
+  if (top >= 0 && left >= 0 && top + kRows <= height && left + kColumns <= width) {
+    return {frame + (top * width + left) * channels, static_cast<size_t>(width) * channels};
+  }
+  const ptrdiff_t begin = std::max<ptrdiff_t>(0, -left);
+  const ptrdiff_t end = std::min(kColumns, width - left);
+  const size_t row_floats = kColumns * channels;
+  for (ptrdiff_t y = 0; y < kRows; ++y) {
+    float* row = scratch + y * row_floats;
+    if (top + y < 0 || top + y >= height) {
+      std::fill_n(row, row_floats, 0.0f);
+      continue;
+    }
+    std::fill_n(row, begin * channels, 0.0f);
+    std::memcpy(row + begin * channels, frame + ((top + y) * width + left + begin) * channels,
+                (end - begin) * channels * sizeof(float));
+    std::fill_n(row + end * channels, (kColumns - end) * channels, 0.0f);
+  }
+  return {scratch, row_floats};
+}
+
+HWY_INLINE void StoreValue(Tag d, Vector value, float* to) { hn::StoreU(value, d, to); }
+
+// Rounds to the nearest bfloat16, ties to even; NaN and infinity do not come here.
+HWY_INLINE void StoreValue(Tag, Vector value, uint16_t* to) {
+  const hn::RebindToSigned<Tag> di;
+  const hn::RebindToUnsigned<Tag> du;
+  const hn::Rebind<uint16_t, Tag> d16;
+  const auto bits = hn::BitCast(du, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff))));
+  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, rounded)), d16, to);
+}
+
+// Transforms a patch into v[product][channel], `v_stride` values from product to product. A patch
+// with a value above kLargestTransformed, or a NaN, becomes zeros and the answer is false. Past the
+// last channel up to kLanes - 1 zeros are written.
+template <WinogradVariant kVariant, typename Value>
+bool TransformPatch(const Patch& patch, size_t channels, Value* v, size_t v_stride) {
+  using Rows = WinogradAxis<kVariant.rows, kVariant.taps>;
+  using Columns = WinogradAxis<kVariant.columns, kVariant.taps>;
+  const Tag d;
+  const hn::RebindToSigned<Tag> di;
+  // As integers, magnitudes compare like floats and NaN is the largest.
+  auto magnitude = hn::Zero(di);
+  for (size_t channel = 0; channel < channels; channel += kLanes) {
+    const bool tail = channel + kLanes > channels;
+    const auto mask = hn::FirstN(d, channels - channel);
+    Vector half[Rows::kPoints][Columns::kPoints];
+#pragma GCC unroll 8
+    for (size_t x = 0; x < Columns::kPoints; ++x) {
+      Vector inputs[Rows::kPoints], products[Rows::kPoints];
+      const float* from = patch.data + x * channels + channel;
+#pragma GCC unroll 8
+      for (size_t y = 0; y < Rows::kPoints; ++y) {
+        const float* pixel = from + y * patch.row_stride;
+        inputs[y] = HWY_UNLIKELY(tail) ? hn::MaskedLoad(mask, d, pixel) : hn::LoadU(d, pixel);
+        magnitude = hn::Max(magnitude, hn::BitCast(di, hn::Abs(inputs[y])));
+      }
+      TransformInput<Rows>(d, inputs, products);
+#pragma GCC unroll 8
+      for (size_t y = 0; y < Rows::kPoints; ++y) half[y][x] = products[y];
+    }
+#pragma GCC unroll 8
+    for (size_t y = 0; y < Rows::kPoints; ++y) {
+      Vector products[Columns::kPoints];
+      TransformInput<Columns>(d, half[y], products);
+      Value* to = v + y * Columns::kPoints * v_stride + channel;
+#pragma GCC unroll 8
+      for (size_t x = 0; x < Columns::kPoints; ++x, to += v_stride) {
+        StoreValue(d, products[x], to);
+      }
+    }
+  }
+  const auto limit = hn::BitCast(di, hn::Set(d, kLargestTransformed));
+  if (HWY_LIKELY(hn::AllFalse(di, hn::Gt(magnitude, limit)))) return true;
+  for (size_t product = 0; product < kVariant.products(); ++product) {
+    std::fill_n(v + product * v_stride, channels, Value{0});
+  }
+  return false;
+}
+
+// Adds the direct convolution of a patch to the sums of a tile's pixels. The taps of one row and
+// their channels lie side by side in the patch as in the weights, so this is the same product.
+template <WinogradVariant kVariant>
+void AddDirect(const Patch& patch, size_t channels, const float* w, float* sums) {
+  const size_t depth = kVariant.taps * channels;
+  for (size_t y = 0; y < kVariant.rows; ++y) {
+    for (size_t tap = 0; tap < kVariant.taps; ++tap) {
+      const float* row = patch.data + (y + tap) * patch.row_stride;
+      for (size_t x = 0; x < kVariant.columns; x += kTiles) {
+        Multiply(std::min(kTiles, kVariant.columns - x), row + x * channels, channels,
+                 w + tap * depth * kRow, depth, sums + (y * kVariant.columns + x) * kRow, true);
+      }
+    }
+  }
+}
+
+// sums[pixel][gate] = bias + the output transform of m[product][gate], `m_stride` floats from
+// product to product.
+template <WinogradVariant kVariant>
+void TransformProducts(const float* m, size_t m_stride, const float* bias, float* sums) {
+  using Rows = WinogradAxis<kVariant.rows, kVariant.taps>;
+  using Columns = WinogradAxis<kVariant.columns, kVariant.taps>;
+  const Tag d;
+  for (size_t q = 0; q < 4; ++q, m += kLanes, bias += kLanes, sums += kLanes) {
+    Vector half[Rows::kOutputs][Columns::kPoints];
+#pragma GCC unroll 8
+    for (size_t x = 0; x < Columns::kPoints; ++x) {
+      Vector products[Rows::kPoints], outputs[Rows::kOutputs];
+#pragma GCC unroll 8
+      for (size_t y = 0; y < Rows::kPoints; ++y) {
+        products[y] = hn::Load(d, m + (y * Columns::kPoints + x) * m_stride);
+      }
+      TransformOutput<Rows>(d, products, outputs);
+#pragma GCC unroll 8
+      for (size_t y = 0; y < Rows::kOutputs; ++y) half[y][x] = outputs[y];
+    }
+    const auto offset = hn::Load(d, bias);
+#pragma GCC unroll 8
+    for (size_t y = 0; y < Rows::kOutputs; ++y) {
+      Vector outputs[Columns::kOutputs];
+      TransformOutput<Columns>(d, half[y], outputs);
+#pragma GCC unroll 8
+      for (size_t x = 0; x < Columns::kOutputs; ++x) {
+        hn::Store(hn::Add(offset, outputs[x]), d, sums + (y * Columns::kOutputs + x) * kRow);
+      }
+    }
+  }
+}
+
+// One part of a step. The tiles go in blocks: V of a block (all its transformed values) is made
+// once; then per group of channels the products M, and from them at once the new state.
+template <WinogradVariant kVariant>
+class Part {
+ public:
+  Part(const WinogradPlan& plan, const WinogradWeights& weights, const ConvLstmStep& step)
+      : plan_(plan),
+        weights_(weights),
+        step_(step),
+        depth_begin_(step.h_in == nullptr ? plan.x_begin : 0),
+        v_tile_stride_((plan.x_begin + plan.input + 2 * kLanes - 1) / kLanes * kLanes) {}
+
+  void Run(const Range& tiles, const Range& groups) {
+    const size_t count = tiles.end - tiles.begin;
+    const size_t blocks = (count + BlockTiles() - 1) / BlockTiles();
+    const size_t largest = (count + blocks - 1) / blocks;
+    // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
+    // of the cache.
+    m_stride_ = largest * kRow + kCacheLine / sizeof(float);
+    v_stride_ = largest * v_tile_stride_;
+    v_buffer_ = Buffer::AllocateArray<Value>(kProducts * v_stride_);
+    m_buffer_ = Buffer::AllocateArray<float>(kProducts * m_stride_);
+    bounded_buffer_ = Buffer::AllocateArray<bool>(largest * kWinogradSources);
+    patch_buffer_ = Buffer::AllocateArray<float>(kProducts * std::max(plan_.hidden, plan_.input));
+    for (size_t block = 0; block < blocks; ++block) {
+      const Range range = SplitRange(count, static_cast<int>(block), static_cast<int>(blocks));
+      const size_t first = tiles.begin + range.begin, in_block = range.end - range.begin;
+      for (size_t tile = 0; tile < in_block; ++tile) TransformTile(first + tile, tile);
+      for (int64_t group = groups.begin; group < groups.end; ++group) {
+        MultiplyBlock(group, in_block);
+        for (size_t tile = 0; tile < in_block; ++tile) {
+          if (tile + 1 < in_block) PrefetchState(first + tile + 1, group);
+          UpdateTile(first + tile, tile, group);
+        }
+      }
+    }
+  }
+
+ private:
+  using Value = std::conditional_t<kVariant.bfloat16, uint16_t, float>;
+  static constexpr size_t kProducts = kVariant.products();
+
+  // V and M of a block share L2 (1 MiB at least) with the stream of weights, which comes from L3
+  // once per block: 4 * block multiply-adds for every row of 4 vectors. With fewer than 24 tiles
+  // that stream would be felt; where so few do not fit, V streams too and blocks are large.
+  size_t BlockTiles() const {
+    const size_t tile_bytes = kProducts * (v_tile_stride_ * sizeof(Value) + kRow * sizeof(float));
+    const size_t fitting = size_t{640} * 1024 / tile_bytes;
+    return fitting >= 24 ? std::min<size_t>(fitting, 48) : 64;
+  }
+
+  void TransformTile(size_t tile, size_t in_block) {
+    const TilePlace place = PlaceOf(plan_, tile);
+    Value* v = v_buffer_.as<Value>() + in_block * v_tile_stride_;
+    bool* bounded = bounded_buffer_.as<bool>() + in_block * kWinogradSources;
+    bounded[kFromHidden] = true;
+    if (step_.h_in != nullptr) {
+      bounded[kFromHidden] =
+          TransformPatch<kVariant>(PatchFrom(kFromHidden, place), plan_.hidden, v, v_stride_);
+    }
+    bounded[kFromInput] = TransformPatch<kVariant>(PatchFrom(kFromInput, place), plan_.input,
+                                                   v + plan_.x_begin, v_stride_);
+  }
+
+  Patch PatchFrom(WinogradSource source, const TilePlace& place) {
+    const float* frame =
+        source == kFromHidden ? step_.h_in[place.sequence] : step_.x[place.sequence];
+    return PatchOf<kVariant>(plan_, place, frame, plan_.channels(source),
+                             patch_buffer_.as<float>());
+  }
+
+  // M of one group: for each product, parts of the depth outermost, so that their weights stay in
+  // L1. The next part's weights, which follow in memory, are fetched meanwhile.
+  void MultiplyBlock(size_t group, size_t in_block) {
+    constexpr size_t kPerWord = kVariant.bfloat16 ? 2 : 1;
+    const size_t depth = plan_.depth - depth_begin_;
+    const size_t parts = std::max<size_t>(1, (depth + kPartDepth / 2) / kPartDepth);
+    const size_t tile_steps = (in_block + kTiles - 1) / kTiles;
+    for (size_t product = 0; product < kProducts; ++product) {
+      const Value* w =
+          weights_.transformed.as<Value>() + (group * kProducts + product) * plan_.depth * kRow;
+      const Value* v = v_buffer_.as<Value>() + product * v_stride_;
+      float* m = m_buffer_.as<float>() + product * m_stride_;
+      for (size_t part = 0; part < parts; ++part) {
+        const size_t begin = depth_begin_ + depth * part / parts / kPerWord * kPerWord;
+        const size_t end = depth_begin_ + depth * (part + 1) / parts / kPerWord * kPerWord;
+        const Value* part_w = w + begin * kRow;
+        const char* next = reinterpret_cast<const char*>(w + end * kRow);
+        const size_t lines = (end - begin) * kRow * sizeof(Value) / kCacheLine;
+        for (size_t s = 0; s < tile_steps; ++s) {
+          for (size_t line = lines * s / tile_steps; line < lines * (s + 1) / tile_steps; ++line) {
+            hwy::Prefetch(next + line * kCacheLine);
+          }
+          const size_t tile = in_block * s / tile_steps;
+          const size_t count = in_block * (s + 1) / tile_steps - tile;
+          MultiplyValues(count, v + tile * v_tile_stride_ + begin, part_w, end - begin,
+                         m + tile * kRow, part > 0);
+        }
+      }
+    }
+  }
+
+  void MultiplyValues(size_t count, const float* v, const float* w, size_t depth, float* m,
+                      bool accumulate) {
+    Multiply(count, v, v_tile_stride_, w, depth, m, accumulate);
+  }
+  void MultiplyValues(size_t count, const uint16_t* v, const uint16_t* w, size_t depth, float* m,
+                      bool accumulate) {
+    MultiplyBfloat16(count, v, v_tile_stride_, w, depth, m, accumulate);
+  }
+
+  size_t PixelOf(const TilePlace& place, size_t y, size_t x) const {
+    return (place.top + y) * plan_.shape.width + place.left + x;
+  }
+  size_t RowsOf(const TilePlace& place) const {
+    return std::min<size_t>(kVariant.rows, plan_.shape.height - place.top);
+  }
+  size_t ColumnsOf(const TilePlace& place) const {
+    return std::min<size_t>(kVariant.columns, plan_.shape.width - place.left);
+  }
+
+  // A tile's lines of c and h_out are scattered: the hardware does not foresee them.
+  void PrefetchState(size_t tile, size_t group) const {
+    const TilePlace place = PlaceOf(plan_, tile);
+    for (size_t y = 0; y < RowsOf(place); ++y) {
+      for (size_t x = 0; x < ColumnsOf(place); ++x) {
+        const size_t element = PixelOf(place, y, x) * plan_.hidden + group * kLanes;
+        hwy::Prefetch(step_.c[place.sequence] + element);
+        hwy::Prefetch(step_.h_out[place.sequence] + element);
+      }
+    }
+  }
+
+  void UpdateTile(size_t tile, size_t in_block, size_t group) {
+    const Tag d;
+    const TilePlace place = PlaceOf(plan_, tile);
+    HWY_ALIGN float sums[kVariant.rows * kVariant.columns * kRow];
+    TransformProducts<kVariant>(m_buffer_.as<float>() + in_block * kRow, m_stride_,
+                                weights_.bias.as<float>() + group * kRow, sums);
+    const bool* bounded = bounded_buffer_.as<bool>() + in_block * kWinogradSources;
+    for (const WinogradSource source : {kFromHidden, kFromInput}) {
+      if (HWY_UNLIKELY(!bounded[source])) {
+        const size_t channels = plan_.channels(source);
+        AddDirect<kVariant>(PatchFrom(source, place), channels,
+                            weights_.direct[source].as<float>() +
+                                group * kVariant.taps * kVariant.taps * channels * kRow,
+                            sums);
+      }
+    }
+    const size_t channel = group * kLanes;
+    const size_t rest = plan_.hidden - channel;
+    float* h = step_.h_out[place.sequence];
+    float* c = step_.c[place.sequence];
+    for (size_t y = 0; y < RowsOf(place); ++y) {
+      const float* sum = sums + y * kVariant.columns * kRow;
+      for (size_t x = 0; x < ColumnsOf(place); ++x, sum += kRow) {
+        const GateSums<Tag> gates = {hn::Load(d, sum), hn::Load(d, sum + kLanes),
+                                     hn::Load(d, sum + 2 * kLanes), hn::Load(d, sum + 3 * kLanes)};
+        const CellPointers at = weights_.peepholes.At(c, h, PixelOf(place, y, x), channel);
+        if (rest >= kLanes) {
+          CellUpdate(d, gates, at);
+        } else {
+          CellUpdateTail(d, gates, at, rest);
+        }
+      }
+    }
+  }
+
+  const WinogradPlan& plan_;
+  const WinogradWeights& weights_;
+  const ConvLstmStep& step_;
+  const size_t depth_begin_;    // after the channels of h where h is zero
+  const size_t v_tile_stride_;  // values from tile to tile of V, [product][tile][depth]
+  size_t v_stride_ = 0;         // from product to product
+  size_t m_stride_ = 0;         // likewise of M, [product][tile][row]
+  Buffer v_buffer_, m_buffer_;
+  Buffer bounded_buffer_;  // [tile][source]: in V; else left to AddDirect
+  Buffer patch_buffer_;
+};
+
+template <size_t kIndex>
+void RunPart(const WinogradPlan& plan, const WinogradWeights& weights, const ConvLstmStep& step,
+             const Range& tiles, const Range& groups) {
+  // MultiplyBfloat16 takes the rows of weights that this target's vectors make.
+  if constexpr (HWY_TARGET == HWY_AVX3 || !kWinogradVariants[kIndex].bfloat16) {
+    Part<kWinogradVariants[kIndex]>(plan, weights, step).Run(tiles, groups);
+  }
+}
+
+template <size_t... kIndex>
+WinogradPart PartOf(size_t variant, std::index_sequence<kIndex...>) {
+  static constexpr WinogradPart kParts[] = {RunPart<kIndex>...};
+  return kParts[variant];
+}
+
+WinogradPart PartOfVariant(size_t variant) {
+  return PartOf(variant, std::make_index_sequence<kWinogradVariants.size()>());
+}
+
+size_t LanesOfTarget() { return kLanes; }
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convlstm::cpu {
+
+WinogradPart GetWinogradPart(Isa isa, size_t variant) {
+  return CONVLSTM_SIMD(isa, PartOfVariant)(variant);
+}
+
+size_t WinogradLanes(Isa isa) { return CONVLSTM_SIMD(isa, LanesOfTarget)(); }
+
+}  // namespace convlstm::cpu
+#endif  // HWY_ONCE
