@@ -1,0 +1,466 @@
+// The ConvLSTM step on tile registers.
+//
+// A block of at most 512 pixels goes through the groups of 16 hidden channels one after the other.
+// For a group the gates i, f and then o, g of a pair of pixel tiles are four accumulator tiles: two
+// A and two B tiles are loaded for four products, one load a product with one plane, 0.58 with
+// three. A product takes 16 cycles and a load 8, so the loads hide as long as they hit the first
+// level. Hence, innermost out:
+//   - a chunk of k-steps whose B tiles (16 to 18 KiB) stay in the first level,
+//   - four pairs of tiles that use the chunk; their sums (16 KiB) stay there too, between chunks,
+//   - all chunks, then the block's other pairs: weights come to the second level once per block.
+// The sums of a group wait in scratch, and their activations (some 50 cycles for 16 channels of a
+// pixel, as long as 3 products) run between the products of the next group, on ports that the tiles
+// do not use. Order of additions depends on the layer only, so neither threads nor blocks matter.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/conv_lstm_amx.cc"
+#include "cpu/simd.h"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+//
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "cpu/activations-inl.h"
+#include "cpu/amx_tiles-inl.h"
+#include "cpu/conv_lstm_amx.h"
+#include "cpu/conv_lstm_amx_operand-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
+
+// Products of planes (0 the highest) that one k-step sums. Neighbours share a plane, which is then
+// loaded once.
+template <int kPlanes>
+struct AmxProducts;
+template <>
+struct AmxProducts<1> {
+  static constexpr std::array kA = {0}, kB = {0};
+  static constexpr int64_t kChunkSteps = 9;
+};
+template <>
+struct AmxProducts<2> {
+  static constexpr std::array kA = {0, 0, 1}, kB = {1, 0, 0};
+  static constexpr int64_t kChunkSteps = 4;
+};
+template <>
+struct AmxProducts<3> {
+  static constexpr std::array kA = {0, 0, 1, 1, 2, 0}, kB = {2, 1, 1, 0, 0, 0};
+  static constexpr int64_t kChunkSteps = 3;
+};
+
+constexpr int64_t kPairsPerChunk = 4;
+constexpr int64_t kTileSums = 16 * kAmxChannels;   // float32 elements of an accumulator tile
+constexpr int64_t kPixelTileSums = 4 * kTileSums;  // i f o g
+constexpr int64_t kLineBytes = 64;
+
+// Where the sums of one pixel lie, from the block's first, and the pixel's number in its image.
+struct PixelSums {
+  int64_t sums;
+  int64_t pixel;
+};
+
+// Activations and state update of one group of a block, to be run in pieces.
+struct AmxEpilogue {
+  const float* sums;
+  const PixelSums* pixels;
+  int64_t next = 0;
+  int64_t count = 0;
+  float* c;  // of the image, at the group's first channel
+  float* h;
+  const float* bias;
+  const float* peepholes = nullptr;
+  int64_t peephole_stride = 0;  // from pixel to pixel
+  int64_t hidden;
+  int64_t channels;  // of the group, 16 but for the last
+
+  HWY_NOINLINE void Run(int64_t pixels_to_run) {
+    using D = hn::CappedTag<float, kAmxChannels>;
+    const D d;
+    const int64_t lanes = hn::Lanes(d);
+    const int64_t end = std::min(next + pixels_to_run, count);
+    for (; next < end; ++next) {
+      // State is met once per group, thousands of cycles apart: ask for it eight pixels ahead.
+      const int64_t ahead = pixels[std::min(next + 8, count - 1)].pixel * hidden;
+      __builtin_prefetch(c + ahead, 1);
+      __builtin_prefetch(h + ahead, 1);
+      const float* from = sums + pixels[next].sums;
+      const int64_t pixel = pixels[next].pixel;
+      for (int64_t lane = 0; lane < channels; lane += lanes) {
+        const auto gate = [&](int g) HWY_ATTR {
+          return hn::Add(hn::Load(d, from + g * kTileSums + lane),
+                         hn::Load(d, bias + g * kAmxChannels + lane));
+        };
+        const GateSums<D> gates = {gate(0), gate(1), gate(2), gate(3)};
+        CellPointers at = {c + pixel * hidden + lane, h + pixel * hidden + lane, nullptr, nullptr,
+                           nullptr};
+        if (peepholes) {
+          at.wci = peepholes + pixel * peephole_stride + lane;
+          at.wcf = at.wci + kAmxChannels;
+          at.wco = at.wcf + kAmxChannels;
+        }
+        if (lane + lanes <= channels) {
+          CellUpdate(d, gates, at);
+        } else {
+          CellUpdateTail(d, gates, at, channels - lane);
+        }
+      }
+    }
+  }
+};
+
+// Spreads the pixels of an epilogue evenly over the products that follow.
+struct AmxInterleave {
+  AmxEpilogue& epilogue;
+  int64_t products;
+  int64_t due = 0;
+
+  HWY_INLINE void AfterProduct() {
+    due += epilogue.count;
+    if (due < products) return;
+    const int64_t pixels = due / products;
+    due -= pixels * products;
+    epilogue.Run(pixels);
+  }
+};
+
+// Asks for the weights that follow, into the second level, a little with every k-step.
+struct AmxPrefetch {
+  const char* next;
+  int64_t lines;
+
+  HWY_INLINE void Advance() {
+    for (int64_t i = 0; i < lines; ++i, next += kLineBytes) __builtin_prefetch(next, 0, 2);
+  }
+};
+
+// What one thread does of a step.
+template <class Tiles, int kPlanes>
+class AmxStepPart {
+ public:
+  AmxStepPart(const ConvLstmShape& shape, const AmxWeights& weights, const ConvLstmStep& step,
+              const AmxPlan& plan, const AmxPart& part)
+      : shape_(shape),
+        weights_(weights),
+        step_(step),
+        plan_(plan),
+        part_(part),
+        sums_(Buffer::AllocateArray<float>(2 * kAmxBlockTiles * kPixelTileSums)) {
+    const int64_t columns = plan.strip_tiles * kAmxTilePixels + shape.kernel_width - 1;
+    operands_.emplace_back(shape, weights.x, plan.block_rows, columns);
+    if (step.h_in) operands_.emplace_back(shape, weights.h, plan.block_rows, columns);
+  }
+
+  void Run() {
+    AmxBlock block, above;
+    for (int64_t row = part_.rows.begin; row < part_.rows.end;) {
+      const int64_t strip = row / shape_.height, y = row % shape_.height;
+      const int64_t rows = std::min(part_.rows.end - row, shape_.height - y);
+      const Range x = plan_.Columns(shape_, strip % plan_.strips);
+      const int blocks = static_cast<int>((rows + plan_.block_rows - 1) / plan_.block_rows);
+      for (int i = 0; i < blocks; ++i) {
+        const Range range = SplitRange(rows, i, blocks);
+        block = {strip / plan_.strips, y + range.begin, y + range.end, x.begin, x.end, 0};
+        PlaceTiles(block);
+        FillOperands(block, i > 0 && above.columns == block.columns ? &above : nullptr);
+        for (int64_t g = part_.groups.begin; g < part_.groups.end; ++g) RunGroup(block, g);
+        above = block;
+      }
+      row += rows;
+    }
+    epilogue_.Run(epilogue_.count);
+  }
+
+ private:
+  using Products = AmxProducts<kPlanes>;
+  static constexpr int64_t kStepElements = kPlanes * 2 * kAmxTileElements;
+  static constexpr int64_t kStepLines = kStepElements * 2 / kLineBytes;
+
+  // One k-step's A tiles: `offset` elements into the planes of operand 0 (x) or 1 (h).
+  struct KStep {
+    int64_t operand;
+    int64_t offset;
+  };
+  // Where a pixel tile's first row begins in the first planes of x and h.
+  using TilePointers = std::array<const uint16_t*, 2>;
+
+  // Whichever needs fewer tiles: tiles that begin anew in every row, or tiles that run on through
+  // the border from one row to the next, where the sums of border columns are wasted.
+  void PlaceTiles(AmxBlock& block) {
+    const int64_t border = shape_.kernel_width - 1, rows = block.rows(), width = block.width();
+    const int64_t row_tiles = (width + kAmxTilePixels - 1) / kAmxTilePixels;
+    const int64_t run_columns = width + border;
+    const int64_t run_tiles =
+        ((rows - 1) * run_columns + width + kAmxTilePixels - 1) / kAmxTilePixels;
+    const bool run_on = run_tiles < rows * row_tiles;
+    block.columns = run_on ? run_columns : row_tiles * kAmxTilePixels + border;
+    tiles_used_ = run_on ? run_tiles : rows * row_tiles;
+    for (int64_t tile = 0; tile < tiles_used_; ++tile) {
+      positions_[tile] = run_on
+                             ? tile * kAmxTilePixels
+                             : tile / row_tiles * block.columns + tile % row_tiles * kAmxTilePixels;
+    }
+    // The sums of the block before wait for their epilogue and need their list.
+    pixels_now_ ^= 1;
+    PixelSums* pixels = pixels_[pixels_now_].data();
+    for (int64_t y = 0; y < rows; ++y) {
+      for (int64_t x = 0; x < width; ++x) {
+        const int64_t at = run_on ? y * block.columns + x : y * row_tiles * kAmxTilePixels + x;
+        *pixels++ = {at / kAmxTilePixels * kPixelTileSums + at % kAmxTilePixels * kAmxChannels,
+                     (block.y0 + y) * shape_.width + block.x0 + x};
+      }
+    }
+  }
+
+  void FillOperands(const AmxBlock& block, const AmxBlock* above) {
+    k_steps_.clear();
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      AmxOperand<Tiles, kPlanes>& operand = operands_[i];
+      operand.Fill((i == 0 ? step_.x : step_.h_in)[block.batch], block, above);
+      const AmxSource& source = operand.source();
+      for (int64_t segment = 0; segment < source.segments; ++segment) {
+        for (int64_t s = 0; s < source.steps; ++s) {
+          k_steps_.push_back(
+              {static_cast<int64_t>(i), segment * block.columns * source.columns + s * kAmxDepth});
+        }
+      }
+      for (int64_t tile = 0; tile < tiles_used_; ++tile) {
+        pointers_[tile][i] = operand.data() + positions_[tile] * source.columns;
+      }
+    }
+    // An odd tile's partner is itself; nobody reads those sums.
+    pointers_[tiles_used_] = pointers_[tiles_used_ - 1];
+  }
+
+  const uint16_t* Weights(int64_t group, int half) const {
+    return weights_.tiles.as<uint16_t>() + (group * 2 + half) * weights_.steps() * kStepElements;
+  }
+
+  void RunGroup(const AmxBlock& block, int64_t group) {
+    const int64_t pairs = (tiles_used_ + 1) / 2;
+    const int64_t steps = static_cast<int64_t>(k_steps_.size());
+    sums_now_ ^= 1;
+    float* sums = sums_.as<float>() + sums_now_ * kAmxBlockTiles * kPixelTileSums;
+    AmxInterleave interleave{epilogue_,
+                             2 * pairs * steps * static_cast<int64_t>(Products::kA.size())};
+    for (int half = 0; half < 2; ++half) {
+      const uint16_t* weights = Weights(group, half);
+      AmxPrefetch prefetch = PrefetchAfter(group, half, pairs);
+      for (int64_t first = 0; first < pairs; first += kPairsPerChunk) {
+        const int64_t last = std::min(first + kPairsPerChunk, pairs);
+        for (int64_t step = 0; step < steps; step += Products::kChunkSteps) {
+          const int64_t end = std::min(step + Products::kChunkSteps, steps);
+          for (int64_t pair = first; pair < last; ++pair) {
+            RunChunk(pair, step, end, pair == first, weights + step * kStepElements,
+                     sums + 2 * pair * kPixelTileSums + half * 2 * kTileSums, interleave, prefetch);
+          }
+        }
+      }
+    }
+    epilogue_.Run(epilogue_.count - epilogue_.next);
+
+    const int64_t channel = group * kAmxChannels;
+    epilogue_.sums = sums;
+    epilogue_.pixels = pixels_[pixels_now_].data();
+    epilogue_.next = 0;
+    epilogue_.count = block.rows() * block.width();
+    epilogue_.c = step_.c[block.batch] + channel;
+    epilogue_.h = step_.h_out[block.batch] + channel;
+    epilogue_.bias = weights_.bias.as<float>() + 4 * channel;
+    epilogue_.hidden = shape_.hidden_dim;
+    epilogue_.channels = std::min<int64_t>(kAmxChannels, shape_.hidden_dim - channel);
+    if (weights_.peephole != Peephole::kNone) {
+      epilogue_.peepholes = weights_.peepholes.as<float>() + 3 * channel;
+      epilogue_.peephole_stride =
+          weights_.peephole == Peephole::kSpatial ? 3 * kAmxChannels * weights_.groups : 0;
+    }
+  }
+
+  // k-steps [begin, end) of a pair of tiles and half of the gates. Tiles 0 to 3 are the sums: first
+  // tile with first gate and with second, second tile likewise; 4 and 5 are A, 6 and 7 are B.
+  HWY_INLINE void RunChunk(int64_t pair, int64_t begin, int64_t end, bool weights_are_new,
+                           const uint16_t* weights, float* sums, AmxInterleave& interleave,
+                           AmxPrefetch& prefetch) {
+    constexpr int64_t kRow = kAmxChannels * sizeof(float);
+    float* const second = sums + kPixelTileSums;
+    if (begin == 0) {
+      tiles_.template Zero<0>();
+      tiles_.template Zero<1>();
+      tiles_.template Zero<2>();
+      tiles_.template Zero<3>();
+    } else {
+      tiles_.template Load<0>(sums, kRow);
+      tiles_.template Load<1>(sums + kTileSums, kRow);
+      tiles_.template Load<2>(second, kRow);
+      tiles_.template Load<3>(second + kTileSums, kRow);
+    }
+    const TilePointers& a0 = pointers_[2 * pair];
+    const TilePointers& a1 = pointers_[2 * pair + 1];
+    for (int64_t step = begin; step < end; ++step, weights += kStepElements) {
+      const KStep at = k_steps_[step];
+      if (weights_are_new) {
+        // Two k-steps ahead: 128 to 768 cycles of products, against the second level's 15 or so.
+        const uint16_t* ahead = weights + 2 * kStepElements;
+        for (int64_t line = 0; line < kStepLines; ++line) {
+          __builtin_prefetch(ahead + line * (kLineBytes / 2));
+        }
+      }
+      prefetch.Advance();
+      const AmxOperand<Tiles, kPlanes>& operand = operands_[at.operand];
+      Multiply<0>(a0[at.operand] + at.offset, a1[at.operand] + at.offset, operand.plane(),
+                  operand.source().columns * 2, weights, interleave);
+    }
+    tiles_.template Store<0>(sums, kRow);
+    tiles_.template Store<1>(sums + kTileSums, kRow);
+    tiles_.template Store<2>(second, kRow);
+    tiles_.template Store<3>(second + kTileSums, kRow);
+  }
+
+  // Product number kProduct and those after it of one k-step.
+  template <size_t kProduct>
+  HWY_INLINE void Multiply(const uint16_t* a0, const uint16_t* a1, int64_t plane, int64_t stride,
+                           const uint16_t* b, AmxInterleave& interleave) {
+    constexpr int kA = Products::kA[kProduct], kB = Products::kB[kProduct];
+    constexpr bool kLoadA = kProduct == 0 || Products::kA[kProduct - 1] != kA;
+    constexpr bool kLoadB = kProduct == 0 || Products::kB[kProduct - 1] != kB;
+    constexpr int64_t kRow = kAmxDepth * sizeof(uint16_t);
+    const uint16_t* gates = b + kB * 2 * kAmxTileElements;
+    if constexpr (kLoadB) tiles_.template Load<6>(gates, kRow);
+    if constexpr (kLoadA) tiles_.template Load<4>(a0 + kA * plane, stride);
+    tiles_.template Dot<0, 4, 6>();
+    if constexpr (kLoadB) tiles_.template Load<7>(gates + kAmxTileElements, kRow);
+    tiles_.template Dot<1, 4, 7>();
+    if constexpr (kLoadA) tiles_.template Load<5>(a1 + kA * plane, stride);
+    tiles_.template Dot<2, 5, 6>();
+    tiles_.template Dot<3, 5, 7>();
+    interleave.AfterProduct();
+    if constexpr (kProduct + 1 < Products::kA.size()) {
+      Multiply<kProduct + 1>(a0, a1, plane, stride, b, interleave);
+    }
+  }
+
+  // The next weights in line, spread over this half's k-steps. Small layers have theirs in the
+  // second level anyway.
+  AmxPrefetch PrefetchAfter(int64_t group, int half, int64_t pairs) const {
+    constexpr size_t kResidentBytes = size_t{1} << 20;
+    if (weights_.tiles.bytes() <= kResidentBytes) return {nullptr, 0};
+    const int64_t next_group = half == 0                      ? group
+                               : group + 1 < part_.groups.end ? group + 1
+                                                              : part_.groups.begin;
+    return {reinterpret_cast<const char*>(Weights(next_group, 1 - half)),
+            (kStepLines + pairs - 1) / pairs};
+  }
+
+  const ConvLstmShape& shape_;
+  const AmxWeights& weights_;
+  const ConvLstmStep& step_;
+  const AmxPlan& plan_;
+  const AmxPart part_;
+  Tiles tiles_;
+  std::vector<AmxOperand<Tiles, kPlanes>> operands_;  // x, then h unless it is zero
+  std::vector<KStep> k_steps_;
+  // Of the block at work: how many pixel tiles, and where they begin in the scratch frames.
+  int64_t tiles_used_ = 0;
+  std::array<int64_t, kAmxBlockTiles> positions_;
+  std::array<TilePointers, kAmxBlockTiles + 1> pointers_;
+  // Of this block and the one before.
+  std::array<std::array<PixelSums, kAmxBlockTiles * kAmxTilePixels>, 2> pixels_;
+  int pixels_now_ = 0;
+  Buffer sums_;  // of this group and the one before
+  int sums_now_ = 0;
+  AmxEpilogue epilogue_{};
+};
+
+template <class Tiles, int kPlanes>
+void RunStep(const ConvLstmShape& shape, const AmxWeights& weights, const ConvLstmStep& step,
+             ThreadPool& pool) {
+  const AmxPlan plan(shape);
+  pool.Run([&](int part) {
+    const AmxPart share = plan.Part(shape, weights.groups, part, pool.threads());
+    if (share.rows.begin == share.rows.end || share.groups.begin == share.groups.end) return;
+    AmxStepPart<Tiles, kPlanes>(shape, weights, step, plan, share).Run();
+  });
+}
+
+}  // namespace
+
+AmxStepFunction EmulatedStep(int planes) {
+  return planes == 1   ? RunStep<EmulatedTiles, 1>
+         : planes == 2 ? RunStep<EmulatedTiles, 2>
+                       : RunStep<EmulatedTiles, 3>;
+}
+
+#if CONVLSTM_HAVE_HARDWARE_TILES && HWY_TARGET == HWY_AVX3
+AmxStepFunction HardwareStep(int planes) {
+  return planes == 1   ? RunStep<HardwareTiles, 1>
+         : planes == 2 ? RunStep<HardwareTiles, 2>
+                       : RunStep<HardwareTiles, 3>;
+}
+#endif
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convlstm::cpu {
+namespace {
+
+class AmxKernel final : public ConvLstmKernel {
+ public:
+  AmxKernel(const char* name, int planes, AmxStepFunction step)
+      : name_(name), planes_(planes), step_(step) {}
+
+  std::string name() const override { return name_; }
+  std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
+                                      ThreadPool& pool) const override {
+    return PackAmxWeights(shape, weights, planes_, pool);
+  }
+  void Step(const ConvLstmShape& shape, const PackedWeights& packed, const ConvLstmStep& step,
+            ThreadPool& pool) const override {
+    step_(shape, static_cast<const AmxWeights&>(packed), step, pool);
+  }
+
+ private:
+  const char* name_;
+  int planes_;
+  AmxStepFunction step_;
+};
+
+}  // namespace
+
+// At `medium` and `high` nothing is faster than tiles, or within 15% of them. At `highest`, by the
+// prototypes' times on two cores with AMX (docs/benchmarks.md), a channel costs float32 Winograd
+// 0.30 to 0.42, six products 0.55 to 0.62 and direct float32 1: tiles give way to Winograd, but not
+// where it takes an unbounded x direct and x has more than half as many channels as h.
+const ConvLstmKernel* FindAmxKernel(const ConvLstmRequest& request) {
+  if (request.isa == Isa::kAmx && request.precision == Precision::kHighest &&
+      (request.x_bounded || 2 * request.shape.input_dim <= request.shape.hidden_dim) &&
+      FindWinogradKernel(request) != nullptr) {
+    return nullptr;
+  }
+  const int planes = request.precision == Precision::kMedium ? 1
+                     : request.precision == Precision::kHigh ? 2
+                                                             : 3;
+  if (request.isa == Isa::kEmulatedAmx) {
+    static const AmxKernel kernels[] = {
+        {"direct-tiles bf16 emulated-amx", 1, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(1)},
+        {"direct-tiles 2xbf16 emulated-amx", 2, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(2)},
+        {"direct-tiles 3xbf16 emulated-amx", 3, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(3)}};
+    return &kernels[planes - 1];
+  }
+#if CONVLSTM_HAVE_HARDWARE_TILES
+  if (request.isa == Isa::kAmx) {
+    static const AmxKernel kernels[] = {{"direct-tiles bf16 amx", 1, N_AVX3::HardwareStep(1)},
+                                        {"direct-tiles 2xbf16 amx", 2, N_AVX3::HardwareStep(2)},
+                                        {"direct-tiles 3xbf16 amx", 3, N_AVX3::HardwareStep(3)}};
+    return &kernels[planes - 1];
+  }
+#endif
+  return nullptr;
+}
+
+}  // namespace convlstm::cpu
+#endif  // HWY_ONCE
