@@ -127,9 +127,7 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
   constexpr int64_t kRow = kGates * kLanes;
   V sum[kPixels][kGates];
   for (int p = 0; p < kPixels; ++p) {
-    for (int q = 0; q < kGates; ++q) {
-      sum[p][q] = hn::Load(d, initial + p * initial_stride + q * kLanes);
-    }
+    for (int q = 0; q < kGates; ++q) sum[p][q] = hn::Zero(d);
   }
   for (const Segment* segment = begin; segment != end; ++segment) {
     const float* values[kPixels];
@@ -151,7 +149,10 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
     }
   }
   for (int p = 0; p < kPixels; ++p) {
-    for (int q = 0; q < kGates; ++q) hn::Store(sum[p][q], d, sums + p * kRow + q * kLanes);
+    for (int q = 0; q < kGates; ++q) {
+      const V before = hn::Load(d, initial + p * initial_stride + q * kLanes);
+      hn::Store(hn::Add(before, sum[p][q]), d, sums + p * kRow + q * kLanes);
+    }
   }
 }
 

@@ -1,0 +1,221 @@
+// Times ConvLSTM kernels on the workloads of docs/benchmarks.md, without JavaScript.
+//   conv_lstm_bench FAMILY ISA THREADS [WORKLOAD...]     FAMILY: direct, winograd, amx, operation
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cpu/conv_lstm.h"
+
+namespace convlstm::cpu {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Workload {
+  const char* name;
+  std::vector<ConvLstmShape> layers;
+};
+
+std::vector<ConvLstmShape> Stack(int64_t batch, int64_t time, int64_t input,
+                                 const std::vector<int64_t>& hidden, int64_t size, int64_t kernel) {
+  std::vector<ConvLstmShape> layers;
+  for (const int64_t h : hidden) {
+    layers.push_back({batch, time, false, input, h, size, size, kernel, kernel});
+    input = h;
+  }
+  return layers;
+}
+
+const std::vector<Workload>& Workloads() {
+  static const std::vector<Workload> workloads = {
+      {"W1", Stack(1, 10, 1, {64}, 64, 3)},         {"W2", Stack(8, 10, 16, {128, 64, 64}, 16, 5)},
+      {"W3", Stack(1, 8, 3, {64, 64, 128}, 64, 3)}, {"W4a", Stack(1, 1, 8, {64}, 480, 3)},
+      {"W4b", Stack(1, 1, 8, {64}, 96, 3)},         {"W4c", Stack(1, 1, 192, {192}, 32, 3)},
+      {"X1", Stack(1, 10, 64, {64}, 64, 3)},        {"1x1", Stack(1, 10, 64, {64}, 64, 1)},
+      {"7x7", Stack(1, 4, 16, {32}, 64, 7)},        {"11x11", Stack(1, 2, 16, {64}, 64, 11)},
+      {"step", Stack(1, 1, 8, {16}, 16, 3)},
+  };
+  return workloads;
+}
+
+double Flops(const Workload& workload) {
+  double flops = 0;
+  for (const ConvLstmShape& s : workload.layers) {
+    flops += 2.0 * s.batch * s.time * s.pixels() * (s.input_dim + s.hidden_dim) * s.kernel_height *
+             s.kernel_width * 4 * s.hidden_dim;
+  }
+  return flops;
+}
+
+std::vector<float> Uniform(int64_t count, float low, float high) {
+  static std::mt19937 random(1);
+  std::uniform_real_distribution<float> distribution(low, high);
+  std::vector<float> values(count);
+  for (float& value : values) value = distribution(random);
+  return values;
+}
+
+StoragePtr Upload(const std::vector<float>& values) {
+  auto storage = std::make_shared<Storage>(static_cast<int64_t>(values.size()));
+  std::copy(values.begin(), values.end(), storage->Allocate());
+  return storage;
+}
+
+// One layer: its inputs as the operation takes them, and packed for one kernel.
+struct Layer {
+  ConvLstmShape shape;
+  ConvLstmInputs inputs;
+  std::vector<float> weight, bias;
+  std::unique_ptr<PackedWeights> packed;
+  const ConvLstmKernel* kernel;
+};
+
+Layer MakeLayer(const ConvLstmShape& s) {
+  Layer layer{s, {}, {}, {}, nullptr, nullptr};
+  const int64_t fan_in = (s.input_dim + s.hidden_dim) * s.kernel_height * s.kernel_width;
+  const float bound = 1 / std::sqrt(static_cast<float>(fan_in));
+  layer.weight = Uniform(4 * s.hidden_dim * fan_in, -bound, bound);
+  layer.bias = Uniform(4 * s.hidden_dim, -bound, bound);
+  layer.inputs.weight = Upload(layer.weight);
+  layer.inputs.bias = Upload(layer.bias);
+  const int64_t state = s.batch * s.hidden_dim * s.pixels();
+  // A single step is one of a sequence: it has a state.
+  if (s.time == 1) {
+    layer.inputs.h0 = Upload(Uniform(state, -1, 1));
+    layer.inputs.c0 = Upload(Uniform(state, -1, 1));
+  }
+  return layer;
+}
+
+template <typename Body>
+void Measure(const char* name, double flops, const Body& body) {
+  body();
+  std::vector<double> seconds;
+  const auto start = Clock::now();
+  while (seconds.size() < 5 ||
+         (Clock::now() - start < std::chrono::seconds(2) && seconds.size() < 20000)) {
+    const auto before = Clock::now();
+    body();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - before).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const double median = seconds[seconds.size() / 2];
+  std::printf("%-6s %10.4f ms median  %10.4f ms least  %7.1f GFLOP/s\n", name, median * 1e3,
+              seconds[0] * 1e3, flops / median * 1e-9);
+  std::fflush(stdout);
+}
+
+void RunOperation(const Workload& workload, ThreadPool& pool) {
+  std::vector<Layer> layers;
+  for (const ConvLstmShape& s : workload.layers) layers.push_back(MakeLayer(s));
+  const ConvLstmShape& first = layers[0].shape;
+  const std::vector<float> x_values =
+      Uniform(first.batch * first.time * first.input_dim * first.pixels(), 0, 1);
+  const StoragePtr input = Upload(x_values);
+  Measure(workload.name, Flops(workload), [&] {
+    StoragePtr x = input;
+    for (Layer& layer : layers) {
+      const ConvLstmShape& s = layer.shape;
+      const int64_t state = s.batch * s.hidden_dim * s.pixels();
+      const ConvLstmOutputs outputs = {std::make_shared<Storage>(state * s.time),
+                                       std::make_shared<Storage>(state),
+                                       std::make_shared<Storage>(state)};
+      layer.inputs.x = x;
+      ConvLstm(s, layer.inputs, Precision::kHighest, outputs, pool);
+      x = outputs.output;
+    }
+  });
+}
+
+// Steps of one kernel on channels-last buffers, without the operation around it.
+void RunKernels(const Workload& workload, const std::string& family, Isa isa, Precision precision,
+                ThreadPool& pool) {
+  std::vector<Layer> layers;
+  for (const ConvLstmShape& s : workload.layers) {
+    Layer layer = MakeLayer(s);
+    const bool first = layers.empty();
+    const ConvLstmRequest request = {s, Peephole::kNone, precision, !first, isa};
+    layer.kernel = family == "direct"     ? FindDirectKernel(request)
+                   : family == "winograd" ? FindWinogradKernel(request)
+                                          : FindAmxKernel(request);
+    if (layer.kernel == nullptr) {
+      std::printf("%-6s not served\n", workload.name);
+      return;
+    }
+    layer.packed = layer.kernel->Pack(
+        s, {layer.weight.data(), layer.bias.data(), Peephole::kNone, nullptr, nullptr, nullptr},
+        pool);
+    layers.push_back(std::move(layer));
+  }
+  std::vector<std::vector<float>> frames(layers.size() + 1), states(layers.size());
+  const ConvLstmShape& first = layers[0].shape;
+  frames[0] = Uniform(first.batch * first.time * first.input_dim * first.pixels(), 0, 1);
+  for (size_t l = 0; l < layers.size(); ++l) {
+    const ConvLstmShape& s = layers[l].shape;
+    states[l] = Uniform(s.batch * s.hidden_dim * s.pixels(), -1, 1);
+    frames[l + 1].resize(states[l].size() * s.time);
+  }
+  std::printf("%-28s ", layers[0].kernel->name().c_str());
+  Measure(workload.name, Flops(workload), [&] {
+    for (size_t l = 0; l < layers.size(); ++l) {
+      const ConvLstmShape& s = layers[l].shape;
+      const int64_t frame = s.hidden_dim * s.pixels();
+      std::vector<const float*> x(s.batch), h(s.batch);
+      std::vector<float*> out(s.batch), c(s.batch);
+      std::vector<float> state(states[l]);
+      for (int64_t t = 0; t < s.time; ++t) {
+        for (int64_t b = 0; b < s.batch; ++b) {
+          x[b] = frames[l].data() + s.frame(b, t) * s.input_dim * s.pixels();
+          h[b] = t == 0 ? states[l].data() + b * frame : out[b];
+          c[b] = state.data() + b * frame;
+        }
+        for (int64_t b = 0; b < s.batch; ++b) {
+          out[b] = frames[l + 1].data() + s.frame(b, t) * frame;
+        }
+        const bool zero = t == 0 && s.time > 1;
+        layers[l].kernel->Step(s, *layers[l].packed,
+                               {x.data(), zero ? nullptr : h.data(), out.data(), c.data()}, pool);
+      }
+    }
+  });
+}
+
+int Main(int argc, char** argv) {
+  if (argc < 4) {
+    std::fprintf(stderr, "usage: conv_lstm_bench FAMILY ISA THREADS [WORKLOAD...]\n");
+    return 2;
+  }
+  const std::string family = argv[1], isa_name = argv[2];
+  ThreadPool pool(std::atoi(argv[3]));
+  Isa isa = AvailableIsas().front();
+  for (const Isa candidate : AvailableIsas()) {
+    if (isa_name == IsaName(candidate)) isa = candidate;
+  }
+  const char* precision_name = std::getenv("PRECISION");
+  const std::string wanted = precision_name == nullptr ? "highest" : precision_name;
+  const Precision precision = wanted == "medium" ? Precision::kMedium
+                              : wanted == "high" ? Precision::kHigh
+                                                 : Precision::kHighest;
+  for (const Workload& workload : Workloads()) {
+    bool selected = argc == 4;
+    for (int k = 4; k < argc; ++k) selected |= workload.name == std::string(argv[k]);
+    if (!selected) continue;
+    if (family == "operation") {
+      RunOperation(workload, pool);
+    } else {
+      RunKernels(workload, family, isa, precision, pool);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace convlstm::cpu
+
+int main(int argc, char** argv) { return convlstm::cpu::Main(argc, argv); }
