@@ -1,0 +1,104 @@
+// What the bench says to a side, one line each way. A side is a process of its own, so that nobody's
+// spinning threads or allocator disturb another's sample; all but one wait while one runs.
+//
+//   version                                                                       -> ok NAME VERSION
+//   load FOLDER VARIANT BATCH TIME HEIGHT WIDTH KERNEL INPUT_DIM HIDDEN_DIM,HIDDEN_DIM
+//                           reads the workload's numbers from FOLDER (writeData)   -> ok NOTE
+//   output FILE             runs once and writes the last layer's h of all steps, float32,
+//                           [batch, time, hidden, height, width]                   -> ok
+//   run COUNT               runs COUNT times                                       -> ok MS MS ...
+//
+// An answer of `error MESSAGE` leaves the side ready for the next `load`.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/** @typedef {import('../workloads.mjs').Shape} Shape */
+
+/** @param {string} folder @param {Shape} shape @returns {Map<string, Float32Array>} */
+function readData(folder, shape) {
+  const names = ['x', ...shape.hiddenDim.flatMap((_, k) => [`w${k}`, `b${k}`, `h${k}`, `c${k}`])];
+  const data = new Map();
+  for (const name of names) {
+    if (!existsSync(`${folder}/${name}.f32`)) continue;
+    const file = readFileSync(`${folder}/${name}.f32`);
+    data.set(
+      name,
+      new Float32Array(file.buffer.slice(file.byteOffset, file.byteOffset + file.length)),
+    );
+  }
+  return data;
+}
+
+/** @param {string[]} words @returns {Shape} */
+function parseShape([batch, time, height, width, kernel, inputDim, hiddenDim]) {
+  return {
+    batch: Number(batch),
+    time: Number(time),
+    height: Number(height),
+    width: Number(width),
+    kernel: Number(kernel),
+    inputDim: Number(inputDim),
+    hiddenDim: hiddenDim.split(',').map(Number),
+  };
+}
+
+/** @param {Float32Array} f */
+const bytesOf = (f) => new Uint8Array(f.buffer, f.byteOffset, f.byteLength);
+
+/** Frames of a whole batch step by step, cut and put into [batch, time] order.
+ * @param {Float32Array[]} steps @param {number} batch */
+function inBatchOrder(steps, batch) {
+  const length = steps[0].length / batch;
+  return Array.from({ length: batch }, (_, b) =>
+    steps.map((step) => step.subarray(b * length, (b + 1) * length)),
+  ).flat();
+}
+
+/**
+ * Serves standard input until it ends.
+ * @param {string} version
+ * @param {(shape: Shape, variant: string, data: Map<string, Float32Array>) => Promise<{
+ *   run: () => Promise<Float32Array | Float32Array[]>, note: () => string, release: () => unknown }>} load
+ *   `run` ends with the output in hand: whole, or one array a step.
+ */
+export async function serve(version, load) {
+  /** @type {(Awaited<ReturnType<typeof load>> & { batch: number }) | null} */
+  let model = null;
+  const commands = {
+    version: () => version,
+    /** @param {string} folder @param {string} variant @param {string[]} sizes */
+    async load(folder, variant, ...sizes) {
+      await model?.release();
+      model = null;
+      const shape = parseShape(sizes);
+      model = { ...(await load(shape, variant, readData(folder, shape))), batch: shape.batch };
+      await model.run();
+      return model.note();
+    },
+    /** @param {string} file */
+    async output(file) {
+      const output = await model.run();
+      const frames = Array.isArray(output) ? inBatchOrder(output, model.batch) : [output];
+      writeFileSync(file, Buffer.concat(frames.map(bytesOf)));
+      return '';
+    },
+    /** @param {string} count */
+    async run(count) {
+      const samples = [];
+      for (let k = 0; k < Number(count); k++) {
+        const start = performance.now();
+        await model.run();
+        samples.push((performance.now() - start).toFixed(4));
+      }
+      return samples.join(' ');
+    },
+  };
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [command, ...words] = line.split(' ');
+    try {
+      process.stdout.write(`ok ${await commands[command](...words)}\n`);
+    } catch (error) {
+      process.stdout.write(`error ${String(error).replaceAll('\n', ' ')}\n`);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+// What the project set out to reach, so that the bench can say what it has not.
+import { PRECISIONS } from './contestants.mjs';
+
+/** Times the faster onnxruntime form, two threads, on a machine with AMX. */
+export const WITH_AMX = {
+  W1: { highest: 3.7, high: 4.5, medium: 8 },
+  W2: { highest: 2.4, high: 3.7, medium: 9 },
+  W3: { highest: 3.3, high: 3.6, medium: 8 },
+  W4a: { highest: 4, high: 4.2, medium: 7 },
+  W4b: { highest: 3.3, high: 4.3, medium: 9 },
+  W4c: { highest: 2.3, high: 3.2, medium: 8 },
+};
+
+/** Geometric means over all workloads. Those against oneDNN were set for a machine with AMX. */
+export const MEANS = [
+  { precision: 'highest', peer: 'onnxruntime', isas: ['avx512'], factor: 3 },
+  { precision: 'highest', peer: 'oneDNN float32', isas: ['amx', 'avx512'], factor: 1.8 },
+  { precision: 'medium', peer: 'oneDNN bfloat16', isas: ['amx', 'avx512'], factor: 1.4 },
+  { precision: 'highest', peer: 'onnxruntime', isas: ['avx2'], factor: 1 },
+];
+
+/** @param {number[]} values */
+export function geometricMean(values) {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+/** @typedef {import('./measure.mjs').Result} Result */
+/** @typedef {{ what: string, target: number, reached: number }} Verdict */
+
+/** @param {Result[]} results @param {string} name */
+export const timeOf = (results, name) => results.find((r) => r.contestant === name)?.ms;
+
+/**
+ * Ratios over the workloads where both were timed.
+ * @param {Record<string, Result[]>} races @param {string} peer @param {string} precision
+ */
+export function ratios(races, peer, precision) {
+  return Object.values(races).flatMap((results) => {
+    const ours = timeOf(results, `convlstm ${precision}`);
+    const theirs = timeOf(results, peer);
+    return ours && theirs ? [theirs / ours] : [];
+  });
+}
+
+/**
+ * The targets that apply on this instruction set, with what was reached.
+ * @param {Record<string, Result[]>} races @param {string} isa
+ * @returns {Verdict[]}
+ */
+export function judge(races, isa) {
+  const verdicts = [];
+  if (isa === 'amx') {
+    for (const [workload, results] of Object.entries(races)) {
+      for (const precision of PRECISIONS) {
+        const [reached] = ratios({ [workload]: results }, 'onnxruntime', precision);
+        const target = WITH_AMX[workload][precision];
+        if (reached)
+          verdicts.push({ what: `${workload} ${precision}, onnxruntime`, target, reached });
+      }
+    }
+  }
+  for (const { precision, peer, isas, factor } of MEANS) {
+    const found = ratios(races, peer, precision);
+    if (!isas.includes(isa) || found.length === 0) continue;
+    const reached = geometricMean(found);
+    verdicts.push({ what: `${precision}, geometric mean, ${peer}`, target: factor, reached });
+  }
+  return verdicts;
+}
