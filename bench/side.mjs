@@ -3,8 +3,13 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const TICK = 0.01; // Linux counts processor time in hundredths of a second for every program
+
+// Worker threads go on spinning when their work is done, onnxruntime's for up to 30 ms. The side that
+// ran last gets that time to end before the next one is timed.
+const SETTLE_MS = 50;
 
 /** Seconds that all processors have been busy, time stolen by the hypervisor included. */
 export function busySeconds() {
@@ -71,6 +76,7 @@ export class Side {
    */
   async sample(count) {
     const pid = /** @type {number} */ (this.#child.pid);
+    await sleep(SETTLE_MS);
     const start = performance.now();
     const before = busySeconds() - processSeconds(pid) - ownSeconds();
     const ms = (await this.ask('run', count)).split(' ').map(Number);
