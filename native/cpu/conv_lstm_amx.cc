@@ -38,16 +38,19 @@ template <int kPlanes>
 struct AmxProducts;
 template <>
 struct AmxProducts<1> {
+  static constexpr int kCount = 1;
   static constexpr std::array kA = {0}, kB = {0};
   static constexpr int64_t kChunkSteps = 9;
 };
 template <>
 struct AmxProducts<2> {
+  static constexpr int kCount = 3;
   static constexpr std::array kA = {0, 0, 1}, kB = {1, 0, 0};
   static constexpr int64_t kChunkSteps = 4;
 };
 template <>
 struct AmxProducts<3> {
+  static constexpr int kCount = 6;
   static constexpr std::array kA = {0, 0, 1, 1, 2, 0}, kB = {2, 1, 1, 0, 0, 0};
   static constexpr int64_t kChunkSteps = 3;
 };
@@ -120,14 +123,14 @@ struct AmxInterleave {
 
   HWY_INLINE void AfterProduct() {
     due += epilogue.count;
-    if (due < products) return;
-    const int64_t pixels = due / products;
-    due -= pixels * products;
-    epilogue.Run(pixels);
+    int64_t pixels = 0;
+    for (; due >= products; due -= products) ++pixels;
+    if (pixels > 0) epilogue.Run(pixels);
   }
 };
 
-// Asks for the weights that follow, into the second level, a little with every k-step.
+// The weights that the third level must hand to the second while others are used: `lines` of them
+// with every k-step of a pair.
 struct AmxPrefetch {
   const char* next;
   int64_t lines;
@@ -244,18 +247,23 @@ class AmxStepPart {
     const int64_t steps = static_cast<int64_t>(k_steps_.size());
     sums_now_ ^= 1;
     float* sums = sums_.as<float>() + sums_now_ * kAmxBlockTiles * kPixelTileSums;
-    AmxInterleave interleave{epilogue_,
-                             2 * pairs * steps * static_cast<int64_t>(Products::kA.size())};
+    AmxInterleave interleave{epilogue_, 2 * pairs * steps * Products::kCount};
+    const int chunks =
+        static_cast<int>(std::max<int64_t>(1, (2 * steps / Products::kChunkSteps + 1) / 2));
     for (int half = 0; half < 2; ++half) {
       const uint16_t* weights = Weights(group, half);
-      AmxPrefetch prefetch = PrefetchAfter(group, half, pairs);
+      const uint16_t* next_weights = WeightsAfter(group, half);
+      AmxPrefetch prefetch = PrefetchFrom(next_weights, pairs);
       for (int64_t first = 0; first < pairs; first += kPairsPerChunk) {
         const int64_t last = std::min(first + kPairsPerChunk, pairs);
-        for (int64_t step = 0; step < steps; step += Products::kChunkSteps) {
-          const int64_t end = std::min(step + Products::kChunkSteps, steps);
-          for (int64_t pair = first; pair < last; ++pair) {
-            RunChunk(pair, step, end, pair == first, weights + step * kStepElements,
-                     sums + 2 * pair * kPixelTileSums + half * 2 * kTileSums, interleave, prefetch);
+        const uint16_t* then = last < pairs ? weights : next_weights;
+        for (int chunk = 0; chunk < chunks; ++chunk) {
+          const Range range = SplitRange(steps, chunk, chunks);
+          float* to = sums + 2 * first * kPixelTileSums + half * 2 * kTileSums;
+          RunChunk<true>(first, range, weights, then, to, interleave, prefetch);
+          for (int64_t pair = first + 1; pair < last; ++pair) {
+            to += 2 * kPixelTileSums;
+            RunChunk<false>(pair, range, weights, then, to, interleave, prefetch);
           }
         }
       }
@@ -279,14 +287,17 @@ class AmxStepPart {
     }
   }
 
-  // k-steps [begin, end) of a pair of tiles and half of the gates. Tiles 0 to 3 are the sums: first
+  // The k-steps `range` of a pair of tiles and half of the gates. Tiles 0 to 3 are the sums: first
   // tile with first gate and with second, second tile likewise; 4 and 5 are A, 6 and 7 are B.
-  HWY_INLINE void RunChunk(int64_t pair, int64_t begin, int64_t end, bool weights_are_new,
-                           const uint16_t* weights, float* sums, AmxInterleave& interleave,
-                           AmxPrefetch& prefetch) {
+  // kFetch: the first pair to use these weights has those of two k-steps later brought to the first
+  // level; after the last k-step comes the first of `then`.
+  template <bool kFetch>
+  HWY_NOINLINE void RunChunk(int64_t pair, Range range, const uint16_t* weights,
+                             const uint16_t* then, float* sums, AmxInterleave& interleave,
+                             AmxPrefetch& prefetch) {
     constexpr int64_t kRow = kAmxChannels * sizeof(float);
     float* const second = sums + kPixelTileSums;
-    if (begin == 0) {
+    if (range.begin == 0) {
       tiles_.template Zero<0>();
       tiles_.template Zero<1>();
       tiles_.template Zero<2>();
@@ -297,21 +308,18 @@ class AmxStepPart {
       tiles_.template Load<2>(second, kRow);
       tiles_.template Load<3>(second + kTileSums, kRow);
     }
-    const TilePointers& a0 = pointers_[2 * pair];
-    const TilePointers& a1 = pointers_[2 * pair + 1];
-    for (int64_t step = begin; step < end; ++step, weights += kStepElements) {
+    const int64_t steps = static_cast<int64_t>(k_steps_.size());
+    for (int64_t step = range.begin; step < range.end; ++step) {
       const KStep at = k_steps_[step];
-      if (weights_are_new) {
-        // Two k-steps ahead: 128 to 768 cycles of products, against the second level's 15 or so.
-        const uint16_t* ahead = weights + 2 * kStepElements;
-        for (int64_t line = 0; line < kStepLines; ++line) {
-          __builtin_prefetch(ahead + line * (kLineBytes / 2));
-        }
-      }
-      prefetch.Advance();
       const AmxOperand<Tiles, kPlanes>& operand = operands_[at.operand];
-      Multiply<0>(a0[at.operand] + at.offset, a1[at.operand] + at.offset, operand.plane(),
-                  operand.source().columns * 2, weights, interleave);
+      const int64_t later = step + 2;
+      const uint16_t* fetch =
+          later < steps ? weights + later * kStepElements : then + (later - steps) * kStepElements;
+      prefetch.Advance();
+      Multiply<kFetch, 0>(pointers_[2 * pair][at.operand] + at.offset,
+                          pointers_[2 * pair + 1][at.operand] + at.offset, operand.plane(),
+                          operand.source().columns * sizeof(uint16_t),
+                          weights + step * kStepElements, fetch, interleave);
     }
     tiles_.template Store<0>(sums, kRow);
     tiles_.template Store<1>(sums + kTileSums, kRow);
@@ -320,9 +328,9 @@ class AmxStepPart {
   }
 
   // Product number kProduct and those after it of one k-step.
-  template <size_t kProduct>
+  template <bool kFetch, int kProduct>
   HWY_INLINE void Multiply(const uint16_t* a0, const uint16_t* a1, int64_t plane, int64_t stride,
-                           const uint16_t* b, AmxInterleave& interleave) {
+                           const uint16_t* b, const uint16_t* fetch, AmxInterleave& interleave) {
     constexpr int kA = Products::kA[kProduct], kB = Products::kB[kProduct];
     constexpr bool kLoadA = kProduct == 0 || Products::kA[kProduct - 1] != kA;
     constexpr bool kLoadB = kProduct == 0 || Products::kB[kProduct - 1] != kB;
@@ -331,27 +339,43 @@ class AmxStepPart {
     if constexpr (kLoadB) tiles_.template Load<6>(gates, kRow);
     if constexpr (kLoadA) tiles_.template Load<4>(a0 + kA * plane, stride);
     tiles_.template Dot<0, 4, 6>();
+    if constexpr (kFetch) FetchPart<4 * kProduct>(fetch);
     if constexpr (kLoadB) tiles_.template Load<7>(gates + kAmxTileElements, kRow);
     tiles_.template Dot<1, 4, 7>();
+    if constexpr (kFetch) FetchPart<4 * kProduct + 1>(fetch);
     if constexpr (kLoadA) tiles_.template Load<5>(a1 + kA * plane, stride);
     tiles_.template Dot<2, 5, 6>();
+    if constexpr (kFetch) FetchPart<4 * kProduct + 2>(fetch);
     tiles_.template Dot<3, 5, 7>();
+    if constexpr (kFetch) FetchPart<4 * kProduct + 3>(fetch);
     interleave.AfterProduct();
-    if constexpr (kProduct + 1 < Products::kA.size()) {
-      Multiply<kProduct + 1>(a0, a1, plane, stride, b, interleave);
+    if constexpr (kProduct + 1 < Products::kCount) {
+      Multiply<kFetch, kProduct + 1>(a0, a1, plane, stride, b, fetch, interleave);
     }
   }
 
-  // The next weights in line, spread over this half's k-steps. Small layers have theirs in the
-  // second level anyway.
-  AmxPrefetch PrefetchAfter(int64_t group, int half, int64_t pairs) const {
+  // One of 4 * kCount near-equal parts of a k-step's weights.
+  template <int kPart>
+  HWY_INLINE static void FetchPart(const uint16_t* weights) {
+    constexpr int64_t kParts = 4 * Products::kCount;
+    for (int64_t line = kStepLines * kPart / kParts; line < kStepLines * (kPart + 1) / kParts;
+         ++line) {
+      __builtin_prefetch(weights + line * (kLineBytes / sizeof(uint16_t)));
+    }
+  }
+
+  // Those used next; the following block begins again with the first group.
+  const uint16_t* WeightsAfter(int64_t group, int half) const {
+    if (half == 0) return Weights(group, 1);
+    return Weights(group + 1 < part_.groups.end ? group + 1 : part_.groups.begin, 0);
+  }
+
+  // Small layers have all their weights in the second level anyway.
+  AmxPrefetch PrefetchFrom(const uint16_t* weights, int64_t pairs) const {
     constexpr size_t kResidentBytes = size_t{1} << 20;
-    if (weights_.tiles.bytes() <= kResidentBytes) return {nullptr, 0};
-    const int64_t next_group = half == 0                      ? group
-                               : group + 1 < part_.groups.end ? group + 1
-                                                              : part_.groups.begin;
-    return {reinterpret_cast<const char*>(Weights(next_group, 1 - half)),
-            (kStepLines + pairs - 1) / pairs};
+    const bool resident = weights_.tiles.bytes() <= kResidentBytes;
+    return {reinterpret_cast<const char*>(weights),
+            resident ? 0 : (kStepLines + pairs - 1) / pairs};
   }
 
   const ConvLstmShape& shape_;
