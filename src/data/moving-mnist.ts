@@ -116,7 +116,7 @@ export class MovingMnist {
 
   #paint(frame: Float32Array, digit: Uint8Array, y: number, x: number): void {
     const side = this.#digits.shape[1]!;
-    const origin = Math.floor(y) * this.#size + Math.floor(x);
+    const origin = Math.round(y) * this.#size + Math.round(x);
     for (let row = 0; row < side; row++) {
       for (let column = 0; column < side; column++) {
         const at = origin + row * this.#size + column;

