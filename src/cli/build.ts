@@ -28,7 +28,7 @@ function runs(command: string): boolean {
 function findMissing(cmakeJs: string | null): string[] {
   const missing: string[] = [];
   if (!runs('cmake')) missing.push('cmake (Debian: apt install cmake)');
-  const compilers = [process.env['CXX'] ?? 'c++', 'g++', 'clang++'];
+  const compilers = [process.env['CXX'] || 'c++', 'g++', 'clang++'];
   if (process.platform !== 'win32' && !compilers.some(runs)) {
     missing.push('a C++20 compiler (Debian: apt install g++)');
   }

@@ -1,0 +1,23 @@
+// Weights that PyTorch saved (make_weights.py beside this file), loaded unchanged, give PyTorch's numbers.
+import { ConvLSTM, safetensors } from 'convlstm';
+
+const here = (name) => new URL(name, import.meta.url);
+
+const weights = await safetensors.load(here('weights.safetensors'));
+for (const [key, tensor] of Object.entries(weights)) console.log(key, tensor.shape);
+
+const net = new ConvLSTM({
+  inputDim: 2,
+  hiddenDim: [6, 4],
+  kernelSize: 3,
+  numLayers: 2,
+  batchFirst: true,
+});
+net.loadStateDict(weights); // gateOrder: 'ifog' is ndrplz' order and the default
+
+const { x, y } = await safetensors.load(here('expected.safetensors'));
+const { outputs } = net.forward(x);
+const difference = await outputs[0].sub(y).abs().max().item();
+console.log(
+  `output ${outputs[0].shape}, largest difference from PyTorch ${difference.toExponential(1)}`,
+);

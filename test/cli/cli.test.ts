@@ -1,0 +1,312 @@
+// Runs the built command line: npm run build:ts comes first.
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  Forecaster,
+  manualSeed,
+  npy,
+  pgm,
+  png,
+  safetensors,
+  saveModel,
+  Tensor,
+} from '../../src/index.js';
+import { expectClose } from '../support/numbers.js';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+interface Result {
+  code: number | null;
+  stdout: Buffer;
+  stderr: string;
+}
+
+function convlstm(args: readonly string[], input?: Uint8Array, env = {}): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+    const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
+    );
+    child.stdin.end(input);
+  });
+}
+
+/** One line that names the program, and nothing on standard output. */
+function expectFailure(result: Result, code: number, message: RegExp): void {
+  expect(result.stderr).toMatch(/^convlstm: [^\n]+\n$/);
+  expect(result.stderr).toMatch(message);
+  expect(result.code).toBe(code);
+  expect(result.stdout.length).toBe(0);
+}
+
+let folder: string;
+let weights: string;
+let frames: string;
+let model: Forecaster;
+/** What the model forecasts of the frames: [3, 1, 8, 6]. */
+let expected: Float32Array;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'convlstm-'));
+  weights = join(folder, 'weights.safetensors');
+  frames = join(folder, 'frames');
+  await mkdir(frames);
+  manualSeed(2);
+  model = new Forecaster({ version: 1, hiddenDim: [4], patchSize: 2 });
+  await saveModel(weights, model);
+  const levels = (t: number) =>
+    Float32Array.from({ length: 48 }, (_, i) => ((i + 5 * t) % 16) / 255);
+  for (const t of [0, 1, 2, 10]) {
+    await png.save(join(frames, `f${t}.png`), { data: levels(t), shape: [8, 6] });
+  }
+  using x = Tensor.from(
+    Float32Array.from([0, 1, 2, 10].flatMap((t) => [...levels(t)])),
+    [1, 4, 1, 8, 6],
+  );
+  using y = model.forward(x, 3);
+  expected = await y.data();
+});
+afterAll(async () => {
+  model.dispose();
+  await rm(folder, { recursive: true });
+});
+
+const forecast = (input: string, out: string, ...more: string[]) => [
+  'forecast',
+  '--weights',
+  weights,
+  '--input',
+  input,
+  '--steps',
+  '3',
+  '--out',
+  out,
+  ...more,
+];
+
+describe('forecast', () => {
+  it('reads a folder and writes .npy', async () => {
+    const out = join(folder, 'out.npy');
+    const result = await convlstm(forecast(frames, out));
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    const { data, shape } = await npy.load(out);
+    expect(shape).toEqual([3, 1, 8, 6]);
+    expectClose(data, expected, 1e-6);
+  });
+
+  it('reads standard input and writes standard output', async () => {
+    const x = { data: new Float32Array(96), shape: [2, 8, 6] };
+    const result = await convlstm(forecast('-', '-'), npy.encode(x));
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    const { shape } = await npy.load(result.stdout);
+    expect(shape).toEqual([3, 1, 8, 6]);
+  });
+
+  it('writes PNG frames into a folder that it makes', async () => {
+    const out = join(folder, 'made', 'here');
+    expect(await convlstm(forecast(frames, out))).toMatchObject({ code: 0, stderr: '' });
+    expect(await readdir(out)).toEqual(['forecast-1.png', 'forecast-2.png', 'forecast-3.png']);
+    const { data, shape } = await png.load(join(out, 'forecast-2.png'));
+    expect(shape).toEqual([8, 6]);
+    expectClose(data, expected.subarray(48, 96), 0.5 / 255 + 1e-6);
+  });
+
+  it('writes an animation with one image for each frame', async () => {
+    const out = join(folder, 'out.gif');
+    expect(await convlstm(forecast(frames, out))).toMatchObject({ code: 0, stderr: '' });
+    const bytes = await readFile(out);
+    expect(bytes.toString('latin1', 0, 6)).toBe('GIF89a');
+    expect(bytes.toString('latin1').split('\x21\xf9\x04').length - 1).toBe(3);
+  });
+
+  it('pads frames to whole patches and cuts the forecast to their size', async () => {
+    const odd = join(folder, 'odd.pgm');
+    const data = Float32Array.from({ length: 35 }, (_, i) => (i % 7) / 255);
+    await pgm.save(odd, { data, shape: [7, 5] });
+    const result = await convlstm(forecast(odd, '-'));
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    const got = await npy.load(result.stdout);
+    expect(got.shape).toEqual([3, 1, 7, 5]);
+    const padded = new Float32Array(48);
+    for (let y = 0; y < 7; y++) padded.set(data.subarray(5 * y, 5 * y + 5), 6 * y);
+    using x = Tensor.from(padded, [1, 1, 1, 8, 6]);
+    using y = model.forward(x, 3);
+    using cut = y.slice([null, null, null], [null, null, null, 7, 5]);
+    expectClose(got.data, await cut.data(), 1e-6);
+  });
+
+  it('takes the description from a file, and shows images on its scale', async () => {
+    const beside = join(folder, 'model.json');
+    await writeFile(beside, JSON.stringify({ ...model.description, scale: 2 }));
+    const [array, images] = [join(folder, 'scaled.npy'), join(folder, 'scaled')];
+    for (const out of [array, images]) {
+      const result = await convlstm(forecast(frames, out, '--model', beside));
+      expect(result).toMatchObject({ code: 0, stderr: '' });
+    }
+    const { data } = await npy.load(array);
+    const { data: image } = await png.load(join(images, 'forecast-1.png'));
+    expectClose(
+      image,
+      data.subarray(0, 48).map((value) => value / 2),
+      0.5 / 255 + 1e-6,
+    );
+  });
+
+  it.each<[string, () => string[], RegExp]>([
+    ['a missing input', () => forecast(join(folder, 'none'), '-'), /none: cannot read: ENOENT/],
+    [
+      'weights that are none',
+      () => ['forecast', '--weights', main, '--input', frames, '--steps', '1', '--out', '-'],
+      /header/,
+    ],
+    [
+      'an output in a missing folder',
+      () => forecast(frames, join(folder, 'no', 'out.npy')),
+      /out\.npy: cannot write/,
+    ],
+    [
+      'a description that is none',
+      () => forecast(frames, '-', '--model', main),
+      /main\.js: is not valid JSON/,
+    ],
+  ])('fails for %s with code 1', async (_, args, message) => {
+    expectFailure(await convlstm(args()), 1, message);
+  });
+
+  it('fails for frames with other channels, and for empty input', async () => {
+    const colour = npy.encode({ data: new Float32Array(3 * 48), shape: [1, 3, 8, 6] });
+    expectFailure(
+      await convlstm(forecast('-', '-'), colour),
+      1,
+      /input: expected \[1, H, W\], got \[3, 8, 6\]/,
+    );
+    expectFailure(
+      await convlstm(forecast('-', '-'), new Uint8Array()),
+      1,
+      /is neither PNG, PGM, \.npy nor HDF5/,
+    );
+  });
+
+  it('says on one line what the state dict lacks', async () => {
+    const other = join(folder, 'other.json');
+    await writeFile(other, JSON.stringify({ version: 1, hiddenDim: [4, 4], patchSize: 2 }));
+    const result = await convlstm(forecast(frames, '-', '--model', other));
+    expectFailure(result, 1, /does not fit: missing key cell_list\.1\.conv\.weight; missing key/);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    [
+      'no weights',
+      ['forecast', '--input', 'a', '--steps', '1', '--out', '-'],
+      /required option '--weights <file>'/,
+    ],
+    [
+      'no steps',
+      ['forecast', '--weights', 'w', '--input', 'a', '--steps', '0', '--out', '-'],
+      /positive integer/,
+    ],
+    [
+      'half a step',
+      ['forecast', '--weights', 'w', '--input', 'a', '--steps', '1.5', '--out', '-'],
+      /positive integer/,
+    ],
+    [
+      'an output of another kind',
+      ['forecast', '--weights', 'w', '--input', 'a', '--steps', '1', '--out', 'a.mp4'],
+      /\.gif or \.npy/,
+    ],
+    ['an unknown option', ['info', '--speed', '9'], /unknown option '--speed'/],
+  ])('does not understand %s: code 2', async (_, args, message) => {
+    expectFailure(await convlstm(args), 2, message);
+  });
+});
+
+describe('inspect', () => {
+  it('shows keys, shapes, parameters, family and description', async () => {
+    const { code, stdout, stderr } = await convlstm(['inspect', weights]);
+    expect([code, stderr]).toEqual([0, '']);
+    const text = stdout.toString();
+    expect(text).toMatch(/^cell_list\.0\.conv\.weight +F32 \[16, 8, 3, 3\]$/m);
+    expect(text).toMatch(/^parameters +1,188$/m);
+    expect(text).toMatch(/^family +ndrplz\/ConvLSTM_pytorch, or convlstm \(a guess\)$/m);
+    expect(text).toMatch(/^gate order +ifog$/m);
+    expect(text).toMatch(/^model +\{"version":1,"hiddenDim":\[4\]/m);
+  });
+
+  it('gives the same as JSON', async () => {
+    const { code, stdout } = await convlstm(['inspect', '--json', weights]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      tensors: [
+        { name: 'cell_list.0.conv.weight', dtype: 'F32', shape: [16, 8, 3, 3] },
+        { name: 'cell_list.0.conv.bias', dtype: 'F32', shape: [16] },
+        { name: 'head.weight', dtype: 'F32', shape: [4, 4, 1, 1] },
+        { name: 'head.bias', dtype: 'F32', shape: [4] },
+      ],
+      parameters: 1188,
+      family: { gateOrder: 'ifog' },
+      model: { version: 1, hiddenDim: [4], patchSize: 2 },
+    });
+  });
+
+  it('has something to say of any file in the format, and code 1 for others', async () => {
+    const empty = join(folder, 'empty.safetensors');
+    await safetensors.save(empty, {});
+    const { code, stdout } = await convlstm(['inspect', empty]);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toMatch(
+      /^parameters +0\nfamily +not known.*\nmodel +not described\n$/,
+    );
+    expectFailure(await convlstm(['inspect', main]), 1, /main\.js: header of \d+ bytes/);
+    expectFailure(await convlstm(['inspect']), 2, /missing required argument 'weights'/);
+  });
+});
+
+describe('info', () => {
+  it('tells people and programs the same', async () => {
+    const [people, programs] = [await convlstm(['info']), await convlstm(['info', '--json'])];
+    expect([people.code, people.stderr]).toEqual([0, '']);
+    const info = JSON.parse(programs.stdout.toString());
+    expect(people.stdout.toString()).toMatch(new RegExp(`^convlstm +${info.version}$`, 'm'));
+    expect(people.stdout.toString()).toMatch(new RegExp(`^instruction set +${info.cpu.isa} `, 'm'));
+    expect(people.stdout.toString().trim().split('\n')).toHaveLength(8);
+  });
+
+  it('refuses a bad environment on one line', async () => {
+    const result = await convlstm(['info'], undefined, { CONVLSTM_DEVICE: 'abacus' });
+    expectFailure(result, 1, /abacus/);
+  });
+});
+
+describe('the command itself', () => {
+  it('has help for each command', async () => {
+    for (const command of [[], ['forecast'], ['inspect'], ['info'], ['build']]) {
+      const { code, stdout, stderr } = await convlstm([...command, '--help']);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout.toString()).toMatch(/^Usage: convlstm/);
+    }
+  });
+
+  it('knows its version and no other command', async () => {
+    const { version } = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    );
+    expect((await convlstm(['--version'])).stdout.toString()).toBe(`${version}\n`);
+    expectFailure(await convlstm(['predict']), 2, /unknown command 'predict'/);
+    expect((await convlstm([])).code).toBe(2);
+  });
+
+  it.skipIf(process.platform === 'win32')('build says what is missing', async () => {
+    // No cmake and no compiler can be found there.
+    const result = await convlstm(['build'], undefined, { PATH: folder, CXX: '' });
+    expectFailure(result, 1, /needs cmake .* and a C\+\+20 compiler/);
+  });
+});
