@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { elementCount } from '../io/nd-array.js';
+import { safeElementCount } from '../io/nd-array.js';
 import { readHeader } from '../io/safetensors.js';
 import { guessFamily } from '../models/family.js';
 import { describedIn } from '../models/files.js';
@@ -17,7 +17,7 @@ export function addInspect(program: Command): void {
     .option('--json', 'for programs')
     .action(async (weights: string, options: InspectOptions) => {
       const { tensors, metadata } = await readHeader(weights);
-      const parameters = tensors.reduce((sum, { shape }) => sum + elementCount(shape)!, 0);
+      const parameters = tensors.reduce((sum, { shape }) => sum + safeElementCount(shape)!, 0);
       const family = guessFamily(tensors);
       const model = describedIn(weights, metadata);
       if (options.json) {

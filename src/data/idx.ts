@@ -1,5 +1,5 @@
 import { type ByteSource, formatError, readBytes, sourceName } from '../io/files.js';
-import { elementCount } from '../io/nd-array.js';
+import { safeElementCount } from '../io/nd-array.js';
 
 /** An array of bytes, such as MNIST's digits [count, 28, 28]. */
 export interface IdxArray {
@@ -32,7 +32,7 @@ export async function loadIdx(source: ByteSource): Promise<IdxArray> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
   const got = bytes.length - start;
-  if (rank === 0 || elementCount(shape) !== got) {
+  if (rank === 0 || safeElementCount(shape) !== got) {
     throw formatError(name, `[${shape}] does not take the ${got} bytes that follow`);
   }
   return { data: new Uint8Array(bytes.subarray(start)), shape };

@@ -1,6 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
 import { type ByteSource, formatError, readBytes, sourceName } from './files.js';
-import { elementCount, type NdArray } from './nd-array.js';
+import { type NdArray, safeElementCount } from './nd-array.js';
 import { kMaxPixels } from './pixels.js';
 
 /** A rain radar composite. */
@@ -83,7 +83,7 @@ function readComposite(name: string, module: H5wasm, file: File, fill: number): 
   const dataset = file.get('image1/image_data');
   if (!(dataset instanceof module.Dataset)) throw formatError(name, 'no dataset image1/image_data');
   const { shape, dtype } = dataset;
-  const count = shape === null ? null : elementCount(shape);
+  const count = shape === null ? null : safeElementCount(shape);
   if (shape?.length !== 2 || count === null || count === 0 || count > kMaxPixels) {
     const message = `image1/image_data: expected [H, W] of at most ${kMaxPixels} pixels, got [${shape}]`;
     throw formatError(name, message);

@@ -13,7 +13,7 @@ export interface NdArray {
  *
  * @internal
  */
-export function elementCount(shape: readonly unknown[]): number | null {
+export function safeElementCount(shape: readonly unknown[]): number | null {
   let count = 1;
   let empty = false;
   for (const size of shape) {

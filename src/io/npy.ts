@@ -7,7 +7,7 @@ import {
   sourceName,
   writeBytes,
 } from './files.js';
-import { elementCount, type NdArray } from './nd-array.js';
+import { type NdArray, safeElementCount } from './nd-array.js';
 import { bytesPerElement, decode, encodeFloat32, type NumberType } from './numbers.js';
 
 const kMagic = '\x93NUMPY';
@@ -93,7 +93,7 @@ export async function load(source: ByteSource): Promise<NdArray> {
   }
   const sizes = header.get('shape')!.slice(1, -1).split(',');
   const shape = sizes.filter((size) => size.trim() !== '').map(Number);
-  const count = elementCount(shape);
+  const count = safeElementCount(shape);
   const expected = count === null ? Infinity : count * bytesPerElement(type);
   if (bytes.length - dataStart !== expected) {
     const got = bytes.length - dataStart;
@@ -105,7 +105,7 @@ export async function load(source: ByteSource): Promise<NdArray> {
 /** The bytes of an `.npy` file (version 1, `<f4`, C order) that holds `array`. */
 export function encode(array: Readonly<NdArray>): Uint8Array {
   const { data, shape } = array;
-  if (elementCount(shape) !== data.length) {
+  if (safeElementCount(shape) !== data.length) {
     throw new ConvLSTMError('ERR_SHAPE', `[${shape}] does not hold ${data.length} values`);
   }
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;

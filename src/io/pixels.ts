@@ -1,5 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
-import { elementCount, type NdArray } from './nd-array.js';
+import { type NdArray, safeElementCount } from './nd-array.js';
 
 /** Bits of one grey value in an image file. */
 export type BitDepth = 8 | 16;
@@ -15,7 +15,7 @@ export function frameSize(frame: Readonly<NdArray>): [number, number] {
   if (!grey || height === undefined || width === undefined || height * width === 0) {
     throw new ConvLSTMError('ERR_SHAPE', `frame: expected [H, W] or [1, H, W], got [${shape}]`);
   }
-  if (elementCount(shape) !== data.length) {
+  if (safeElementCount(shape) !== data.length) {
     throw new ConvLSTMError('ERR_SHAPE', `frame: [${shape}] does not hold ${data.length} values`);
   }
   return [height, width];

@@ -1,5 +1,5 @@
 import { formatError } from './files.js';
-import { elementCount } from './nd-array.js';
+import { safeElementCount } from './nd-array.js';
 
 /** One tensor as a safetensors header describes it. */
 export interface TensorEntry {
@@ -130,11 +130,11 @@ function parseEntry(source: string, name: string, value: unknown): TensorEntry {
   if (!Array.isArray(shape) || shape.length > kMaxRank) {
     throw fail(`shape is not an array of at most ${kMaxRank} numbers`);
   }
-  const count = elementCount(shape);
+  const count = safeElementCount(shape);
   if (count === null || !Number.isSafeInteger(count * width)) {
     throw fail('shape is not of non-negative integers with a countable product');
   }
-  if (!Array.isArray(offsets) || offsets.length !== 2 || elementCount(offsets) === null) {
+  if (!Array.isArray(offsets) || offsets.length !== 2 || safeElementCount(offsets) === null) {
     throw fail('data_offsets is not a pair of non-negative integers');
   }
   const [begin, end] = offsets as [number, number];

@@ -12,7 +12,7 @@ import {
   writeAll,
   writeAtomically,
 } from './files.js';
-import { elementCount, type NdArray } from './nd-array.js';
+import { type NdArray, safeElementCount } from './nd-array.js';
 import { decode, encodeFloat32, type NumberType } from './numbers.js';
 import {
   checkHeaderLength,
@@ -175,7 +175,7 @@ function encodeHeader(
       throw new ConvLSTMError('ERR_STATE_DICT', '__metadata__ cannot be the name of a tensor');
     }
     const begin = end;
-    end += 4 * elementCount(shape)!;
+    end += 4 * safeElementCount(shape)!;
     header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] };
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
@@ -218,7 +218,7 @@ export async function save(
   const entries = Object.entries(stateDict);
   for (const [name, value] of entries) {
     if (value instanceof Tensor) continue;
-    const count = elementCount(value.shape);
+    const count = safeElementCount(value.shape);
     if (count !== value.data.length) {
       const message = `${name}: expected ${count} values for [${value.shape}], got ${value.data.length}`;
       throw new ConvLSTMError('ERR_SHAPE', message);

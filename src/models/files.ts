@@ -1,6 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
 import { type ByteSource, type FilePath, readBytes, sourceName, toPath } from '../io/files.js';
-import { elementCount } from '../io/nd-array.js';
+import { safeElementCount } from '../io/nd-array.js';
 import * as safetensors from '../io/safetensors.js';
 import {
   type ModelDescription,
@@ -65,7 +65,7 @@ export async function loadModel(
   const description = parseDescription(await describe(source, metadata, options.model));
   // Before anything of the described size is allocated. Smaller misfits are loadStateDict's to list.
   const expected = parameterCount(description);
-  const got = entries.reduce((sum, { shape }) => sum + elementCount(shape)!, 0);
+  const got = entries.reduce((sum, { shape }) => sum + safeElementCount(shape)!, 0);
   if (expected > kMaxExcess * got) {
     const name = sourceName(source);
     const message = `${name}: the model has ${expected} parameters, the file ${got}`;
