@@ -36,7 +36,7 @@ namespace convlstm::cpu {
 
 constexpr int64_t kGates = 4;
 constexpr int64_t kBlockPixels = 64;
-constexpr int64_t kChunk = 64;
+constexpr int64_t kChunk = 128;
 
 struct DirectWeights final : PackedWeights {
   DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& weights, int64_t vector_lanes,
@@ -126,11 +126,14 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
   constexpr int64_t kLanes = HWY_LANES(float);
   constexpr int64_t kRow = kGates * kLanes;
   V sum[kPixels][kGates];
+  CONVLSTM_UNROLL
   for (int p = 0; p < kPixels; ++p) {
+    CONVLSTM_UNROLL
     for (int q = 0; q < kGates; ++q) sum[p][q] = hn::Zero(d);
   }
   for (const Segment* segment = begin; segment != end; ++segment) {
     const float* values[kPixels];
+    CONVLSTM_UNROLL
     for (int p = 0; p < kPixels; ++p) {
       values[p] = segment->values + pixels[p] * segment->channels;
     }
@@ -139,6 +142,7 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
     for (int64_t k = 0; k < count; ++k, row += kRow) {
       const V w0 = hn::Load(d, row), w1 = hn::Load(d, row + kLanes);
       const V w2 = hn::Load(d, row + 2 * kLanes), w3 = hn::Load(d, row + 3 * kLanes);
+      CONVLSTM_UNROLL
       for (int p = 0; p < kPixels; ++p) {
         const V value = hn::Set(d, values[p][k]);
         sum[p][0] = hn::MulAdd(value, w0, sum[p][0]);
@@ -148,7 +152,9 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
       }
     }
   }
+  CONVLSTM_UNROLL
   for (int p = 0; p < kPixels; ++p) {
+    CONVLSTM_UNROLL
     for (int q = 0; q < kGates; ++q) {
       const V before = hn::Load(d, initial + p * initial_stride + q * kLanes);
       hn::Store(hn::Add(before, sum[p][q]), d, sums + p * kRow + q * kLanes);
@@ -178,7 +184,9 @@ void SumBlock(const DirectWeights& packed, int64_t group, const DirectScratch& s
   const Segment* const end = segment + scratch.segments.size();
   do {
     const Segment* chunk_end = segment;
-    for (int64_t rows = 0; chunk_end != end && rows < kChunk; ++chunk_end) rows += chunk_end->count;
+    for (int64_t rows = 0; chunk_end != end && rows + chunk_end->count <= kChunk; ++chunk_end) {
+      rows += chunk_end->count;
+    }
     for (int tile = 0; tile < tiles; ++tile) {
       const Range range = SplitRange(pixels, tile, tiles);
       SelectSumTile(range.end - range.begin, std::make_index_sequence<kTilePixels>())(

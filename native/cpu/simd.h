@@ -37,4 +37,12 @@
 #define CONVLSTM_SIMD(isa, function) N_EMU128::function
 #endif
 
+// Before a loop over an array of vectors that has to stay in registers: GCC takes such an array
+// apart only when the loop is unrolled early.
+#if defined(__clang__)
+#define CONVLSTM_UNROLL _Pragma("unroll")
+#else
+#define CONVLSTM_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #endif  // CONVLSTM_CPU_SIMD_H_

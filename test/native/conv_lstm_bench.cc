@@ -2,8 +2,10 @@
 //   conv_lstm_bench FAMILY ISA THREADS [WORKLOAD...]     FAMILY: direct, winograd, amx, operation
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <random>
@@ -16,6 +18,12 @@ namespace convlstm::cpu {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// With one thread its own processor time, which other programs disturb less.
+double Seconds(int threads) {
+  if (threads == 1) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
 
 struct Workload {
   const char* name;
@@ -94,15 +102,15 @@ Layer MakeLayer(const ConvLstmShape& s) {
 }
 
 template <typename Body>
-void Measure(const char* name, double flops, const Body& body) {
+void Measure(const char* name, double flops, int threads, const Body& body) {
   body();
   std::vector<double> seconds;
   const auto start = Clock::now();
   while (seconds.size() < 5 ||
          (Clock::now() - start < std::chrono::seconds(2) && seconds.size() < 20000)) {
-    const auto before = Clock::now();
+    const double before = Seconds(threads);
     body();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - before).count());
+    seconds.push_back(Seconds(threads) - before);
   }
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
@@ -118,7 +126,7 @@ void RunOperation(const Workload& workload, ThreadPool& pool) {
   const std::vector<float> x_values =
       Uniform(first.batch * first.time * first.input_dim * first.pixels(), 0, 1);
   const StoragePtr input = Upload(x_values);
-  Measure(workload.name, Flops(workload), [&] {
+  Measure(workload.name, Flops(workload), pool.threads(), [&] {
     StoragePtr x = input;
     for (Layer& layer : layers) {
       const ConvLstmShape& s = layer.shape;
@@ -162,7 +170,7 @@ void RunKernels(const Workload& workload, const std::string& family, Isa isa, Pr
     frames[l + 1].resize(states[l].size() * s.time);
   }
   std::printf("%-28s ", layers[0].kernel->name().c_str());
-  Measure(workload.name, Flops(workload), [&] {
+  Measure(workload.name, Flops(workload), pool.threads(), [&] {
     for (size_t l = 0; l < layers.size(); ++l) {
       const ConvLstmShape& s = layers[l].shape;
       const int64_t frame = s.hidden_dim * s.pixels();
