@@ -3,7 +3,9 @@ import { safeElementCount } from '../io/nd-array.js';
 
 /** An array of bytes, such as MNIST's digits [count, 28, 28]. */
 export interface IdxArray {
+  /** In row-major order. */
   data: Uint8Array;
+  /** Such as [10000, 28, 28]. */
   shape: number[];
 }
 

@@ -17,7 +17,15 @@ export interface GifOptions {
 /** The longest side that the format can write. */
 const kMaxSide = 65535;
 
-/** The bytes of an animated grey GIF of frames [H, W] or [1, H, W] with values 0..1; it repeats. */
+/**
+ * The bytes of an animated grey GIF of frames [H, W] or [1, H, W] with values 0..1; it repeats.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for frames of another or of different shapes, ERR_OPTION for no frames
+ * @example
+ * ```ts
+ * response.end(gif.encode(frames, { delay: 200 }));
+ * ```
+ */
 export function encode(frames: readonly Readonly<NdArray>[], options: GifOptions = {}): Uint8Array {
   const { delay = 100 } = options;
   if (frames.length === 0) throw new ConvLSTMError('ERR_OPTION', 'frames: expected at least one');

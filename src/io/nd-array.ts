@@ -3,7 +3,9 @@
  * Taken wherever a `Tensor` is.
  */
 export interface NdArray {
+  /** In row-major order. */
   data: Float32Array;
+  /** Sizes of the axes, the slowest first; `[]` for a single number. */
   shape: number[];
 }
 

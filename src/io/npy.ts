@@ -102,7 +102,15 @@ export async function load(source: ByteSource): Promise<NdArray> {
   return { data: decode(type, new Uint8Array(bytes.subarray(dataStart)), descr[0] !== '>'), shape };
 }
 
-/** The bytes of an `.npy` file (version 1, `<f4`, C order) that holds `array`. */
+/**
+ * The bytes of an `.npy` file (version 1, `<f4`, C order) that holds `array`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE when values and shape do not fit
+ * @example
+ * ```ts
+ * process.stdout.write(npy.encode({ data: new Float32Array(6), shape: [2, 3] }));
+ * ```
+ */
 export function encode(array: Readonly<NdArray>): Uint8Array {
   const { data, shape } = array;
   if (safeElementCount(shape) !== data.length) {

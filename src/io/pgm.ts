@@ -109,7 +109,15 @@ export async function load(source: ByteSource): Promise<NdArray> {
   return { data, shape: [height, width] };
 }
 
-/** The bytes of a binary PGM image (P5) of a frame [H, W] or [1, H, W] with values 0..1. */
+/**
+ * The bytes of a binary PGM image (P5) of a frame [H, W] or [1, H, W] with values 0..1.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for another shape
+ * @example
+ * ```ts
+ * process.stdout.write(pgm.encode({ data, shape: [64, 64] }));
+ * ```
+ */
 export function encode(frame: Readonly<NdArray>, options: PgmOptions = {}): Uint8Array {
   const { bitDepth = 8 } = options;
   const [height, width] = frameSize(frame);

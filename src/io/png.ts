@@ -103,7 +103,15 @@ export async function load(source: ByteSource): Promise<NdArray> {
   return { data, shape: [height, width] };
 }
 
-/** The bytes of a grey PNG image of a frame [H, W] or [1, H, W] with values 0..1. */
+/**
+ * The bytes of a grey PNG image of a frame [H, W] or [1, H, W] with values 0..1.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for another shape
+ * @example
+ * ```ts
+ * response.end(png.encode({ data, shape: [64, 64] }));
+ * ```
+ */
 export function encode(frame: Readonly<NdArray>, options: PngOptions = {}): Uint8Array {
   const { bitDepth = 8 } = options;
   const [height, width] = frameSize(frame);

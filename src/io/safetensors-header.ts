@@ -3,9 +3,11 @@ import { safeElementCount } from './nd-array.js';
 
 /** One tensor as a safetensors header describes it. */
 export interface TensorEntry {
+  /** Its key in the file. */
   name: string;
   /** The format's name of the number type, such as `F32` or `I64`. */
   dtype: string;
+  /** Sizes of the axes; `[]` for a single number. */
   shape: number[];
   /** Where the tensor's bytes begin and end, counted from the first byte after the header. */
   begin: number;
@@ -16,6 +18,7 @@ export interface TensorEntry {
 export interface SafetensorsHeader {
   /** In the order of their bytes. */
   tensors: TensorEntry[];
+  /** Empty where the file has none; an object without a prototype. */
   metadata: Record<string, string>;
 }
 

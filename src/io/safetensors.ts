@@ -27,6 +27,7 @@ export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
 export interface SafetensorsContent {
   /** By name, in the order of the file; an object without a prototype. */
   tensors: Record<string, Tensor>;
+  /** Empty where the file has none; an object without a prototype. */
   metadata: Record<string, string>;
 }
 

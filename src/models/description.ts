@@ -39,6 +39,7 @@ export interface ModelDescription {
 /** A description as people write it: only `version` and `hiddenDim` have no default. */
 export type ModelDescriptionInput = Partial<Omit<ModelDescription, 'kernelSize'>> &
   Pick<ModelDescription, 'version' | 'hiddenDim'> & {
+    /** One number stands for all sides of all layers; 3 by default. */
     kernelSize?: number | readonly Pair[];
   };
 

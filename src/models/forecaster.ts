@@ -20,6 +20,7 @@ import {
  * ```
  */
 export class Forecaster extends Module {
+  /** With its defaults filled in. */
   readonly description: ModelDescription;
   /** The layers, first to last. */
   readonly cell_list: readonly ConvLSTMCell[];

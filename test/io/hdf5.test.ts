@@ -1,5 +1,6 @@
 import h5wasm from 'h5wasm/node';
 import { describe, expect, it } from 'vitest';
+import { readFrames } from '../../src/io/frames.js';
 import * as hdf5 from '../../src/io/hdf5.js';
 import { uniform } from '../support/numbers.js';
 
@@ -62,6 +63,14 @@ describe('a radar composite', () => {
       end: '01-JAN-2020;00:10:00.000',
     });
     expect([...(await hdf5.load(bytes)).data]).toEqual([-6, 24, 0, 756]);
+  });
+
+  it('is a frame among others', async () => {
+    for await (const { data, shape } of readFrames(composite())) {
+      expect(shape).toEqual([1, 2, 2]);
+      expect(data[1]).toBe(12);
+    }
+    expect.assertions(2);
   });
 
   it.each<[string, () => Uint8Array, RegExp]>([
