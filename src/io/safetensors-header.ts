@@ -9,8 +9,9 @@ export interface TensorEntry {
   dtype: string;
   /** Sizes of the axes; `[]` for a single number. */
   shape: number[];
-  /** Where the tensor's bytes begin and end, counted from the first byte after the header. */
+  /** Where the tensor's bytes begin, counted from the first byte after the header. */
   begin: number;
+  /** Where they end: the first byte after them. */
   end: number;
 }
 
