@@ -1,0 +1,13 @@
+# Sets HIGHWAY_INCLUDE_DIR: an installed copy, else the release that the kernels are tested with. Only
+# headers are used.
+find_path(HIGHWAY_INCLUDE_DIR hwy/highway.h)
+if(NOT HIGHWAY_INCLUDE_DIR)
+  message(STATUS "Google Highway is not installed (Debian: libhwy-dev); fetching its headers")
+  include(FetchContent)
+  FetchContent_Declare(highway
+    URL https://github.com/google/highway/archive/refs/tags/1.0.3.tar.gz
+    URL_HASH SHA256=566fc77315878473d9a6bd815f7de78c73734acdcb745c3dde8579560ac5440e
+    SOURCE_SUBDIR headers-only)  # no such folder: its own build is not run
+  FetchContent_MakeAvailable(highway)
+  set(HIGHWAY_INCLUDE_DIR ${highway_SOURCE_DIR})
+endif()

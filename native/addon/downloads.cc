@@ -1,0 +1,102 @@
+#include "addon/downloads.h"
+
+#include <exception>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "addon/errors.h"
+#include "cpu/layout.h"
+#include "cpu/thread_pool.h"
+
+namespace convlstm::addon {
+
+// What the queue's thread and the environment share. It outlives the environment where tasks are
+// still queued when a worker is terminated.
+struct Downloads::Port {
+  struct Finished {
+    uint64_t id;
+    std::exception_ptr error;
+  };
+
+  // Held while a buffer is written and until the event loop has been told: Close waits for that.
+  std::mutex writing;
+  bool closed = false;
+  napi_threadsafe_function wake_up = nullptr;
+
+  std::mutex mutex;
+  std::vector<Finished> finished;
+
+  void Write(uint64_t id, const Storage& storage, float* out) {
+    std::lock_guard lock(writing);
+    if (closed) return;
+    std::exception_ptr error;
+    try {
+      cpu::CopyRowMajor(storage, out, cpu::GlobalThreadPool());
+    } catch (...) {
+      error = std::current_exception();
+    }
+    bool first;
+    {
+      std::lock_guard finished_lock(mutex);
+      first = finished.empty();
+      finished.push_back({id, error});
+    }
+    if (first) napi_call_threadsafe_function(wake_up, nullptr, napi_tsfn_nonblocking);
+  }
+
+  // When the environment ends its buffers go; from here on none is written.
+  static void Close(void* port) {
+    std::lock_guard lock(static_cast<Port*>(port)->writing);
+    static_cast<Port*>(port)->closed = true;
+  }
+};
+
+Downloads::Downloads(Napi::Env env) : port_(std::make_shared<Port>()) {
+  napi_value name = Napi::String::New(env, "convlstm.data");
+  NAPI_THROW_IF_FAILED_VOID(
+      env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                           this, Settle, &port_->wake_up));
+  napi_unref_threadsafe_function(env, port_->wake_up);
+  // After the function, so that it is called before the function's own hook ends that.
+  NAPI_THROW_IF_FAILED_VOID(env, napi_add_env_cleanup_hook(env, Port::Close, port_.get()));
+}
+
+std::function<void()> Downloads::Add(StoragePtr storage, const Napi::ArrayBuffer& bytes,
+                                     const Napi::Promise::Deferred& deferred) {
+  if (pending_.empty()) napi_ref_threadsafe_function(bytes.Env(), port_->wake_up);
+  const uint64_t id = next_id_++;
+  pending_.emplace(id, Pending{deferred, Napi::Persistent(bytes)});
+  return [port = port_, id, storage = std::move(storage),
+          out = static_cast<float*>(Napi::ArrayBuffer(bytes).Data())] {
+    port->Write(id, *storage, out);
+  };
+}
+
+void Downloads::Settle(napi_env env, napi_value, void* context, void*) {
+  // Without an environment the function is only being drained.
+  if (env) static_cast<Downloads*>(context)->SettleFinished(env);
+}
+
+void Downloads::SettleFinished(Napi::Env env) {
+  std::vector<Port::Finished> finished;
+  {
+    std::lock_guard lock(port_->mutex);
+    finished.swap(port_->finished);
+  }
+  for (const Port::Finished& result : finished) {
+    const auto found = pending_.find(result.id);
+    const Pending pending = std::move(found->second);
+    pending_.erase(found);
+    if (pending_.empty()) napi_unref_threadsafe_function(env, port_->wake_up);
+    if (result.error) {
+      pending.deferred.Reject(ToJavaScript(env, result.error).Value());
+    } else {
+      Napi::ArrayBuffer bytes = pending.bytes.Value();
+      pending.deferred.Resolve(
+          Napi::Float32Array::New(env, bytes.ByteLength() / sizeof(float), bytes, 0));
+    }
+  }
+}
+
+}  // namespace convlstm::addon

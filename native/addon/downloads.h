@@ -1,0 +1,47 @@
+// Promises for elements that are still being computed: the queue's thread copies them into an
+// ArrayBuffer that nobody else has seen, and the event loop resolves.
+#ifndef CONVLSTM_ADDON_DOWNLOADS_H_
+#define CONVLSTM_ADDON_DOWNLOADS_H_
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "core/storage.h"
+
+namespace convlstm::addon {
+
+// Of one environment; used on its thread. While a download is pending the process stays alive.
+class Downloads {
+ public:
+  explicit Downloads(Napi::Env env);
+  Downloads(const Downloads&) = delete;
+  Downloads& operator=(const Downloads&) = delete;
+
+  // Returns the task for the queue, which settles `deferred` with a Float32Array over all of
+  // `bytes`, or with the error that the storage was left with.
+  std::function<void()> Add(StoragePtr storage, const Napi::ArrayBuffer& bytes,
+                            const Napi::Promise::Deferred& deferred);
+
+  bool idle() const { return pending_.empty(); }
+
+ private:
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    Napi::Reference<Napi::ArrayBuffer> bytes;
+  };
+  struct Port;
+
+  static void Settle(napi_env env, napi_value, void* context, void*);
+  void SettleFinished(Napi::Env env);
+
+  std::shared_ptr<Port> port_;
+  std::unordered_map<uint64_t, Pending> pending_;
+  uint64_t next_id_ = 0;
+};
+
+}  // namespace convlstm::addon
+
+#endif  // CONVLSTM_ADDON_DOWNLOADS_H_

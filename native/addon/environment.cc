@@ -1,0 +1,49 @@
+#include "addon/environment.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "addon/storage_handle.h"
+#include "core/error.h"
+
+namespace convlstm::addon {
+
+Environment::Environment(Napi::Env env)
+    : storage_constructor_(Napi::Persistent(StorageHandle::DefineClass(env))), downloads_(env) {}
+
+Napi::Object Environment::Wrap(StoragePtr storage) {
+  being_wrapped_ = std::move(storage);
+  return storage_constructor_.New({});
+}
+
+const StoragePtr& Environment::Unwrap(Napi::Value value, const char* name) const {
+  // An object may be wrapped by another addon or another environment: only what is listed here is
+  // ours to look into.
+  void* wrapped = nullptr;
+  if (napi_unwrap(value.Env(), value, &wrapped) == napi_ok) {
+    const auto found = handles_.find(static_cast<const StorageHandle*>(wrapped));
+    if (found != handles_.end()) {
+      const StoragePtr& storage = (*found)->storage();
+      if (!storage) throw Error(ErrorCode::kDisposed, std::string(name) + " was disposed");
+      return storage;
+    }
+  }
+  throw Error(ErrorCode::kOption, std::string(name) + ": expected a Storage of this backend");
+}
+
+void Environment::Enqueue(std::function<void()> task) {
+  last_ticket_ = CpuQueue().Enqueue(std::move(task));
+}
+
+bool Environment::Settled() const {
+  // A wake-up of the event loop costs about as much. While others wait for theirs this one is not
+  // in a hurry, and many calls do not add up.
+  constexpr std::chrono::microseconds kWorthWaiting{20};
+  return downloads_.idle() ? CpuQueue().SpinUntilDone(last_ticket_, kWorthWaiting)
+                           : CpuQueue().Done(last_ticket_);
+}
+
+void Environment::WaitUntilSettled() const { CpuQueue().Wait(last_ticket_); }
+
+}  // namespace convlstm::addon

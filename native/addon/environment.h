@@ -1,0 +1,55 @@
+// What one JavaScript environment (the main thread's or a worker's) has of its own.
+#ifndef CONVLSTM_ADDON_ENVIRONMENT_H_
+#define CONVLSTM_ADDON_ENVIRONMENT_H_
+
+#include <napi.h>
+
+#include <functional>
+#include <unordered_set>
+
+#include "addon/downloads.h"
+#include "core/storage.h"
+#include "runtime/queue.h"
+
+namespace convlstm::addon {
+
+class StorageHandle;
+
+// Used on the JavaScript thread only.
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+  // The new JavaScript object for `storage`.
+  Napi::Object Wrap(StoragePtr storage);
+
+  // The storage of a handle made by this environment. Throws Error(kOption) for any other value and
+  // Error(kDisposed) after dispose(); `name` is what the message calls it.
+  const StoragePtr& Unwrap(Napi::Value value, const char* name) const;
+
+  void Enqueue(std::function<void()> task);
+
+  // Whether nothing that this environment enqueued can still touch its storages, so that this
+  // thread may. Waits for a moment where that is likely to save the way through the event loop.
+  bool Settled() const;
+  void WaitUntilSettled() const;
+
+  Downloads& downloads() { return downloads_; }
+
+ private:
+  friend class StorageHandle;
+
+  Napi::FunctionReference storage_constructor_;
+  StoragePtr being_wrapped_;  // passed to the constructor of StorageHandle
+  std::unordered_set<const StorageHandle*> handles_;
+  Downloads downloads_;
+  Queue::Ticket last_ticket_ = 0;
+};
+
+}  // namespace convlstm::addon
+
+#endif  // CONVLSTM_ADDON_ENVIRONMENT_H_

@@ -1,0 +1,29 @@
+// From the core's errors to JavaScript's.
+#ifndef CONVLSTM_ADDON_ERRORS_H_
+#define CONVLSTM_ADDON_ERRORS_H_
+
+#include <napi.h>
+
+#include <exception>
+
+namespace convlstm::addon {
+
+// An Error with `code`: that of a convlstm::Error, ERR_OUT_OF_MEMORY for std::bad_alloc, else
+// ERR_INTERNAL.
+Napi::Error ToJavaScript(Napi::Env env, std::exception_ptr error);
+
+// `Function` as a callback of JavaScript: its exceptions arrive there as such errors.
+template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
+Napi::Value Guarded(const Napi::CallbackInfo& info) {
+  try {
+    return Function(info);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    throw ToJavaScript(info.Env(), std::current_exception());
+  }
+}
+
+}  // namespace convlstm::addon
+
+#endif  // CONVLSTM_ADDON_ERRORS_H_

@@ -1,0 +1,14 @@
+#ifndef CONVLSTM_ADDON_INFO_H_
+#define CONVLSTM_ADDON_INFO_H_
+
+#include <napi.h>
+
+namespace convlstm::addon {
+
+// The object `AddonInfo` of binding.d.ts. Throws Error(kOption) for a CONVLSTM_ISA or
+// CONVLSTM_THREADS that cannot be.
+Napi::Value Info(const Napi::CallbackInfo& info);
+
+}  // namespace convlstm::addon
+
+#endif  // CONVLSTM_ADDON_INFO_H_

@@ -1,0 +1,261 @@
+#include "addon/operations.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "addon/arguments.h"
+#include "addon/environment.h"
+#include "addon/errors.h"
+#include "core/error.h"
+#include "cpu/conv2d.h"
+#include "cpu/conv_lstm.h"
+#include "cpu/elementwise.h"
+#include "cpu/rearrange.h"
+#include "cpu/reduce.h"
+#include "cpu/thread_pool.h"
+#include "ops/check.h"
+
+namespace convlstm::addon {
+namespace {
+
+using cpu::GlobalThreadPool;
+
+StoragePtr NewStorage(const Shape& shape) { return std::make_shared<Storage>(NumElements(shape)); }
+
+// Enqueues `operation`, which computes `outputs` from `inputs` (null where there is none). What
+// fails in it, or failed when an input was computed, is left with the outputs.
+template <typename Inputs, typename Outputs, typename Operation>
+void Submit(Environment& environment, const Inputs& inputs, const Outputs& outputs,
+            Operation operation) {
+  GlobalThreadPool();  // throws here, in the caller's line, when CONVLSTM_THREADS is no number
+  environment.Enqueue([inputs, outputs, operation = std::move(operation)] {
+    try {
+      for (const StoragePtr& input : inputs) {
+        if (input) input->ThrowIfFailed();
+      }
+      operation();
+    } catch (...) {
+      for (const StoragePtr& output : outputs) output->Fail(std::current_exception());
+    }
+  });
+}
+
+// The same for one output of `shape`, which `operation(output)` computes.
+template <typename Inputs, typename Operation>
+Napi::Value SubmitOne(Environment& environment, const Inputs& inputs, const Shape& shape,
+                      Operation operation) {
+  const StoragePtr out = NewStorage(shape);
+  Submit(environment, inputs, std::array{out},
+         [operation = std::move(operation), out] { operation(*out); });
+  return environment.Wrap(out);
+}
+
+Napi::Value Upload(const Napi::CallbackInfo& info) {
+  const Napi::Value value = info[0];
+  if (!value.IsTypedArray() ||
+      value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    throw Error(ErrorCode::kDtype, "upload: expected a Float32Array");
+  }
+  const auto values = value.As<Napi::Float32Array>();
+  const StoragePtr storage = NewStorage({static_cast<int64_t>(values.ElementLength())});
+  std::copy_n(values.Data(), values.ElementLength(), storage->Allocate());
+  return Environment::Of(info.Env()).Wrap(storage);
+}
+
+Napi::Value Fill(const Napi::CallbackInfo& info) {
+  const int64_t length = ToInteger(info[0], "length");
+  const auto value = static_cast<float>(ToNumber(info[1], "value"));
+  return SubmitOne(Environment::Of(info.Env()), std::array<StoragePtr, 0>(), {length},
+                   [value](Storage& out) { cpu::Fill(value, out, GlobalThreadPool()); });
+}
+
+Napi::Value Unary(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const auto op = ToEnum<UnaryOp>(
+      info[0], "op", {"neg", "abs", "exp", "log", "sqrt", "sigmoid", "tanh", "relu", "leakyRelu"});
+  const StoragePtr& x = environment.Unwrap(info[1], "x");
+  const auto alpha = static_cast<float>(ToNumber(info[2], "alpha"));
+  return SubmitOne(environment, std::array{x}, {x->elements()},
+                   [=](Storage& out) { cpu::Unary(op, *x, alpha, out, GlobalThreadPool()); });
+}
+
+Napi::Value Binary(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const auto op =
+      ToEnum<BinaryOp>(info[0], "op", {"add", "sub", "mul", "div", "maximum", "minimum"});
+  const StoragePtr& a = environment.Unwrap(info[1], "a");
+  const StoragePtr& b = environment.Unwrap(info[3], "b");
+  const BinaryShapes shapes = {ToIntegers(info[2], "aShape"), ToIntegers(info[4], "bShape"),
+                               ToIntegers(info[5], "outShape")};
+  CheckBinary(shapes, a, b);
+  return SubmitOne(environment, std::array{a, b}, shapes.out,
+                   [=](Storage& out) { cpu::Binary(op, shapes, *a, *b, out, GlobalThreadPool()); });
+}
+
+Napi::Value Reduce(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const Reduction reduction = {ToEnum<ReduceOp>(info[0], "op", {"sum", "mean", "max"}),
+                               ToIntegers(info[2], "shape"), ToIntegers(info[3], "axes")};
+  const StoragePtr& x = environment.Unwrap(info[1], "x");
+  CheckReduction(reduction, x);
+  return SubmitOne(environment, std::array{x}, reduction.output(),
+                   [=](Storage& out) { cpu::Reduce(reduction, *x, out, GlobalThreadPool()); });
+}
+
+Napi::Value Permute(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const StoragePtr& x = environment.Unwrap(info[0], "x");
+  const Permutation permutation = {ToIntegers(info[1], "shape"), ToIntegers(info[2], "order")};
+  CheckPermutation(permutation, x);
+  return SubmitOne(environment, std::array{x}, permutation.shape,
+                   [=](Storage& out) { cpu::Permute(permutation, *x, out, GlobalThreadPool()); });
+}
+
+Napi::Value TakeSlice(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const StoragePtr& x = environment.Unwrap(info[0], "x");
+  const Slice slice = {ToIntegers(info[1], "shape"), ToIntegers(info[2], "starts"),
+                       ToIntegers(info[3], "sizes"), ToIntegers(info[4], "steps")};
+  CheckSlice(slice, x);
+  return SubmitOne(environment, std::array{x}, slice.sizes,
+                   [=](Storage& out) { cpu::TakeSlice(slice, *x, out, GlobalThreadPool()); });
+}
+
+Napi::Value Concat(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  if (!info[0].IsArray() || !info[1].IsArray()) {
+    throw Error(ErrorCode::kOption, "concat: expected arrays of parts and of shapes");
+  }
+  const auto handles = info[0].As<Napi::Array>(), shapes = info[1].As<Napi::Array>();
+  std::vector<StoragePtr> parts;
+  for (uint32_t k = 0; k < handles.Length(); ++k) {
+    parts.push_back(environment.Unwrap(handles.Get(k), "part"));
+  }
+  Concatenation concatenation;
+  for (uint32_t k = 0; k < shapes.Length(); ++k) {
+    concatenation.shapes.push_back(ToIntegers(shapes.Get(k), "shape"));
+  }
+  concatenation.axis = ToInteger(info[2], "axis");
+  CheckConcatenation(concatenation, parts);
+  int64_t elements = 0;
+  for (const StoragePtr& part : parts) elements += part->elements();
+  return SubmitOne(environment, parts, {elements}, [=](Storage& out) {
+    cpu::Concatenate(concatenation, parts, out, GlobalThreadPool());
+  });
+}
+
+Shape Rank4(const Arguments& arguments, const char* name) {
+  Shape shape = arguments.Integers(name);
+  if (shape.size() != 4) {
+    throw Error(ErrorCode::kShape,
+                std::string(name) + ": expected 4 dimensions, got " + ToString(shape));
+  }
+  return shape;
+}
+
+Precision ReadPrecision(const Arguments& arguments) {
+  return arguments.Choice<Precision>("precision", {"highest", "high", "medium"});
+}
+
+// Float32 whatever the precision asked for.
+Napi::Value Conv2d(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info[0]);
+  const Shape x_shape = Rank4(arguments, "xShape");
+  const Shape weight_shape = Rank4(arguments, "weightShape");
+  if (weight_shape[1] != x_shape[1]) {
+    throw Error(ErrorCode::kShape, "conv2d: weight " + ToString(weight_shape) +
+                                       " does not take the channels of " + ToString(x_shape));
+  }
+  const auto [stride_y, stride_x] = arguments.IntegerPair("stride");
+  const auto [padding_y, padding_x] = arguments.IntegerPair("padding");
+  const auto [dilation_y, dilation_x] = arguments.IntegerPair("dilation");
+  const Conv2dShape shape = {.batch = x_shape[0],
+                             .in_channels = x_shape[1],
+                             .height = x_shape[2],
+                             .width = x_shape[3],
+                             .out_channels = weight_shape[0],
+                             .kernel_height = weight_shape[2],
+                             .kernel_width = weight_shape[3],
+                             .stride_y = stride_y,
+                             .stride_x = stride_x,
+                             .padding_y = padding_y,
+                             .padding_x = padding_x,
+                             .dilation_y = dilation_y,
+                             .dilation_x = dilation_x};
+  const Conv2dInputs inputs = {arguments.RequiredStorage("x"), arguments.RequiredStorage("weight"),
+                               arguments.OptionalStorage("bias")};
+  ReadPrecision(arguments);
+  CheckConv2d(shape, inputs);
+  return SubmitOne(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias},
+                   shape.output(),
+                   [=](Storage& out) { cpu::Conv2d(shape, inputs, out, GlobalThreadPool()); });
+}
+
+Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info[0]);
+  const ConvLstmShape shape = {.batch = arguments.Integer("batch"),
+                               .time = arguments.Integer("time"),
+                               .time_major = arguments.Boolean("timeMajor"),
+                               .input_dim = arguments.Integer("inputDim"),
+                               .hidden_dim = arguments.Integer("hiddenDim"),
+                               .height = arguments.Integer("height"),
+                               .width = arguments.Integer("width"),
+                               .kernel_height = arguments.Integer("kernelHeight"),
+                               .kernel_width = arguments.Integer("kernelWidth")};
+  const ConvLstmInputs inputs = {
+      .x = arguments.RequiredStorage("x"),
+      .weight = arguments.RequiredStorage("weight"),
+      .bias = arguments.OptionalStorage("bias"),
+      .peephole = arguments.Choice<Peephole>("peephole", {"none", "channel", "spatial"}),
+      .wci = arguments.OptionalStorage("wci"),
+      .wcf = arguments.OptionalStorage("wcf"),
+      .wco = arguments.OptionalStorage("wco"),
+      .h0 = arguments.OptionalStorage("h0"),
+      .c0 = arguments.OptionalStorage("c0")};
+  const Precision precision = ReadPrecision(arguments);
+  CheckConvLstm(shape, inputs);
+  const Shape state = {shape.batch, shape.hidden_dim, shape.height, shape.width};
+  const ConvLstmOutputs outputs = {
+      NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}),
+      NewStorage(state), NewStorage(state)};
+  Environment& environment = Environment::Of(info.Env());
+  Submit(environment,
+         std::array{inputs.x, inputs.weight, inputs.bias, inputs.wci, inputs.wcf, inputs.wco,
+                    inputs.h0, inputs.c0},
+         std::array{outputs.output, outputs.h, outputs.c},
+         [=] { cpu::ConvLstm(shape, inputs, precision, outputs, GlobalThreadPool()); });
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("output", environment.Wrap(outputs.output));
+  result.Set("h", environment.Wrap(outputs.h));
+  result.Set("c", environment.Wrap(outputs.c));
+  return result;
+}
+
+}  // namespace
+
+Napi::Object CpuBackend(Napi::Env env) {
+  Napi::Object backend = Napi::Object::New(env);
+  backend.DefineProperties({
+      Napi::PropertyDescriptor::Function(env, backend, "upload", Guarded<Upload>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "fill", Guarded<Fill>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "unary", Guarded<Unary>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "binary", Guarded<Binary>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "reduce", Guarded<Reduce>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "permute", Guarded<Permute>,
+                                         napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "slice", Guarded<TakeSlice>,
+                                         napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "concat", Guarded<Concat>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "conv2d", Guarded<Conv2d>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "convLstm", Guarded<ConvLstm>,
+                                         napi_enumerable),
+  });
+  return backend;
+}
+
+}  // namespace convlstm::addon
