@@ -46,6 +46,8 @@ class ConvLstmKernel {
   virtual ~ConvLstmKernel() = default;
   // Says algorithm, tile, number format and instruction set: "winograd-f4x4-3x3 f32 avx512".
   virtual std::string name() const = 0;
+  // May depend on the layer's channels, kernel and peepholes, on the image's size with spatial
+  // peepholes, and on nothing else of the shape: the result is kept for other images and times.
   virtual std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape,
                                               const ConvLstmWeights& weights,
                                               ThreadPool& pool) const = 0;
