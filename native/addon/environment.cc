@@ -10,7 +10,10 @@
 namespace convlstm::addon {
 
 Environment::Environment(Napi::Env env)
-    : storage_constructor_(Napi::Persistent(StorageHandle::DefineClass(env))), downloads_(env) {}
+    : storage_constructor_(Napi::Persistent(StorageHandle::DefineClass(env))),
+      array_buffer_constructor_(
+          Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>())),
+      downloads_(env) {}
 
 Napi::Object Environment::Wrap(StoragePtr storage) {
   being_wrapped_ = std::move(storage);
@@ -30,6 +33,20 @@ const StoragePtr& Environment::Unwrap(Napi::Value value, const char* name) const
     }
   }
   throw Error(ErrorCode::kOption, std::string(name) + ": expected a Storage of this backend");
+}
+
+Napi::ArrayBuffer Environment::NewArrayBuffer(Napi::Env env, size_t bytes) const {
+  // Without memory Node-API's function ends the process, and the constructor, which costs more,
+  // throws.
+  constexpr size_t kLarge = size_t{1} << 20;
+  if (bytes < kLarge) return Napi::ArrayBuffer::New(env, bytes);
+  try {
+    const napi_value length = Napi::Number::New(env, static_cast<double>(bytes));
+    return array_buffer_constructor_.New({length}).As<Napi::ArrayBuffer>();
+  } catch (const Napi::Error&) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "out of memory: an ArrayBuffer of " + std::to_string(bytes) + " bytes");
+  }
 }
 
 void Environment::Enqueue(std::function<void()> task) {

@@ -31,6 +31,9 @@ class Environment {
   // Error(kDisposed) after dispose(); `name` is what the message calls it.
   const StoragePtr& Unwrap(Napi::Value value, const char* name) const;
 
+  // Throws Error(kOutOfMemory) when there is no memory for it.
+  Napi::ArrayBuffer NewArrayBuffer(Napi::Env env, size_t bytes) const;
+
   void Enqueue(std::function<void()> task);
 
   // Whether nothing that this environment enqueued can still touch its storages, so that this
@@ -44,6 +47,7 @@ class Environment {
   friend class StorageHandle;
 
   Napi::FunctionReference storage_constructor_;
+  Napi::FunctionReference array_buffer_constructor_;
   StoragePtr being_wrapped_;  // passed to the constructor of StorageHandle
   std::unordered_set<const StorageHandle*> handles_;
   Downloads downloads_;

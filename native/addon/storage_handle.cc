@@ -81,7 +81,7 @@ Napi::Value StorageHandle::Data(const Napi::CallbackInfo& info) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   try {
     if (!storage_) throw DisposedError();
-    auto bytes = Napi::ArrayBuffer::New(env, storage_->bytes());
+    auto bytes = environment.NewArrayBuffer(env, storage_->bytes());
     if (IsSmall(*storage_) && environment.Settled()) {
       CopyHere(*storage_, static_cast<float*>(bytes.Data()));
       deferred.Resolve(Float32Array(bytes, elements_));
@@ -101,7 +101,7 @@ Napi::Value StorageHandle::DataSync(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(env);
   try {
     if (!storage_) throw DisposedError();
-    auto bytes = Napi::ArrayBuffer::New(env, storage_->bytes());
+    auto bytes = environment.NewArrayBuffer(env, storage_->bytes());
     float* out = static_cast<float*>(bytes.Data());
     if (IsSmall(*storage_)) {
       environment.WaitUntilSettled();
