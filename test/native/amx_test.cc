@@ -300,8 +300,10 @@ TEST_CASE("AMX kernels serve every image and batch") {
   CheckAllPrecisions(MakeCase("one column", Shape(1, 2, 2, 3, 37, 1, 3, 3)));
   CheckAllPrecisions(MakeCase("tail of a row of tiles", Shape(1, 2, 3, 4, 3, 31, 3, 3)));
   CheckAllPrecisions(MakeCase("three strips", Shape(1, 2, 1, 2, 4, 150, 3, 3)));
-  CheckAllPrecisions(MakeCase("strips and several blocks", Shape(1, 2, 1, 2, 21, 70, 3, 3)));
-  CheckAllPrecisions(MakeCase("several blocks", Shape(1, 2, 1, 2, 75, 5, 5, 3)));
+  CheckAllPrecisions(MakeCase("blocks in strips", Shape(1, 2, 1, 10, 21, 70, 3, 3)));
+  CheckAllPrecisions(MakeCase("blocks", Shape(1, 2, 10, 10, 75, 5, 3, 3)));
+  // 15 rows of two tiles, then 16 rows whose tiles run on from row to row.
+  CheckAllPrecisions(MakeCase("blocks with differing tiles", Shape(2, 2, 1, 32, 31, 31, 3, 1)));
   CheckAllPrecisions(MakeCase("batch 3", Shape(3, 2, 2, 4, 5, 18, 3, 3)));
   ConvLstmShape time_major = Shape(3, 2, 2, 4, 5, 6, 3, 3);
   time_major.time_major = true;
