@@ -7,9 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,32 +22,36 @@
 namespace convlstm::cpu {
 namespace {
 
-// Channels-last frames of an input: where they lie already, or converted.
-struct Frames {
-  const float* data = nullptr;
-  Buffer converted;
-};
-
-// Leaves the storage as it is: the same one may come in as two inputs of different geometry.
-Frames ChannelsLastFrames(const Storage& storage, const ChannelsLast& wanted, ThreadPool& pool) {
-  const bool same_order = wanted.channels == 1 || wanted.pixels == 1;
-  Buffer rows;
-  if (storage.channels_last()) {
-    const ChannelsLast& layout = storage.layout();
-    if (layout.channels == wanted.channels && layout.pixels == wanted.pixels) {
-      return {storage.data(), {}};
-    }
-    rows = Buffer::Allocate(storage.bytes());
-    CopyRowMajor(storage, rows.as<float>(), pool);
-    if (same_order) return {rows.as<float>(), std::move(rows)};
-  } else if (same_order) {
-    return {storage.data(), {}};
-  }
-  Buffer converted = Buffer::Allocate(storage.bytes());
-  TransposeFrames(wanted.frames, wanted.channels, wanted.pixels,
-                  rows ? rows.as<float>() : storage.data(), converted.as<float>(), pool);
-  return {converted.as<float>(), std::move(converted)};
+// Whether the elements lie as channels-last frames of this geometry.
+bool HasFrames(const Storage& storage, const ChannelsLast& wanted) {
+  if (!storage.channels_last()) return wanted.channels == 1 || wanted.pixels == 1;
+  const ChannelsLast& layout = storage.layout();
+  return layout.channels == wanted.channels && layout.pixels == wanted.pixels;
 }
+
+// An input whose frames are converted a few at a time. The storage stays as it is: the same one may
+// come in as two inputs of different geometry.
+class FrameConverter {
+ public:
+  FrameConverter(const Storage& storage, const ChannelsLast& wanted, ThreadPool& pool)
+      : wanted_(wanted), pool_(pool), rows_(storage.data()) {
+    if (!storage.channels_last()) return;
+    copied_rows_ = Buffer::Allocate(storage.bytes());
+    CopyRowMajor(storage, copied_rows_.as<float>(), pool);
+    rows_ = copied_rows_.as<float>();
+  }
+
+  void Convert(int64_t frame, int64_t count, float* out) const {
+    TransposeFrames(count, wanted_.channels, wanted_.pixels,
+                    rows_ + frame * wanted_.channels * wanted_.pixels, out, pool_);
+  }
+
+ private:
+  ChannelsLast wanted_;
+  ThreadPool& pool_;
+  const float* rows_;
+  Buffer copied_rows_;
+};
 
 bool AllWithinOne(const float* values, int64_t count) {
   constexpr uint32_t kMagnitude = 0x7fffffff, kOne = std::bit_cast<uint32_t>(1.0f);
@@ -130,9 +135,12 @@ std::shared_ptr<const PackedEntry> PackOnce(const ConvLstmKernel& kernel,
   return entry;
 }
 
+// What a choice depends on, and the line that tells of it.
+using ChoiceKey = std::array<int64_t, 9>;
 std::mutex chosen_mutex;
-std::set<std::string>& Chosen() {
-  static std::set<std::string>& chosen = *std::make_unique<std::set<std::string>>().release();
+std::map<ChoiceKey, std::string>& Chosen() {
+  using Choices = std::map<ChoiceKey, std::string>;
+  static Choices& chosen = *std::make_unique<Choices>().release();
   return chosen;
 }
 
@@ -150,26 +158,25 @@ const char* PrecisionName(Precision precision) {
 
 void RecordChoice(const ConvLstmRequest& request, const ConvLstmKernel& kernel) {
   const ConvLstmShape& s = request.shape;
-  const auto by = [](int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
-  const std::string line = std::to_string(s.input_dim) + "->" + std::to_string(s.hidden_dim) +
-                           " kernel " + by(s.kernel_height, s.kernel_width) + " image " +
-                           by(s.height, s.width) + " " + PrecisionName(request.precision) +
-                           (request.x_bounded ? " bounded x" : "") + ": " + kernel.name();
+  const ChoiceKey key = {
+      s.batch,          s.input_dim,     s.hidden_dim,   s.height,
+      s.width,          s.kernel_height, s.kernel_width, static_cast<int64_t>(request.precision),
+      request.x_bounded};
   // A process that meets endlessly many image sizes keeps the first choices only.
   constexpr size_t kMaxRecords = 256;
   std::lock_guard lock(chosen_mutex);
-  if (Chosen().size() >= kMaxRecords || !Chosen().insert(line).second) return;
+  if (Chosen().size() >= kMaxRecords || Chosen().contains(key)) return;
+  const auto by = [](int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
+  const std::string line = std::to_string(s.input_dim) + "->" + std::to_string(s.hidden_dim) +
+                           " kernel " + by(s.kernel_height, s.kernel_width) + " image " +
+                           by(s.height, s.width) + " batch " + std::to_string(s.batch) + " " +
+                           PrecisionName(request.precision) +
+                           (request.x_bounded ? " bounded x" : "") + " -> " + kernel.name();
+  Chosen().emplace(key, line);
   const char* debug = std::getenv("CONVLSTM_DEBUG");
   if (debug != nullptr && std::strcmp(debug, "1") == 0) {
     std::fprintf(stderr, "convlstm: %s\n", line.c_str());
   }
-}
-
-float* ZeroedFrames(Storage& storage, const ChannelsLast& layout, ThreadPool& pool) {
-  float* data = storage.AllocateChannelsLast(layout);
-  ParallelFor(pool, storage.elements(), 1,
-              [data](Range range) { std::fill(data + range.begin, data + range.end, 0.0f); });
-  return data;
 }
 
 void CopyFrames(const float* from, float* to, int64_t elements, ThreadPool& pool) {
@@ -198,7 +205,9 @@ const ConvLstmKernel& ChooseConvLstmKernel(const ConvLstmRequest& request) {
 
 std::vector<std::string> ChosenKernels() {
   std::lock_guard lock(chosen_mutex);
-  return {Chosen().begin(), Chosen().end()};
+  std::vector<std::string> lines;
+  for (const auto& [key, line] : Chosen()) lines.push_back(line);
+  return lines;
 }
 
 void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
@@ -213,33 +222,56 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   RecordChoice(request, kernel);
   const std::shared_ptr<const PackedEntry> entry = PackOnce(kernel, shape, inputs, pool);
 
-  const Frames x =
-      ChannelsLastFrames(*inputs.x, {batch * shape.time, shape.input_dim, pixels}, pool);
   float* output = outputs.output->AllocateChannelsLast({batch * shape.time, hidden, pixels});
   outputs.output->set_bounded_by_one();
-  float* c = nullptr;
+  float* c = outputs.c->AllocateChannelsLast(state_layout);
   if (inputs.c0 == nullptr) {
-    c = ZeroedFrames(*outputs.c, state_layout, pool);
+    ParallelFor(pool, batch * frame_elements, 1,
+                [c](Range range) { std::fill(c + range.begin, c + range.end, 0.0f); });
+  } else if (HasFrames(*inputs.c0, state_layout)) {
+    CopyFrames(inputs.c0->data(), c, batch * frame_elements, pool);
   } else {
-    const Frames c0 = ChannelsLastFrames(*inputs.c0, state_layout, pool);
-    c = outputs.c->AllocateChannelsLast(state_layout);
-    CopyFrames(c0.data, c, batch * frame_elements, pool);
+    FrameConverter(*inputs.c0, state_layout, pool).Convert(0, batch, c);
   }
-  Frames h0;
-  if (inputs.h0 != nullptr) h0 = ChannelsLastFrames(*inputs.h0, state_layout, pool);
+  const float* h0 = nullptr;
+  if (inputs.h0 != nullptr && HasFrames(*inputs.h0, state_layout)) {
+    h0 = inputs.h0->data();
+  } else if (inputs.h0 != nullptr) {
+    // The last h needs its memory after the first step only.
+    float* converted = outputs.h->AllocateChannelsLast(state_layout);
+    FrameConverter(*inputs.h0, state_layout, pool).Convert(0, batch, converted);
+    h0 = converted;
+  }
+
+  // Row-major x is converted step by step, so that memory for the frames of one step is enough.
+  const ChannelsLast x_layout = {batch * shape.time, shape.input_dim, pixels};
+  const int64_t x_elements = shape.input_dim * pixels;
+  std::optional<FrameConverter> x_converter;
+  Buffer x_converted;
+  if (!HasFrames(*inputs.x, x_layout)) {
+    x_converter.emplace(*inputs.x, x_layout, pool);
+    x_converted = Buffer::AllocateArray<float>(static_cast<size_t>(batch * x_elements));
+  }
 
   std::vector<const float*> x_frames(batch), h_frames(batch);
   std::vector<float*> out_frames(batch), c_frames(batch);
   for (int64_t b = 0; b < batch; ++b) {
     c_frames[b] = c + b * frame_elements;
-    h_frames[b] = h0.data + b * frame_elements;
+    h_frames[b] = h0 == nullptr ? nullptr : h0 + b * frame_elements;
   }
   for (int64_t t = 0; t < shape.time; ++t) {
     for (int64_t b = 0; b < batch; ++b) {
-      x_frames[b] = x.data + shape.frame(b, t) * shape.input_dim * pixels;
-      out_frames[b] = output + shape.frame(b, t) * frame_elements;
+      const int64_t frame = shape.frame(b, t);
+      if (x_converter) {
+        float* converted = x_converted.as<float>() + b * x_elements;
+        x_converter->Convert(frame, 1, converted);
+        x_frames[b] = converted;
+      } else {
+        x_frames[b] = inputs.x->data() + frame * x_elements;
+      }
+      out_frames[b] = output + frame * frame_elements;
     }
-    const bool h_is_zero = t == 0 && inputs.h0 == nullptr;
+    const bool h_is_zero = t == 0 && h0 == nullptr;
     kernel.Step(shape, *entry->packed,
                 {x_frames.data(), h_is_zero ? nullptr : h_frames.data(), out_frames.data(),
                  c_frames.data()},

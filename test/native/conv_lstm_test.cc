@@ -307,7 +307,7 @@ TEST_CASE("the choices are recorded") {
   Run(test.shape, UploadInputs(test), pool);
   bool found = false;
   for (const std::string& line : ChosenKernels()) {
-    if (line.starts_with("2->6 kernel 7x1 image 10x12 highest")) found = true;
+    if (line.starts_with("2->6 kernel 7x1 image 10x12 batch 1 highest -> direct")) found = true;
   }
   CHECK(found);
 }
