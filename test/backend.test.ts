@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, expect, it, vi } from 'vitest';
+import { devices } from './support/devices.js';
 
 // The environment is read at first use: each test imports the package afresh.
 const load = async () => {
@@ -21,6 +25,19 @@ it.each(bad)('%s=%s is refused at first use, not at import', async (name, value)
     expect(use).toThrow(expect.objectContaining({ name: 'ConvLSTMError', code: 'ERR_OPTION' }));
     expect(use).toThrow(new RegExp(`${name}: expected .*, got '${value}'`));
   }
+});
+
+// The binary reads it once per process.
+it.skipIf(!devices.includes('cpu'))('CONVLSTM_ISA is checked by the binary', async () => {
+  const program = `
+    import { Tensor } from 'convlstm';
+    try { Tensor.zeros([1]); } catch ({ name, code, message }) { console.log(name, code, message); }`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { cwd: path.dirname(import.meta.dirname), env: { ...process.env, CONVLSTM_ISA: 'sse9' } },
+  );
+  expect(stdout).toMatch(/^ConvLSTMError ERR_OPTION CONVLSTM_ISA: expected one of .*, got sse9/);
 });
 
 it('CONVLSTM_DEVICE is the default device', async () => {

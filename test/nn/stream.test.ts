@@ -75,6 +75,16 @@ describe.each(devices)('stream on %s', (device) => {
     expect(array(last!)).toEqual(expected);
   });
 
+  it('run goes on over more frames than may wait in the queue', async () => {
+    let steps = 0;
+    const expected = net.cells.stream();
+    const many = Array.from({ length: 50 }, (_, k) => frames[k % 6]!);
+    for await (const h of net.cells.stream().run(many)) {
+      expect(array(h)).toEqual(array(expected.step(many[steps++]!)));
+    }
+    expect(steps).toBe(50);
+  });
+
   it('run works in a pipeline', async () => {
     const stream = net.cells.stream();
     const seen: Tensor[] = [];
