@@ -38,23 +38,23 @@ function* splitFrames(name: string, array: NdArray): Generator<NdArray> {
   }
 }
 
-async function* readFile(name: string, bytes: Uint8Array): AsyncGenerator<NdArray> {
-  const read = [
-    { is: png.isPng, load: png.load },
-    { is: pgm.isPgm, load: pgm.load },
-    { is: npy.isNpy, load: npy.load },
-    { is: hdf5.isHdf5, load: hdf5.load },
-  ].find((format) => format.is(bytes));
-  if (read === undefined) throw formatError(name, 'is neither PNG, PGM, .npy nor HDF5');
-  let array: NdArray;
-  try {
-    array = await read.load(bytes);
-  } catch (error) {
-    if (error instanceof ConvLSTMError)
-      error.message = error.message.replace(/^bytes: /, `${name}: `);
-    throw error;
-  }
-  yield* splitFrames(name, array);
+/** Which formats there are, and how each is known by its first bytes. */
+const kFormats: readonly {
+  is(bytes: Uint8Array): boolean;
+  decode(name: string, bytes: Uint8Array): NdArray | Promise<NdArray>;
+}[] = [
+  { is: png.isPng, decode: png.decode },
+  { is: pgm.isPgm, decode: pgm.decode },
+  { is: npy.isNpy, decode: npy.decode },
+  { is: hdf5.isHdf5, decode: hdf5.decode },
+];
+
+async function* readFile(file: ByteSource): AsyncGenerator<NdArray> {
+  const name = sourceName(file);
+  const bytes = await readBytes(file);
+  const format = kFormats.find(({ is }) => is(bytes));
+  if (format === undefined) throw formatError(name, 'is neither PNG, PGM, .npy nor HDF5');
+  yield* splitFrames(name, await format.decode(name, bytes));
 }
 
 /** The files of a folder that hold frames, in natural order: `f2.png` before `f10.png`. */
@@ -93,12 +93,14 @@ export async function* readFrames(source: ByteSource): AsyncGenerator<NdArray> {
   }
   let expected: string | undefined;
   for (const file of files) {
-    const name = sourceName(file);
-    for await (const frame of readFile(name, await readBytes(file))) {
+    for await (const frame of readFile(file)) {
       const shape = frame.shape.join(', ');
       expected ??= shape;
       if (shape !== expected) {
-        throw new ConvLSTMError('ERR_SHAPE', `${name}: expected [${expected}], got [${shape}]`);
+        throw new ConvLSTMError(
+          'ERR_SHAPE',
+          `${sourceName(file)}: expected [${expected}], got [${shape}]`,
+        );
       }
       yield frame;
     }

@@ -110,23 +110,12 @@ function readComposite(name: string, module: H5wasm, file: File, fill: number): 
   return { data, shape, time };
 }
 
-/**
- * Reads a rain radar composite in the HDF5 layout of KNMI (`image1/image_data`, an accumulation in mm)
- * as mm/h, shape [H, W]. Needs the optional dependency h5wasm.
- *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read or h5wasm is
- * not installed.
- * @example
- * ```ts
- * const { data, shape, time } = await hdf5.load('RAD_NL25_RAP_5min_201008260500.h5');
- * ```
- */
-export async function load(
-  source: ByteSource,
+/** What `load` reads, from bytes that messages call `name`. @internal */
+export async function decode(
+  name: string,
+  bytes: Uint8Array,
   options: RadarOptions = {},
 ): Promise<RadarComposite> {
-  const name = sourceName(source);
-  const bytes = await readBytes(source);
   if (!isHdf5(bytes)) throw formatError(name, 'is not an HDF5 file');
   const module = await h5wasm();
   // A file in the memory of the WebAssembly module. Nothing awaits between here and its end.
@@ -144,4 +133,19 @@ export async function load(
     file?.close();
     FS!.unlink(path);
   }
+}
+
+/**
+ * Reads a rain radar composite in the HDF5 layout of KNMI (`image1/image_data`, an accumulation in mm)
+ * as mm/h, shape [H, W]. Needs the optional dependency h5wasm.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read or h5wasm is
+ * not installed.
+ * @example
+ * ```ts
+ * const { data, shape, time } = await hdf5.load('RAD_NL25_RAP_5min_201008260500.h5');
+ * ```
+ */
+export async function load(source: ByteSource, options?: RadarOptions): Promise<RadarComposite> {
+  return decode(sourceName(source), await readBytes(source), options);
 }

@@ -8,7 +8,7 @@ import {
   writeBytes,
 } from './files.js';
 import { type NdArray, safeElementCount } from './nd-array.js';
-import { bytesPerElement, decode, encodeFloat32, type NumberType } from './numbers.js';
+import { bytesPerElement, decodeNumbers, encodeFloat32, type NumberType } from './numbers.js';
 
 const kMagic = '\x93NUMPY';
 
@@ -58,20 +58,8 @@ function parseDictionary(name: string, text: string): Map<string, string> {
   return entries;
 }
 
-/**
- * Reads an array that NumPy saved (`.npy`, format versions 1 to 3) as float32: floats of 2, 4 and 8
- * bytes, integers of 1 to 8, booleans, either byte order, C order only.
- *
- * @throws ConvLSTMError ERR_FORMAT for anything else, ERR_IO when the file cannot be read.
- * @example
- * ```ts
- * const frames = await npy.load('frames.npy');   // { data, shape }
- * const x = Tensor.from(frames);
- * ```
- */
-export async function load(source: ByteSource): Promise<NdArray> {
-  const name = sourceName(source);
-  const bytes = await readBytes(source);
+/** What `load` reads, from bytes that messages call `name`. @internal */
+export function decode(name: string, bytes: Uint8Array): NdArray {
   if (!isNpy(bytes) || bytes.length < 12) throw formatError(name, 'is not an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = bytes[6]!;
@@ -99,7 +87,25 @@ export async function load(source: ByteSource): Promise<NdArray> {
     const got = bytes.length - dataStart;
     throw formatError(name, `[${shape}] of ${descr} takes ${expected} bytes, got ${got}`);
   }
-  return { data: decode(type, new Uint8Array(bytes.subarray(dataStart)), descr[0] !== '>'), shape };
+  return {
+    data: decodeNumbers(type, new Uint8Array(bytes.subarray(dataStart)), descr[0] !== '>'),
+    shape,
+  };
+}
+
+/**
+ * Reads an array that NumPy saved (`.npy`, format versions 1 to 3) as float32: floats of 2, 4 and 8
+ * bytes, integers of 1 to 8, booleans, either byte order, C order only.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for anything else, ERR_IO when the file cannot be read.
+ * @example
+ * ```ts
+ * const frames = await npy.load('frames.npy');   // { data, shape }
+ * const x = Tensor.from(frames);
+ * ```
+ */
+export async function load(source: ByteSource): Promise<NdArray> {
+  return decode(sourceName(source), await readBytes(source));
 }
 
 /**

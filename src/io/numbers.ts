@@ -51,7 +51,7 @@ export function bytesPerElement(type: NumberType): number {
  *
  * @internal
  */
-export function decode(type: NumberType, bytes: Uint8Array, little = true): Float32Array {
+export function decodeNumbers(type: NumberType, bytes: Uint8Array, little = true): Float32Array {
   const [size, read]: readonly [number, Reader] = kReaders[type];
   const count = bytes.byteLength / size;
   if (type === 'F32' && little && kHostIsLittle && bytes.byteOffset % 4 === 0) {

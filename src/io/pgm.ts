@@ -7,7 +7,7 @@ import {
   writeBytes,
 } from './files.js';
 import type { NdArray } from './nd-array.js';
-import { bytesPerElement, decode } from './numbers.js';
+import { bytesPerElement, decodeNumbers } from './numbers.js';
 import { type BitDepth, frameSize, quantise } from './pixels.js';
 
 /** Options of `encode` and `save`. */
@@ -64,18 +64,8 @@ class Scanner {
   }
 }
 
-/**
- * Reads a PGM image (P2 or P5, 8 or 16 bits) as values 0..1, shape [H, W].
- *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
- * @example
- * ```ts
- * const { data, shape } = await pgm.load('frame-0001.pgm');
- * ```
- */
-export async function load(source: ByteSource): Promise<NdArray> {
-  const name = sourceName(source);
-  const bytes = await readBytes(source);
+/** What `load` reads, from bytes that messages call `name`. @internal */
+export function decode(name: string, bytes: Uint8Array): NdArray {
   if (!isPgm(bytes)) throw formatError(name, 'is not a PGM file');
   const scanner = new Scanner(name, bytes);
   const width = scanner.number('width');
@@ -100,13 +90,26 @@ export async function load(source: ByteSource): Promise<NdArray> {
     scanner.skipBlanks();
     if (scanner.position < bytes.length) throw formatError(name, `more than ${count} pixels`);
   } else {
-    data = decode(type, bytes.subarray(start), false);
+    data = decodeNumbers(type, bytes.subarray(start), false);
   }
   for (let i = 0; i < count; i++) {
     if (data[i]! > max) throw formatError(name, `pixel ${data[i]} is over the maximum ${max}`);
     data[i] = data[i]! / max;
   }
   return { data, shape: [height, width] };
+}
+
+/**
+ * Reads a PGM image (P2 or P5, 8 or 16 bits) as values 0..1, shape [H, W].
+ *
+ * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
+ * @example
+ * ```ts
+ * const { data, shape } = await pgm.load('frame-0001.pgm');
+ * ```
+ */
+export async function load(source: ByteSource): Promise<NdArray> {
+  return decode(sourceName(source), await readBytes(source));
 }
 
 /**

@@ -71,19 +71,8 @@ function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: b
   return { depth, palette: colorType === 3 };
 }
 
-/**
- * Reads a PNG image as grey values 0..1, shape [H, W]. Colour becomes luma (0.299 R + 0.587 G +
- * 0.114 B); transparency is ignored. Interlaced files are not supported.
- *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
- * @example
- * ```ts
- * const { data, shape } = await png.load('frame-0001.png');
- * ```
- */
-export async function load(source: ByteSource): Promise<NdArray> {
-  const name = sourceName(source);
-  const bytes = await readBytes(source);
+/** What `load` reads, from bytes that messages call `name`. @internal */
+export function decode(name: string, bytes: Uint8Array): NdArray {
   const { depth, palette } = checkFile(name, bytes);
   let image: PNG;
   try {
@@ -101,6 +90,20 @@ export async function load(source: ByteSource): Promise<NdArray> {
     data[i] = (299 * r + 587 * g + 114 * b) / max;
   }
   return { data, shape: [height, width] };
+}
+
+/**
+ * Reads a PNG image as grey values 0..1, shape [H, W]. Colour becomes luma (0.299 R + 0.587 G +
+ * 0.114 B); transparency is ignored. Interlaced files are not supported.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
+ * @example
+ * ```ts
+ * const { data, shape } = await png.load('frame-0001.png');
+ * ```
+ */
+export async function load(source: ByteSource): Promise<NdArray> {
+  return decode(sourceName(source), await readBytes(source));
 }
 
 /**

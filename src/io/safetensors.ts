@@ -13,7 +13,7 @@ import {
   writeAtomically,
 } from './files.js';
 import { type NdArray, safeElementCount } from './nd-array.js';
-import { decode, encodeFloat32, type NumberType } from './numbers.js';
+import { decodeNumbers, encodeFloat32, type NumberType } from './numbers.js';
 import {
   checkHeaderLength,
   parseHeader,
@@ -91,7 +91,7 @@ async function readHeaderFrom(reader: Reader): Promise<[SafetensorsHeader, numbe
 
 async function readTensor(reader: Reader, dataStart: number, entry: TensorEntry): Promise<Tensor> {
   const bytes = await reader.read(dataStart + entry.begin, dataStart + entry.end);
-  return Tensor.from(decode(entry.dtype as NumberType, bytes), entry.shape);
+  return Tensor.from(decodeNumbers(entry.dtype as NumberType, bytes), entry.shape);
 }
 
 /**
