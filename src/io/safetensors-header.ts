@@ -51,6 +51,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
 /** A name from a file, short enough for a message. */
 function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
@@ -138,7 +142,7 @@ function parseEntry(source: string, name: string, value: unknown): TensorEntry {
   if (count === null || !Number.isSafeInteger(count * width)) {
     throw fail('shape is not of non-negative integers with a countable product');
   }
-  if (!Array.isArray(offsets) || offsets.length !== 2 || safeElementCount(offsets) === null) {
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isOffset)) {
     throw fail('data_offsets is not a pair of non-negative integers');
   }
   const [begin, end] = offsets as [number, number];

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as safetensors from '../../src/io/safetensors.js';
+import { parseHeader } from '../../src/io/safetensors-header.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 
 let folder: string;
@@ -93,6 +94,16 @@ describe('reading', () => {
     ]) {
       expect([...(await (await safetensors.load(source))['x']!.data())]).toEqual([5]);
     }
+  });
+
+  it('takes offsets of many gigabytes', () => {
+    const giga = 2 ** 30;
+    const header = { a: f32([giga], [0, 4 * giga]), b: f32([giga, 2], [4 * giga, 12 * giga]) };
+    const text = new TextEncoder().encode(JSON.stringify(header));
+    expect(parseHeader('large', text, 12 * giga).tensors.map(({ end }) => end)).toEqual([
+      4 * giga,
+      12 * giga,
+    ]);
   });
 
   it('describes types that it cannot load', async () => {
