@@ -455,13 +455,11 @@ class AmxKernel final : public ConvLstmKernel {
 
 }  // namespace
 
-// At `medium` and `high` nothing is faster than tiles, or within 15% of them. At `highest`, by the
-// prototypes' times on two cores with AMX (docs/benchmarks.md), a channel costs float32 Winograd
-// 0.30 to 0.42, six products 0.55 to 0.62 and direct float32 1: tiles give way to Winograd, but not
-// where it takes an unbounded x direct and x has more than half as many channels as h.
+// At `highest`, by the prototypes' times on two cores with AMX (docs/benchmarks.md), a channel
+// costs float32 Winograd 0.30 to 0.42, six products 0.55 to 0.62 and direct float32 1: tiles give
+// way to Winograd, which looks for large values itself, and serve the other kernel sizes.
 const ConvLstmKernel* FindAmxKernel(const ConvLstmRequest& request) {
   if (request.isa == Isa::kAmx && request.precision == Precision::kHighest &&
-      (request.x_bounded || 2 * request.shape.input_dim <= request.shape.hidden_dim) &&
       FindWinogradKernel(request) != nullptr) {
     return nullptr;
   }

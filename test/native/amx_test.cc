@@ -151,11 +151,11 @@ std::vector<Isa> TileIsas() {
   return isas;
 }
 
-const cpu::ConvLstmKernel& Kernel(const ConvLstmCase& test, Precision precision, Isa isa) {
-  // Not bounded and many channels: never given up to Winograd.
-  cpu::ConvLstmRequest request = {test.shape, test.peephole, precision, false, isa};
-  request.shape.input_dim = request.shape.hidden_dim;
-  const cpu::ConvLstmKernel* kernel = cpu::FindAmxKernel(request);
+// Found for a layer that Winograd does not serve; runs any.
+const cpu::ConvLstmKernel& Kernel(Precision precision, Isa isa) {
+  const ConvLstmShape shape = {1, 1, false, 1, 1, 1, 1, 1, 1};
+  const cpu::ConvLstmKernel* kernel =
+      cpu::FindAmxKernel({shape, Peephole::kNone, precision, false, isa});
   REQUIRE(kernel != nullptr);
   return *kernel;
 }
@@ -273,7 +273,7 @@ void CheckAllPrecisions(const ConvLstmCase& test) {
   const ConvLstmReference<double> expected = RunReference<double>(test);
   for (const Isa isa : TileIsas()) {
     for (const Bound& bound : kBounds) {
-      const cpu::ConvLstmKernel& kernel = Kernel(test, bound.precision, isa);
+      const cpu::ConvLstmKernel& kernel = Kernel(bound.precision, isa);
       CAPTURE(test.name);
       CAPTURE(kernel.name());
       const ConvLstmReference<float> result = RunKernel(kernel, test, 2);
@@ -334,7 +334,7 @@ TEST_CASE("AMX kernels at highest are as accurate as direct float32") {
     const ConvLstmReference<double> expected = RunReference<double>(test);
     const double direct = LargestError(RunReference<float>(test).output, expected.output);
     for (const Isa isa : TileIsas()) {
-      const auto result = RunKernel(Kernel(test, Precision::kHighest, isa), test, 2);
+      const auto result = RunKernel(Kernel(Precision::kHighest, isa), test, 2);
       const double error = LargestError(result.output, expected.output);
       MESSAGE("spiky " << spiky << ": direct " << direct << ", three-way splits " << error);
       CHECK(error <= 1e-5);
@@ -347,7 +347,7 @@ TEST_CASE("AMX kernels give the same bits for any number of threads") {
   const ConvLstmCase test = MakeCase("threads", Shape(2, 2, 3, 35, 11, 20, 3, 3));
   for (const Isa isa : TileIsas()) {
     for (const Bound& bound : kBounds) {
-      const cpu::ConvLstmKernel& kernel = Kernel(test, bound.precision, isa);
+      const cpu::ConvLstmKernel& kernel = Kernel(bound.precision, isa);
       const auto one = RunKernel(kernel, test, 1);
       for (const int threads : {2, 3, 4, 7}) {
         const auto several = RunKernel(kernel, test, threads);
@@ -366,18 +366,25 @@ TEST_CASE("AMX kernels give the emulated tiles' bits") {
   if (!features.amx_bf16) trap.emplace();
   const ConvLstmCase test = MakeCase("bits", Shape(1, 2, 9, 20, 3, 20, 3, 3), {.states = true});
   for (const Bound& bound : kBounds) {
-    const auto emulated = RunKernel(Kernel(test, bound.precision, Isa::kEmulatedAmx), test, 2);
-    const auto hardware = RunKernel(Kernel(test, bound.precision, Isa::kAmx), test, 2);
+    const auto emulated = RunKernel(Kernel(bound.precision, Isa::kEmulatedAmx), test, 2);
+    const auto hardware = RunKernel(Kernel(bound.precision, Isa::kAmx), test, 2);
     CHECK(hardware.output == emulated.output);
     CHECK(hardware.c == emulated.c);
   }
 }
 
-TEST_CASE("AMX kernels are for AMX") {
+TEST_CASE("AMX kernels are for AMX and leave highest to Winograd") {
+  cpu::ConvLstmRequest request = {Shape(1, 1, 64, 64, 64, 64, 3, 3), Peephole::kNone,
+                                  Precision::kMedium, true, Isa::kAvx512};
   for (const Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-    CHECK(cpu::FindAmxKernel({Shape(1, 1, 1, 1, 1, 1, 3, 3), Peephole::kNone, Precision::kMedium,
-                              true, isa}) == nullptr);
+    request.isa = isa;
+    CHECK(cpu::FindAmxKernel(request) == nullptr);
   }
+  request.precision = Precision::kHighest;
+  request.isa = Isa::kAmx;
+  CHECK(cpu::FindAmxKernel(request) == nullptr);
+  request.isa = Isa::kEmulatedAmx;
+  CHECK(cpu::FindAmxKernel(request) != nullptr);
 }
 
 }  // namespace
