@@ -74,8 +74,12 @@ std::function<void()> Downloads::Add(StoragePtr storage, const Napi::ArrayBuffer
 }
 
 void Downloads::Settle(napi_env env, napi_value, void* context, void*) {
-  // Without an environment the function is only being drained.
-  if (env) static_cast<Downloads*>(context)->SettleFinished(env);
+  if (!env) return;  // the function is only being drained
+  try {
+    static_cast<Downloads*>(context)->SettleFinished(env);
+  } catch (const Napi::Error&) {
+    // A worker that is being terminated takes no more values, and no promise of it is heard.
+  }
 }
 
 void Downloads::SettleFinished(Napi::Env env) {
