@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConvLSTMError } from '../errors.js';
@@ -58,6 +58,19 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** The file behind links, where there is one; devices and folders are not to be renamed over. */
+async function resolveTarget(path: string): Promise<string> {
+  let target: string;
+  try {
+    target = await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path;
+    throw error;
+  }
+  if ((await stat(target)).isFile()) return target;
+  throw new ConvLSTMError('ERR_IO', `${path}: is not a regular file`);
+}
+
 /**
  * Writes a file so that its name means either what it meant before or the whole new content:
  * a temporary file in the same folder, synced, renamed over `path`, and the folder synced.
@@ -68,25 +81,26 @@ export async function writeAtomically(
   path: FilePath,
   write: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const target = toPath(path);
-  const folder = dirname(target);
-  const temporary = join(folder, `.convlstm-${randomUUID()}.tmp`);
-  let created = false;
+  const name = toPath(path);
+  let temporary: string | undefined;
   try {
-    const file = await open(temporary, 'wx');
-    created = true;
+    const target = await resolveTarget(name);
+    const folder = dirname(target);
+    const unfinished = join(folder, `.convlstm-${randomUUID()}.tmp`);
+    const file = await open(unfinished, 'wx');
+    temporary = unfinished;
     try {
       await write(file);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(temporary, target);
-    created = false;
+    await rename(unfinished, target);
+    temporary = undefined;
     await syncFolder(folder);
   } catch (error) {
-    if (created) await rm(temporary, { force: true });
-    throw ioError('write', target, error);
+    if (temporary !== undefined) await rm(temporary, { force: true });
+    throw ioError('write', name, error);
   }
 }
 
