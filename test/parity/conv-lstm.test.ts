@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { ConvLSTM, type GateOrder, Tensor } from '../../src/index.js';
 import { loadFixture } from '../support/fixture.js';
-import { expectClose } from '../support/numbers.js';
+import { expectClose, largest } from '../support/numbers.js';
 import { describeOnTarget } from '../support/target.js';
 
 interface Options {
@@ -20,13 +20,6 @@ interface Options {
 const kTolerance = { highest: 1e-5, high: 1e-4, medium: 2e-2 };
 
 const cases = loadFixture<Options>('conv_lstm');
-
-function largest(values: ArrayLike<number>): number {
-  let most = 0;
-  for (let index = 0; index < values.length; index++)
-    most = Math.max(most, Math.abs(values[index]!));
-  return most;
-}
 
 for (const precision of ['highest', 'high', 'medium'] as const) {
   describeOnTarget(`ConvLSTM, ${precision}`, () => {

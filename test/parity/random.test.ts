@@ -10,7 +10,7 @@ import {
   parameterValues,
   stateShape,
 } from '../support/layers.js';
-import { maxError, product, randomValues } from '../support/numbers.js';
+import { largest, maxError, product, randomValues } from '../support/numbers.js';
 import { describeOnTarget, emulated, targetName } from '../support/target.js';
 
 const kTolerance = { highest: 1e-5, high: 1e-4, medium: 2e-2 };
@@ -24,9 +24,11 @@ async function run(layer: Layer, device: Device, precision: Precision): Promise<
   net.loadStateDict(Object.fromEntries(dict));
   const random = (shape: number[], seed: number, scale: number) =>
     Tensor.from(randomValues(product(shape), seed, scale), shape, { device });
-  const x = random(inputShape(layer), layer.seed + 101, 1);
+  const xValues = randomValues(product(inputShape(layer)), layer.seed + 101);
+  if (layer.unbounded) for (let at = 7; at < xValues.length; at += 50) xValues[at]! *= 100;
+  const x = Tensor.from(xValues, inputShape(layer), { device });
   const states = layer.hiddenDim.map((_, index) => ({
-    h: random(stateShape(layer, index), layer.seed + 202 + index, 1),
+    h: random(stateShape(layer, index), layer.seed + 202 + index, layer.unbounded ? 5 : 1),
     c: random(stateShape(layer, index), layer.seed + 303 + index, 2),
   }));
   const result = net.forward(x, layer.states ? states : undefined);
@@ -34,24 +36,21 @@ async function run(layer: Layer, device: Device, precision: Precision): Promise<
   return Promise.all(tensors.map((tensor) => tensor.data()));
 }
 
-describeOnTarget('random layers against the fallback', () => {
-  const runs = emulated ? 10 : 40;
-  it.skipIf(targetName === 'javascript').each(['highest', 'high', 'medium'] as const)(
-    '%s',
-    { timeout: 180_000 },
-    async (precision) => {
-      const device = process.env['CONVLSTM_DEVICE'] as Device;
-      await fc.assert(
-        fc.asyncProperty(layers(limits), async (layer) => {
-          const actual = await run(layer, device, precision);
-          const expected = await run(layer, 'javascript', 'highest');
-          for (const [index, values] of actual.entries()) {
-            const error = maxError(values, expected[index]!);
-            expect(error).toBeLessThanOrEqual(kTolerance[precision]);
-          }
-        }),
-        { numRuns: runs, seed: 1 },
-      );
-    },
-  );
+describeOnTarget('random layers', () => {
+  it.skipIf(targetName === 'javascript')('agree with the fallback', { timeout: 300_000 }, () => {
+    const device = process.env['CONVLSTM_DEVICE'] as Device;
+    const property = fc.asyncProperty(layers(limits), async (layer) => {
+      const expected = await run(layer, 'javascript', 'highest');
+      for (const precision of ['highest', 'high', 'medium'] as const) {
+        // Products of one or two bfloat16 parts are so exact for their size, whatever it is.
+        if (precision !== 'highest' && layer.unbounded) continue;
+        for (const [index, values] of (await run(layer, device, precision)).entries()) {
+          const scale = Math.max(1, largest(expected[index]!)); // c is not bounded by 1
+          const error = maxError(values, expected[index]!);
+          expect(error, precision).toBeLessThanOrEqual(kTolerance[precision] * scale);
+        }
+      }
+    });
+    return fc.assert(property, { numRuns: emulated ? 10 : 40, seed: 1 });
+  });
 });

@@ -14,6 +14,8 @@ export interface Layer {
   batchFirst: boolean;
   peephole: Peephole;
   states: boolean;
+  /** Spikes in x, and an initial h beyond what a ConvLSTM gives. */
+  unbounded: boolean;
   seed: number;
 }
 
@@ -43,6 +45,7 @@ export function layers(limits: Limits): fc.Arbitrary<Layer> {
     batchFirst: fc.boolean(),
     peephole: fc.constantFrom<Peephole>(false, 'channel', 'spatial'),
     states: fc.boolean(),
+    unbounded: fc.boolean(),
     seed: fc.nat(),
   });
 }
@@ -85,7 +88,7 @@ export function parameterValues(
     const inputs = index === 0 ? inputDim : hiddenDim[index - 1]!;
     const [height, width] = kernelSize;
     const prefix = `cell_list.${index}`;
-    const scale = 2 * (hidden * height * width) ** -0.5;
+    const scale = 2 * ((inputs + hidden) * height * width) ** -0.5;
     add(`${prefix}.conv.weight`, [4 * hidden, inputs + hidden, height, width], scale);
     if (bias) add(`${prefix}.conv.bias`, [4 * hidden], 1);
     const shape = [1, hidden, ...(peephole === 'spatial' ? size : [1, 1])];

@@ -21,6 +21,14 @@ export function product(shape: readonly number[]): number {
   return shape.reduce((total, size) => total * size, 1);
 }
 
+/** The largest magnitude. */
+export function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let index = 0; index < values.length; index++)
+    most = Math.max(most, Math.abs(values[index]!));
+  return most;
+}
+
 /** The largest absolute difference; infinite where one is NaN and the other is not. */
 export function maxError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(actual.length).toBe(expected.length);
