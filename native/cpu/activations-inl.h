@@ -199,7 +199,8 @@ HWY_INLINE VecOf<D> CellUpdate(D d, const GateSums<D>& sums, const CellPointers&
   return next.h;
 }
 
-// The same for the first `channels` lanes only: nothing else is read or written.
+// The same for the first `channels` lanes only: nothing else is written, and what is read beside
+// them, where the target has no masked load, Buffer allows.
 template <class D>
 HWY_INLINE VecOf<D> CellUpdateTail(D d, const GateSums<D>& sums, const CellPointers& at,
                                    size_t channels) {

@@ -156,7 +156,7 @@ TEST_CASE("the cell update agrees with float64") {
   std::normal_distribution<float> normal;
   for (const bool peephole : {false, true}) {
     for (const float scale : {0.1f, 1.0f, 10.0f, 100.0f}) {
-      std::vector<float> planes(7 * kCount), c0(kCount + 16), guard(16, 123.0f);
+      std::vector<float> planes(7 * kCount + 16), c0(kCount + 16);
       for (float& value : planes) value = scale * normal(random);
       for (float& value : c0) value = normal(random);
       for (const Isa isa : AvailableIsas()) {
