@@ -6,6 +6,7 @@
 #include "addon/environment.h"
 #include "addon/errors.h"
 #include "addon/info.h"
+#include "addon/keep_loaded.h"
 #include "addon/operations.h"
 #include "core/buffer.h"
 
@@ -18,6 +19,7 @@ Napi::Value EmptyCache(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  KeepLoaded();
   env.SetInstanceData(std::make_unique<Environment>(env).release());
   exports.Set("cpu", CpuBackend(env));
   exports.Set("info", Napi::Function::New<Guarded<Info>>(env, "info"));

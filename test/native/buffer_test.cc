@@ -1,0 +1,116 @@
+#include "core/buffer.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "core/system.h"
+
+namespace convlstm {
+
+TEST_SUITE("core") {
+  TEST_CASE("blocks are aligned, writable and apart") {
+    std::vector<Buffer> buffers;
+    for (const size_t bytes :
+         {0, 1, 63, 64, 4097, 1 << 20, (2 << 20) - 64, (2 << 20) - 63, 5 << 20}) {
+      buffers.push_back(Buffer::Allocate(bytes));
+      Buffer& buffer = buffers.back();
+      CHECK(bool(buffer));
+      CHECK(buffer.bytes() == bytes);
+      CHECK(reinterpret_cast<uintptr_t>(buffer.as<char>()) % kBufferAlignment == 0);
+      std::memset(buffer.as<char>(), static_cast<int>(buffers.size()), bytes);
+    }
+    for (size_t k = 0; k < buffers.size(); ++k) {
+      for (size_t i = 0; i < buffers[k].bytes(); i += 61) {
+        REQUIRE(buffers[k].as<char>()[i] == static_cast<char>(k + 1));
+      }
+    }
+  }
+
+  TEST_CASE("a block comes back for the next request of its size") {
+    for (const size_t bytes : {1000, 3 << 20}) {
+      const void* first;
+      {
+        const Buffer buffer = Buffer::Allocate(bytes);
+        first = buffer.as<void>();
+      }
+      const Buffer again = Buffer::Allocate(bytes - 1);
+      CHECK(again.as<void>() == first);
+    }
+  }
+
+  TEST_CASE("moving hands over, statistics count") {
+    EmptyBufferCache();
+    const BufferStatistics before = GetBufferStatistics();
+    CHECK(before.cached_bytes == 0);
+    {
+      Buffer a = Buffer::Allocate(100000);
+      const size_t live = GetBufferStatistics().live_bytes - before.live_bytes;
+      CHECK(live >= 100000 + kBufferAlignment);
+      CHECK(live <= (100000 + kBufferAlignment) * 17 / 16 + kBufferAlignment);
+      void* data = a.as<void>();
+      Buffer b = std::move(a);
+      CHECK(b.as<void>() == data);
+      a = std::move(b);
+      CHECK(a.as<void>() == data);
+      CHECK(GetBufferStatistics().live_bytes == before.live_bytes + live);
+    }
+    CHECK(GetBufferStatistics().live_bytes == before.live_bytes);
+    CHECK(GetBufferStatistics().cached_bytes > 100000);
+    EmptyBufferCache();
+    CHECK(GetBufferStatistics().cached_bytes == 0);
+  }
+
+  TEST_CASE("what is kept for reuse is bounded, the oldest goes first") {
+    EmptyBufferCache();
+    constexpr size_t kBlockBytes = size_t{68} << 20;
+    Buffer::Allocate(777);
+    {
+      std::vector<Buffer> buffers;  // never touched, so they take no memory
+      for (int k = 0; k < 20; ++k) buffers.push_back(Buffer::Allocate(kBlockBytes - 64));
+    }
+    const size_t cached = GetBufferStatistics().cached_bytes;
+    CHECK(cached > 0);
+    CHECK(cached <= size_t{1} << 30);
+    CHECK(cached <= MemoryLimit() / 4);
+    CHECK(cached % kBlockBytes == 0);  // without the 777 bytes given back first
+    EmptyBufferCache();
+  }
+
+  TEST_CASE("no memory is an error with the numbers in it") {
+    std::string message;
+    try {
+      Buffer::Allocate(size_t{1} << 45);
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::kOutOfMemory);
+      message = error.what();
+    }
+    CHECK(message.find(std::to_string(size_t{1} << 45)) != std::string::npos);
+    CHECK(message.find("bytes live") != std::string::npos);
+    CHECK_THROWS_AS(Buffer::Allocate(SIZE_MAX), Error);
+    CHECK_THROWS_AS(Buffer::Allocate(SIZE_MAX - 63), Error);
+  }
+
+  TEST_CASE("threads may allocate, hand over and free") {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([t] {
+        std::vector<Buffer> kept(8);
+        for (size_t k = 0; k < 5000; ++k) {
+          Buffer buffer = Buffer::Allocate(64 + (k * 7919 + t) % 30000);
+          buffer.as<char>()[0] = static_cast<char>(t);
+          kept[k % kept.size()] = std::move(buffer);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(GetBufferStatistics().cached_bytes > 0);
+  }
+}
+
+}  // namespace convlstm

@@ -1,0 +1,116 @@
+#include "cpu/conv2d.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+
+#include "core/error.h"
+#include "operations.h"
+
+namespace convlstm {
+namespace {
+
+struct Sums {
+  double value;
+  double magnitude;  // of the terms: what rounding errors are relative to
+};
+
+Sums Reference(const Conv2dShape& s, const std::vector<float>& x, const std::vector<float>& weight,
+               const std::vector<float>& bias, const std::vector<int64_t>& at) {
+  double sum = bias.empty() ? 0.0 : bias[at[1]];
+  double magnitude = std::abs(sum);
+  for (int64_t k = 0; k < s.in_channels; ++k) {
+    for (int64_t tap_y = 0; tap_y < s.kernel_height; ++tap_y) {
+      for (int64_t tap_x = 0; tap_x < s.kernel_width; ++tap_x) {
+        const int64_t row = at[2] * s.stride_y - s.padding_y + tap_y * s.dilation_y;
+        const int64_t column = at[3] * s.stride_x - s.padding_x + tap_x * s.dilation_x;
+        if (row < 0 || row >= s.height || column < 0 || column >= s.width) continue;
+        const double term =
+            double{x[((at[0] * s.in_channels + k) * s.height + row) * s.width + column]} *
+            weight[((at[1] * s.in_channels + k) * s.kernel_height + tap_y) * s.kernel_width +
+                   tap_x];
+        sum += term;
+        magnitude += std::abs(term);
+      }
+    }
+  }
+  return {sum, magnitude};
+}
+
+void Check(const Conv2dShape& s, bool with_bias, bool channels_last, cpu::ThreadPool& pool) {
+  CAPTURE(s.in_channels);
+  CAPTURE(s.out_channels);
+  CAPTURE(s.height);
+  CAPTURE(s.kernel_width);
+  CAPTURE(channels_last);
+  const auto x = RandomValues(s.batch * s.in_channels * s.height * s.width);
+  const auto weight =
+      RandomValues(s.out_channels * s.in_channels * s.kernel_height * s.kernel_width);
+  const auto bias = RandomValues(with_bias ? s.out_channels : 0);
+  const Conv2dInputs inputs = {
+      channels_last ? ChannelsLastStorage(x, {s.batch, s.in_channels, s.height * s.width})
+                    : RowMajorStorage(x),
+      RowMajorStorage(weight), with_bias ? RowMajorStorage(bias) : nullptr};
+  CheckConv2d(s, inputs);
+  Storage out(NumElements(s.output()));
+  cpu::Conv2d(s, inputs, out, pool);
+  const std::vector<float> values = Values(out, pool);
+  int64_t k = 0;
+  double worst = 0.0;
+  ForEachPlace(s.output(), [&](const std::vector<int64_t>& at) {
+    const Sums expected = Reference(s, x, weight, bias, at);
+    worst = std::max(worst, std::abs(values[k++] - expected.value) / expected.magnitude);
+  });
+  CHECK(worst < 1e-6);
+}
+
+}  // namespace
+
+TEST_SUITE("operations") {
+  TEST_CASE("conv2d agrees with float64") {
+    cpu::ThreadPool pool(3);
+    const Conv2dShape shapes[] = {
+        // batch, in, height, width, out, kernel, stride, padding, dilation
+        {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},   {2, 64, 9, 11, 16, 1, 1, 1, 1, 0, 0, 1, 1},
+        {2, 5, 9, 11, 70, 3, 3, 1, 1, 1, 1, 1, 1}, {1, 17, 13, 10, 33, 3, 3, 1, 1, 1, 1, 1, 1},
+        {3, 3, 12, 7, 48, 5, 2, 2, 3, 1, 4, 1, 1}, {1, 4, 15, 16, 9, 3, 3, 1, 2, 4, 2, 3, 2},
+        {1, 2, 5, 6, 65, 5, 6, 1, 1, 0, 0, 1, 1},  {1, 8, 70, 90, 130, 1, 1, 1, 1, 0, 0, 1, 1},
+        {2, 3, 4, 4, 2, 3, 3, 1, 1, 20, 20, 1, 1}, {0, 3, 4, 4, 2, 3, 3, 1, 1, 1, 1, 1, 1},
+    };
+    for (const Conv2dShape& shape : shapes) {
+      for (const bool channels_last : {false, true}) {
+        Check(shape, true, channels_last, pool);
+        Check(shape, false, channels_last, pool);
+      }
+    }
+  }
+
+  TEST_CASE("conv2d refuses what does not fit") {
+    const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
+    const auto code = [](const Conv2dShape& shape, const Conv2dInputs& inputs) {
+      try {
+        CheckConv2d(shape, inputs);
+      } catch (const Error& error) {
+        return std::string(CodeName(error.code()));
+      }
+      return std::string("none");
+    };
+    const Conv2dShape shape = {1, 2, 4, 4, 3, 3, 3, 1, 1, 0, 0, 1, 1};
+    CHECK(code(shape, {storage(32), storage(54), nullptr}) == "none");
+    CHECK(code(shape, {storage(31), storage(54), nullptr}) == "ERR_SHAPE");
+    CHECK(code(shape, {storage(32), storage(53), nullptr}) == "ERR_SHAPE");
+    CHECK(code(shape, {storage(32), storage(54), storage(2)}) == "ERR_SHAPE");
+    Conv2dShape changed = shape;
+    changed.dilation_x = 2;
+    CHECK(code(changed, {storage(32), storage(54), nullptr}) == "ERR_SHAPE");
+    changed = shape;
+    changed.stride_y = 0;
+    CHECK(code(changed, {storage(32), storage(54), nullptr}) == "ERR_SHAPE");
+    changed = shape;
+    changed.padding_x = int64_t{1} << 60;
+    CHECK(code(changed, {storage(32), storage(54), nullptr}) == "ERR_SHAPE");
+  }
+}
+
+}  // namespace convlstm

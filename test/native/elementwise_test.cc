@@ -1,0 +1,217 @@
+#include "cpu/elementwise.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "operations.h"
+
+namespace convlstm {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+// Distance in units of the last place of the float32 nearest to `expected`.
+double UlpError(float actual, double expected) {
+  const auto nearest = static_cast<float>(expected);
+  if (std::isnan(nearest)) return std::isnan(actual) ? 0 : 1e9;
+  if (std::isinf(nearest)) return actual == nearest ? 0 : 1e9;
+  const double ulp = std::max<double>(std::numeric_limits<float>::denorm_min(),
+                                      std::abs(std::nextafter(nearest, kInfinity) - nearest));
+  return std::abs(actual - expected) / ulp;
+}
+
+// Every 7919th bit pattern, the ends of all ranges, and what is special.
+std::vector<float> AllMagnitudes() {
+  std::vector<float> values = {0.0f,
+                               -0.0f,
+                               1.0f,
+                               kInfinity,
+                               -kInfinity,
+                               kNaN,
+                               88.722f,
+                               88.73f,
+                               -87.3f,
+                               -103.9f,
+                               -104.1f,
+                               0.70710677f,
+                               std::numeric_limits<float>::denorm_min(),
+                               std::numeric_limits<float>::min(),
+                               std::numeric_limits<float>::max()};
+  for (uint64_t bits = 0; bits <= 0xffffffffu; bits += 7919) {
+    values.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+  }
+  return values;
+}
+
+double WorstUlp(UnaryOp op, const std::vector<float>& x, double (*reference)(double)) {
+  cpu::ThreadPool pool(2);
+  const StoragePtr in = RowMajorStorage(x);
+  Storage out(in->elements());
+  cpu::Unary(op, *in, 0.0f, out, pool);
+  const std::vector<float> y = Values(out, pool);
+  double worst = 0;
+  for (size_t k = 0; k < x.size(); ++k) {
+    const double expected = reference(double{x[k]});
+    // Below the smallest normal number the results of sqrt and log do not fall, those of exp do.
+    worst = std::max(worst, UlpError(y[k], expected));
+  }
+  return worst;
+}
+
+float Apply(BinaryOp op, float a, float b) {
+  switch (op) {
+    case BinaryOp::kAdd:
+      return a + b;
+    case BinaryOp::kSub:
+      return a - b;
+    case BinaryOp::kMul:
+      return a * b;
+    case BinaryOp::kDiv:
+      return a / b;
+    case BinaryOp::kMaximum:
+      return std::isnan(a) || std::isnan(b) ? kNaN : std::max(a, b);
+    case BinaryOp::kMinimum:
+      return std::isnan(a) || std::isnan(b) ? kNaN : std::min(a, b);
+  }
+  return kNaN;
+}
+
+int64_t BroadcastOffset(const Shape& shape, const std::vector<int64_t>& at) {
+  int64_t offset = 0;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    const int64_t place = at[at.size() - shape.size() + axis];
+    offset = offset * shape[axis] + (shape[axis] == 1 ? 0 : place);
+  }
+  return offset;
+}
+
+bool SameValues(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+}
+
+}  // namespace
+
+TEST_SUITE("operations") {
+  TEST_CASE("exp, log and sqrt hold to float32 everywhere") {
+    const std::vector<float> x = AllMagnitudes();
+    CHECK(WorstUlp(UnaryOp::kExp, x, std::exp) <= 2.0);
+    CHECK(WorstUlp(UnaryOp::kLog, x, std::log) <= 2.0);
+    CHECK(WorstUlp(UnaryOp::kSqrt, x, std::sqrt) <= 0.5);
+  }
+
+  TEST_CASE("unary operations without rounding") {
+    cpu::ThreadPool pool(3);
+    std::vector<float> x = RandomValues(40003);
+    x[1] = kNaN;
+    x[2] = -kInfinity;
+    const auto check = [&](UnaryOp op, float alpha, const auto& reference) {
+      const StoragePtr in = RowMajorStorage(x);
+      Storage out(in->elements());
+      cpu::Unary(op, *in, alpha, out, pool);
+      std::vector<float> expected;
+      for (const float v : x) expected.push_back(reference(v));
+      CHECK(SameValues(Values(out, pool), expected));
+    };
+    check(UnaryOp::kNeg, 0, [](float v) { return -v; });
+    check(UnaryOp::kAbs, 0, [](float v) { return std::abs(v); });
+    check(UnaryOp::kRelu, 0, [](float v) { return v < 0 ? 0.0f : v; });
+    check(UnaryOp::kLeakyRelu, 0.1f, [](float v) { return v < 0 ? 0.1f * v : v; });
+  }
+
+  TEST_CASE("unary operations keep the layout and know what is bounded") {
+    cpu::ThreadPool pool(2);
+    const std::vector<float> x = RandomValues(2 * 3 * 20);
+    const StoragePtr in = ChannelsLastStorage(x, {2, 3, 20});
+    Storage out(in->elements());
+    cpu::Unary(UnaryOp::kTanh, *in, 0, out, pool);
+    CHECK(out.channels_last());
+    CHECK(out.bounded_by_one());
+    const std::vector<float> y = Values(out, pool);
+    for (size_t k = 0; k < y.size(); ++k) CHECK(std::abs(y[k] - std::tanh(x[k])) < 1e-6);
+    Storage twice(in->elements());
+    cpu::Unary(UnaryOp::kLeakyRelu, out, 2.0f, twice, pool);
+    CHECK(!twice.bounded_by_one());
+  }
+
+  TEST_CASE("binary operations broadcast as NumPy's") {
+    cpu::ThreadPool pool(3);
+    const BinaryShapes shapes[] = {
+        {{}, {}, {}},
+        {{5}, {}, {5}},
+        {{2, 3, 4}, {2, 3, 4}, {2, 3, 4}},
+        {{2, 3, 37}, {37}, {2, 3, 37}},
+        {{2, 1, 37}, {3, 1}, {2, 3, 37}},
+        {{1, 7, 1, 5}, {6, 1, 4, 1}, {6, 7, 4, 5}},
+        {{3, 1, 2, 1, 2}, {1, 4, 1, 3, 1}, {3, 4, 2, 3, 2}},
+        {{64, 1, 33}, {64, 40, 33}, {64, 40, 33}},
+        {{200, 300}, {200, 300}, {200, 300}},
+        {{1}, {200, 300}, {200, 300}},
+        {{0, 3}, {3}, {0, 3}},
+        {{2, 1, 2, 1, 2, 1, 2, 1}, {1, 2, 1, 2, 1, 2, 1, 2}, {2, 2, 2, 2, 2, 2, 2, 2}},
+    };
+    for (const BinaryShapes& s : shapes) {
+      std::vector<float> a = RandomValues(NumElements(s.a)), b = RandomValues(NumElements(s.b));
+      if (a.size() > 2) a[2] = kNaN;
+      if (b.size() > 1) b[1] = kNaN;
+      const StoragePtr in_a = RowMajorStorage(a), in_b = RowMajorStorage(b);
+      CheckBinary(s, in_a, in_b);
+      for (const BinaryOp op : {BinaryOp::kAdd, BinaryOp::kSub, BinaryOp::kMul, BinaryOp::kDiv,
+                                BinaryOp::kMaximum, BinaryOp::kMinimum}) {
+        Storage out(NumElements(s.out));
+        cpu::Binary(op, s, *in_a, *in_b, out, pool);
+        std::vector<float> expected;
+        ForEachPlace(s.out, [&](const std::vector<int64_t>& at) {
+          expected.push_back(Apply(op, a[BroadcastOffset(s.a, at)], b[BroadcastOffset(s.b, at)]));
+        });
+        CHECK(SameValues(Values(out, pool), expected));
+      }
+    }
+  }
+
+  TEST_CASE("binary operations on channels-last operands") {
+    cpu::ThreadPool pool(2);
+    const Shape shape = {2, 3, 4, 5};
+    const std::vector<float> a = RandomValues(120), b = RandomValues(120), one = {3.0f};
+    const auto check = [&](const StoragePtr& x, const StoragePtr& y, const Shape& y_shape,
+                           const std::vector<float>& y_values, bool channels_last) {
+      Storage out(120);
+      cpu::Binary(BinaryOp::kSub, {shape, y_shape, shape}, *x, *y, out, pool);
+      CHECK(out.channels_last() == channels_last);
+      const std::vector<float> values = Values(out, pool);
+      for (size_t k = 0; k < 120; ++k) {
+        CHECK(values[k] == a[k] - y_values[y_values.size() == 1 ? 0 : k]);
+      }
+    };
+    const ChannelsLast layout = {2, 3, 20};
+    check(ChannelsLastStorage(a, layout), ChannelsLastStorage(b, layout), shape, b, true);
+    check(ChannelsLastStorage(a, layout), RowMajorStorage(one), {1}, one, true);
+    check(ChannelsLastStorage(a, layout), RowMajorStorage(b), shape, b, false);
+    check(RowMajorStorage(a), ChannelsLastStorage(b, {6, 4, 5}), shape, b, false);
+  }
+
+  TEST_CASE("binary shapes that do not fit are refused") {
+    const auto refused = [](const BinaryShapes& s) {
+      try {
+        CheckBinary(s, nullptr, nullptr);
+      } catch (const Error& error) {
+        return error.code() == ErrorCode::kShape;
+      }
+      return false;
+    };
+    CHECK(refused({{2}, {3}, {3}}));
+    CHECK(refused({{2}, {1}, {1}}));
+    CHECK(refused({{2}, {2}, {1, 2}}));
+    CHECK(refused({{0}, {1}, {1}}));
+    CHECK(refused({{-1}, {1}, {-1}}));
+    CHECK(refused({Shape(9, 1), {1}, Shape(9, 1)}));
+    CHECK(!refused({{0}, {1}, {0}}));
+  }
+}
+
+}  // namespace convlstm

@@ -1,0 +1,73 @@
+// Storages for the tests of operations, filled with what a reference computes on as well.
+#ifndef CONVLSTM_TEST_OPERATIONS_H_
+#define CONVLSTM_TEST_OPERATIONS_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "core/shape.h"
+#include "core/storage.h"
+#include "cpu/layout.h"
+#include "cpu/thread_pool.h"
+
+namespace convlstm {
+
+inline std::vector<float> RandomValues(int64_t count, float scale = 1.0f) {
+  static std::mt19937 generator(1);
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(generator);
+  return values;
+}
+
+inline StoragePtr RowMajorStorage(const std::vector<float>& values) {
+  auto storage = std::make_shared<Storage>(static_cast<int64_t>(values.size()));
+  std::copy(values.begin(), values.end(), storage->Allocate());
+  return storage;
+}
+
+// The same elements, laid out as a ConvLSTM leaves its output.
+inline StoragePtr ChannelsLastStorage(const std::vector<float>& values,
+                                      const ChannelsLast& layout) {
+  auto storage = std::make_shared<Storage>(static_cast<int64_t>(values.size()));
+  float* out = storage->AllocateChannelsLast(layout);
+  for (int64_t k = 0; k < storage->elements(); ++k) {
+    const int64_t pixel = k % layout.pixels, channel = k / layout.pixels % layout.channels;
+    const int64_t frame = k / (layout.pixels * layout.channels);
+    out[(frame * layout.pixels + pixel) * layout.channels + channel] = values[k];
+  }
+  return storage;
+}
+
+inline std::vector<float> Values(const Storage& storage, cpu::ThreadPool& pool) {
+  std::vector<float> values(storage.elements());
+  cpu::CopyRowMajor(storage, values.data(), pool);
+  return values;
+}
+
+// Calls visit(coordinates) for every place of `shape`, in row-major order.
+template <typename Visitor>
+void ForEachPlace(const Shape& shape, const Visitor& visit) {
+  std::vector<int64_t> at(shape.size(), 0);
+  const int64_t count = NumElements(shape);
+  for (int64_t k = 0; k < count; ++k) {
+    visit(at);
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      if (++at[axis] < shape[axis]) break;
+      at[axis] = 0;
+    }
+  }
+}
+
+inline int64_t OffsetOf(const Shape& shape, const std::vector<int64_t>& at) {
+  int64_t offset = 0;
+  for (size_t axis = 0; axis < shape.size(); ++axis) offset = offset * shape[axis] + at[axis];
+  return offset;
+}
+
+}  // namespace convlstm
+
+#endif  // CONVLSTM_TEST_OPERATIONS_H_

@@ -1,0 +1,173 @@
+#include "cpu/rearrange.h"
+
+#include <doctest/doctest.h>
+
+#include "core/error.h"
+#include "operations.h"
+
+namespace convlstm {
+namespace {
+
+template <typename Check>
+bool Refused(const Check& check) {
+  try {
+    check();
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::kShape || error.code() == ErrorCode::kOption;
+  }
+  return false;
+}
+
+std::vector<float> Counted(const Shape& shape) {
+  std::vector<float> values(NumElements(shape));
+  for (size_t k = 0; k < values.size(); ++k) values[k] = static_cast<float>(k);
+  return values;
+}
+
+}  // namespace
+
+TEST_SUITE("operations") {
+  TEST_CASE("frames are transposed, whatever their size") {
+    cpu::ThreadPool pool(3);
+    const Shape shapes[] = {{1, 1, 1},    {1, 3, 5},   {2, 64, 64}, {3, 65, 63},
+                            {1, 7, 1000}, {1, 200, 3}, {0, 4, 4},   {2, 8, 4}};
+    for (const Shape& shape : shapes) {
+      const std::vector<float> in = Counted(shape);
+      std::vector<float> out(in.size());
+      cpu::TransposeFrames(shape[0], shape[1], shape[2], in.data(), out.data(), pool);
+      bool right = true;
+      ForEachPlace(shape, [&](const std::vector<int64_t>& at) {
+        right =
+            right && out[(at[0] * shape[2] + at[2]) * shape[1] + at[1]] == in[OffsetOf(shape, at)];
+      });
+      CHECK(right);
+    }
+  }
+
+  TEST_CASE("permute") {
+    cpu::ThreadPool pool(3);
+    const Permutation permutations[] = {{{}, {}},
+                                        {{5}, {0}},
+                                        {{70, 130}, {1, 0}},
+                                        {{2, 3, 4}, {0, 1, 2}},
+                                        {{5, 4, 3}, {2, 0, 1}},
+                                        {{2, 10, 6, 9, 8}, {1, 0, 2, 3, 4}},
+                                        {{2, 3, 9, 8}, {0, 2, 3, 1}},
+                                        {{3, 65, 2, 66}, {2, 3, 0, 1}},
+                                        {{1, 4, 1, 5}, {3, 2, 1, 0}},
+                                        {{0, 4, 5}, {2, 1, 0}},
+                                        {{2, 1, 3, 2, 1, 2, 3, 2}, {7, 2, 0, 5, 4, 1, 6, 3}}};
+    for (const Permutation& permutation : permutations) {
+      const std::vector<float> x = Counted(permutation.shape);
+      const StoragePtr in = RowMajorStorage(x);
+      CheckPermutation(permutation, in);
+      Storage out(in->elements());
+      cpu::Permute(permutation, *in, out, pool);
+      Shape shape;
+      for (const int64_t axis : permutation.order) shape.push_back(permutation.shape[axis]);
+      std::vector<float> expected;
+      ForEachPlace(shape, [&](const std::vector<int64_t>& at) {
+        std::vector<int64_t> from(at.size());
+        for (size_t axis = 0; axis < at.size(); ++axis) from[permutation.order[axis]] = at[axis];
+        expected.push_back(x[OffsetOf(permutation.shape, from)]);
+      });
+      CHECK(Values(out, pool) == expected);
+    }
+    CHECK(Refused([] { CheckPermutation({{2, 3}, {0, 0}}, nullptr); }));
+    CHECK(Refused([] { CheckPermutation({{2, 3}, {0}}, nullptr); }));
+    CHECK(Refused([] { CheckPermutation({{2, 3}, {0, 2}}, nullptr); }));
+  }
+
+  TEST_CASE("slice, of rows and of channels-last frames") {
+    cpu::ThreadPool pool(3);
+    const Shape frames = {2, 4, 3, 5, 6};
+    const ChannelsLast layout = {8, 3, 30};
+    const std::vector<float> x = Counted(frames);
+    struct Case {
+      Slice slice;
+      bool keeps_frames;
+    };
+    const Case cases[] = {
+        {{frames, {0, 0, 0, 0, 0}, frames, {1, 1, 1, 1, 1}}, true},
+        {{frames, {0, 3, 0, 0, 0}, {2, 1, 3, 5, 6}, {1, 1, 1, 1, 1}}, true},
+        {{frames, {1, 0, 0, 0, 0}, {1, 2, 3, 5, 6}, {1, 2, 1, 1, 1}}, true},
+        {{frames, {0, 0, 1, 0, 0}, {2, 4, 1, 5, 6}, {1, 1, 1, 1, 1}}, false},
+        {{frames, {1, 1, 0, 1, 2}, {1, 2, 2, 2, 2}, {1, 2, 2, 3, 3}}, false},
+        {{frames, {0, 0, 0, 0, 5}, {2, 4, 3, 5, 1}, {1, 1, 1, 1, 9}}, false},
+        {{frames, {2, 0, 0, 0, 0}, {0, 4, 3, 5, 6}, {1, 1, 1, 1, 1}}, false},
+        {{{720}, {7}, {90}, {7}}, false},
+        {{{24, 30}, {1, 0}, {12, 30}, {2, 1}}, false},
+        {{{}, {}, {}, {}}, false},
+    };
+    for (const Case& test : cases) {
+      const Slice& slice = test.slice;
+      const bool scalar = slice.shape.empty();
+      const std::vector<float> values = scalar ? std::vector<float>{4.0f} : x;
+      for (const bool channels_last : {false, true}) {
+        if (scalar && channels_last) continue;
+        const StoragePtr in =
+            channels_last ? ChannelsLastStorage(values, layout) : RowMajorStorage(values);
+        CheckSlice(slice, in);
+        Storage out(NumElements(slice.sizes));
+        cpu::TakeSlice(slice, *in, out, pool);
+        CHECK(out.channels_last() == (channels_last && test.keeps_frames));
+        std::vector<float> expected;
+        ForEachPlace(slice.sizes, [&](const std::vector<int64_t>& at) {
+          std::vector<int64_t> from(at.size());
+          for (size_t axis = 0; axis < at.size(); ++axis) {
+            from[axis] = slice.starts[axis] + at[axis] * slice.steps[axis];
+          }
+          expected.push_back(values[OffsetOf(slice.shape, from)]);
+        });
+        CHECK(Values(out, pool) == expected);
+      }
+    }
+    CHECK(Refused([] { CheckSlice({{4}, {0}, {5}, {1}}, nullptr); }));
+    CHECK(Refused([] { CheckSlice({{4}, {1}, {2}, {3}}, nullptr); }));
+    CHECK(Refused([] { CheckSlice({{4}, {-1}, {2}, {1}}, nullptr); }));
+    CHECK(Refused([] { CheckSlice({{4}, {0}, {2}, {0}}, nullptr); }));
+    CHECK(Refused([] { CheckSlice({{4}, {0}, {2}, {int64_t{1} << 62}}, nullptr); }));
+    CHECK(Refused([] { CheckSlice({{4}, {0}, {2, 1}, {1}}, nullptr); }));
+  }
+
+  TEST_CASE("concat, of rows and of channels-last frames") {
+    cpu::ThreadPool pool(3);
+    for (const int64_t axis : {0, 1, 2, 3}) {
+      Concatenation concatenation = {{{2, 3, 4, 5}, {2, 3, 4, 5}, {2, 3, 4, 5}}, axis};
+      concatenation.shapes[1][axis] = 1;
+      Shape shape = {2, 3, 4, 5};
+      shape[axis] = 2 * shape[axis] + 1;
+      for (const bool channels_last : {false, true}) {
+        std::vector<StoragePtr> parts;
+        std::vector<std::vector<float>> values;
+        for (const Shape& part : concatenation.shapes) {
+          values.push_back(RandomValues(NumElements(part)));
+          parts.push_back(channels_last ? ChannelsLastStorage(values.back(),
+                                                              {part[0], part[1], part[2] * part[3]})
+                                        : RowMajorStorage(values.back()));
+          parts.back()->set_bounded_by_one();
+        }
+        CheckConcatenation(concatenation, parts);
+        Storage out(NumElements(shape));
+        cpu::Concatenate(concatenation, parts, out, pool);
+        CHECK(out.channels_last() == (channels_last && axis == 0));
+        CHECK(out.bounded_by_one());
+        std::vector<float> expected;
+        ForEachPlace(shape, [&](std::vector<int64_t> at) {
+          size_t part = 0;
+          while (at[axis] >= concatenation.shapes[part][axis]) {
+            at[axis] -= concatenation.shapes[part++][axis];
+          }
+          expected.push_back(values[part][OffsetOf(concatenation.shapes[part], at)]);
+        });
+        CHECK(Values(out, pool) == expected);
+      }
+    }
+    CHECK(Refused([] { CheckConcatenation({{}, 0}, {}); }));
+    CHECK(Refused([] { CheckConcatenation({{{2, 3}, {2, 4}}, 0}, {nullptr, nullptr}); }));
+    CHECK(Refused([] { CheckConcatenation({{{2, 3}, {2}}, 0}, {nullptr, nullptr}); }));
+    CHECK(Refused([] { CheckConcatenation({{{2, 3}}, 2}, {nullptr}); }));
+  }
+}
+
+}  // namespace convlstm

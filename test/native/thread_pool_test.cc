@@ -1,0 +1,91 @@
+#include "cpu/thread_pool.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cpu/parallel_for.h"
+
+namespace convlstm::cpu {
+
+TEST_SUITE("core") {
+  TEST_CASE("every part runs once, each on its own thread") {
+    for (const int threads : {1, 2, 5}) {
+      ThreadPool pool(threads);
+      CHECK(pool.threads() == threads);
+      std::vector<int> runs(threads, 0);
+      std::vector<std::thread::id> ids(threads);
+      for (int call = 0; call < 2000; ++call) {
+        pool.Run([&](int part) {
+          ++runs[part];  // not atomic: the pool itself has to order the calls
+          ids[part] = std::this_thread::get_id();
+        });
+      }
+      for (int part = 0; part < threads; ++part) {
+        CHECK(runs[part] == 2000);
+        for (int other = 0; other < part; ++other) CHECK(ids[part] != ids[other]);
+      }
+      CHECK(ids[0] == std::this_thread::get_id());
+    }
+  }
+
+  TEST_CASE("sleeping threads wake") {
+    ThreadPool pool(3);
+    for (int call = 0; call < 20; ++call) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      std::vector<int> runs(3, 0);
+      pool.Run([&](int part) {
+        if (part == 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        ++runs[part];
+      });
+      CHECK(runs == std::vector<int>{1, 1, 1});
+    }
+  }
+
+  TEST_CASE("an exception of any part reaches the caller, and the pool goes on") {
+    ThreadPool pool(3);
+    for (int thrower = 0; thrower < 3; ++thrower) {
+      std::vector<int> runs(3, 0);
+      std::string message;
+      try {
+        pool.Run([&](int part) {
+          ++runs[part];
+          if (part == thrower) throw std::runtime_error("part " + std::to_string(part));
+        });
+      } catch (const std::runtime_error& error) {
+        message = error.what();
+      }
+      CHECK(message == "part " + std::to_string(thrower));
+      CHECK(runs == std::vector<int>{1, 1, 1});
+      pool.Run([](int) {});
+    }
+    CHECK_THROWS_AS(pool.Run([](int) { throw std::runtime_error("all"); }), std::runtime_error);
+    pool.Run([](int) {});
+  }
+
+  TEST_CASE("ranges make up the whole") {
+    for (const int64_t count : {0, 1, 7, 1000}) {
+      for (const int parts : {1, 2, 7}) {
+        int64_t next = 0;
+        for (int part = 0; part < parts; ++part) {
+          const Range range = SplitRange(count, part, parts);
+          CHECK(range.begin == next);
+          next = range.end;
+        }
+        CHECK(next == count);
+      }
+    }
+    ThreadPool pool(3);
+    std::vector<int> visits(100000, 0);
+    ParallelFor(pool, 100000, 1, [&](Range range) {
+      for (int64_t k = range.begin; k < range.end; ++k) ++visits[k];
+    });
+    CHECK(visits == std::vector<int>(100000, 1));
+  }
+}
+
+}  // namespace convlstm::cpu
