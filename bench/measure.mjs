@@ -2,7 +2,6 @@
 // of each is found, and then all run in turn, round after round.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from './side.mjs';
 
 /** @typedef {import('./workloads.mjs').Workload} Workload */
@@ -50,7 +49,6 @@ class Collector {
     const { ms, clean } = await side.sample(count);
     this.all.push(...ms);
     if (clean) this.clean.push(...ms);
-    else await sleep(200); // lets what disturbed it end
     return clean;
   }
 

@@ -28,7 +28,7 @@ const marked = (r) => `${ms(r.ms)}${r.clean ? '' : '*'}`;
  * @param {Result} result
  */
 function kernels({ note }) {
-  const names = note.split('; ').map((choice) => choice.replace(/^.*: /, ''));
+  const names = note.split('; ').map((choice) => choice.replace(/^.* -> /, ''));
   return [...new Set(names)].join(', ');
 }
 

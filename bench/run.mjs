@@ -10,7 +10,7 @@ import { findContestants } from './contestants.mjs';
 import { race } from './measure.mjs';
 import { installPeers, measureLimits } from './programs.mjs';
 import { oursTable, peersTable, summary, verdictLines } from './report.mjs';
-import { Side } from './side.mjs';
+import { quiet, Side } from './side.mjs';
 import { judge } from './targets.mjs';
 import { WORKLOADS, writeData } from './workloads.mjs';
 
@@ -87,6 +87,7 @@ const log = (/** @type {string} */ line) => process.stderr.write(`${line}\n`);
 installPeers();
 const { contestants, absent } = findContestants(options);
 for (const line of absent) log(line);
+await quiet();
 const limits = measureLimits(options.threads);
 log(`Limits with ${options.threads} threads: ${JSON.stringify(limits)}`);
 
@@ -98,7 +99,14 @@ const sides = new Map(
 const races = {};
 const versions = new Set();
 try {
-  for (const side of sides.values()) versions.add(await side.ask('version'));
+  for (const [contestant, side] of sides) {
+    try {
+      versions.add(await side.ask('version'));
+    } catch (error) {
+      log(`${contestant.name} is left out: ${/** @type {Error} */ (error).message}`);
+      sides.delete(contestant);
+    }
+  }
   const size = options.quick ? { batchMs: 120, rounds: 3 } : { batchMs: 250, rounds: 7 };
   for (const workload of options.workloads) {
     writeData(workload, folder);

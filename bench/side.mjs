@@ -7,9 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const TICK = 0.01; // Linux counts processor time in hundredths of a second for every program
 
-// Worker threads go on spinning when their work is done, onnxruntime's for up to 30 ms. The side that
-// ran last gets that time to end before the next one is timed.
-const SETTLE_MS = 50;
+// Before each sample the machine must be quiet: the side that ran last lets its threads spin on for a
+// while (onnxruntime's for up to 30 ms), and other programs may be at work.
+const QUIET_MS = 50;
+const LONGEST_WAIT_MS = 2000;
 
 /** Seconds that all processors have been busy, time stolen by the hypervisor included. */
 export function busySeconds() {
@@ -34,6 +35,17 @@ function ownSeconds() {
   return (user + system) / 1e6;
 }
 
+/** Waits until no other program computes, but not for ever. */
+export async function quiet() {
+  const start = performance.now();
+  for (;;) {
+    const before = busySeconds() - ownSeconds();
+    await sleep(QUIET_MS);
+    if (busySeconds() - ownSeconds() - before < 2 * TICK) return;
+    if (performance.now() - start > LONGEST_WAIT_MS) return;
+  }
+}
+
 /** @param {number[]} values */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -48,7 +60,7 @@ export class Side {
 
   /**
    * @param {string[]} command program and arguments
-   * @param {{ cwd: string, env: Record<string, string>, wrongEnd?: boolean }} options
+   * @param {{ cwd: string, env: Record<string, string> }} options
    */
   constructor([program, ...args], { cwd, env }) {
     this.#child = spawn(program, args, {
@@ -56,6 +68,9 @@ export class Side {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
+    // A side that has ended answers the next question with the end of its output.
+    this.#child.on('error', () => {});
+    this.#child.stdin.on('error', () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -76,7 +91,7 @@ export class Side {
    */
   async sample(count) {
     const pid = /** @type {number} */ (this.#child.pid);
-    await sleep(SETTLE_MS);
+    await quiet();
     const start = performance.now();
     const before = busySeconds() - processSeconds(pid) - ownSeconds();
     const ms = (await this.ask('run', count)).split(' ').map(Number);
