@@ -16,51 +16,73 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { runProgram } from './support/program.js';
 
 const root = path.dirname(import.meta.dirname);
-const programs = path.join(root, '.cache', 'readme');
+const folder = path.join(root, '.cache', 'readme');
 const scratch = mkdtempSync(path.join(tmpdir(), 'convlstm-readme-'));
 
 interface Block {
   /** `README.md:42` */
   place: string;
   language: string;
+  /** What follows the language: `no-run` for a block that needs what is not here. */
+  info: string;
   text: string;
 }
 
 function blocksOf(file: string): Block[] {
   const markdown = readFileSync(path.join(root, file), 'utf8');
-  return [...markdown.matchAll(/^```(\w+)[^\n]*\n(.*?)^```/gms)].map((match) => ({
+  return [...markdown.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```/gms)].map((match) => ({
     place: `${file}:${markdown.slice(0, match.index).split('\n').length}`,
     language: match[1]!,
-    text: match[2]!,
+    info: match[2]!.trim(),
+    text: match[3]!,
   }));
 }
 
 const pages = readdirSync(path.join(root, 'docs')).filter((file) => file.endsWith('.md'));
 const blocks = ['README.md', ...pages.map((page) => `docs/${page}`)].flatMap(blocksOf);
-const runnable = blocks.filter(
+const programs = blocks.filter(
   ({ language, text }) => ['js', 'ts'].includes(language) && text.includes("from 'convlstm'"),
 );
+const runnable = programs.filter(({ info }) => info !== 'no-run');
+const shown = programs.filter(({ info }) => info === 'no-run');
 const shell = blocks.filter(({ language }) => ['sh', 'bash'].includes(language));
+
+function toJavaScript(text: string): string {
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+  const { outputText, diagnostics } = ts.transpileModule(text, {
+    compilerOptions,
+    reportDiagnostics: true,
+  });
+  expect(diagnostics?.map(({ messageText }) => messageText)).toEqual([]);
+  return outputText;
+}
 
 afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
-  rmSync(programs, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 });
 
 describe('programs', () => {
-  mkdirSync(programs, { recursive: true });
+  mkdirSync(folder, { recursive: true });
 
   it('are found', () => {
-    expect(runnable.length).toBeGreaterThan(4);
+    expect(runnable.length).toBeGreaterThan(3);
   });
 
   it.each(runnable)('$place', async ({ place, text }) => {
-    const file = path.join(programs, `${place.replaceAll(/\W/g, '-')}.mjs`);
-    const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
-    writeFileSync(file, ts.transpileModule(text, { compilerOptions }).outputText);
+    const file = path.join(folder, `${place.replaceAll(/\W/g, '-')}.mjs`);
+    writeFileSync(file, toJavaScript(text));
     const result = await runProgram(file, { cwd: scratch });
     expect(result.stderr).toBe('');
     expect(result.exitCode).toBe(0);
+  });
+});
+
+describe.runIf(shown.length > 0)('programs that need files of the reader’s', () => {
+  it.each(shown)('$place imports what there is', async ({ text }) => {
+    const [, names] = /import \{([^}]*)\} from 'convlstm'/.exec(toJavaScript(text))!;
+    const face = Object.keys(await import('../src/index.js'));
+    for (const name of names!.split(',')) expect(face).toContain(name.trim());
   });
 });
 
