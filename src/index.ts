@@ -21,6 +21,8 @@ export type { BitDepth } from './io/pixels.js';
 export * as png from './io/png.js';
 export * as safetensors from './io/safetensors.js';
 export { absoluteError, crossEntropy, squaredError } from './metrics/errors.js';
+export type { LeadTimeScores } from './metrics/lead-time.js';
+export { persistence, scoreByLeadTime } from './metrics/lead-time.js';
 export { ssim } from './metrics/ssim.js';
 export type { ModelDescription, ModelDescriptionInput } from './models/description.js';
 export { parseDescription } from './models/description.js';

@@ -15,9 +15,9 @@ import {
   loadIdx,
   loadModel,
   MovingMnist,
+  persistence,
   png,
-  squaredError,
-  ssim,
+  scoreByLeadTime,
   Tensor,
 } from 'convlstm';
 import { grid } from './pictures.mjs';
@@ -49,19 +49,29 @@ const digits = await loadIdx(path.join(mnist, 'data', 't10k-images-idx3-ubyte'))
 const source = new MovingMnist(digits, { seed: 1, frames: kContext + kSteps, size: kSize });
 const model = await loadModel(new URL('moving-mnist-convlstm.safetensors', import.meta.url));
 
-/** Frame `t` of sequence `n` of an array [sequences, frames, 1, kSize, kSize]. */
-function frameOf({ data, shape }, n, t) {
+/** Frames of sequence `n` of an array [sequences, frames, 1, kSize, kSize]. */
+function framesOf({ data, shape }, n) {
   const area = kSize * kSize;
-  const start = (n * shape[1] + t) * area;
-  return data.subarray(start, start + area);
+  return Array.from({ length: shape[1] }, (_, t) => {
+    const start = (n * shape[1] + t) * area;
+    return data.subarray(start, start + area);
+  });
 }
 
-const zeros = () => new Float64Array(kSteps);
-const score = {
-  model: { mse: zeros(), ssim: zeros() },
-  persistence: { mse: zeros(), ssim: zeros() },
-};
-const shown = { truth: [], forecast: [] };
+const toArray = async (tensor) => ({ data: await tensor.data(), shape: tensor.shape });
+
+const zeros = () => ({ squaredError: Array(kSteps).fill(0), ssim: Array(kSteps).fill(0) });
+const score = { model: zeros(), persistence: zeros() };
+
+/** Adds a batch's part to the mean over all sequences. */
+function addScores(mean, scores, share) {
+  for (const [name, values] of Object.entries(mean)) {
+    for (let lead = 0; lead < kSteps; lead++) values[lead] += share * scores[name][lead];
+  }
+}
+
+/** For the pictures: of each sequence the frames given, the truth after them, the forecast. */
+const shown = [];
 
 const progress = new cliProgress.SingleBar(
   { format: 'forecasting [{bar}] {value}/{total} sequences', stream: process.stderr },
@@ -71,33 +81,22 @@ if (process.stderr.isTTY) progress.start(count, 0);
 let seconds = 0;
 
 for (let done = 0; done < count; ) {
-  const truth = source.batch(Math.min(kBatch, count - done));
-  const sequences = truth.shape[0];
-  const begin = performance.now();
-  const frames = Tensor.from(truth);
+  const sequences = Math.min(kBatch, count - done);
+  const frames = Tensor.from(source.batch(sequences));
   const context = frames.slice([null, 0], [null, kContext]);
+  const future = frames.slice([null, kContext]);
+  const begin = performance.now();
   const output = model.forward(context, kSteps);
-  const forecast = { data: await output.data(), shape: output.shape };
+  const forecast = await toArray(output);
   seconds += (performance.now() - begin) / 1000;
-  for (const tensor of [frames, context, output]) tensor.dispose();
+  const [given, truth] = [await toArray(context), await toArray(future)];
+  for (const tensor of [frames, context, future, output]) tensor.dispose();
 
-  for (let n = 0; n < sequences; n++) {
-    const last = frameOf(truth, n, kContext - 1);
-    for (let lead = 0; lead < kSteps; lead++) {
-      const expected = frameOf(truth, n, kContext + lead);
-      for (const [name, got] of [
-        ['model', frameOf(forecast, n, lead)],
-        ['persistence', last],
-      ]) {
-        score[name].mse[lead] += squaredError(got, expected) / count;
-        score[name].ssim[lead] += ssim(got, expected, [kSize, kSize]) / count;
-      }
-    }
-    if (shown.truth.length < kShown) {
-      const range = (length) => Array.from({ length }, (_, t) => t);
-      shown.truth.push(range(kContext + kSteps).map((t) => frameOf(truth, n, t)));
-      shown.forecast.push(range(kSteps).map((t) => frameOf(forecast, n, t)));
-    }
+  const share = sequences / count;
+  addScores(score.model, scoreByLeadTime(forecast, truth), share);
+  addScores(score.persistence, scoreByLeadTime(persistence(given, kSteps), truth), share);
+  for (let n = 0; n < sequences && shown.length < kShown; n++) {
+    shown.push([given, truth, forecast].map((array) => framesOf(array, n)));
   }
   done += sequences;
   progress.update(done);
@@ -118,8 +117,8 @@ for (let lead = 0; lead <= kSteps; lead++) {
   const pick = (values) => (lead < kSteps ? values[lead] : mean(values));
   row(
     lead < kSteps ? `+${lead + 1}` : 'mean',
-    pick(score.model.mse).toFixed(1),
-    pick(score.persistence.mse).toFixed(1),
+    pick(score.model.squaredError).toFixed(1),
+    pick(score.persistence.squaredError).toFixed(1),
     pick(score.model.ssim).toFixed(3),
     pick(score.persistence.ssim).toFixed(3),
   );
@@ -128,20 +127,16 @@ for (let lead = 0; lead <= kSteps; lead++) {
 await mkdir(options.out, { recursive: true });
 // Above the truth, below what the model was given and then, within white lines, its forecasts.
 const animation = Array.from({ length: kContext + kSteps }, (_, t) => {
-  const above = shown.truth.map((frames) => frames[t]);
   const forecasting = t >= kContext;
-  const below = forecasting ? shown.forecast.map((frames) => frames[t - kContext]) : above;
+  const pick = (frames) => frames[forecasting ? t - kContext : t];
+  const above = shown.map(([given, truth]) => pick(forecasting ? truth : given));
+  const below = shown.map(([given, , forecast]) => pick(forecasting ? forecast : given));
   return grid([above, below], { size: kSize, zoom: 3, line: forecasting ? 1 : 0.4 });
 });
 const gifFile = path.join(options.out, 'moving-mnist.gif');
 await gif.save(gifFile, animation, { delay: 200 });
 
-// Three rows a sequence: the frames given, the truth after them, the forecast.
-const strip = shown.truth.flatMap((frames, n) => [
-  frames.slice(0, kContext),
-  frames.slice(kContext),
-  shown.forecast[n],
-]);
+// Three rows a sequence.
 const pngFile = path.join(options.out, 'moving-mnist.png');
-await png.save(pngFile, grid(strip, { size: kSize, zoom: 2, line: 0.4 }));
+await png.save(pngFile, grid(shown.flat(), { size: kSize, zoom: 2, line: 0.4 }));
 console.log(`\nwrote ${gifFile}\nwrote ${pngFile}`);

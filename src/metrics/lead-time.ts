@@ -1,0 +1,101 @@
+import { ConvLSTMError } from '../errors.js';
+import type { NdArray } from '../io/nd-array.js';
+import { absoluteError, crossEntropy, squaredError } from './errors.js';
+import { ssim } from './ssim.js';
+
+/** Scores by lead time: entry k is of the forecasts k + 1 frames ahead, a mean over the batch. */
+export interface LeadTimeScores {
+  /** Squared error summed over a frame. */
+  squaredError: number[];
+  /** Absolute error summed over a frame. */
+  absoluteError: number[];
+  /** Cross-entropy summed over a frame. */
+  crossEntropy: number[];
+  /** Structural similarity, a mean over channels. */
+  ssim: number[];
+}
+
+type Sizes = readonly [
+  batch: number,
+  time: number,
+  channels: number,
+  height: number,
+  width: number,
+];
+
+function sizesOf(name: string, { data, shape }: Readonly<NdArray>): Sizes {
+  const [batch = 0, time = 0, channels = 0, height = 0, width = 0] = shape;
+  const count = batch * time * channels * height * width;
+  if (shape.length !== 5 || count === 0 || data.length !== count) {
+    const message = `${name}: expected [B, T, C, H, W], got [${shape.join(', ')}] with ${data.length} values`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
+  return [batch, time, channels, height, width];
+}
+
+/**
+ * The forecast that any other has to beat: the last frame, again and again.
+ *
+ * @param frames [B, T, C, H, W]
+ * @returns [B, steps, C, H, W]
+ * @throws ConvLSTMError ERR_SHAPE for frames of another shape, ERR_OPTION for a number of steps that is none
+ * @example
+ * ```ts
+ * const baseline = scoreByLeadTime(persistence(context, 10), truth);
+ * ```
+ */
+export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
+  const [batch, time, ...frame] = sizesOf('frames', frames);
+  if (!Number.isSafeInteger(steps) || steps < 1) {
+    throw new ConvLSTMError('ERR_OPTION', `steps: expected a positive integer, got ${steps}`);
+  }
+  const size = frames.data.length / (batch * time);
+  const data = new Float32Array(batch * steps * size);
+  for (let n = 0; n < batch; n++) {
+    const last = frames.data.subarray(((n + 1) * time - 1) * size, (n + 1) * time * size);
+    for (let k = 0; k < steps; k++) data.set(last, (n * steps + k) * size);
+  }
+  return { data, shape: [batch, steps, ...frame] };
+}
+
+/**
+ * Scores of forecasts with values 0..1 against what came, for each lead time.
+ *
+ * @param forecast [B, T, C, H, W], height and width at least 11
+ * @param truth of the same shape
+ * @throws ConvLSTMError ERR_SHAPE for other shapes
+ * @example
+ * ```ts
+ * const { squaredError, ssim } = scoreByLeadTime(forecast, truth);
+ * console.log(`ten frames ahead: ${squaredError[9]} ${ssim[9]}`);
+ * ```
+ */
+export function scoreByLeadTime(
+  forecast: Readonly<NdArray>,
+  truth: Readonly<NdArray>,
+): LeadTimeScores {
+  const sizes = sizesOf('truth', truth);
+  if (sizesOf('forecast', forecast).some((size, axis) => size !== sizes[axis])) {
+    const message = `forecast: expected [${truth.shape.join(', ')}] as the truth, got [${forecast.shape.join(', ')}]`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
+  const [batch, time, channels, height, width] = sizes;
+  const area = height * width;
+  const zeros = () => new Array<number>(time).fill(0);
+  const scores = {
+    squaredError: zeros(),
+    absoluteError: zeros(),
+    crossEntropy: zeros(),
+    ssim: zeros(),
+  };
+  for (let plane = 0; plane < batch * time * channels; plane++) {
+    const lead = Math.floor(plane / channels) % time;
+    const got = forecast.data.subarray(plane * area, (plane + 1) * area);
+    const expected = truth.data.subarray(plane * area, (plane + 1) * area);
+    scores.squaredError[lead]! += squaredError(got, expected) / batch;
+    scores.absoluteError[lead]! += absoluteError(got, expected) / batch;
+    scores.crossEntropy[lead]! += crossEntropy(got, expected) / batch;
+    scores.ssim[lead]! += ssim(got, expected, [height, width]) / (batch * channels);
+  }
+  return scores;
+}
