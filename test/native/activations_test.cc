@@ -176,7 +176,6 @@ TEST_CASE("the cell update agrees with float64") {
           worst = std::max({worst, std::fabs(c[k] - next_c), std::fabs(h[k] - next_h)});
           CHECK(std::fabs(h[k]) <= 1);
         }
-        MESSAGE(std::string(IsaName(isa)), ": cell at scale ", scale, " ", worst);
         CHECK(worst <= (peephole ? 1e-5 : 6e-7));
         for (size_t k = kCount; k < kCount + 16; ++k) {
           CHECK(c[k] == c0[k]);
