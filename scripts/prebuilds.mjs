@@ -1,6 +1,6 @@
 // npm run prebuilds: builds the addon and puts it, stripped, where node-gyp-build looks for it in an
 // installed package: prebuilds/<platform>-<arch>/convlstm[.glibc].node
-import { rmSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import prebuildify from 'prebuildify';
@@ -9,7 +9,9 @@ const root = path.dirname(import.meta.dirname);
 const shim = path.join(import.meta.dirname, 'cmake-js-shim.mjs');
 const linux = process.platform === 'linux';
 
-rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true });
+const prebuilds = path.join(root, 'prebuilds');
+
+rmSync(prebuilds, { recursive: true, force: true });
 await promisify(prebuildify)({
   cwd: root,
   napi: true,
@@ -19,3 +21,9 @@ await promisify(prebuildify)({
   nodeGyp: `"${process.execPath}" "${shim}"`,
   shell: true,
 });
+
+// prebuildify moves the binary; this checkout keeps one of its own.
+const [binary] = readdirSync(prebuilds, { recursive: true }).filter((file) =>
+  file.endsWith('.node'),
+);
+cpSync(path.join(prebuilds, binary), path.join(root, 'build', 'Release', 'convlstm.node'));
