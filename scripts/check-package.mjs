@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const MAX_BYTES = 10e6;
+const WEIGHTS = 'examples/moving-mnist/moving-mnist-convlstm.safetensors';
 const WANTED = [
   'package.json',
   'README.md',
@@ -29,15 +31,16 @@ const WANTED = [
 const UNWANTED =
   /^(test|bench|examples|docs|src|scripts|build|coverage|node_modules|\.ci|\.github)\//;
 
+// What a user writes, with the demo's model beside it.
 const PROGRAM = `
-import { backendInfo, ConvLSTM, Tensor } from 'convlstm';
-const net = new ConvLSTM({ inputDim: 1, hiddenDim: [4], kernelSize: 3, numLayers: 1, batchFirst: true });
-const x = Tensor.ones([1, 10, 1, 16, 16]);
-const { outputs, states } = net.forward(x);
-const y = await outputs[0].data();
-const stream = net.stream();
-stream.step(Tensor.ones([1, 1, 16, 16]));
-if (y.length !== 10 * 4 * 16 * 16 || !y.every(Number.isFinite) || states.length !== 1) process.exit(1);
+import { backendInfo, gif, loadModel, npy, Tensor } from 'convlstm';
+const model = await loadModel('model.safetensors');
+const frames = Tensor.rand([1, 10, 1, 64, 64]);
+const values = await model.forward(frames, 10).data();
+if (values.length !== 10 * 64 * 64 || !values.every((value) => value >= 0 && value <= 1)) throw values;
+const frame = (t) => ({ data: values.subarray(t * 4096, (t + 1) * 4096), shape: [64, 64] });
+await gif.save('forecast.gif', Array.from({ length: 10 }, (_, t) => frame(t)));
+await npy.save('frames.npy', { data: await frames.data(), shape: [10, 1, 64, 64] });
 console.log(JSON.stringify(backendInfo()));
 `;
 
@@ -128,11 +131,16 @@ function checkInstalled(tarball) {
   run('npm', args, { cwd: app, env });
 
   writeFileSync(path.join(app, 'program.js'), PROGRAM);
+  cpSync(path.join(root, WEIGHTS), path.join(app, 'model.safetensors'));
   const info = JSON.parse(run('node', ['program.js'], { cwd: app, env }));
-  console.log(`a program in an empty folder: ${JSON.stringify(info).slice(0, 300)}`);
-  assert.match(JSON.stringify(info), /prebuilds/, 'the program did not run on the packed binary');
-  console.log(run('npx', ['--offline', 'convlstm', 'info'], { cwd: app, env }));
-  assert.ok(statSync(path.join(app, 'node_modules', 'convlstm', 'README.md')).size > 0);
+  assert.match(info.binary.path, /node_modules.convlstm.prebuilds/);
+  const forecast = ['--weights', 'model.safetensors', '--input', 'frames.npy', '--steps', '3'];
+  const convlstm = (...words) => run('npx', ['--offline', 'convlstm', ...words], { cwd: app, env });
+  console.log(convlstm('info'));
+  convlstm('forecast', ...forecast, '--out', 'forecast.npy');
+  convlstm('inspect', 'model.safetensors');
+  for (const file of ['forecast.gif', 'forecast.npy'])
+    assert.ok(statSync(path.join(app, file)).size > 0);
 }
 
 try {
