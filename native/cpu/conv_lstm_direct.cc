@@ -36,10 +36,11 @@ namespace convlstm::cpu {
 
 constexpr int64_t kGates = 4;
 constexpr int64_t kBlockPixels = 64;
+constexpr int64_t kMinBlockPixels = 12;
 constexpr int64_t kChunk = 128;
 
 struct DirectWeights final : PackedWeights {
-  DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& weights, int64_t vector_lanes,
+  DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& in, int64_t vector_lanes,
                 ThreadPool& pool);
 
   int64_t lanes;
@@ -402,9 +403,14 @@ class DirectKernel final : public ConvLstmKernel {
             ThreadPool& pool) const override {
     const DirectWeights& weights = static_cast<const DirectWeights&>(packed);
     DirectStep s = {shape, weights, step, 0, 0, 0, 0};
-    s.blocks_across = (shape.width + kBlockPixels - 1) / kBlockPixels;
+    // Small images are cut finer, so that no thread waits long for the others.
+    constexpr int64_t kItemsPerThread = 4;
+    const int64_t even_share =
+        shape.batch * shape.pixels() * weights.groups / (kItemsPerThread * pool.threads());
+    const int64_t block_pixels = std::clamp(even_share, kMinBlockPixels, kBlockPixels);
+    s.blocks_across = (shape.width + block_pixels - 1) / block_pixels;
     s.block_columns = (shape.width + s.blocks_across - 1) / s.blocks_across;
-    s.block_rows = std::clamp<int64_t>(kBlockPixels / s.block_columns, 1, shape.height);
+    s.block_rows = std::clamp<int64_t>(block_pixels / s.block_columns, 1, shape.height);
     s.blocks_down = (shape.height + s.block_rows - 1) / s.block_rows;
     s.block_rows = (shape.height + s.blocks_down - 1) / s.blocks_down;
 
@@ -429,7 +435,10 @@ class DirectKernel final : public ConvLstmKernel {
 }  // namespace
 
 const ConvLstmKernel* FindDirectKernel(const ConvLstmRequest& request) {
-  switch (SimdIsa(request.isa)) {
+  Isa isa = SimdIsa(request.isa);
+  // Half of each vector would be idle, and half a vector is never slower.
+  if (isa == Isa::kAvx512 && request.shape.hidden_dim <= 8) isa = Isa::kAvx2;
+  switch (isa) {
     case Isa::kAvx512: {
       static const DirectKernel kernel(Isa::kAvx512);
       return &kernel;

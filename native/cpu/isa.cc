@@ -138,11 +138,11 @@ const CpuFeatures& GetCpuFeatures() {
 std::vector<std::string> CpuFeatureNames() {
   const CpuFeatures& f = GetCpuFeatures();
   std::vector<std::string> names;
-  if (f.avx2) names.push_back("avx2");
-  if (f.avx512) names.push_back("avx512f");
-  if (f.avx512_bf16) names.push_back("avx512bf16");
-  if (f.amx_bf16) names.push_back("amx-bf16");
-  if (f.neon) names.push_back("neon");
+  if (f.avx2) names.emplace_back("avx2");
+  if (f.avx512) names.emplace_back("avx512f");
+  if (f.avx512_bf16) names.emplace_back("avx512bf16");
+  if (f.amx_bf16) names.emplace_back("amx-bf16");
+  if (f.neon) names.emplace_back("neon");
   return names;
 }
 
