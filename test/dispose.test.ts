@@ -71,14 +71,14 @@ describe('a tensor', () => {
   });
 
   it('gives its memory back at once', async () => {
-    const bytes = 4 * 2 ** 20;
+    const bytes = 4 * 2 ** 24; // beside which what earlier tests left to the collector is little
     const before = liveBytes();
-    const x = Tensor.ones([2 ** 20]);
+    const x = Tensor.ones([2 ** 24]);
     await x.data();
-    expect(liveBytes() - before).toBeGreaterThanOrEqual(bytes);
+    expect(liveBytes() - before).toBeGreaterThan(bytes / 2);
     x.dispose();
     await Tensor.ones([1]).data(); // the queue has come past it
-    expect(liveBytes() - before).toBeLessThan(bytes);
+    expect(liveBytes() - before).toBeLessThan(bytes / 2);
     emptyCache();
     expect(backendInfo().memory.cachedBytes).toBe(0);
   });
