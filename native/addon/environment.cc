@@ -1,6 +1,5 @@
 #include "addon/environment.h"
 
-#include <chrono>
 #include <string>
 #include <utility>
 
@@ -54,11 +53,9 @@ void Environment::Enqueue(std::function<void()> task) {
 }
 
 bool Environment::Settled() const {
-  // A wake-up of the event loop costs about as much. While others wait for theirs this one is not
-  // in a hurry, and many calls do not add up.
-  constexpr std::chrono::microseconds kWorthWaiting{20};
-  return downloads_.idle() ? CpuQueue().SpinUntilDone(last_ticket_, kWorthWaiting)
-                           : CpuQueue().Done(last_ticket_);
+  // A wake-up of the event loop costs about as much as the longest wait. While others wait for
+  // theirs this one is not in a hurry, and many calls do not add up.
+  return downloads_.idle() ? CpuQueue().SpinUntilDone(last_ticket_) : CpuQueue().Done(last_ticket_);
 }
 
 void Environment::WaitUntilSettled() const { CpuQueue().Wait(last_ticket_); }

@@ -13,11 +13,11 @@ namespace convlstm {
 // takes it is not worth keeping a processor from others.
 inline constexpr std::chrono::microseconds kSpinTime{50};
 
-// Returns true as soon as `ready()` is, false when `time` has passed.
+// Returns true as soon as `ready()` is, false when kSpinTime has passed.
 template <typename Ready>
-bool SpinUntil(const Ready& ready, std::chrono::microseconds time = kSpinTime) {
+bool SpinUntil(const Ready& ready) {
   constexpr int kPausesPerLook = 16;
-  const auto end = std::chrono::steady_clock::now() + time;
+  const auto end = std::chrono::steady_clock::now() + kSpinTime;
   do {
     for (int i = 0; i < kPausesPerLook; ++i) {
       if (ready()) return true;

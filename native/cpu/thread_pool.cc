@@ -18,14 +18,27 @@
 namespace convlstm::cpu {
 
 struct ThreadPool::Shared {
-  // Counts calls of Run; a new number is the signal to start, and `body` is valid from it on.
-  std::atomic<uint32_t> call{0};
-  std::atomic<int> running{0};
+  // The low half is the next part to be taken, `parts` when there is none; the high half counts
+  // calls of Run. Whoever raises the low half by one has that part, and `body` is valid until all
+  // parts are finished.
+  std::atomic<uint32_t> next;
+  std::atomic<int> unfinished{0};
   std::atomic<bool> stop{false};
+  const uint32_t parts;
   const std::function<void(int)>* body = nullptr;
   std::mutex error_mutex;
   std::exception_ptr error;
   std::vector<std::thread> workers;
+
+  static constexpr uint32_t kCall = 1u << 16;
+
+  explicit Shared(uint32_t parts) : next(parts), parts(parts) {}
+
+  // Opens `first` to parts - 1 to be taken.
+  void Publish(uint32_t first) {
+    next.store((next.load(std::memory_order_relaxed) & ~(kCall - 1)) + kCall + first);
+    next.notify_all();
+  }
 
   void RunPart(int part) {
     try {
@@ -34,33 +47,43 @@ struct ThreadPool::Shared {
       std::lock_guard lock(error_mutex);
       if (!error) error = std::current_exception();
     }
+    if (unfinished.fetch_sub(1) == 1) unfinished.notify_one();
   }
 
-  void Work(int part) {
-    for (uint32_t seen = 0;;) {
-      SpinWait(call, seen);
-      ++seen;
-      if (stop.load(std::memory_order_relaxed)) return;
-      RunPart(part);
-      if (running.fetch_sub(1) == 1) running.notify_one();
+  // Returns the state in which nothing was left to take.
+  uint32_t RunWhatIsLeft() {
+    uint32_t state = next.load(std::memory_order_acquire);
+    while (state % kCall < parts) {
+      if (!next.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
+      RunPart(static_cast<int>(state % kCall));
+      state = next.load(std::memory_order_acquire);
+    }
+    return state;
+  }
+
+  void Work() {
+    while (true) {
+      const uint32_t state = RunWhatIsLeft();
+      if (stop.load(std::memory_order_relaxed)) return;  // set before the state that is waited for
+      SpinWait(next, state);
     }
   }
 };
 
-ThreadPool::ThreadPool(int threads) : threads_(threads), shared_(std::make_unique<Shared>()) {
+ThreadPool::ThreadPool(int threads)
+    : threads_(threads), shared_(std::make_unique<Shared>(static_cast<uint32_t>(threads))) {
   for (int part = 1; part < threads_; ++part) {
     try {
-      shared_->workers.emplace_back([shared = shared_.get(), part] { shared->Work(part); });
+      shared_->workers.emplace_back([shared = shared_.get()] { shared->Work(); });
     } catch (const std::system_error&) {
-      threads_ = part;  // the system gives no more
+      break;  // the system gives no more; the threads there are run all parts
     }
   }
 }
 
 ThreadPool::~ThreadPool() {
   shared_->stop.store(true, std::memory_order_relaxed);
-  shared_->call.fetch_add(1);
-  shared_->call.notify_all();
+  shared_->Publish(shared_->parts);
   for (std::thread& worker : shared_->workers) worker.join();
 }
 
@@ -71,12 +94,12 @@ void ThreadPool::Run(const std::function<void(int)>& body) {
   }
   Shared& shared = *shared_;
   shared.body = &body;
-  shared.running.store(threads_ - 1, std::memory_order_relaxed);
-  shared.call.fetch_add(1);
-  shared.call.notify_all();
+  shared.unfinished.store(threads_, std::memory_order_relaxed);
+  shared.Publish(1);
   shared.RunPart(0);
-  for (int running; (running = shared.running.load(std::memory_order_acquire)) > 0;) {
-    SpinWait(shared.running, running);
+  shared.RunWhatIsLeft();
+  for (int left; (left = shared.unfinished.load(std::memory_order_acquire)) > 0;) {
+    SpinWait(shared.unfinished, left);
   }
   if (shared.error) std::rethrow_exception(std::exchange(shared.error, nullptr));
 }
@@ -84,7 +107,7 @@ void ThreadPool::Run(const std::function<void(int)>& body) {
 namespace {
 
 int ConfiguredThreads() {
-  constexpr int kMaxThreads = 1024;
+  constexpr int kMaxThreads = 9999;
   const char* text = std::getenv("CONVLSTM_THREADS");
   if (!text || !*text) return AvailableProcessors();
   char* end;

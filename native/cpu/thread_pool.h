@@ -19,9 +19,10 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Calls body(part) for every part in [0, threads()) and returns when all have returned. The
-  // caller runs part 0. An exception of a part is rethrown here. One caller at a time; not
-  // reentrant.
+  // Calls body(part) once for every part in [0, threads()) and returns when all have returned. The
+  // caller runs part 0 and then what no thread has come for: one that is asleep, or that the system
+  // gives no processor, holds nothing up. So parts must not wait for each other. An exception of a
+  // part is rethrown here. One caller at a time; not reentrant.
   void Run(const std::function<void(int)>& body);
 
  private:
