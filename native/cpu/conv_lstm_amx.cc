@@ -3,14 +3,15 @@
 // A block of at most 512 pixels goes through the groups of 16 hidden channels one after the other.
 // For a group the gates i, f and then o, g of a pair of pixel tiles are four accumulator tiles: two
 // A and two B tiles are loaded for four products, one load a product with one plane, 0.58 with
-// three. A product takes 16 cycles and a load 8, so the loads hide as long as they hit the first
-// level. Hence, innermost out:
-//   - a chunk of k-steps whose B tiles (16 to 18 KiB) stay in the first level,
+// three. By Intel's manual a product takes 16 cycles and a load 8, so the loads hide as long as
+// they hit the first level. Hence, innermost out:
+//   - a chunk of k-steps whose B tiles (16 to 20 KiB) stay in the first level,
 //   - four pairs of tiles that use the chunk; their sums (16 KiB) stay there too, between chunks,
 //   - all chunks, then the block's other pairs: weights come to the second level once per block.
-// The sums of a group wait in scratch, and their activations (some 50 cycles for 16 channels of a
-// pixel, as long as 3 products) run between the products of the next group, on ports that the tiles
-// do not use. Order of additions depends on the layer only, so neither threads nor blocks matter.
+// The sums of a group wait in scratch, and their activations (100 vector instructions for 16
+// channels of a pixel, 50 cycles at two a cycle, as long as 3 products) run between the products of
+// the next group. The order of additions depends on the layer only, so neither threads nor blocks
+// change a bit.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/conv_lstm_amx.cc"

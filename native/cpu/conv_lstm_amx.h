@@ -5,7 +5,8 @@
 // of the border in place. In such a frame the kw columns that a pixel sees in one row are kw *
 // channels elements in one piece, whatever the number of channels: a tile's row is 32 of them,
 // and the next pixel's row lies `channels` further on. So there is no im2col, and only the end of
-// each piece is padded (with weights of zero) to a multiple of 32.
+// each piece is padded to a multiple of 32: weights of zero meet the neighbours there, so that an
+// infinity or NaN in x reaches pixels up to 31 elements to the left of its window.
 //
 // float32 accuracy comes from splitting a number into bfloat16 planes, each the rounded rest of the
 // ones before: 8 bits a plane. One plane and one product for `medium`, two and three for `high`,
@@ -13,7 +14,6 @@
 #ifndef CONVLSTM_CPU_CONV_LSTM_AMX_H_
 #define CONVLSTM_CPU_CONV_LSTM_AMX_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -27,7 +27,6 @@ inline constexpr int kAmxTileElements = 16 * 32;  // bfloat16 elements of a weig
 inline constexpr int kAmxTilePixels = 16;         // pixels of a tile's rows
 inline constexpr int kAmxStripTiles = 4;          // tiles of a row of a block, at most
 inline constexpr int kAmxBlockTiles = 32;         // tiles of a block, at most
-inline constexpr int kAmxPeepholes = 3 * kAmxChannels;  // wci, wcf, wco of a group
 
 // How x or h is laid out as rows of columns of `channels` bfloat16.
 struct AmxSource {
