@@ -1,5 +1,6 @@
 #include "addon/environment.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -53,9 +54,13 @@ void Environment::Enqueue(std::function<void()> task) {
 }
 
 bool Environment::Settled() const {
-  // A wake-up of the event loop costs about as much as the longest wait. While others wait for
-  // theirs this one is not in a hurry, and many calls do not add up.
-  return downloads_.idle() ? CpuQueue().SpinUntilDone(last_ticket_) : CpuQueue().Done(last_ticket_);
+  // Waking the event loop takes some 50 us, waking the queue's thread as long: a wait in the middle
+  // of a small step is over sooner than the way through the event loop, and keeps that thread from
+  // falling asleep. While others wait for theirs this one is not in a hurry, so that many calls do
+  // not add up.
+  constexpr std::chrono::microseconds kWorthWaiting{100};
+  return downloads_.idle() ? CpuQueue().SpinUntilDone(last_ticket_, kWorthWaiting)
+                           : CpuQueue().Done(last_ticket_);
 }
 
 void Environment::WaitUntilSettled() const { CpuQueue().Wait(last_ticket_); }

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <thread>
 
 #include "hwy/cache_control.h"
 
@@ -13,18 +14,20 @@ namespace convlstm {
 // takes it is not worth keeping a processor from others.
 inline constexpr std::chrono::microseconds kSpinTime{50};
 
-// Returns true as soon as `ready()` is, false when kSpinTime has passed.
+// Returns true as soon as `ready()` is, false when `time` has passed. Yields in between: whoever is
+// waited for may be waiting for this processor.
 template <typename Ready>
-bool SpinUntil(const Ready& ready) {
-  constexpr int kPausesPerLook = 16;
-  const auto end = std::chrono::steady_clock::now() + kSpinTime;
+bool SpinUntil(const Ready& ready, std::chrono::microseconds time) {
+  constexpr int kPausesPerYield = 32;
+  const auto end = std::chrono::steady_clock::now() + time;
   do {
-    for (int i = 0; i < kPausesPerLook; ++i) {
+    for (int i = 0; i < kPausesPerYield; ++i) {
       if (ready()) return true;
       hwy::Pause();
     }
+    std::this_thread::yield();
   } while (std::chrono::steady_clock::now() < end);
-  return false;
+  return ready();
 }
 
 // Returns when `value` is not `old` any more (acquire): spins for a moment, then sleeps. Whoever
@@ -32,7 +35,7 @@ bool SpinUntil(const Ready& ready) {
 template <typename T>
 void SpinWait(const std::atomic<T>& value, T old) {
   const auto changed = [&] { return value.load(std::memory_order_acquire) != old; };
-  if (!SpinUntil(changed)) value.wait(old, std::memory_order_acquire);
+  if (!SpinUntil(changed, kSpinTime)) value.wait(old, std::memory_order_acquire);
 }
 
 }  // namespace convlstm

@@ -64,8 +64,8 @@ bool Queue::Done(Ticket ticket) const {
   return shared_->done.load(std::memory_order_acquire) >= ticket;
 }
 
-bool Queue::SpinUntilDone(Ticket ticket) const {
-  return SpinUntil([&] { return Done(ticket); });
+bool Queue::SpinUntilDone(Ticket ticket, std::chrono::microseconds time) const {
+  return SpinUntil([&] { return Done(ticket); }, time);
 }
 
 void Queue::Wait(Ticket ticket) const {

@@ -3,6 +3,7 @@
 #ifndef CONVLSTM_RUNTIME_QUEUE_H_
 #define CONVLSTM_RUNTIME_QUEUE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,8 +27,8 @@ class Queue {
   // Whether this task and all before it have run; what they wrote is then visible here.
   bool Done(Ticket ticket) const;
 
-  // Spins until Done(ticket), at most for kSpinTime; returns Done(ticket).
-  bool SpinUntilDone(Ticket ticket) const;
+  // Spins until Done(ticket), at most for `time`; returns Done(ticket).
+  bool SpinUntilDone(Ticket ticket, std::chrono::microseconds time) const;
 
   // Blocks until Done(ticket).
   void Wait(Ticket ticket) const;

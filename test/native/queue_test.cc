@@ -34,11 +34,11 @@ TEST_SUITE("core") {
         queue.Enqueue([] { std::this_thread::sleep_for(std::chrono::milliseconds(30)); });
     const Queue::Ticket last = queue.Enqueue([&] { ran = true; });
     CHECK(last > slow);
-    CHECK(!queue.SpinUntilDone(last));
+    CHECK(!queue.SpinUntilDone(last, std::chrono::microseconds(10)));
     queue.Wait(last);
     CHECK(ran);
     CHECK(queue.Done(slow));
-    CHECK(queue.SpinUntilDone(last));
+    CHECK(queue.SpinUntilDone(last, std::chrono::microseconds(0)));
   }
 
   TEST_CASE("a task lets go of what it holds before it counts as done") {
