@@ -7,18 +7,20 @@
 
 #include "core/error.h"
 
-#if defined(__x86_64__)
+#if defined(_M_X64)
+#include <intrin.h>
+#elif defined(__x86_64__)
 #include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
-#endif
 #endif
 
 namespace convlstm::cpu {
 namespace {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(_M_X64)
 
 struct CpuidRegisters {
   uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -26,7 +28,16 @@ struct CpuidRegisters {
 
 CpuidRegisters Cpuid(uint32_t leaf, uint32_t subleaf) {
   CpuidRegisters r;
+#if defined(_MSC_VER)
+  int values[4];
+  __cpuid(values, 0);
+  if (leaf > static_cast<uint32_t>(values[0])) return r;
+  __cpuidex(values, static_cast<int>(leaf), static_cast<int>(subleaf));
+  r = {static_cast<uint32_t>(values[0]), static_cast<uint32_t>(values[1]),
+       static_cast<uint32_t>(values[2]), static_cast<uint32_t>(values[3])};
+#else
   __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
+#endif
   return r;
 }
 
@@ -34,9 +45,13 @@ bool Bit(uint64_t word, int bit) { return (word >> bit) & 1; }
 
 // Which register files the operating system saves.
 uint64_t ReadXcr0() {
+#if defined(_MSC_VER)
+  return _xgetbv(0);
+#else
   uint32_t low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t{high} << 32) | low;
+#endif
 }
 
 // Linux hands out the tile registers on request, for the whole process and its later threads.
@@ -68,8 +83,10 @@ CpuFeatures DetectFeatures() {
   const bool avx512f = Bit(leaf7.ebx, 16), avx512dq = Bit(leaf7.ebx, 17);
   const bool avx512cd = Bit(leaf7.ebx, 28), avx512bw = Bit(leaf7.ebx, 30);
   const bool avx512vl = Bit(leaf7.ebx, 31);
+#if !defined(_MSC_VER)  // Highway has no AVX3 there
   f.avx512 = f.avx2 && (xcr0 & kZmmState) == kZmmState && avx512f && avx512dq && avx512cd &&
              avx512bw && avx512vl;
+#endif
   f.avx512_bf16 = f.avx512 && Bit(leaf7_1.eax, 5);
   const bool amx_bf16 = Bit(leaf7.edx, 22), amx_tile = Bit(leaf7.edx, 24);
   f.amx_bf16 = f.avx512_bf16 && (xcr0 & kTileState) == kTileState && amx_tile && amx_bf16 &&

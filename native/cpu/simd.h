@@ -15,8 +15,7 @@
 
 // The targets wanted are AVX3 (our avx512), AVX2, NEON and EMU128 (portable, compiled everywhere).
 #define HWY_COMPILE_ALL_ATTAINABLE
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_SSE4 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_SCALAR)
+#define HWY_DISABLED_TARGETS (~(HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_EMU128))
 // Highway distrusts EMU128 under GCC before 12.3 because of one wrongly compiled 16-bit multiply
 // (GCC bug 106322); this backend has none.
 #define HWY_BROKEN_EMU128 0
@@ -24,13 +23,17 @@
 #include "hwy/detect_targets.h"
 
 // CONVLSTM_SIMD(isa, Function) is N_AVX2::Function, N_EMU128::Function, ...; use it in the part of
-// the file under #if HWY_ONCE, in the namespace around HWY_NAMESPACE.
-#if HWY_ARCH_X86
+// the file under #if HWY_ONCE, in the namespace around HWY_NAMESPACE. Highway has no AVX3 for MSVC,
+// and so isa.cc finds no avx512 there.
+#if HWY_TARGETS & HWY_AVX3
 #define CONVLSTM_SIMD(isa, function)               \
   (SimdIsa(isa) == Isa::kAvx512 ? N_AVX3::function \
    : SimdIsa(isa) == Isa::kAvx2 ? N_AVX2::function \
                                 : N_EMU128::function)
-#elif HWY_ARCH_ARM
+#elif HWY_TARGETS & HWY_AVX2
+#define CONVLSTM_SIMD(isa, function) \
+  (SimdIsa(isa) == Isa::kAvx2 ? N_AVX2::function : N_EMU128::function)
+#elif HWY_TARGETS & HWY_NEON
 #define CONVLSTM_SIMD(isa, function) \
   (SimdIsa(isa) == Isa::kNeon ? N_NEON::function : N_EMU128::function)
 #else
@@ -41,6 +44,8 @@
 // apart only when the loop is unrolled early.
 #if defined(__clang__)
 #define CONVLSTM_UNROLL _Pragma("unroll")
+#elif defined(_MSC_VER)
+#define CONVLSTM_UNROLL
 #else
 #define CONVLSTM_UNROLL _Pragma("GCC unroll 16")
 #endif
