@@ -7,7 +7,6 @@
 // quarter of the input transform's 900. Nothing but frames and weights leaves L2.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
@@ -25,7 +24,6 @@ namespace convlstm::cpu {
 namespace {
 
 size_t DivideUp(size_t value, size_t by) { return (value + by - 1) / by; }
-size_t RoundUp(size_t value, size_t by) { return DivideUp(value, by) * by; }
 
 }  // namespace
 
@@ -38,8 +36,7 @@ WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVa
       input(shape.input_dim),
       groups(DivideUp(hidden, lanes)),
       row(4 * lanes),
-      x_begin(RoundUp(hidden, v.bfloat16 ? 2 : 1)),
-      depth(x_begin + RoundUp(input, v.bfloat16 ? 2 : 1)),
+      depth(hidden + input),
       tile_rows(DivideUp(shape.height, v.rows)),
       tile_columns(DivideUp(shape.width, v.columns)),
       tiles(shape.batch * tile_rows * tile_columns) {}
@@ -81,13 +78,6 @@ FilterTransform GetFilterTransform(size_t variant, std::index_sequence<kIndex...
   return kTransforms[variant];
 }
 
-uint16_t ToBfloat16(double value) {
-  const float rounded = static_cast<float>(value);
-  uint32_t bits;
-  std::memcpy(&bits, &rounded, sizeof(bits));
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 // Packs the weights of one group, channel by channel.
 class GroupPacker {
  public:
@@ -107,7 +97,7 @@ class GroupPacker {
         Gather(group, source == kFromHidden ? plan_.input + channel : channel);
         StoreDirect(group, source, channel);
         transform_(filter_.data(), plan_.row, products_.data());
-        StoreTransformed(group, (source == kFromHidden ? 0 : plan_.x_begin) + channel);
+        StoreTransformed(group, (source == kFromHidden ? 0 : plan_.hidden) + channel);
       }
     }
   }
@@ -147,12 +137,7 @@ class GroupPacker {
     for (size_t product = 0; product < products; ++product) {
       const double* from = products_.data() + product * plan_.row;
       const size_t panel = (group * products + product) * plan_.depth * plan_.row;
-      if (plan_.variant.bfloat16) {
-        uint16_t* to = packed_.transformed.as<uint16_t>() + panel + (k / 2) * 2 * plan_.row + k % 2;
-        for (size_t j = 0; j < plan_.row; ++j) to[2 * j] = ToBfloat16(from[j]);
-      } else {
-        std::copy_n(from, plan_.row, packed_.transformed.as<float>() + panel + k * plan_.row);
-      }
+      std::copy_n(from, plan_.row, packed_.transformed.as<float>() + panel + k * plan_.row);
     }
   }
 
@@ -212,24 +197,16 @@ class WinogradKernel final : public ConvLstmKernel {
   std::string name() const override {
     const WinogradVariant& v = kWinogradVariants[variant_];
     const auto by = [](size_t a, size_t b) { return std::to_string(a) + "x" + std::to_string(b); };
-    return "winograd-f" + by(v.rows, v.columns) + "-" + by(v.taps, v.taps) +
-           (v.bfloat16 ? " bf16 " : " f32 ") + IsaName(isa_);
+    return "winograd-f" + by(v.rows, v.columns) + "-" + by(v.taps, v.taps) + " f32 " +
+           IsaName(isa_);
   }
 
   std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
                                       ThreadPool& pool) const override {
     const WinogradPlan plan(shape, kWinogradVariants[variant_], lanes_);
     auto packed = std::make_unique<WinogradWeights>(PackedPeepholes(shape, weights, pool));
-    const size_t transformed = plan.groups * plan.variant.products() * plan.depth * plan.row;
-    if (plan.variant.bfloat16) {
-      packed->transformed = Buffer::AllocateArray<uint16_t>(transformed);
-      // Rows that make the depth even.
-      if (plan.depth != plan.hidden + plan.input) {
-        std::memset(packed->transformed.as<uint16_t>(), 0, transformed * sizeof(uint16_t));
-      }
-    } else {
-      packed->transformed = Buffer::AllocateArray<float>(transformed);
-    }
+    packed->transformed =
+        Buffer::AllocateArray<float>(plan.groups * plan.variant.products() * plan.depth * plan.row);
     for (const WinogradSource source : {kFromHidden, kFromInput}) {
       packed->direct[source] = Buffer::AllocateArray<float>(
           plan.groups * plan.variant.taps * plan.variant.taps * plan.channels(source) * plan.row);
@@ -270,8 +247,9 @@ bool Serves(const WinogradVariant& variant, const ConvLstmRequest& request) {
   const ConvLstmShape& shape = request.shape;
   const int64_t taps = variant.taps;
   if (shape.kernel_height != taps || shape.kernel_width != taps) return false;
-  if (variant.bfloat16) return request.precision == Precision::kMedium;
-  return request.precision != Precision::kHighest || variant.products() <= 48;
+  if (request.precision != Precision::kHighest) return true;
+  // Without fused multiply-adds the larger transforms of 5x5 lose too much.
+  return variant.products() <= (SimdIsa(request.isa) == Isa::kPortable ? 36 : 48);
 }
 
 // Multiply-adds per channel of input and vector of gates. Below four positions the time is that of
@@ -284,10 +262,6 @@ double Cost(double products, int64_t positions) {
 
 const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa) {
   isa = SimdIsa(isa);
-  if (kWinogradVariants[variant].bfloat16 &&
-      (isa != Isa::kAvx512 || !GetCpuFeatures().avx512_bf16)) {
-    return nullptr;
-  }
   using Kernels = std::map<std::pair<size_t, Isa>, WinogradKernel>;
   static std::mutex mutex;
   static Kernels& kernels = *std::make_unique<Kernels>().release();
@@ -305,11 +279,10 @@ const ConvLstmKernel* FindWinogradKernel(const ConvLstmRequest& request) {
     if (!Serves(v, request)) continue;
     const int64_t tiles =
         shape.batch * DivideUp(shape.height, v.rows) * DivideUp(shape.width, v.columns);
-    const double cost = Cost(v.products() * (v.bfloat16 ? 0.5 : 1.0), tiles);
-    const ConvLstmKernel* kernel = cost < least ? WinogradKernelOf(variant, request.isa) : nullptr;
-    if (kernel != nullptr) {
+    const double cost = Cost(v.products(), tiles);
+    if (cost < least) {
       least = cost;
-      best = kernel;
+      best = WinogradKernelOf(variant, request.isa);
     }
   }
   return best;

@@ -25,6 +25,15 @@ constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
 constexpr size_t kRow = 4 * kLanes;
 constexpr size_t kCacheLine = 64;
 
+// Into L1 and not into L2, which would lose V and M to a stream that is read once.
+HWY_INLINE void PrefetchOnce(const void* address) {
+#if HWY_COMPILER_MSVC
+  hwy::Prefetch(address);
+#else
+  __builtin_prefetch(address, 0, 0);
+#endif
+}
+
 // Tiles multiplied at once: 4 * kTiles accumulators, one broadcast each and one vector of weights
 // fill 32 registers (24 + 6 + 1) or 16 (12 + 3 + 1).
 constexpr size_t kTiles = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_EMU128 ? 3 : 6;
@@ -32,8 +41,14 @@ constexpr size_t kTiles = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_EMU128 ? 3
 // A product of this depth is summed in registers before it joins the others. A float32 sum over all
 // of 64 channels loses twice as much as the transforms do (1.96 times a direct convolution's error
 // at depth 64, against 1.48 in parts of 32 and 1.26 in parts of 16); and the weights of a part,
-// 8 KiB, stay in L1 for all tiles of a block.
-constexpr size_t kPartDepth = 32;
+// 8 KiB, stay in L1 for all tiles of a block. Without fused multiply-adds the parts are shorter.
+constexpr size_t kPartDepth = HWY_TARGET == HWY_EMU128 ? 16 : 32;
+
+// Tiles of a block, at most. The weights come from L3 once per block: 4 * 32 multiply-adds for
+// every row of 4 vectors are 2 bytes a cycle on a core that does one 512-bit multiply-add a cycle.
+// L1 (32 KiB) holds a part of the weights and its successor (8 KiB each) and the products of the
+// block (8 KiB); V and M of 64 + 64 channels are 590 and 295 KiB of L2.
+constexpr size_t kBlockTiles = 32;
 
 // Larger values take the direct way: their rounding errors would be spread over all outputs of the
 // tile, whose own sums may be small. Normalised data passes, a spike of 100 does not.
@@ -143,24 +158,11 @@ Patch PatchOf(const WinogradPlan& plan, const TilePlace& place, const float* fra
   return {scratch, row_floats};
 }
 
-HWY_INLINE void StoreValue(Tag d, Vector value, float* to) { hn::StoreU(value, d, to); }
-
-// Rounds to the nearest bfloat16, ties to even; NaN and infinity do not come here.
-HWY_INLINE void StoreValue(Tag, Vector value, uint16_t* to) {
-  const hn::RebindToSigned<Tag> di;
-  const hn::RebindToUnsigned<Tag> du;
-  const hn::Rebind<uint16_t, Tag> d16;
-  const auto bits = hn::BitCast(du, value);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff))));
-  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, rounded)), d16, to);
-}
-
 // Transforms a patch into v[product][channel], `v_stride` values from product to product. A patch
 // with a value above kLargestTransformed, or a NaN, becomes zeros and the answer is false. Past the
 // last channel up to kLanes - 1 zeros are written.
-template <WinogradVariant kVariant, typename Value>
-bool TransformPatch(const Patch& patch, size_t channels, Value* v, size_t v_stride) {
+template <WinogradVariant kVariant>
+bool TransformPatch(const Patch& patch, size_t channels, float* v, size_t v_stride) {
   using Rows = WinogradAxis<kVariant.rows, kVariant.taps>;
   using Columns = WinogradAxis<kVariant.columns, kVariant.taps>;
   const Tag d;
@@ -189,17 +191,17 @@ bool TransformPatch(const Patch& patch, size_t channels, Value* v, size_t v_stri
     for (size_t y = 0; y < Rows::kPoints; ++y) {
       Vector products[Columns::kPoints];
       TransformInput<Columns>(d, half[y], products);
-      Value* to = v + y * Columns::kPoints * v_stride + channel;
+      float* to = v + y * Columns::kPoints * v_stride + channel;
 #pragma GCC unroll 8
       for (size_t x = 0; x < Columns::kPoints; ++x, to += v_stride) {
-        StoreValue(d, products[x], to);
+        hn::StoreU(products[x], d, to);
       }
     }
   }
   const auto limit = hn::BitCast(di, hn::Set(d, kLargestTransformed));
   if (HWY_LIKELY(hn::AllFalse(di, hn::Gt(magnitude, limit)))) return true;
   for (size_t product = 0; product < kVariant.products(); ++product) {
-    std::fill_n(v + product * v_stride, channels, Value{0});
+    std::fill_n(v + product * v_stride, channels, 0.0f);
   }
   return false;
 }
@@ -253,6 +255,23 @@ void TransformProducts(const float* m, size_t m_stride, const float* bias, float
   }
 }
 
+// The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
+// Not a template of the variant: the update is the larger part of the code.
+HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* sums, size_t count,
+                               float* c, float* h, size_t pixel, size_t channel, size_t hidden) {
+  const Tag d;
+  for (; count > 0; --count, ++pixel, sums += kRow) {
+    const GateSums<Tag> gates = {hn::Load(d, sums), hn::Load(d, sums + kLanes),
+                                 hn::Load(d, sums + 2 * kLanes), hn::Load(d, sums + 3 * kLanes)};
+    const CellPointers at = peepholes.At(c, h, pixel, channel);
+    if (hidden - channel >= kLanes) {
+      CellUpdate(d, gates, at);
+    } else {
+      CellUpdateTail(d, gates, at, hidden - channel);
+    }
+  }
+}
+
 // One part of a step. The tiles go in blocks: V of a block (all its transformed values) is made
 // once; then per group of channels the products M, and from them at once the new state.
 template <WinogradVariant kVariant>
@@ -262,18 +281,18 @@ class Part {
       : plan_(plan),
         weights_(weights),
         step_(step),
-        depth_begin_(step.h_in == nullptr ? plan.x_begin : 0),
-        v_tile_stride_((plan.x_begin + plan.input + 2 * kLanes - 1) / kLanes * kLanes) {}
+        depth_begin_(step.h_in == nullptr ? plan.hidden : 0),
+        v_tile_stride_(plan.hidden + (plan.input + kLanes - 1) / kLanes * kLanes) {}
 
   void Run(const Range& tiles, const Range& groups) {
     const size_t count = tiles.end - tiles.begin;
-    const size_t blocks = (count + BlockTiles() - 1) / BlockTiles();
+    const size_t blocks = (count + kBlockTiles - 1) / kBlockTiles;
     const size_t largest = (count + blocks - 1) / blocks;
     // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
     // of the cache.
     m_stride_ = largest * kRow + kCacheLine / sizeof(float);
     v_stride_ = largest * v_tile_stride_;
-    v_buffer_ = Buffer::AllocateArray<Value>(kProducts * v_stride_);
+    v_buffer_ = Buffer::AllocateArray<float>(kProducts * v_stride_);
     m_buffer_ = Buffer::AllocateArray<float>(kProducts * m_stride_);
     bounded_buffer_ = Buffer::AllocateArray<bool>(largest * kWinogradSources);
     patch_buffer_ = Buffer::AllocateArray<float>(kProducts * std::max(plan_.hidden, plan_.input));
@@ -292,21 +311,11 @@ class Part {
   }
 
  private:
-  using Value = std::conditional_t<kVariant.bfloat16, uint16_t, float>;
   static constexpr size_t kProducts = kVariant.products();
-
-  // V and M of a block share L2 (1 MiB at least) with the stream of weights, which comes from L3
-  // once per block: 4 * block multiply-adds for every row of 4 vectors. With fewer than 24 tiles
-  // that stream would be felt; where so few do not fit, V streams too and blocks are large.
-  size_t BlockTiles() const {
-    const size_t tile_bytes = kProducts * (v_tile_stride_ * sizeof(Value) + kRow * sizeof(float));
-    const size_t fitting = size_t{640} * 1024 / tile_bytes;
-    return fitting >= 24 ? std::min<size_t>(fitting, 48) : 64;
-  }
 
   void TransformTile(size_t tile, size_t in_block) {
     const TilePlace place = PlaceOf(plan_, tile);
-    Value* v = v_buffer_.as<Value>() + in_block * v_tile_stride_;
+    float* v = v_buffer_.as<float>() + in_block * v_tile_stride_;
     bool* bounded = bounded_buffer_.as<bool>() + in_block * kWinogradSources;
     bounded[kFromHidden] = true;
     if (step_.h_in != nullptr) {
@@ -314,7 +323,7 @@ class Part {
           TransformPatch<kVariant>(PatchFrom(kFromHidden, place), plan_.hidden, v, v_stride_);
     }
     bounded[kFromInput] = TransformPatch<kVariant>(PatchFrom(kFromInput, place), plan_.input,
-                                                   v + plan_.x_begin, v_stride_);
+                                                   v + plan_.hidden, v_stride_);
   }
 
   Patch PatchFrom(WinogradSource source, const TilePlace& place) {
@@ -327,41 +336,30 @@ class Part {
   // M of one group: for each product, parts of the depth outermost, so that their weights stay in
   // L1. The next part's weights, which follow in memory, are fetched meanwhile.
   void MultiplyBlock(size_t group, size_t in_block) {
-    constexpr size_t kPerWord = kVariant.bfloat16 ? 2 : 1;
     const size_t depth = plan_.depth - depth_begin_;
     const size_t parts = std::max<size_t>(1, (depth + kPartDepth / 2) / kPartDepth);
     const size_t tile_steps = (in_block + kTiles - 1) / kTiles;
     for (size_t product = 0; product < kProducts; ++product) {
-      const Value* w =
-          weights_.transformed.as<Value>() + (group * kProducts + product) * plan_.depth * kRow;
-      const Value* v = v_buffer_.as<Value>() + product * v_stride_;
+      const float* w =
+          weights_.transformed.as<float>() + (group * kProducts + product) * plan_.depth * kRow;
+      const float* v = v_buffer_.as<float>() + product * v_stride_;
       float* m = m_buffer_.as<float>() + product * m_stride_;
       for (size_t part = 0; part < parts; ++part) {
-        const size_t begin = depth_begin_ + depth * part / parts / kPerWord * kPerWord;
-        const size_t end = depth_begin_ + depth * (part + 1) / parts / kPerWord * kPerWord;
-        const Value* part_w = w + begin * kRow;
+        const size_t begin = depth_begin_ + depth * part / parts;
+        const size_t end = depth_begin_ + depth * (part + 1) / parts;
         const char* next = reinterpret_cast<const char*>(w + end * kRow);
-        const size_t lines = (end - begin) * kRow * sizeof(Value) / kCacheLine;
+        const size_t lines = (end - begin) * kRow * sizeof(float) / kCacheLine;
         for (size_t s = 0; s < tile_steps; ++s) {
           for (size_t line = lines * s / tile_steps; line < lines * (s + 1) / tile_steps; ++line) {
-            hwy::Prefetch(next + line * kCacheLine);
+            PrefetchOnce(next + line * kCacheLine);
           }
           const size_t tile = in_block * s / tile_steps;
           const size_t count = in_block * (s + 1) / tile_steps - tile;
-          MultiplyValues(count, v + tile * v_tile_stride_ + begin, part_w, end - begin,
-                         m + tile * kRow, part > 0);
+          Multiply(count, v + tile * v_tile_stride_ + begin, v_tile_stride_, w + begin * kRow,
+                   end - begin, m + tile * kRow, part > 0);
         }
       }
     }
-  }
-
-  void MultiplyValues(size_t count, const float* v, const float* w, size_t depth, float* m,
-                      bool accumulate) {
-    Multiply(count, v, v_tile_stride_, w, depth, m, accumulate);
-  }
-  void MultiplyValues(size_t count, const uint16_t* v, const uint16_t* w, size_t depth, float* m,
-                      bool accumulate) {
-    MultiplyBfloat16(count, v, v_tile_stride_, w, depth, m, accumulate);
   }
 
   size_t PixelOf(const TilePlace& place, size_t y, size_t x) const {
@@ -387,7 +385,6 @@ class Part {
   }
 
   void UpdateTile(size_t tile, size_t in_block, size_t group) {
-    const Tag d;
     const TilePlace place = PlaceOf(plan_, tile);
     HWY_ALIGN float sums[kVariant.rows * kVariant.columns * kRow];
     TransformProducts<kVariant>(m_buffer_.as<float>() + in_block * kRow, m_stride_,
@@ -402,22 +399,10 @@ class Part {
                             sums);
       }
     }
-    const size_t channel = group * kLanes;
-    const size_t rest = plan_.hidden - channel;
-    float* h = step_.h_out[place.sequence];
-    float* c = step_.c[place.sequence];
     for (size_t y = 0; y < RowsOf(place); ++y) {
-      const float* sum = sums + y * kVariant.columns * kRow;
-      for (size_t x = 0; x < ColumnsOf(place); ++x, sum += kRow) {
-        const GateSums<Tag> gates = {hn::Load(d, sum), hn::Load(d, sum + kLanes),
-                                     hn::Load(d, sum + 2 * kLanes), hn::Load(d, sum + 3 * kLanes)};
-        const CellPointers at = weights_.peepholes.At(c, h, PixelOf(place, y, x), channel);
-        if (rest >= kLanes) {
-          CellUpdate(d, gates, at);
-        } else {
-          CellUpdateTail(d, gates, at, rest);
-        }
-      }
+      UpdatePixels(weights_.peepholes, sums + y * kVariant.columns * kRow, ColumnsOf(place),
+                   step_.c[place.sequence], step_.h_out[place.sequence], PixelOf(place, y, 0),
+                   group * kLanes, plan_.hidden);
     }
   }
 
@@ -436,10 +421,7 @@ class Part {
 template <size_t kIndex>
 void RunPart(const WinogradPlan& plan, const WinogradWeights& weights, const ConvLstmStep& step,
              const Range& tiles, const Range& groups) {
-  // MultiplyBfloat16 takes the rows of weights that this target's vectors make.
-  if constexpr (HWY_TARGET == HWY_AVX3 || !kWinogradVariants[kIndex].bfloat16) {
-    Part<kWinogradVariants[kIndex]>(plan, weights, step).Run(tiles, groups);
-  }
+  Part<kWinogradVariants[kIndex]>(plan, weights, step).Run(tiles, groups);
 }
 
 template <size_t... kIndex>

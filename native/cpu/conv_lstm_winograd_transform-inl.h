@@ -16,6 +16,14 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Inlined, emulated vectors make functions that take a compiler minutes.
+#undef CONVLSTM_TRANSFORM
+#if HWY_TARGET == HWY_EMU128
+#define CONVLSTM_TRANSFORM HWY_NOINLINE
+#else
+#define CONVLSTM_TRANSFORM HWY_INLINE
+#endif
+
 // sum of coefficients[k] * values[2 * k] for k < kTerms; the last coefficient is 1.
 template <size_t kTerms, class D, size_t kCount>
 HWY_INLINE hn::Vec<D> MonicSum(D d, const std::array<float, kCount>& coefficients,
@@ -32,7 +40,7 @@ HWY_INLINE hn::Vec<D> MonicSum(D d, const std::array<float, kCount>& coefficient
 // products[k] for k < kPoints from as many inputs. At a pair +-p the value is e +- p * o with e of
 // the even powers and o of the odd ones.
 template <class Axis, class D>
-HWY_INLINE void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* products) {
+CONVLSTM_TRANSFORM void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* products) {
   constexpr size_t kPairs = Axis::kPairs;
   constexpr const auto& kCoefficients = kWinogradCoefficients<Axis>;
   constexpr const auto& kAll = kCoefficients.polynomials[kPairs];
@@ -52,7 +60,7 @@ HWY_INLINE void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* produc
 // outputs[j] for j < kOutputs: the sum over the points of point^j * products, infinity's product
 // joining the last.
 template <class Axis, class D>
-HWY_INLINE void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>* outputs) {
+CONVLSTM_TRANSFORM void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>* outputs) {
   constexpr size_t kPairs = Axis::kPairs;
   constexpr const auto& kPowers = kWinogradCoefficients<Axis>.powers;
   hn::Vec<D> sums[kPairs], differences[kPairs];

@@ -1,6 +1,8 @@
 // The Winograd family against float64: every variant on every instruction set of this machine.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,8 +76,7 @@ std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& t
 const ConvLstmKernel* KernelFor(const WinogradVariant& variant, Isa isa) {
   for (size_t index = 0; index < kWinogradVariants.size(); ++index) {
     const WinogradVariant& v = kWinogradVariants[index];
-    if (v.taps == variant.taps && v.rows == variant.rows && v.columns == variant.columns &&
-        v.bfloat16 == variant.bfloat16) {
+    if (v.taps == variant.taps && v.rows == variant.rows && v.columns == variant.columns) {
       return WinogradKernelOf(index, isa);
     }
   }
@@ -89,16 +90,15 @@ ConvLstmShape Shape(int64_t batch, int64_t time, int64_t input, int64_t hidden, 
 
 std::string NameOf(const WinogradVariant& v) {
   return "F(" + std::to_string(v.rows) + "x" + std::to_string(v.columns) + ", " +
-         std::to_string(v.taps) + (v.bfloat16 ? ") bf16" : ")");
+         std::to_string(v.taps) + ")";
 }
 
 struct Limits {
   double error;
   double ratio;  // to the error of a plain float32 convolution; 0 for none
 };
-Limits LimitsOf(const WinogradVariant& v) {
-  if (v.bfloat16) return {2e-2, 0};
-  return v.products() <= 48 ? Limits{1e-5, 2} : Limits{1e-4, 0};
+Limits LimitsOf(const WinogradVariant& v, Isa isa) {
+  return v.products() <= (isa == Isa::kPortable ? 36 : 48) ? Limits{1e-5, 2} : Limits{1e-4, 0};
 }
 
 void Check(const ConvLstmCase& test, bool with_ratio) {
@@ -110,13 +110,13 @@ void Check(const ConvLstmCase& test, bool with_ratio) {
     for (const WinogradVariant& variant : kWinogradVariants) {
       if (static_cast<int64_t>(variant.taps) != test.shape.kernel_height) continue;
       const ConvLstmKernel* kernel = KernelFor(variant, isa);
-      if (kernel == nullptr) continue;
       const double error = LargestError(RunKernel(*kernel, test, 2), exact.output);
-      const Limits limits = LimitsOf(variant);
+      const Limits limits = LimitsOf(variant, isa);
       CAPTURE(test.name);
       CAPTURE(NameOf(variant));
       CAPTURE(std::string(IsaName(isa)));
-      CHECK(error <= limits.error);
+      // Where x and weights are so large that float32 itself misses the limit, the ratio holds.
+      CHECK(error <= std::max(limits.error, plain));
       if (with_ratio && limits.ratio > 0) CHECK(error <= limits.ratio * plain);
       if (with_ratio) {
         MESSAGE(kernel->name(), " ", test.name, ": ", error, ", ", error / plain,
@@ -172,7 +172,7 @@ TEST_CASE("a NaN of x reaches the pixels under the kernel and no other") {
     for (const Isa isa : AvailableIsas()) {
       for (const WinogradVariant& variant : kWinogradVariants) {
         const ConvLstmKernel* kernel = KernelFor(variant, isa);
-        if (kernel == nullptr || static_cast<int64_t>(variant.taps) != taps) continue;
+        if (static_cast<int64_t>(variant.taps) != taps) continue;
         CAPTURE(kernel->name());
         const std::vector<float> h = RunKernel(*kernel, test, 1);
         for (int64_t p = 0; p < pixels; ++p) {
@@ -202,10 +202,10 @@ TEST_CASE("winograd is chosen where it saves products") {
   const ConvLstmShape large = Shape(1, 1, 8, 64, 96, 96, 3);
   CHECK(find(large, Precision::kHighest) == "winograd-f4x4-3x3 f32 portable");
   CHECK(find(Shape(1, 1, 8, 64, 96, 96, 5), Precision::kHighest) ==
-        "winograd-f4x2-5x5 f32 portable");
+        "winograd-f2x2-5x5 f32 portable");
   CHECK(find(Shape(1, 1, 8, 64, 96, 96, 5), Precision::kHigh) == "winograd-f4x4-5x5 f32 portable");
   CHECK(find(Shape(1, 1, 8, 64, 2, 64, 3), Precision::kHighest) ==
-        "winograd-f2x4-3x3 f32 portable");
+        "winograd-f2x2-3x3 f32 portable");
   CHECK(find(Shape(1, 1, 8, 64, 1, 1, 3), Precision::kHighest) == "none");
   CHECK(find(Shape(1, 1, 8, 64, 96, 96, 7), Precision::kHighest) == "none");
   ConvLstmShape oblong = large;
