@@ -60,10 +60,10 @@ constexpr int kBlockVectors = 2;
 
 int64_t BlockChannels() { return kBlockVectors * hn::Lanes(Tag()); }
 
-// A block with fewer vectors has a tile of more pixels, so that the sums still outnumber the
-// latency of a multiply-add times its throughput.
+// A block with fewer vectors has a tile of more pixels, so that there are sums enough to hide the
+// latency of a multiply-add; each pixel's pointer needs a register as well.
 template <int kVectors>
-constexpr int kTilePixels = 6 * kBlockVectors / kVectors;
+constexpr int kTilePixels = std::min(12, 6 * kBlockVectors / kVectors);
 
 // Where an output looks: its frame, and the place of tap (0, 0) there.
 struct Place {
