@@ -26,21 +26,21 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D>
 using VecOf = hn::Vec<D>;
 
-// max(low, v) and min(high, v) that keep a NaN of v.
+// max(low, v) and min(high, v) that keep a NaN of v, as x86 does when v comes second.
 template <class D>
 HWY_INLINE VecOf<D> AtLeast(D, VecOf<D> low, VecOf<D> v) {
-#if HWY_TARGET == HWY_EMU128
-  return hn::IfThenElse(hn::Lt(v, low), low, v);
-#else
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
   return hn::Max(low, v);
+#else
+  return hn::IfThenElse(hn::Lt(v, low), low, v);
 #endif
 }
 template <class D>
 HWY_INLINE VecOf<D> AtMost(D, VecOf<D> high, VecOf<D> v) {
-#if HWY_TARGET == HWY_EMU128
-  return hn::IfThenElse(hn::Lt(high, v), high, v);
-#else
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
   return hn::Min(high, v);
+#else
+  return hn::IfThenElse(hn::Lt(high, v), high, v);
 #endif
 }
 
