@@ -3,7 +3,7 @@
 // A tile is kTilePixels pixels by one vector of hidden channels by four gates, summed in registers;
 // i, f, o, g of the same channels meet there. On AVX-512 that is 6 x 4 = 24 sums, 4 weights and a
 // broadcast in 32 registers (10 loads for 24 FMAs); on AVX2 3 x 4 = 12 sums in 16 registers (7
-// loads for 12 FMAs); NEON has 32 registers and takes the first form.
+// loads for 12 FMAs); on NEON 5 x 4 = 20, for GCC loads all its broadcasts ahead and spills with 6.
 //
 // A block is some rows and columns of one frame, about kBlockPixels pixels. Its rows of x and h
 // with their halo are staged in scratch with zeros where the image ends, unless the halo lies
@@ -109,6 +109,8 @@ using F32 = hn::ScalableTag<float>;
 
 #if HWY_TARGET == HWY_AVX2
 constexpr int kTilePixels = 3;
+#elif HWY_TARGET == HWY_NEON
+constexpr int kTilePixels = 5;
 #elif HWY_TARGET == HWY_EMU128
 constexpr int kTilePixels = 2;
 #else
