@@ -24,7 +24,7 @@ await serve(version, async (shape, variant, data) => {
   net.loadStateDict(stateDict);
   net.eval().to({ precision: /** @type {'highest' | 'high' | 'medium'} */ (variant) });
   const x = Tensor.from(data.get('x'), [batch, time, inputDim, height, width]);
-  const states = hiddenDim.map((hidden, k) =>
+  let states = hiddenDim.map((hidden, k) =>
     data.has(`h${k}`)
       ? {
           h: Tensor.from(data.get(`h${k}`), [batch, hidden, height, width]),
@@ -35,9 +35,14 @@ await serve(version, async (shape, variant, data) => {
   const chosenBefore = new Set(backendInfo().kernels);
   return {
     run: async () => {
-      const { outputs, states: last } = net.forward(x, states);
+      let { outputs, states: last } = net.forward(x, states);
       const values = await outputs[0].data();
-      for (const tensor of [...outputs, ...last.flatMap(({ h, c }) => [h, c])]) tensor.dispose();
+      outputs[0].dispose();
+      if (data.has('h0')) [states, last] = [last, states]; // as in a stream
+      for (const state of last) {
+        state?.h.dispose();
+        state?.c.dispose();
+      }
       return values;
     },
     note: () =>
@@ -46,9 +51,9 @@ await serve(version, async (shape, variant, data) => {
         .join('; '),
     release: () => {
       for (const tensor of [x, ...net.parameters()]) tensor.dispose();
-      for (const { h, c } of states.filter((state) => state !== null)) {
-        h.dispose();
-        c.dispose();
+      for (const state of states) {
+        state?.h.dispose();
+        state?.c.dispose();
       }
     },
   };

@@ -4,9 +4,12 @@
 //   version                                                                       -> ok NAME VERSION
 //   load FOLDER VARIANT BATCH TIME HEIGHT WIDTH KERNEL INPUT_DIM HIDDEN_DIM,HIDDEN_DIM
 //                           reads the workload's numbers from FOLDER (writeData)   -> ok NOTE
-//   output FILE             runs once and writes the last layer's h of all steps, float32,
-//                           [batch, time, hidden, height, width]                   -> ok
+//   output FILE             writes what the first run after `load` gave: the last layer's h of all
+//                           steps, float32, [batch, time, hidden, height, width]   -> ok
 //   run COUNT               runs COUNT times                                       -> ok MS MS ...
+//
+// A workload that is one step starts from the given h and c. Later runs may go on from the state of the
+// run before, as a stream does, in whatever layout a side keeps it.
 //
 // An answer of `error MESSAGE` leaves the side ready for the next `load`.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -64,6 +67,8 @@ function inBatchOrder(steps, batch) {
 export async function serve(version, load) {
   /** @type {(Awaited<ReturnType<typeof load>> & { batch: number }) | null} */
   let model = null;
+  /** @type {Float32Array | Float32Array[]} */
+  let first = [];
   const commands = {
     version: () => version,
     /** @param {string} folder @param {string} variant @param {string[]} sizes */
@@ -72,14 +77,14 @@ export async function serve(version, load) {
       model = null;
       const shape = parseShape(sizes);
       model = { ...(await load(shape, variant, readData(folder, shape))), batch: shape.batch };
-      await model.run();
+      first = await model.run();
       return model.note();
     },
     /** @param {string} file */
     async output(file) {
-      const output = await model.run();
-      const frames = Array.isArray(output) ? inBatchOrder(output, model.batch) : [output];
+      const frames = Array.isArray(first) ? inBatchOrder(first, model.batch) : [first];
       writeFileSync(file, Buffer.concat(frames.map(bytesOf)));
+      first = [];
       return '';
     },
     /** @param {string} count */
