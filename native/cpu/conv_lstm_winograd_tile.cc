@@ -7,8 +7,10 @@
 #include "hwy/foreach_target.h"
 //
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "cpu/activations-inl.h"
 #include "cpu/conv_lstm_winograd_transform-inl.h"
@@ -53,6 +55,24 @@ constexpr size_t kBlockTiles = 32;
 // Larger values take the direct way: their rounding errors would be spread over all outputs of the
 // tile, whose own sums may be small. Normalised data passes, a spike of 100 does not.
 constexpr float kLargestTransformed = 6.0f;
+
+// A patch with larger values in more than one of so many goes the direct way as a whole. A spike
+// costs about 48 cycles a group one by one (some 4 pixels of 4 vectors, which are loaded and
+// stored), 16 in a direct convolution, whose other values then cost 16 too.
+constexpr size_t kValuesPerSpike = 4;
+
+// A value of a patch that is too large to be transformed.
+struct Spike {
+  uint32_t row, column;  // in the patch
+  uint32_t channel;
+  float value;
+};
+
+// What V lacks of a tile's patch: nothing, some spikes, or all of it.
+struct LeftOver {
+  bool whole = false;
+  size_t first_spike = 0, end_spike = 0;
+};
 
 // m[tile][0..kRow) = or += sum over depth of v[tile][k] * w[k][0..kRow).
 template <size_t kCount>
@@ -158,9 +178,9 @@ Patch PatchOf(const WinogradPlan& plan, const TilePlace& place, const float* fra
   return {scratch, row_floats};
 }
 
-// Transforms a patch into v[product][channel], `v_stride` values from product to product. A patch
-// with a value above kLargestTransformed, or a NaN, becomes zeros and the answer is false. Past the
-// last channel up to kLanes - 1 zeros are written.
+// Transforms a patch into v[product][channel], `v_stride` values from product to product. The
+// answer is false where it has a value above kLargestTransformed, or a NaN. Past the last channel
+// up to kLanes - 1 zeros are written.
 template <WinogradVariant kVariant>
 bool TransformPatch(const Patch& patch, size_t channels, float* v, size_t v_stride) {
   using Rows = WinogradAxis<kVariant.rows, kVariant.taps>;
@@ -199,11 +219,35 @@ bool TransformPatch(const Patch& patch, size_t channels, float* v, size_t v_stri
     }
   }
   const auto limit = hn::BitCast(di, hn::Set(d, kLargestTransformed));
-  if (HWY_LIKELY(hn::AllFalse(di, hn::Gt(magnitude, limit)))) return true;
-  for (size_t product = 0; product < kVariant.products(); ++product) {
-    std::fill_n(v + product * v_stride, channels, 0.0f);
+  return hn::AllFalse(di, hn::Gt(magnitude, limit));
+}
+
+// Copies a patch to `scratch`, where it may lie already, with zeros for its spikes, which are
+// appended to `spikes`. False, and nothing appended, when they are too many.
+template <WinogradVariant kVariant>
+bool SeparateSpikes(const Patch& patch, size_t channels, float* scratch,
+                    std::vector<Spike>& spikes) {
+  const size_t before = spikes.size();
+  const size_t row_floats = kVariant.patch_columns() * channels;
+  const size_t most = before + kVariant.patch_rows() * row_floats / kValuesPerSpike;
+  for (uint32_t y = 0; y < kVariant.patch_rows(); ++y) {
+    const float* from = patch.data + y * patch.row_stride;
+    float* to = scratch + y * row_floats;
+    for (uint32_t x = 0; x < kVariant.patch_columns(); ++x) {
+      for (uint32_t channel = 0; channel < channels; ++channel) {
+        const float value = *from++;
+        const bool transformed = std::abs(value) <= kLargestTransformed;
+        *to++ = transformed ? value : 0.0f;
+        if (transformed) continue;
+        if (spikes.size() == most) {
+          spikes.resize(before);
+          return false;
+        }
+        spikes.push_back({y, x, channel, value});
+      }
+    }
   }
-  return false;
+  return true;
 }
 
 // Adds the direct convolution of a patch to the sums of a tile's pixels. The taps of one row and
@@ -217,6 +261,26 @@ void AddDirect(const Patch& patch, size_t channels, const float* w, float* sums)
       for (size_t x = 0; x < kVariant.columns; x += kTiles) {
         Multiply(std::min(kTiles, kVariant.columns - x), row + x * channels, channels,
                  w + tap * depth * kRow, depth, sums + (y * kVariant.columns + x) * kRow, true);
+      }
+    }
+  }
+}
+
+// Adds the products of one value of a patch to the sums of the pixels that see it. `w` is
+// [tap row][tap column * channels + channel][row].
+template <WinogradVariant kVariant>
+void AddSpike(const Spike& spike, size_t channels, const float* w, float* sums) {
+  const Tag d;
+  const auto value = hn::Set(d, spike.value);
+  for (size_t y = 0; y < kVariant.rows; ++y) {
+    if (spike.row < y || spike.row - y >= kVariant.taps) continue;
+    for (size_t x = 0; x < kVariant.columns; ++x) {
+      if (spike.column < x || spike.column - x >= kVariant.taps) continue;
+      const size_t tap = (spike.row - y) * kVariant.taps + spike.column - x;
+      const float* weights = w + (tap * channels + spike.channel) * kRow;
+      float* sum = sums + (y * kVariant.columns + x) * kRow;
+      for (size_t k = 0; k < kRow; k += kLanes) {
+        hn::Store(hn::MulAdd(value, hn::Load(d, weights + k), hn::Load(d, sum + k)), d, sum + k);
       }
     }
   }
@@ -294,11 +358,12 @@ class Part {
     v_stride_ = largest * v_tile_stride_;
     v_buffer_ = Buffer::AllocateArray<float>(kProducts * v_stride_);
     m_buffer_ = Buffer::AllocateArray<float>(kProducts * m_stride_);
-    bounded_buffer_ = Buffer::AllocateArray<bool>(largest * kWinogradSources);
+    left_over_.resize(largest * kWinogradSources);
     patch_buffer_ = Buffer::AllocateArray<float>(kProducts * std::max(plan_.hidden, plan_.input));
     for (size_t block = 0; block < blocks; ++block) {
       const Range range = SplitRange(count, static_cast<int>(block), static_cast<int>(blocks));
       const size_t first = tiles.begin + range.begin, in_block = range.end - range.begin;
+      spikes_.clear();
       for (size_t tile = 0; tile < in_block; ++tile) TransformTile(first + tile, tile);
       for (int64_t group = groups.begin; group < groups.end; ++group) {
         MultiplyBlock(group, in_block);
@@ -316,14 +381,25 @@ class Part {
   void TransformTile(size_t tile, size_t in_block) {
     const TilePlace place = PlaceOf(plan_, tile);
     float* v = v_buffer_.as<float>() + in_block * v_tile_stride_;
-    bool* bounded = bounded_buffer_.as<bool>() + in_block * kWinogradSources;
-    bounded[kFromHidden] = true;
-    if (step_.h_in != nullptr) {
-      bounded[kFromHidden] =
-          TransformPatch<kVariant>(PatchFrom(kFromHidden, place), plan_.hidden, v, v_stride_);
+    LeftOver* left_over = left_over_.data() + in_block * kWinogradSources;
+    left_over[kFromHidden] =
+        step_.h_in == nullptr ? LeftOver{} : TransformSource(kFromHidden, place, v);
+    left_over[kFromInput] = TransformSource(kFromInput, place, v + plan_.hidden);
+  }
+
+  LeftOver TransformSource(WinogradSource source, const TilePlace& place, float* v) {
+    const size_t channels = plan_.channels(source);
+    const Patch patch = PatchFrom(source, place);
+    if (HWY_LIKELY(TransformPatch<kVariant>(patch, channels, v, v_stride_))) return {};
+    const size_t first = spikes_.size();
+    float* scratch = patch_buffer_.as<float>();
+    if (!SeparateSpikes<kVariant>(patch, channels, scratch, spikes_)) {
+      for (size_t k = 0; k < kProducts; ++k) std::fill_n(v + k * v_stride_, channels, 0.0f);
+      return {true, first, first};
     }
-    bounded[kFromInput] = TransformPatch<kVariant>(PatchFrom(kFromInput, place), plan_.input,
-                                                   v + plan_.hidden, v_stride_);
+    TransformPatch<kVariant>({scratch, kVariant.patch_columns() * channels}, channels, v,
+                             v_stride_);
+    return {false, first, spikes_.size()};
   }
 
   Patch PatchFrom(WinogradSource source, const TilePlace& place) {
@@ -389,21 +465,32 @@ class Part {
     HWY_ALIGN float sums[kVariant.rows * kVariant.columns * kRow];
     TransformProducts<kVariant>(m_buffer_.as<float>() + in_block * kRow, m_stride_,
                                 weights_.bias.as<float>() + group * kRow, sums);
-    const bool* bounded = bounded_buffer_.as<bool>() + in_block * kWinogradSources;
     for (const WinogradSource source : {kFromHidden, kFromInput}) {
-      if (HWY_UNLIKELY(!bounded[source])) {
-        const size_t channels = plan_.channels(source);
-        AddDirect<kVariant>(PatchFrom(source, place), channels,
-                            weights_.direct[source].as<float>() +
-                                group * kVariant.taps * kVariant.taps * channels * kRow,
-                            sums);
+      const LeftOver& left_over = left_over_[in_block * kWinogradSources + source];
+      const size_t channels = plan_.channels(source);
+      const float* w = weights_.direct[source].as<float>() +
+                       group * kVariant.taps * kVariant.taps * channels * kRow;
+      if (HWY_UNLIKELY(left_over.whole)) {
+        AddDirect<kVariant>(PatchFrom(source, place), channels, w, sums);
       }
+      AddSpikes(left_over, channels, w, sums);
     }
     for (size_t y = 0; y < RowsOf(place); ++y) {
       UpdatePixels(weights_.peepholes, sums + y * kVariant.columns * kRow, ColumnsOf(place),
                    step_.c[place.sequence], step_.h_out[place.sequence], PixelOf(place, y, 0),
                    group * kLanes, plan_.hidden);
     }
+  }
+
+  // Summed from zero first: spikes that cancel each other then cost the sums no digits.
+  void AddSpikes(const LeftOver& left_over, size_t channels, const float* w, float* sums) const {
+    if (HWY_LIKELY(left_over.first_spike == left_over.end_spike)) return;
+    constexpr size_t kSums = kVariant.rows * kVariant.columns * kRow;
+    HWY_ALIGN float of_spikes[kSums] = {};
+    for (size_t spike = left_over.first_spike; spike < left_over.end_spike; ++spike) {
+      AddSpike<kVariant>(spikes_[spike], channels, w, of_spikes);
+    }
+    for (size_t k = 0; k < kSums; ++k) sums[k] += of_spikes[k];
   }
 
   const WinogradPlan& plan_;
@@ -414,8 +501,9 @@ class Part {
   size_t v_stride_ = 0;         // from product to product
   size_t m_stride_ = 0;         // likewise of M, [product][tile][row]
   Buffer v_buffer_, m_buffer_;
-  Buffer bounded_buffer_;  // [tile][source]: in V; else left to AddDirect
   Buffer patch_buffer_;
+  std::vector<LeftOver> left_over_;  // [tile][source] of the block
+  std::vector<Spike> spikes_;        // of the block
 };
 
 template <size_t kIndex>

@@ -45,7 +45,7 @@ struct WinogradWeights final : PackedWeights {
 
   // Transformed: [group][product][depth][row]; along the depth the channels of h, then those of x.
   Buffer transformed;
-  // As they came, for tiles whose values the transform would drown:
+  // As they came, for the values that the transform would spread over a tile:
   // [group][tap row][tap column * channels + channel][row], per source.
   Buffer direct[kWinogradSources];
   Buffer bias;  // [group][row]
