@@ -8,7 +8,7 @@ const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
 const arch = process.argv
   .find((argument) => argument.startsWith('--arch='))
   ?.slice('--arch='.length);
-const args = [cmakeJs, 'compile', '--target', 'convlstm'];
+const args = [cmakeJs, 'compile', '--target', 'convlstm', '--CDCONVLSTM_RELEASE=ON'];
 args.push('--parallel', String(availableParallelism()));
 if (arch) args.push('--arch', arch);
 process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
