@@ -61,9 +61,13 @@ function runCtest() {
     maxBuffer: 2 ** 26,
   });
   process.stdout.write(stdout);
-  // doctest's closing line; ctest itself counts programs.
-  const summary = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(stdout);
-  const numbers = { passed: Number(summary?.[1] ?? 0), failed: Number(summary?.[2] ?? 0) };
+  // doctest's closing lines; ctest itself counts programs.
+  const numbers = { passed: 0, failed: 0 };
+  const summary = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/g;
+  for (const [, passes, failures] of stdout.matchAll(summary)) {
+    numbers.passed += Number(passes);
+    numbers.failed += Number(failures);
+  }
   count(numbers, status);
 }
 
