@@ -16,7 +16,7 @@ Napi::Error WithCode(Napi::Env env, ErrorCode code, const std::string& message) 
 
 }  // namespace
 
-Napi::Error ToJavaScript(Napi::Env env, std::exception_ptr error) {
+Napi::Error ToJavaScript(Napi::Env env, const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const Error& e) {

@@ -10,7 +10,7 @@ namespace convlstm::addon {
 
 // An Error with `code`: that of a convlstm::Error, ERR_OUT_OF_MEMORY for std::bad_alloc, else
 // ERR_INTERNAL.
-Napi::Error ToJavaScript(Napi::Env env, std::exception_ptr error);
+Napi::Error ToJavaScript(Napi::Env env, const std::exception_ptr& error);
 
 // `Function` as a callback of JavaScript: its exceptions arrive there as such errors.
 template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
