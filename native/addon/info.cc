@@ -20,7 +20,7 @@ Napi::Array Strings(Napi::Env env, const std::vector<std::string>& values) {
 
 Napi::Object Cpu(Napi::Env env) {
   std::vector<std::string> isas;
-  for (const cpu::Isa isa : cpu::AvailableIsas()) isas.push_back(cpu::IsaName(isa));
+  for (const cpu::Isa isa : cpu::AvailableIsas()) isas.emplace_back(cpu::IsaName(isa));
   Napi::Object object = Napi::Object::New(env);
   object.Set("features", Strings(env, cpu::CpuFeatureNames()));
   object.Set("isa", cpu::IsaName(cpu::CurrentIsa()));
