@@ -28,7 +28,7 @@ async function run(layer: Layer, device: Device, precision: Precision): Promise<
   if (layer.unbounded) for (let at = 7; at < xValues.length; at += 50) xValues[at]! *= 100;
   const x = Tensor.from(xValues, inputShape(layer), { device });
   const states = layer.hiddenDim.map((_, index) => ({
-    h: random(stateShape(layer, index), layer.seed + 202 + index, layer.unbounded ? 3 : 1),
+    h: random(stateShape(layer, index), layer.seed + 202 + index, layer.unbounded ? 5 : 1),
     c: random(stateShape(layer, index), layer.seed + 303 + index, 2),
   }));
   const result = net.forward(x, layer.states ? states : undefined);
