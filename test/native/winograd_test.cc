@@ -15,11 +15,17 @@ namespace convlstm::cpu {
 namespace {
 
 constexpr float kUntouched = 123.0f;
+// After the last frame: may be read (core/buffer.h), never written.
+constexpr int64_t kMargin = kBufferAlignment / sizeof(float);
 
-// [frame][channel][pixel] to [frame][pixel][channel].
+void CheckMargin(const std::vector<float>& values) {
+  CHECK(std::count(values.end() - kMargin, values.end(), kUntouched) == kMargin);
+}
+
+// [frame][channel][pixel] to [frame][pixel][channel], and a margin.
 std::vector<float> ChannelsLastOf(const std::vector<float>& rows, int64_t channels,
                                   int64_t pixels) {
-  std::vector<float> out(rows.size());
+  std::vector<float> out(rows.size() + kMargin, kUntouched);
   const int64_t frames = static_cast<int64_t>(rows.size()) / (channels * pixels);
   for (int64_t f = 0; f < frames; ++f) {
     for (int64_t c = 0; c < channels; ++c) {
@@ -43,11 +49,12 @@ std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& t
                                   pool);
   const std::vector<float> x = ChannelsLastOf(test.x, s.input_dim, s.pixels());
   const std::vector<float> h0 = ChannelsLastOf(test.h0, hidden, s.pixels());
-  std::vector<float> c = ChannelsLastOf(test.c0, hidden, s.pixels());
-  c.resize(s.batch * frame);
+  const std::vector<float> no_state_yet(s.batch * frame);
+  std::vector<float> c =
+      ChannelsLastOf(test.c0.empty() ? no_state_yet : test.c0, hidden, s.pixels());
   // Frames as small allocations of their own, so that the sanitizer sees what a kernel oversteps.
   std::vector<std::vector<float>> h(s.batch * (s.time + 1));
-  for (auto& values : h) values.assign(frame, kUntouched);
+  for (auto& values : h) values.assign(frame + kMargin, kUntouched);
   std::vector<float> output(s.batch * s.time * frame);
   for (int64_t t = 0; t < s.time; ++t) {
     std::vector<const float*> x_frames, h_in;
@@ -58,7 +65,7 @@ std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& t
       h_out.push_back(h[(t + 1) * s.batch + b].data());
       c_frames.push_back(c.data() + b * frame);
     }
-    const bool no_state = t == 0 && h0.empty();
+    const bool no_state = t == 0 && test.h0.empty();
     kernel.Step(s, *packed,
                 {x_frames.data(), no_state ? nullptr : h_in.data(), h_out.data(), c_frames.data()},
                 pool);
@@ -70,6 +77,8 @@ std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& t
       }
     }
   }
+  CheckMargin(c);
+  for (const auto& values : h) CheckMargin(values);
   return output;
 }
 
