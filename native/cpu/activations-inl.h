@@ -16,6 +16,7 @@
 #endif
 
 #include "cpu/conv_lstm_cell.h"
+#include "cpu/partial-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -199,21 +200,19 @@ HWY_INLINE VecOf<D> CellUpdate(D d, const GateSums<D>& sums, const CellPointers&
   return next.h;
 }
 
-// The same for the first `channels` lanes only: nothing else is written, and what is read beside
-// them, where the target has no masked load, Buffer allows.
+// The same for the first `channels` lanes only, fewer than all: nothing else is read or written.
 template <class D>
 HWY_INLINE VecOf<D> CellUpdateTail(D d, const GateSums<D>& sums, const CellPointers& at,
                                    size_t channels) {
-  const auto mask = hn::FirstN(d, channels);
-  const auto c = hn::MaskedLoad(mask, d, at.c);
+  const auto c = LoadFirst(d, at.c, channels);
   const auto zero = hn::Zero(d);
   const CellState<D> next =
       at.wci == nullptr
           ? NextCellState<false>(d, sums, c, zero, zero, zero)
-          : NextCellState<true>(d, sums, c, hn::MaskedLoad(mask, d, at.wci),
-                                hn::MaskedLoad(mask, d, at.wcf), hn::MaskedLoad(mask, d, at.wco));
-  hn::BlendedStore(next.c, mask, d, at.c);
-  hn::BlendedStore(next.h, mask, d, at.h);
+          : NextCellState<true>(d, sums, c, LoadFirst(d, at.wci, channels),
+                                LoadFirst(d, at.wcf, channels), LoadFirst(d, at.wco, channels));
+  StoreFirst(next.c, d, at.c, channels);
+  StoreFirst(next.h, d, at.h, channels);
   return next.h;
 }
 

@@ -21,6 +21,7 @@
 #include "cpu/simd.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "cpu/partial-inl.h"
 // clang-format on
 
 #ifndef CONVLSTM_CPU_CONV2D_CC_
@@ -148,7 +149,7 @@ void ComputeTile(const Conv2dTask& task, const float* packed, const float* bias,
       if (left >= lanes) {
         hn::StoreU(sums[p][v], d, out + v * lanes);
       } else {
-        hn::BlendedStore(sums[p][v], hn::FirstN(d, std::max<int64_t>(0, left)), d, out + v * lanes);
+        StoreFirst(sums[p][v], d, out + v * lanes, std::max<int64_t>(0, left));
       }
     }
   }

@@ -15,6 +15,7 @@
 #include "hwy/highway.h"
 #include "cpu/activations-inl.h"
 #include "cpu/exp_log-inl.h"
+#include "cpu/partial-inl.h"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -33,7 +34,7 @@ HWY_INLINE void Map(int64_t count, float* out, const Function& function) {
   const int64_t lanes = hn::Lanes(d);
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) hn::StoreU(function(i), d, out + i);
-  if (i < count) hn::BlendedStore(function(i), hn::FirstN(d, count - i), d, out + i);
+  if (i < count) StoreFirst(function(i), d, out + i, count - i);
 }
 
 void UnaryRange(UnaryOp op, const float* x, float alpha, float* out, int64_t count) {
