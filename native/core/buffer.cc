@@ -1,5 +1,9 @@
 #include "core/buffer.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <bit>
 #include <deque>
@@ -207,6 +211,11 @@ Buffer Buffer::Allocate(size_t bytes) {
 
 BufferStatistics GetBufferStatistics() { return Cache().Statistics(); }
 
-void EmptyBufferCache() { Cache().Empty(); }
+void EmptyBufferCache() {
+  Cache().Empty();
+#ifdef __GLIBC__
+  malloc_trim(0);  // what lies between live blocks
+#endif
+}
 
 }  // namespace convlstm

@@ -1,6 +1,6 @@
 // leak.mjs forward|dispose|stream COUNT: does one thing COUNT times after warming up, and prints how
 // much the resident size grew meanwhile. Run with --expose-gc.
-import { ConvLSTM, Tensor } from 'convlstm';
+import { ConvLSTM, emptyCache, Tensor } from 'convlstm';
 
 const [what, count] = [process.argv[2], Number(process.argv[3])];
 const net = new ConvLSTM({
@@ -33,12 +33,13 @@ async function repeat(times) {
   for (let done = 0; done < times; done++) await actions[what]();
 }
 
-/** Resident bytes once the collector and its finalizers have run. */
+/** Resident bytes once the collector and its finalizers have run, without what is kept for reuse. */
 async function settledBytes() {
   for (let round = 0; round < 5; round++) {
     globalThis.gc();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  emptyCache();
   return process.memoryUsage.rss();
 }
 
