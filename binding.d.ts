@@ -83,7 +83,21 @@ export interface ConvLstmArguments {
   /** [batch, hiddenDim, height, width]; null is zeros. */
   h0: Storage | null;
   c0: Storage | null;
+  /** [batch, hiddenDim, height, width]: h of the step before is multiplied by it in the convolution. */
+  recurrentMask: Storage | null;
+  /**
+   * How much of the old h or c each step keeps, 0 to 1: h_t = z h_{t-1} + (1 - z) o tanh(c_t), and
+   * c_t = z c_{t-1} + (1 - z) (f c_{t-1} + i g), where o and tanh see c before it is mixed. Elements lie
+   * as those of the output, or there is one that stands for all.
+   */
+  zoneoutH: Storage | null;
+  zoneoutC: Storage | null;
   precision: Precision;
+  /**
+   * What a later `convLstmBackward` is left: 0 nothing; 1 gates and c of every step; k > 1 c of every
+   * k-th step, from which the steps between are computed again.
+   */
+  saveEvery: number;
 }
 
 export interface ConvLstmResult {
@@ -92,6 +106,97 @@ export interface ConvLstmResult {
   /** h and c after the last step: [batch, hiddenDim, height, width]. */
   h: Storage;
   c: Storage;
+  /** For `convLstmBackward`, in the backend's own layout; null with `saveEvery` 0. */
+  saved: Storage | null;
+}
+
+/** The forward call once more, what came of it, and what is to be found. */
+export interface ConvLstmBackwardArguments extends ConvLstmArguments {
+  output: Storage;
+  /** Of the forward call. Used up: it may be overwritten, and serves once. */
+  saved: Storage;
+  /** The gradients of the three results; null is zeros. */
+  outputGrad: Storage | null;
+  hGrad: Storage | null;
+  cGrad: Storage | null;
+  /** Which gradients to compute; those of absent operands are not asked for. */
+  wants: {
+    x: boolean;
+    h0: boolean;
+    c0: boolean;
+    weight: boolean;
+    bias: boolean;
+    peephole: boolean;
+  };
+}
+
+/** Each with the elements of its operand; null where it was not asked for. */
+export interface ConvLstmGradients {
+  x: Storage | null;
+  h0: Storage | null;
+  c0: Storage | null;
+  weight: Storage | null;
+  bias: Storage | null;
+  wci: Storage | null;
+  wcf: Storage | null;
+  wco: Storage | null;
+}
+
+export interface Conv2dBackwardArguments extends Conv2dArguments {
+  /** Of the result: [batch, outChannels, outHeight, outWidth]. */
+  grad: Storage;
+  wants: { x: boolean; weight: boolean; bias: boolean };
+}
+
+export interface Conv2dGradients {
+  x: Storage | null;
+  weight: Storage | null;
+  bias: Storage | null;
+}
+
+/** PyTorch's `SGD`: g += weightDecay p; buffer = momentum buffer + (1 - dampening) g; ... */
+export interface SgdArguments {
+  parameter: Storage;
+  grad: Storage;
+  /** Null on the first step, when the buffer becomes g, and always without momentum. */
+  buffer: Storage | null;
+  lr: number;
+  momentum: number;
+  dampening: number;
+  nesterov: boolean;
+  weightDecay: number;
+}
+
+/** PyTorch's `RMSprop`, not centred. */
+export interface RmspropArguments {
+  parameter: Storage;
+  grad: Storage;
+  /** Null stands for zeros. */
+  squareAverage: Storage | null;
+  /** Null stands for zeros, and always without momentum. */
+  buffer: Storage | null;
+  lr: number;
+  alpha: number;
+  eps: number;
+  momentum: number;
+  weightDecay: number;
+}
+
+/** PyTorch's `Adam`, or with `decoupled` its `AdamW`. */
+export interface AdamArguments {
+  parameter: Storage;
+  grad: Storage;
+  /** Null stands for zeros. */
+  average: Storage | null;
+  squareAverage: Storage | null;
+  /** 1 for the first step. */
+  step: number;
+  lr: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+  decoupled: boolean;
 }
 
 /** The operations of one device. */

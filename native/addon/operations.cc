@@ -233,6 +233,7 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
   result.Set("output", environment.Wrap(outputs.output));
   result.Set("h", environment.Wrap(outputs.h));
   result.Set("c", environment.Wrap(outputs.c));
+  result.Set("saved", info.Env().Null());
   return result;
 }
 

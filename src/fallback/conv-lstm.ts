@@ -38,7 +38,7 @@ export function convLstm(args: ConvLstmArguments): ConvLstmResult {
       }
     },
   );
-  return { output: output!, h: h!, c: c! };
+  return { output: output!, h: h!, c: c!, saved: null };
 }
 
 /** sums[4 * hiddenDim, height, width] = bias + weight * [x, h] */

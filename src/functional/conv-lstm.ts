@@ -101,7 +101,11 @@ export function convLstm(
       wco: wco?.storage ?? null,
       h0: h0?.storage ?? null,
       c0: c0?.storage ?? null,
+      recurrentMask: null,
+      zoneoutH: null,
+      zoneoutC: null,
       precision: options.precision ?? getFloat32Precision(),
+      saveEvery: 0,
     }),
   );
   return {
