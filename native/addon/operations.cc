@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
+#include "addon/submit.h"
 #include "core/error.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv_lstm.h"
@@ -24,36 +24,6 @@ namespace convlstm::addon {
 namespace {
 
 using cpu::GlobalThreadPool;
-
-StoragePtr NewStorage(const Shape& shape) { return std::make_shared<Storage>(NumElements(shape)); }
-
-// Enqueues `operation`, which computes `outputs` from `inputs` (null where there is none). What
-// fails in it, or failed when an input was computed, is left with the outputs.
-template <typename Inputs, typename Outputs, typename Operation>
-void Submit(Environment& environment, const Inputs& inputs, const Outputs& outputs,
-            Operation operation) {
-  GlobalThreadPool();  // throws here, in the caller's line, when CONVLSTM_THREADS is no number
-  environment.Enqueue([inputs, outputs, operation = std::move(operation)] {
-    try {
-      for (const StoragePtr& input : inputs) {
-        if (input) input->ThrowIfFailed();
-      }
-      operation();
-    } catch (...) {
-      for (const StoragePtr& output : outputs) output->Fail(std::current_exception());
-    }
-  });
-}
-
-// The same for one output of `shape`, which `operation(output)` computes.
-template <typename Inputs, typename Operation>
-Napi::Value SubmitOne(Environment& environment, const Inputs& inputs, const Shape& shape,
-                      Operation operation) {
-  const StoragePtr out = NewStorage(shape);
-  Submit(environment, inputs, std::array{out},
-         [operation = std::move(operation), out] { operation(*out); });
-  return environment.Wrap(out);
-}
 
 Napi::Value Upload(const Napi::CallbackInfo& info) {
   const Napi::Value value = info[0];
