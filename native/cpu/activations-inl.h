@@ -170,50 +170,69 @@ struct CellState {
   VecOf<D> c, h;
 };
 
-// One step of the cell; wci, wcf, wco zero or not used without peephole.
-template <bool kPeephole, class D>
+// One step of the cell; wci, wcf, wco zero or not used without peephole. With kGates the gates are
+// left in `gates` too, one more division each but for f; c and h have the same bits.
+template <bool kPeephole, bool kGates, class D>
 HWY_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D> c, VecOf<D> wci,
-                                      VecOf<D> wcf, VecOf<D> wco) {
+                                      VecOf<D> wcf, VecOf<D> wco, GateSums<D>* gates) {
+  const auto one = hn::Set(d, 1.0f);
   const auto sum_i = kPeephole ? hn::MulAdd(wci, c, sums.i) : sums.i;
   const auto sum_f = kPeephole ? hn::MulAdd(wcf, c, sums.f) : sums.f;
   const Fraction<D> g = TanhFraction(d, sums.g);
-  const auto input = Divide(d, g.numerator, hn::Mul(SigmoidDenominator(d, sum_i), g.denominator));
-  const auto forget = Divide(d, hn::Set(d, 1.0f), SigmoidDenominator(d, sum_f));
+  const auto denominator_i = SigmoidDenominator(d, sum_i);
+  const auto input = Divide(d, g.numerator, hn::Mul(denominator_i, g.denominator));
+  const auto forget = Divide(d, one, SigmoidDenominator(d, sum_f));
   const auto next_c = hn::MulAdd(forget, c, input);
   const auto sum_o = kPeephole ? hn::MulAdd(wco, next_c, sums.o) : sums.o;
   const Fraction<D> tanh_c = TanhFraction(d, next_c);
-  return {next_c,
-          Divide(d, tanh_c.numerator, hn::Mul(SigmoidDenominator(d, sum_o), tanh_c.denominator))};
+  const auto denominator_o = SigmoidDenominator(d, sum_o);
+  if constexpr (kGates) {
+    *gates = {Divide(d, one, denominator_i), forget, Divide(d, one, denominator_o),
+              Divide(d, g.numerator, g.denominator)};
+  }
+  return {next_c, Divide(d, tanh_c.numerator, hn::Mul(denominator_o, tanh_c.denominator))};
 }
 
-// Updates c and writes h; returns h too.
+// `load` and `store` are those of a whole vector or of its first lanes.
+template <bool kGates, class D, class Load, class Store>
+HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers& at,
+                               const Load& load, const Store& store) {
+  const auto c = load(at.c_in);
+  const auto zero = hn::Zero(d);
+  GateSums<D> gates;
+  const CellState<D> next = at.wci == nullptr
+                                ? NextCellState<false, kGates>(d, sums, c, zero, zero, zero, &gates)
+                                : NextCellState<true, kGates>(d, sums, c, load(at.wci),
+                                                              load(at.wcf), load(at.wco), &gates);
+  store(next.c, at.c);
+  store(next.h, at.h);
+  if constexpr (kGates) {
+    store(gates.i, at.gates);
+    store(gates.f, at.gates + at.gate_stride);
+    store(gates.o, at.gates + 2 * at.gate_stride);
+    store(gates.g, at.gates + 3 * at.gate_stride);
+  }
+  return next.h;
+}
+
+// Updates c and writes h, and the gates where they are wanted; returns h too.
 template <class D>
 HWY_INLINE VecOf<D> CellUpdate(D d, const GateSums<D>& sums, const CellPointers& at) {
-  const auto c = hn::LoadU(d, at.c);
-  const auto zero = hn::Zero(d);
-  const CellState<D> next = at.wci == nullptr
-                                ? NextCellState<false>(d, sums, c, zero, zero, zero)
-                                : NextCellState<true>(d, sums, c, hn::LoadU(d, at.wci),
-                                                      hn::LoadU(d, at.wcf), hn::LoadU(d, at.wco));
-  hn::StoreU(next.c, d, at.c);
-  hn::StoreU(next.h, d, at.h);
-  return next.h;
+  const auto load = [d](const float* from) HWY_ATTR { return hn::LoadU(d, from); };
+  const auto store = [d](VecOf<D> values, float* to) HWY_ATTR { hn::StoreU(values, d, to); };
+  if (HWY_UNLIKELY(at.gates != nullptr)) return UpdateCell<true>(d, sums, at, load, store);
+  return UpdateCell<false>(d, sums, at, load, store);
 }
 
 // The same for the first `channels` lanes only, fewer than all: nothing else is read or written.
 template <class D>
 HWY_INLINE VecOf<D> CellUpdateTail(D d, const GateSums<D>& sums, const CellPointers& at,
                                    size_t channels) {
-  const auto c = LoadFirst(d, at.c, channels);
-  const auto zero = hn::Zero(d);
-  const CellState<D> next =
-      at.wci == nullptr
-          ? NextCellState<false>(d, sums, c, zero, zero, zero)
-          : NextCellState<true>(d, sums, c, LoadFirst(d, at.wci, channels),
-                                LoadFirst(d, at.wcf, channels), LoadFirst(d, at.wco, channels));
-  StoreFirst(next.c, d, at.c, channels);
-  StoreFirst(next.h, d, at.h, channels);
-  return next.h;
+  const auto load = [=](const float* from) HWY_ATTR { return LoadFirst(d, from, channels); };
+  const auto store = [=](VecOf<D> values, float* to)
+                         HWY_ATTR { StoreFirst(values, d, to, channels); };
+  if (HWY_UNLIKELY(at.gates != nullptr)) return UpdateCell<true>(d, sums, at, load, store);
+  return UpdateCell<false>(d, sums, at, load, store);
 }
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE

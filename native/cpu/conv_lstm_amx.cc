@@ -73,8 +73,10 @@ struct AmxEpilogue {
   const PixelSums* pixels;
   int64_t next = 0;
   int64_t count = 0;
-  float* c;  // of the image, at the group's first channel
+  const float* c_in;  // of the image, at the group's first channel
+  float* c;
   float* h;
+  float* gates_out;  // likewise, null where they are not wanted
   const float* bias;
   const float* peepholes = nullptr;
   int64_t peephole_stride = 0;  // from pixel to pixel
@@ -89,7 +91,7 @@ struct AmxEpilogue {
     for (; next < end; ++next) {
       // State is met once per group, thousands of cycles apart: ask for it eight pixels ahead.
       const int64_t ahead = pixels[std::min(next + 8, count - 1)].pixel * hidden;
-      __builtin_prefetch(c + ahead, 1);
+      __builtin_prefetch(c_in + ahead, 1);
       __builtin_prefetch(h + ahead, 1);
       const float* from = sums + pixels[next].sums;
       const int64_t pixel = pixels[next].pixel;
@@ -99,8 +101,12 @@ struct AmxEpilogue {
                          hn::Load(d, bias + g * kAmxChannels + lane));
         };
         const GateSums<D> gates = {gate(0), gate(1), gate(2), gate(3)};
-        CellPointers at = {c + pixel * hidden + lane, h + pixel * hidden + lane, nullptr, nullptr,
-                           nullptr};
+        const int64_t state = pixel * hidden + lane;
+        CellPointers at = {c_in + state, c + state, h + state, nullptr, nullptr, nullptr};
+        if (gates_out) {
+          at.gates = gates_out + pixel * 4 * hidden + lane;
+          at.gate_stride = hidden;
+        }
         if (peepholes) {
           at.wci = peepholes + pixel * peephole_stride + lane;
           at.wcf = at.wci + kAmxChannels;
@@ -277,6 +283,8 @@ class AmxStepPart {
     epilogue_.next = 0;
     epilogue_.count = block.rows() * block.width();
     epilogue_.c = step_.c[block.batch] + channel;
+    epilogue_.c_in = step_.c_in == nullptr ? epilogue_.c : step_.c_in[block.batch] + channel;
+    epilogue_.gates_out = step_.gates == nullptr ? nullptr : step_.gates[block.batch] + channel;
     epilogue_.h = step_.h_out[block.batch] + channel;
     epilogue_.bias = weights_.bias.as<float>() + 4 * channel;
     epilogue_.hidden = shape_.hidden_dim;

@@ -10,13 +10,17 @@
 
 namespace convlstm::cpu {
 
-// One vector of channels of one pixel: its state, and its peepholes, all null for none.
+// One vector of channels of one pixel: its state, its peepholes, all null for none, and where its
+// gates are left, null for nowhere.
 struct CellPointers {
+  const float* c_in;
   float* c;
   float* h;
   const float* wci;
   const float* wcf;
   const float* wco;
+  float* gates = nullptr;
+  int64_t gate_stride = 0;  // from i to f, f to o, o to g
 };
 
 // The peepholes of a layer with the channels innermost, as the state has them.
@@ -24,12 +28,23 @@ class PackedPeepholes {
  public:
   PackedPeepholes(const ConvLstmShape& shape, const ConvLstmWeights& weights, ThreadPool& pool);
 
-  // For the channels from `channel` on of `pixel`, in channels-last frames of c and h.
-  CellPointers At(float* c_frame, float* h_frame, int64_t pixel, int64_t channel) const {
+  // For the channels from `channel` on of `pixel` of a sequence of the batch.
+  CellPointers At(const ConvLstmStep& step, int64_t sequence, int64_t pixel,
+                  int64_t channel) const {
     const int64_t state = pixel * hidden_dim_ + channel;
-    if (!values_) return {c_frame + state, h_frame + state, nullptr, nullptr, nullptr};
-    const float* wci = values_.as<float>() + pixel * pixel_stride_ + channel;
-    return {c_frame + state, h_frame + state, wci, wci + elements_, wci + 2 * elements_};
+    float* const c = step.c[sequence] + state;
+    const float* const c_in = step.c_in == nullptr ? c : step.c_in[sequence] + state;
+    CellPointers at = {c_in, c, step.h_out[sequence] + state, nullptr, nullptr, nullptr};
+    if (values_) {
+      at.wci = values_.as<float>() + pixel * pixel_stride_ + channel;
+      at.wcf = at.wci + elements_;
+      at.wco = at.wcf + elements_;
+    }
+    if (step.gates != nullptr) {
+      at.gates = step.gates[sequence] + pixel * 4 * hidden_dim_ + channel;
+      at.gate_stride = hidden_dim_;
+    }
+    return at;
   }
 
  private:

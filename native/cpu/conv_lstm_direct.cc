@@ -209,13 +209,12 @@ void UpdateBlock(const DirectStep& s, const Block& block, int64_t group,
   const int64_t channel = group * kLanes;
   const int64_t channels = std::min<int64_t>(kLanes, s.shape.hidden_dim - channel);
   const float* sums = scratch.sums.as<float>();
-  float* c = s.step.c[block.batch];
-  float* h = s.step.h_out[block.batch];
   for (int64_t y = block.rows.begin; y < block.rows.end; ++y) {
     for (int64_t x = block.columns.begin; x < block.columns.end; ++x, sums += kGates * kLanes) {
       const GateSums<F32> gates = {hn::Load(d, sums), hn::Load(d, sums + kLanes),
                                    hn::Load(d, sums + 2 * kLanes), hn::Load(d, sums + 3 * kLanes)};
-      const CellPointers at = s.weights.peepholes.At(c, h, y * s.shape.width + x, channel);
+      const CellPointers at =
+          s.weights.peepholes.At(s.step, block.batch, y * s.shape.width + x, channel);
       if (channels == kLanes) {
         CellUpdate(d, gates, at);
       } else {

@@ -32,13 +32,18 @@ class PackedWeights {
 };
 
 // One time step. Frames are channels-last without padding: [height][width][channels], one per
-// sequence of the batch. x, h_in and h_out never alias; c is read and written in place.
+// sequence of the batch. x, h_in and h_out never alias.
 struct ConvLstmStep {
   const float* const* x;  // [batch] frames of input_dim channels
   const float* const*
       h_in;  // [batch] frames of hidden_dim channels, or null: zeros, nothing to multiply
   float* const* h_out;  // [batch] frames of hidden_dim channels
-  float* const* c;      // [batch] frames of hidden_dim channels
+  float* const* c;      // [batch] frames of hidden_dim channels: the new state
+  // [batch] frames of hidden_dim channels, the state before; null: it is in c and updated in place.
+  const float* const* c_in = nullptr;
+  // [batch] frames of 4 * hidden_dim channels, to be filled with i, f, o, g after their
+  // activations; null: not wanted. h and c have the same bits either way.
+  float* const* gates = nullptr;
 };
 
 class ConvLstmKernel {

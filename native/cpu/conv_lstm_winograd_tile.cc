@@ -323,12 +323,13 @@ void TransformProducts(const float* m, size_t m_stride, const float* bias, float
 // The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
 // Not a template of the variant: the update is the larger part of the code.
 HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* sums, size_t count,
-                               float* c, float* h, size_t pixel, size_t channel, size_t hidden) {
+                               const ConvLstmStep& step, size_t sequence, size_t pixel,
+                               size_t channel, size_t hidden) {
   const Tag d;
   for (; count > 0; --count, ++pixel, sums += kRow) {
     const GateSums<Tag> gates = {hn::Load(d, sums), hn::Load(d, sums + kLanes),
                                  hn::Load(d, sums + 2 * kLanes), hn::Load(d, sums + 3 * kLanes)};
-    const CellPointers at = peepholes.At(c, h, pixel, channel);
+    const CellPointers at = peepholes.At(step, sequence, pixel, channel);
     if (hidden - channel >= kLanes) {
       CellUpdate(d, gates, at);
     } else {
@@ -455,7 +456,7 @@ class Part {
     for (size_t y = 0; y < RowsOf(place); ++y) {
       for (size_t x = 0; x < ColumnsOf(place); ++x) {
         const size_t element = PixelOf(place, y, x) * plan_.hidden + group * kLanes;
-        hwy::Prefetch(step_.c[place.sequence] + element);
+        hwy::Prefetch((step_.c_in == nullptr ? step_.c : step_.c_in)[place.sequence] + element);
         hwy::Prefetch(step_.h_out[place.sequence] + element);
       }
     }
@@ -477,9 +478,8 @@ class Part {
       AddSpikes(left_over, channels, w, sums);
     }
     for (size_t y = 0; y < RowsOf(place); ++y) {
-      UpdatePixels(weights_.peepholes, sums + y * kVariant.columns * kRow, ColumnsOf(place),
-                   step_.c[place.sequence], step_.h_out[place.sequence], PixelOf(place, y, 0),
-                   group * kLanes, plan_.hidden);
+      UpdatePixels(weights_.peepholes, sums + y * kVariant.columns * kRow, ColumnsOf(place), step_,
+                   place.sequence, PixelOf(place, y, 0), group * kLanes, plan_.hidden);
     }
   }
 

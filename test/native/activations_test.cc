@@ -32,7 +32,8 @@ void CellOf(const float* planes, size_t count, bool peephole, float* c, float* h
     const auto plane = [&](size_t index) { return planes + index * count + k; };
     const GateSums<hn::ScalableTag<float>> sums = {hn::LoadU(d, plane(0)), hn::LoadU(d, plane(1)),
                                                    hn::LoadU(d, plane(2)), hn::LoadU(d, plane(3))};
-    const CellPointers at = {c + k, h + k, peephole ? plane(4) : nullptr, plane(5), plane(6)};
+    const CellPointers at = {c + k,    c + k,   h + k, peephole ? plane(4) : nullptr,
+                             plane(5), plane(6)};
     const size_t rest = count - k;
     if (rest >= hn::Lanes(d)) {
       CellUpdate(d, sums, at);
