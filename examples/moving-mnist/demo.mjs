@@ -82,7 +82,7 @@ let seconds = 0;
 
 for (let done = 0; done < count; ) {
   const sequences = Math.min(kBatch, count - done);
-  const frames = Tensor.from(source.batch(sequences));
+  const frames = Tensor.from(source.batch(sequences, done));
   const context = frames.slice([null, 0], [null, kContext]);
   const future = frames.slice([null, kContext]);
   const begin = performance.now();

@@ -1,20 +1,28 @@
 import { ConvLSTMError } from '../errors.js';
 import type { NdArray } from '../io/nd-array.js';
+import { checkCount, checkFlag } from '../nn/options.js';
+import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
 import type { IdxArray } from './idx.js';
-import { RandomStream } from './random-stream.js';
+import { checkSeed, RandomStream } from './random-stream.js';
 
-/** Options of `MovingMnist`. */
+/** Options of `MovingMnist`; the defaults are the procedure of Shi et al. 2015. */
 export interface MovingMnistOptions {
   /** 0 by default. */
   seed?: number;
+  /** Sequences in an epoch; 10,000 by default. */
+  length?: number;
   /** Frames of a sequence; 20 by default. */
   frames?: number;
+  /** How many of them are a sample's input, the others being its target; half by default. */
+  inputLength?: number;
   /** Height and width of a frame in pixels; 64 by default. */
   size?: number;
   /** Digits in a sequence; 2 by default. */
   numDigits?: number;
   /** Slowest and fastest speed in pixels a frame; [3, 5] by default. */
   speed?: readonly [number, number];
+  /** Whether digits turn at the walls; where they do not, they leave the frame. True by default. */
+  bounce?: boolean;
 }
 
 /** One coordinate of a digit that moves between two walls. */
@@ -23,8 +31,9 @@ interface Motion {
   velocity: number;
 }
 
-function move(motion: Motion, limit: number): void {
+function move(motion: Motion, limit: number, bounce: boolean): void {
   motion.position += motion.velocity;
+  if (!bounce) return;
   if (motion.position <= 0 || motion.position >= limit) {
     motion.position = Math.min(Math.max(motion.position, 0), limit);
     motion.velocity = -motion.velocity;
@@ -34,95 +43,124 @@ function move(motion: Motion, limit: number): void {
 /**
  * Moving MNIST (Srivastava et al. 2015): handwritten digits that start anywhere, move at a constant
  * speed in any direction and bounce off the walls of the frame; where they overlap the brighter one
- * is seen. The sequences depend on the seed alone.
+ * is seen.
+ *
+ * Sequence n depends on the seed and n alone, and there is no last one: sample k of epoch e is sequence
+ * e * length + k, so that training never sees one twice. Digits for training and for testing are kept
+ * apart by MNIST's own two files.
  *
  * @example
  * ```ts
  * const sequences = new MovingMnist(await loadIdx('t10k-images-idx3-ubyte'), { seed: 1 });
- * const x = Tensor.from(sequences.batch(8));   // [8, 20, 1, 64, 64], values 0..1
+ * const x = Tensor.from(sequences.batch(8)); // [8, 20, 1, 64, 64], values 0..1
+ * for await (const { input, target } of new DataLoader(sequences, { batchSize: 16, workers: 1 })) {}
  * ```
  */
-export class MovingMnist {
+export class MovingMnist implements Dataset<SequenceSample> {
+  readonly length: number;
+  readonly source: DatasetSource;
   readonly #digits: IdxArray;
-  readonly #random: RandomStream;
+  readonly #seed: number;
   readonly #frames: number;
+  readonly #inputLength: number;
   readonly #size: number;
   readonly #numDigits: number;
   readonly #speed: readonly [number, number];
+  readonly #bounce: boolean;
 
   /**
    * @param digits square digits [count, side, side], such as MNIST's
    * @throws ConvLSTMError ERR_SHAPE for other digits, ERR_OPTION for an option out of its range
    */
   constructor(digits: IdxArray, options: MovingMnistOptions = {}) {
-    const { seed = 0, frames = 20, size = 64, numDigits = 2, speed = [3, 5] } = options;
+    const { seed = 0, length = 10_000, frames = 20, size = 64, numDigits = 2 } = options;
+    const { inputLength = Math.ceil(frames / 2), speed = [3, 5], bounce = true } = options;
     const [count, height, width] = digits.shape;
     if (digits.shape.length !== 3 || !count || height !== width || !width || width > size) {
       const message = `digits: expected [count, side, side], side at most ${size}, got [${digits.shape}]`;
       throw new ConvLSTMError('ERR_SHAPE', message);
     }
-    for (const [name, value] of Object.entries({ frames, size, numDigits })) {
-      if (!Number.isSafeInteger(value) || value < 1) {
-        throw new ConvLSTMError('ERR_OPTION', `${name}: expected a positive integer, got ${value}`);
-      }
+    for (const [name, value] of Object.entries({ length, frames, inputLength, size, numDigits })) {
+      checkCount(name, value);
+    }
+    if (inputLength > frames) {
+      const message = `inputLength: expected at most frames, ${frames}, got ${inputLength}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
     }
     if (!(speed[0] >= 0 && speed[1] >= speed[0] && speed[1] <= size)) {
       const message = `speed: expected [slowest, fastest] from 0 to ${size}, got [${speed}]`;
       throw new ConvLSTMError('ERR_OPTION', message);
     }
+    this.length = length;
+    this.source = { module: import.meta.url, options: { digits, ...options } };
     this.#digits = digits;
-    this.#random = new RandomStream(seed);
+    this.#seed = checkSeed(seed);
     this.#frames = frames;
+    this.#inputLength = inputLength;
     this.#size = size;
     this.#numDigits = numDigits;
     this.#speed = speed;
+    this.#bounce = checkFlag('bounce', bounce);
   }
 
-  /** The next sequence: [frames, 1, size, size]. */
-  sequence(): NdArray {
-    const frames = this.#frames;
-    const size = this.#size;
-    const data = new Float32Array(frames * size * size);
-    this.#draw(data);
-    return { data, shape: [frames, 1, size, size] };
+  /** Sequence `index`, 0 and up: [frames, 1, size, size]. */
+  sequence(index: number): NdArray {
+    const { data, shape } = this.batch(1, index);
+    return { data, shape: shape.slice(1) };
   }
 
-  /** The next `count` sequences: [count, frames, 1, size, size]. */
-  batch(count: number): NdArray {
+  /** `count` sequences, those from `first` on: [count, frames, 1, size, size]. */
+  batch(count: number, first = 0): NdArray {
     const length = this.#frames * this.#size ** 2;
     const data = new Float32Array(count * length);
-    for (let n = 0; n < count; n++) this.#draw(data.subarray(n * length, (n + 1) * length));
+    for (let n = 0; n < count; n++) {
+      this.#draw(data.subarray(n * length, (n + 1) * length), first + n);
+    }
     return { data, shape: [count, this.#frames, 1, this.#size, this.#size] };
   }
 
-  #draw(sequence: Float32Array): void {
+  /** Sequence `epoch` * `length` + `index`, cut into what is seen and what follows. */
+  get(index: number, epoch = 0): SequenceSample {
+    return splitSequence(this.sequence(epoch * this.length + index), this.#inputLength);
+  }
+
+  #draw(sequence: Float32Array, index: number): void {
+    const random = new RandomStream(this.#seed, index);
     const [count, side] = this.#digits.shape as [number, number, number];
     const limit = this.#size - side;
     const area = this.#size ** 2;
     for (let n = 0; n < this.#numDigits; n++) {
-      const start = Math.floor(this.#random.uniform(0, count)) * side * side;
+      const start = random.integer(count) * side * side;
       const digit = this.#digits.data.subarray(start, start + side * side);
-      const angle = this.#random.uniform(0, 2 * Math.PI);
-      const speed = this.#random.uniform(...this.#speed);
-      const y = { position: this.#random.uniform(0, limit), velocity: speed * Math.sin(angle) };
-      const x = { position: this.#random.uniform(0, limit), velocity: speed * Math.cos(angle) };
+      const angle = random.uniform(0, 2 * Math.PI);
+      const speed = random.uniform(...this.#speed);
+      const y = { position: random.uniform(0, limit), velocity: speed * Math.sin(angle) };
+      const x = { position: random.uniform(0, limit), velocity: speed * Math.cos(angle) };
       for (let t = 0; t < this.#frames; t++) {
         this.#paint(sequence.subarray(t * area, (t + 1) * area), digit, y.position, x.position);
-        move(y, limit);
-        move(x, limit);
+        move(y, limit, this.#bounce);
+        move(x, limit, this.#bounce);
       }
     }
   }
 
   #paint(frame: Float32Array, digit: Uint8Array, y: number, x: number): void {
     const side = this.#digits.shape[1]!;
-    const origin = Math.round(y) * this.#size + Math.round(x);
-    for (let row = 0; row < side; row++) {
-      for (let column = 0; column < side; column++) {
-        const at = origin + row * this.#size + column;
+    const [top, left] = [Math.round(y), Math.round(x)];
+    for (let row = Math.max(0, -top); row < Math.min(side, this.#size - top); row++) {
+      for (let column = Math.max(0, -left); column < Math.min(side, this.#size - left); column++) {
+        const at = (top + row) * this.#size + left + column;
         const value = digit[row * side + column]! / 255;
         if (value > frame[at]!) frame[at] = value;
       }
     }
   }
+}
+
+/** What a `DataLoader`'s worker calls. @internal */
+export default function openMovingMnist({
+  digits,
+  ...options
+}: MovingMnistOptions & { digits: IdxArray }): MovingMnist {
+  return new MovingMnist(digits, options);
 }

@@ -1,20 +1,30 @@
 import { ConvLSTMError } from '../errors.js';
 import { philox4x32 } from '../tensor/random.js';
 
-/** Random numbers of one seed, apart from those that `manualSeed` starts. @internal */
+/** @internal */
+export function checkSeed(seed: number): number {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    const message = `seed: expected an integer from 0 to 2^53 - 1, got ${seed}`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
+  return seed;
+}
+
+/**
+ * Random numbers of one seed, apart from those that `manualSeed` starts. Each `stream` of a seed is a
+ * sequence of its own.
+ *
+ * @internal
+ */
 export class RandomStream {
   readonly #seed: number;
+  readonly #stream: number;
   readonly #block = new Uint32Array(4);
   #count = 0;
 
-  constructor(seed: number) {
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `seed: expected an integer from 0 to 2^53 - 1, got ${seed}`,
-      );
-    }
-    this.#seed = seed;
+  constructor(seed: number, stream = 0) {
+    this.#seed = checkSeed(seed);
+    this.#stream = stream;
   }
 
   /** Even in [low, high), in steps of 2^-32 of the range. */
@@ -22,10 +32,16 @@ export class RandomStream {
     const lane = this.#count % 4;
     if (lane === 0) {
       const counter = this.#count / 4;
-      this.#block.set([counter, Math.floor(counter / 2 ** 32), 0, 0]);
+      const words = [counter, this.#stream].flatMap((n) => [n, Math.floor(n / 2 ** 32)]);
+      this.#block.set(words);
       philox4x32(this.#block, this.#seed >>> 0, Math.floor(this.#seed / 2 ** 32));
     }
     this.#count++;
     return low + (high - low) * (this.#block[lane]! / 2 ** 32);
+  }
+
+  /** An integer from 0 to `end` - 1. */
+  integer(end: number): number {
+    return Math.floor(this.uniform(0, end));
   }
 }

@@ -19,23 +19,22 @@ import * as png from './png.js';
 /** What a folder's frames end in. */
 const kExtensions: ReadonlySet<string> = new Set(['.png', '.pgm', '.npy', '.h5', '.hdf5', '.hdf']);
 
-/** An array's frames as [C, H, W]: it is [H, W], [T, H, W] or [T, C, H, W]. */
-function* splitFrames(name: string, array: NdArray): Generator<NdArray> {
-  const { data, shape } = array;
-  const [time, channels, height, width] =
-    shape.length === 2
-      ? [1, 1, ...shape]
-      : shape.length === 3
-        ? [shape[0]!, 1, shape[1]!, shape[2]!]
-        : shape;
-  if (shape.length < 2 || shape.length > 4 || data.length === 0) {
+/** [T, C, H, W] of an array of frames: it is [H, W], [T, H, W] or [T, C, H, W]. */
+function sequenceShape(name: string, shape: readonly number[]): number[] {
+  if (shape.length < 2 || shape.length > 4 || shape.includes(0)) {
     throw formatError(name, `expected [H, W], [T, H, W] or [T, C, H, W], got [${shape}]`);
   }
-  const frame = [channels!, height!, width!];
+  if (shape.length === 4) return [...shape];
+  return [shape.length === 3 ? shape[0]! : 1, 1, ...shape.slice(-2)];
+}
+
+function splitFrames(name: string, { data, shape }: NdArray): NdArray[] {
+  const [time, ...frame] = sequenceShape(name, shape);
   const size = data.length / time!;
-  for (let t = 0; t < time!; t++) {
-    yield { data: data.subarray(t * size, (t + 1) * size), shape: frame };
-  }
+  return Array.from({ length: time! }, (_, t) => ({
+    data: data.subarray(t * size, (t + 1) * size),
+    shape: frame,
+  }));
 }
 
 /** Which formats there are, and how each is known by its first bytes. */
@@ -49,24 +48,43 @@ const kFormats: readonly {
   { is: hdf5.isHdf5, decode: hdf5.decode },
 ];
 
-async function* readFile(file: ByteSource): AsyncGenerator<NdArray> {
+/** The frames of one file or of its bytes, each [C, H, W]. @internal */
+export async function readFile(file: ByteSource): Promise<NdArray[]> {
   const name = sourceName(file);
   const bytes = await readBytes(file);
   const format = kFormats.find(({ is }) => is(bytes));
   if (format === undefined) throw formatError(name, 'is neither PNG, PGM, .npy nor HDF5');
-  yield* splitFrames(name, await format.decode(name, bytes));
+  return splitFrames(name, await format.decode(name, bytes));
 }
 
-/** The files of a folder that hold frames, in natural order: `f2.png` before `f10.png`. */
+/** How many frames `readFile` would return. @internal */
+export async function countFrames(file: string): Promise<number> {
+  const shape = await npy.readShape(file);
+  return shape === null ? 1 : sequenceShape(file, shape)[0]!;
+}
+
+const kNaturalOrder = new Intl.Collator('en', { numeric: true });
+
+/** `f2` before `f10`. @internal */
+export function inNaturalOrder(names: readonly string[]): string[] {
+  return [...names].sort(kNaturalOrder.compare);
+}
+
+/** @internal */
+export function isFrameFile(name: string): boolean {
+  return kExtensions.has(extname(name).toLowerCase());
+}
+
+/** A folder without files of frames. @internal */
+export function noFrames(folder: string): ConvLSTMError {
+  return new ConvLSTMError('ERR_IO', `${folder}: no ${[...kExtensions].join(', ')} files in it`);
+}
+
+/** The files of a folder that hold frames, in natural order. */
 async function listFolder(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) =>
-    kExtensions.has(extname(name).toLowerCase()),
-  );
-  if (names.length === 0) {
-    throw new ConvLSTMError('ERR_IO', `${folder}: no ${[...kExtensions].join(', ')} files in it`);
-  }
-  const { compare } = new Intl.Collator('en', { numeric: true });
-  return names.sort(compare).map((name) => join(folder, name));
+  const names = (await readdir(folder)).filter(isFrameFile);
+  if (names.length === 0) throw noFrames(folder);
+  return inNaturalOrder(names).map((name) => join(folder, name));
 }
 
 /**
@@ -93,7 +111,7 @@ export async function* readFrames(source: ByteSource): AsyncGenerator<NdArray> {
   }
   let expected: string | undefined;
   for (const file of files) {
-    for await (const frame of readFile(file)) {
+    for (const frame of await readFile(file)) {
       const shape = frame.shape.join(', ');
       expected ??= shape;
       if (shape !== expected) {

@@ -1,8 +1,10 @@
+import { type FileHandle, open } from 'node:fs/promises';
 import { ConvLSTMError } from '../errors.js';
 import {
   type ByteSource,
   type FilePath,
   formatError,
+  ioError,
   readBytes,
   sourceName,
   writeBytes,
@@ -58,8 +60,17 @@ function parseDictionary(name: string, text: string): Map<string, string> {
   return entries;
 }
 
-/** What `load` reads, from bytes that messages call `name`. @internal */
-export function decode(name: string, bytes: Uint8Array): NdArray {
+/** What stands before the numbers of an `.npy` file. */
+interface NpyHeader {
+  type: NumberType;
+  littleEndian: boolean;
+  shape: number[];
+  /** Where the numbers begin. */
+  dataStart: number;
+}
+
+/** Reads the header at the beginning of `bytes`, of a file of `fileBytes`. */
+function parseHeader(name: string, bytes: Uint8Array, fileBytes: number): NpyHeader {
   if (!isNpy(bytes) || bytes.length < 12) throw formatError(name, 'is not an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = bytes[6]!;
@@ -83,14 +94,37 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
   const shape = sizes.filter((size) => size.trim() !== '').map(Number);
   const count = safeElementCount(shape);
   const expected = count === null ? Infinity : count * bytesPerElement(type);
-  if (bytes.length - dataStart !== expected) {
-    const got = bytes.length - dataStart;
+  if (fileBytes - dataStart !== expected) {
+    const got = fileBytes - dataStart;
     throw formatError(name, `[${shape}] of ${descr} takes ${expected} bytes, got ${got}`);
   }
-  return {
-    data: decodeNumbers(type, new Uint8Array(bytes.subarray(dataStart)), descr[0] !== '>'),
-    shape,
-  };
+  return { type, littleEndian: descr[0] !== '>', shape, dataStart };
+}
+
+/** The longest header that `readShape` looks at: all of version 1, the others' in practice. */
+const kHeadBytes = 12 + 2 ** 16;
+
+/** The shape of the array in a file, without its numbers; null where it is no `.npy` file. @internal */
+export async function readShape(path: string): Promise<number[] | null> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(new Uint8Array(kHeadBytes));
+    const bytes = buffer.subarray(0, bytesRead);
+    return isNpy(bytes) ? parseHeader(path, bytes, size).shape : null;
+  } catch (error) {
+    throw ioError('read', path, error);
+  } finally {
+    await file?.close();
+  }
+}
+
+/** What `load` reads, from bytes that messages call `name`. @internal */
+export function decode(name: string, bytes: Uint8Array): NdArray {
+  const { type, littleEndian, shape, dataStart } = parseHeader(name, bytes, bytes.length);
+  const numbers = new Uint8Array(bytes.subarray(dataStart));
+  return { data: decodeNumbers(type, numbers, littleEndian), shape };
 }
 
 /**

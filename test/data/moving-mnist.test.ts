@@ -10,7 +10,7 @@ const square = (side: number, value = 255) => ({
 /** Upper left pixel of the only square in each frame. */
 function places(options: MovingMnistOptions, side: number): [number, number][] {
   const source = new MovingMnist(square(side), { numDigits: 1, ...options });
-  const { data, shape } = source.sequence();
+  const { data, shape } = source.sequence(0);
   const [frames, , size] = shape as [number, number, number, number];
   return Array.from({ length: frames }, (_, t) => {
     const frame = data.subarray(t * size * size, (t + 1) * size * size);
@@ -27,11 +27,11 @@ describe('MovingMnist', () => {
     const other = new MovingMnist(digits, { seed: 7, size: 16 });
     const batch = one.batch(2);
     expect(batch.shape).toEqual([2, 20, 1, 16, 16]);
-    const [first, second] = [other.sequence(), other.sequence()];
+    const [first, second] = [other.sequence(0), other.sequence(1)];
     expect(first.shape).toEqual([20, 1, 16, 16]);
     expect([...batch.data]).toEqual([...first.data, ...second.data]);
     expect(first.data).not.toEqual(second.data);
-    expect(new MovingMnist(digits, { seed: 8, size: 16 }).sequence().data).not.toEqual(first.data);
+    expect(new MovingMnist(digits, { seed: 8, size: 16 }).sequence(0).data).not.toEqual(first.data);
   });
 
   it('moves each digit straight at its speed, and turns it only at the walls', () => {
@@ -90,7 +90,41 @@ describe('MovingMnist', () => {
     expect(way).toEqual(Array(5).fill([0, 0]));
   });
 
+  it('lets digits leave the frame where they do not bounce', () => {
+    const source = new MovingMnist(square(3), { size: 8, numDigits: 1, bounce: false, seed: 4 });
+    for (let n = 0; n < 20; n++) {
+      const { data } = source.sequence(n);
+      const sums = Array.from({ length: 20 }, (_, t) =>
+        data.subarray(64 * t, 64 * (t + 1)).reduce((sum, value) => sum + value, 0),
+      );
+      expect(sums[0]).toBe(9);
+      expect(sums[5]).toBe(0); // 5 frames at 3 pixels a frame or more, along some axis 2 or more
+      for (let t = 1; t < 20; t++) expect(sums[t]).toBeLessThanOrEqual(sums[t - 1]!);
+    }
+  });
+
+  it('has samples by number: epoch after epoch the same endless sequence, cut in two', () => {
+    const options = { seed: 2, size: 6, length: 3, frames: 5, inputLength: 2 };
+    const source = new MovingMnist(square(2), options);
+    const { input, target } = source.get(1, 2);
+    expect([input.shape, target.shape]).toEqual([
+      [2, 1, 6, 6],
+      [3, 1, 6, 6],
+    ]);
+    expect([...input.data, ...target.data]).toEqual([...source.sequence(7).data]);
+    expect(source.get(1).input.data).toEqual(source.sequence(1).data.subarray(0, 72));
+    expect(source.batch(2, 7).data.subarray(0, 180)).toEqual(source.sequence(7).data);
+    // A number beyond 2^32 is a sequence of its own, not number 7 again.
+    expect(source.sequence(7 + 2 ** 32).data).not.toEqual(source.sequence(7).data);
+  });
+
   it.each<[string, () => unknown, RegExp]>([
+    ['no sequences', () => new MovingMnist(square(2), { length: 0 }), /length/],
+    [
+      'more input than frames',
+      () => new MovingMnist(square(2), { frames: 3, inputLength: 4 }),
+      /inputLength: expected at most frames, 3, got 4/,
+    ],
     [
       'digits that are not square',
       () => new MovingMnist({ data: new Uint8Array(6), shape: [1, 2, 3] }),

@@ -1,0 +1,35 @@
+/** A worker thread of `DataLoader`: makes a dataset of its own and answers with batches of it. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { ConvLSTMError } from '../errors.js';
+import { collate, type Dataset } from './dataset.js';
+import type { BatchReply, BatchRequest } from './loader-workers.js';
+
+type DatasetModule = { default(options: unknown): Dataset | Promise<Dataset> };
+
+const { module, options } = workerData as { module: string; options: unknown };
+
+async function open(): Promise<Dataset> {
+  return ((await import(module)) as DatasetModule).default(options);
+}
+
+let dataset: Promise<Dataset> | undefined;
+
+async function answer({ id, indices, epoch }: BatchRequest): Promise<BatchReply> {
+  try {
+    dataset ??= open();
+    return { id, batch: await collate(await dataset, indices, epoch) };
+  } catch (error) {
+    const { message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+    const code = error instanceof ConvLSTMError ? error.code : 'ERR_IO';
+    return { id, failure: { message, code, stack } };
+  }
+}
+
+parentPort!.on('message', async (request: BatchRequest) => {
+  const reply = await answer(request);
+  const arrays = 'batch' in reply ? Object.values(reply.batch) : [];
+  parentPort!.postMessage(
+    reply,
+    arrays.map(({ data }) => data.buffer),
+  );
+});

@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Batch,
+  ConvLSTMError,
+  DataLoader,
+  type DataLoaderOptions,
+  type Dataset,
+  MovingMnist,
+} from '../../src/index.js';
+import { expectError } from '../support/errors.js';
+
+/** Sample n of epoch e is the number 100 e + n. */
+function numbers(length: number): Dataset<{ input: { data: Float32Array; shape: number[] } }> {
+  return {
+    length,
+    get: (index, epoch) => ({
+      input: { data: Float32Array.of(100 * epoch + index), shape: [] },
+    }),
+  };
+}
+
+async function drain(source: AsyncIterable<Batch>): Promise<number[][]> {
+  const batches: number[][] = [];
+  for await (const batch of source) {
+    batches.push([...(await batch['input']!.data())]);
+    batch['input']!.dispose();
+  }
+  return batches;
+}
+
+describe('DataLoader', () => {
+  it('gives the samples of one epoch after another in their order', async () => {
+    const loader = new DataLoader(numbers(5), { batchSize: 2 });
+    expect(loader.batchesPerEpoch).toBe(3);
+    expect(await drain(loader)).toEqual([[0, 1], [2, 3], [4]]);
+    expect(await drain(loader)).toEqual([[100, 101], [102, 103], [104]]);
+  });
+
+  it('leaves out what does not fill a batch with dropLast', async () => {
+    const loader = new DataLoader(numbers(5), { batchSize: 2, dropLast: true });
+    expect(loader.batchesPerEpoch).toBe(2);
+    expect(await drain(loader)).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+  });
+
+  it('shuffles by its seed, anew in each epoch, without losing a sample', async () => {
+    const make = (seed: number) => new DataLoader(numbers(50), { shuffle: true, seed });
+    const loader = make(3);
+    const [first, second] = [(await drain(loader)).flat(), (await drain(loader)).flat()];
+    const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
+    expect(sorted(first)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    expect(sorted(second)).toEqual(Array.from({ length: 50 }, (_, n) => 100 + n));
+    expect(first).not.toEqual(sorted(first));
+    expect(second.map((n) => n - 100)).not.toEqual(first);
+    expect((await drain(make(3))).flat()).toEqual(first);
+    expect((await drain(make(4))).flat()).not.toEqual(first);
+  });
+
+  it('goes on where a position was taken, in mid-epoch and from the end of one', async () => {
+    const options: DataLoaderOptions = { batchSize: 3, shuffle: true, prefetch: 4 };
+    const whole = new DataLoader(numbers(10), options);
+    const expected = [...(await drain(whole)), ...(await drain(whole))];
+    const loader = new DataLoader(numbers(10), options);
+    const seen: number[][] = [];
+    for await (const { input } of loader) {
+      seen.push([...(await input.data())]);
+      if (seen.length === 2) break;
+    }
+    // Batches that were made ahead do not count.
+    expect(loader.position).toEqual({ epoch: 0, batch: 2 });
+    const other = new DataLoader(numbers(10), options).seek(loader.position);
+    seen.push(...(await drain(other)));
+    expect(other.position).toEqual({ epoch: 1, batch: 0 });
+    seen.push(...(await drain(other)));
+    expect(seen).toEqual(expected);
+  });
+
+  it('goes over the end of an epoch without one', async () => {
+    const loader = new DataLoader(numbers(2));
+    const seen: number[] = [];
+    for await (const { input } of loader.endless()) {
+      seen.push(input.itemSync());
+      if (seen.length === 5) break;
+    }
+    expect(seen).toEqual([0, 1, 100, 101, 200]);
+    expect(loader.position).toEqual({ epoch: 2, batch: 1 });
+  });
+
+  it('makes the next batches while the last one is in use', async () => {
+    const made: number[] = [];
+    const dataset: Dataset = {
+      length: 9,
+      get(index) {
+        made.push(index);
+        return { input: { data: Float32Array.of(index), shape: [] } };
+      },
+    };
+    for await (const { input } of new DataLoader(dataset, { prefetch: 3 })) {
+      input!.dispose();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      break;
+    }
+    expect(made).toEqual([0, 1, 2, 3]);
+  });
+
+  it('stacks arrays of any rank under their names', async () => {
+    const dataset: Dataset = {
+      length: 2,
+      get: (index) => ({
+        frames: { data: new Float32Array(6).fill(index), shape: [1, 2, 3] },
+        label: { data: Float32Array.of(index), shape: [] },
+      }),
+    };
+    for await (const { frames, label } of new DataLoader(dataset, { batchSize: 2 })) {
+      expect(frames!.shape).toEqual([2, 1, 2, 3]);
+      expect(label!.shape).toEqual([2]);
+      expect([...(await frames!.data())]).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+    }
+  });
+
+  it('rejects with what a sample threw, its number, and its cause', async () => {
+    const cause = new TypeError('no such frame');
+    const dataset: Dataset = {
+      length: 4,
+      get(index) {
+        if (index === 2) throw cause;
+        return { input: { data: Float32Array.of(index), shape: [] } };
+      },
+    };
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const { input } of new DataLoader(dataset)) seen.push(input!.itemSync());
+    })();
+    await expect(reading).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: 'sample 2: no such frame',
+      cause,
+    });
+    expect(seen).toEqual([0, 1]);
+  });
+
+  it.each<[string, Dataset['get'], RegExp]>([
+    [
+      'shape',
+      (index) => ({ input: { data: new Float32Array(1 + index), shape: [1 + index] } }),
+      /^sample 1: input: expected \[1\], got \[2\]$/,
+    ],
+    [
+      'name',
+      (index) => ({ [`input${index}`]: { data: new Float32Array(1), shape: [1] } }),
+      /^sample 1: expected input0, got input1$/,
+    ],
+    [
+      'number of values',
+      () => ({ input: { data: new Float32Array(1), shape: [2] } }),
+      /^sample 0: input: \[2\] does not hold 1 values$/,
+    ],
+  ])('refuses samples of another %s', async (_, get, message) => {
+    const reading = drain(new DataLoader({ length: 2, get }, { batchSize: 2 }));
+    await expect(reading).rejects.toThrow(message);
+    await expect(reading).rejects.toBeInstanceOf(ConvLSTMError);
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['dataset.length', () => new DataLoader(numbers(0))],
+    ['batchSize', () => new DataLoader(numbers(1), { batchSize: 0 })],
+    ['batchSize', () => new DataLoader(numbers(3), { batchSize: 4, dropLast: true })],
+    ['seed', () => new DataLoader(numbers(1), { seed: 0.5 })],
+    ['workers', () => new DataLoader(numbers(1), { workers: -1 })],
+    ['workers', () => new DataLoader(numbers(1), { workers: 1 })],
+    ['prefetch', () => new DataLoader(numbers(1), { prefetch: 0 })],
+    ['position', () => new DataLoader(numbers(2)).seek({ epoch: 0, batch: 2 })],
+    ['position', () => new DataLoader(numbers(2)).seek({ epoch: -1, batch: 0 })],
+  ])('refuses %s out of range', (name, make) => {
+    expectError(make, 'ERR_OPTION', name);
+  });
+});
+
+/** The built package: worker threads load what `npm run build:ts` made. */
+describe('worker threads', () => {
+  const built: Promise<typeof import('../../src/index.js')> = import(
+    new URL('../../dist/index.js', import.meta.url).href
+  );
+  const digits = {
+    data: Uint8Array.from({ length: 160 }, (_, i) => i),
+    shape: [10, 4, 4],
+  };
+  const program = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+  it('make the samples that this thread makes, in the same order', async () => {
+    const { DataLoader, MovingMnist: Built } = await built;
+    const options = { size: 16, length: 11, seed: 5 };
+    const here = new MovingMnist(digits, options);
+    const there = new Built(digits, options);
+    const order = { batchSize: 2, shuffle: true, seed: 1 };
+    const loader = new DataLoader(there, { ...order, workers: 3 });
+    const local = new DataLoader(there, order);
+    let count = 0;
+    const other = local[Symbol.asyncIterator]();
+    for await (const { input, target } of loader) {
+      const expected = (await other.next()).value!;
+      expect(await input.data()).toEqual(await expected.input.data());
+      expect(await target.data()).toEqual(await expected.target.data());
+      count++;
+    }
+    expect(count).toBe(6);
+    await other.return();
+    expect(here.get(0).input.data).toEqual(there.get(0).input.data);
+  });
+
+  it('keep this thread free: the batch that is asked for is there', async () => {
+    const { DataLoader } = await built;
+    const text = `export default () => ({ length: 8, get(index) {
+      const end = performance.now() + 100;
+      while (performance.now() < end);
+      return { input: { data: Float32Array.of(index), shape: [] } };
+    } })`;
+    const dataset: Dataset = {
+      length: 8,
+      source: { module: program(text) },
+      get: () => expect.unreachable('made in this thread'),
+    };
+    const waits: number[] = [];
+    let begin = performance.now();
+    for await (const batch of new DataLoader(dataset, { workers: 1, prefetch: 4 })) {
+      waits.push(performance.now() - begin);
+      batch['input']!.dispose();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      begin = performance.now();
+    }
+    expect(waits).toHaveLength(8);
+    const later = waits.slice(1).sort((a, b) => a - b);
+    expect(later[3]).toBeLessThan(50); // the median: others use this machine too
+  });
+
+  it.each([
+    [
+      'a sample that throws',
+      `export default () => ({ length: 3, get(index) {
+        if (index === 1) throw new RangeError('out of frames');
+        return { input: { data: Float32Array.of(index), shape: [] } };
+      } })`,
+      /^sample 1: out of frames$/,
+    ],
+    [
+      'a dataset that cannot be made',
+      `export default () => { throw new Error('no folder') }`,
+      /^no folder$/,
+    ],
+    ['a module that is none', 'export default (', /./],
+    [
+      'a worker that ends',
+      `export default () => process.exit(3)`,
+      /a worker of the DataLoader failed: it ended with exit code 3/,
+    ],
+  ])('pass on the failure of %s', async (_, text, message) => {
+    const { DataLoader } = await built;
+    const dataset: Dataset = {
+      length: 3,
+      source: { module: program(text) },
+      get: () => expect.unreachable('made in this thread'),
+    };
+    const reading = (async () => {
+      for await (const batch of new DataLoader(dataset, { workers: 2 })) batch['input']!.dispose();
+    })();
+    await expect(reading).rejects.toThrow(message);
+    const error = await reading.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'ConvLSTMError', code: 'ERR_IO' });
+    expect((error as Error).cause).toBeInstanceOf(Error);
+  });
+
+  it.each([
+    ['a loop that is left early', 1],
+    ['the last batch', 9],
+  ])('end with %s', async (_, wanted) => {
+    const { DataLoader } = await built;
+    // Workers that live count up.
+    const ticks = new Int32Array(new SharedArrayBuffer(4));
+    const text = `export default (ticks) => {
+      setInterval(() => Atomics.add(ticks, 0, 1), 1);
+      return { length: 9, get: () => ({ input: { data: new Float32Array(1), shape: [] } }) };
+    }`;
+    const dataset: Dataset = {
+      length: 9,
+      source: { module: program(text), options: ticks },
+      get: () => expect.unreachable('made in this thread'),
+    };
+    let count = 0;
+    for await (const batch of new DataLoader(dataset, { workers: 2 })) {
+      batch['input']!.dispose();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (++count === wanted) break;
+    }
+    expect(count).toBe(wanted);
+    const after = Atomics.load(ticks, 0);
+    expect(after).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(Atomics.load(ticks, 0)).toBe(after);
+  });
+});
