@@ -36,8 +36,12 @@ export type UnaryOp =
   | 'sigmoid'
   | 'tanh'
   | 'relu'
-  | 'leakyRelu';
-export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum';
+  | 'leakyRelu'
+  | 'square'
+  /** log(1 + exp(x)) */
+  | 'softplus';
+/** `greater` and `equal` give 1 or 0, and 0 where an operand is NaN. */
+export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'maximum' | 'minimum' | 'greater' | 'equal';
 export type ReduceOp = 'sum' | 'mean' | 'max';
 export type Precision = 'highest' | 'high' | 'medium';
 
@@ -167,6 +171,13 @@ export interface SgdArguments {
   weightDecay: number;
 }
 
+/** The optimizers' results are new storages; their operands stay as they were. */
+export interface SgdResult {
+  parameter: Storage;
+  /** Null without momentum. */
+  buffer: Storage | null;
+}
+
 /** PyTorch's `RMSprop`, not centred. */
 export interface RmspropArguments {
   parameter: Storage;
@@ -180,6 +191,13 @@ export interface RmspropArguments {
   eps: number;
   momentum: number;
   weightDecay: number;
+}
+
+export interface RmspropResult {
+  parameter: Storage;
+  squareAverage: Storage;
+  /** Null without momentum. */
+  buffer: Storage | null;
 }
 
 /** PyTorch's `Adam`, or with `decoupled` its `AdamW`. */
@@ -199,6 +217,12 @@ export interface AdamArguments {
   decoupled: boolean;
 }
 
+export interface AdamResult {
+  parameter: Storage;
+  average: Storage;
+  squareAverage: Storage;
+}
+
 /** The operations of one device. */
 export interface Backend {
   /** Copies `values` before it returns. */
@@ -206,6 +230,12 @@ export interface Backend {
   fill(length: number, value: number): Storage;
   /** `alpha` is the negative slope of leakyRelu; ignored by the others. */
   unary(op: UnaryOp, x: Storage, alpha: number): Storage;
+  /**
+   * `grad` of the result to that of x. `saved` is the result for exp, sqrt, sigmoid, tanh and relu, x
+   * for abs, log, leakyRelu, square and softplus, and not looked at for neg. At 0, abs has derivative
+   * 0, relu 0 and leakyRelu `alpha`.
+   */
+  unaryBackward(op: UnaryOp, saved: Storage, grad: Storage, alpha: number): Storage;
   /** Both shapes broadcast to `outShape` by NumPy's rules. */
   binary(
     op: BinaryOp,
@@ -226,9 +256,33 @@ export interface Backend {
     sizes: readonly number[],
     steps: readonly number[],
   ): Storage;
+  /** Elements of `shape`: those of `grad` where `slice` took the elements from, else 0. */
+  sliceBackward(
+    grad: Storage,
+    shape: Shape,
+    starts: readonly number[],
+    sizes: readonly number[],
+    steps: readonly number[],
+  ): Storage;
   concat(parts: readonly Storage[], shapes: readonly Shape[], axis: number): Storage;
   conv2d(args: Conv2dArguments): Storage;
   convLstm(args: ConvLstmArguments): ConvLstmResult;
+  /**
+   * `value` with `probability`, else 0. Element n is decided by word n % 4 of the Philox block with
+   * the counter `counter` + floor(n / 4), as `src/tensor/random.ts` makes it: `value` where
+   * (word >>> 8) / 2^24 < probability.
+   */
+  bernoulli(
+    length: number,
+    probability: number,
+    value: number,
+    key0: number,
+    key1: number,
+    counter: number,
+  ): Storage;
+  sgdStep(args: SgdArguments): SgdResult;
+  rmspropStep(args: RmspropArguments): RmspropResult;
+  adamStep(args: AdamArguments): AdamResult;
 }
 
 export interface GpuInfo {

@@ -35,6 +35,7 @@ class Arguments {
  public:
   explicit Arguments(Napi::Value value);
 
+  double Number(const char* name) const { return ToNumber(Get(name), name); }
   int64_t Integer(const char* name) const { return ToInteger(Get(name), name); }
   bool Boolean(const char* name) const { return ToBoolean(Get(name), name); }
   Shape Integers(const char* name) const { return ToIntegers(Get(name), name); }

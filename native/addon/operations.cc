@@ -10,8 +10,10 @@
 #include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
+#include "addon/optimizers.h"
 #include "addon/submit.h"
 #include "core/error.h"
+#include "cpu/bernoulli.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv_lstm.h"
 #include "cpu/elementwise.h"
@@ -44,20 +46,37 @@ Napi::Value Fill(const Napi::CallbackInfo& info) {
                    [value](Storage& out) { cpu::Fill(value, out, GlobalThreadPool()); });
 }
 
+UnaryOp ReadUnaryOp(Napi::Value value) {
+  return ToEnum<UnaryOp>(value, "op",
+                         {"neg", "abs", "exp", "log", "sqrt", "sigmoid", "tanh", "relu",
+                          "leakyRelu", "square", "softplus"});
+}
+
 Napi::Value Unary(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
-  const auto op = ToEnum<UnaryOp>(
-      info[0], "op", {"neg", "abs", "exp", "log", "sqrt", "sigmoid", "tanh", "relu", "leakyRelu"});
+  const UnaryOp op = ReadUnaryOp(info[0]);
   const StoragePtr& x = environment.Unwrap(info[1], "x");
   const auto alpha = static_cast<float>(ToNumber(info[2], "alpha"));
   return SubmitOne(environment, std::array{x}, {x->elements()},
                    [=](Storage& out) { cpu::Unary(op, *x, alpha, out, GlobalThreadPool()); });
 }
 
+Napi::Value UnaryBackward(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const UnaryOp op = ReadUnaryOp(info[0]);
+  const StoragePtr& saved = environment.Unwrap(info[1], "saved");
+  const StoragePtr& grad = environment.Unwrap(info[2], "grad");
+  const auto alpha = static_cast<float>(ToNumber(info[3], "alpha"));
+  CheckElements("unaryBackward: saved", saved, {grad->elements()});
+  return SubmitOne(environment, std::array{saved, grad}, {grad->elements()}, [=](Storage& out) {
+    cpu::UnaryBackward(op, *saved, *grad, alpha, out, GlobalThreadPool());
+  });
+}
+
 Napi::Value Binary(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
-  const auto op =
-      ToEnum<BinaryOp>(info[0], "op", {"add", "sub", "mul", "div", "maximum", "minimum"});
+  const auto op = ToEnum<BinaryOp>(
+      info[0], "op", {"add", "sub", "mul", "div", "maximum", "minimum", "greater", "equal"});
   const StoragePtr& a = environment.Unwrap(info[1], "a");
   const StoragePtr& b = environment.Unwrap(info[3], "b");
   const BinaryShapes shapes = {ToIntegers(info[2], "aShape"), ToIntegers(info[4], "bShape"),
@@ -86,14 +105,29 @@ Napi::Value Permute(const Napi::CallbackInfo& info) {
                    [=](Storage& out) { cpu::Permute(permutation, *x, out, GlobalThreadPool()); });
 }
 
+// The arguments of slice and sliceBackward after the first.
+Slice ReadSlice(const Napi::CallbackInfo& info) {
+  return {ToIntegers(info[1], "shape"), ToIntegers(info[2], "starts"), ToIntegers(info[3], "sizes"),
+          ToIntegers(info[4], "steps")};
+}
+
 Napi::Value TakeSlice(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const StoragePtr& x = environment.Unwrap(info[0], "x");
-  const Slice slice = {ToIntegers(info[1], "shape"), ToIntegers(info[2], "starts"),
-                       ToIntegers(info[3], "sizes"), ToIntegers(info[4], "steps")};
+  const Slice slice = ReadSlice(info);
   CheckSlice(slice, x);
   return SubmitOne(environment, std::array{x}, slice.sizes,
                    [=](Storage& out) { cpu::TakeSlice(slice, *x, out, GlobalThreadPool()); });
+}
+
+Napi::Value SliceBackward(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const StoragePtr& grad = environment.Unwrap(info[0], "grad");
+  const Slice slice = ReadSlice(info);
+  CheckSliceBackward(slice, grad);
+  return SubmitOne(environment, std::array{grad}, slice.shape, [=](Storage& out) {
+    cpu::SliceBackward(slice, *grad, out, GlobalThreadPool());
+  });
 }
 
 Napi::Value Concat(const Napi::CallbackInfo& info) {
@@ -207,6 +241,20 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value MakeBernoulli(const Napi::CallbackInfo& info) {
+  const int64_t length = ToInteger(info[0], "length");
+  const Bernoulli bernoulli = {.probability = ToNumber(info[1], "probability"),
+                               .value = static_cast<float>(ToNumber(info[2], "value")),
+                               .key0 = static_cast<uint32_t>(ToInteger(info[3], "key0")),
+                               .key1 = static_cast<uint32_t>(ToInteger(info[4], "key1")),
+                               .counter = static_cast<uint64_t>(ToInteger(info[5], "counter"))};
+  if (!(bernoulli.probability >= 0 && bernoulli.probability <= 1)) {
+    throw Error(ErrorCode::kOption, "bernoulli: probability: expected a number from 0 to 1");
+  }
+  return SubmitOne(Environment::Of(info.Env()), std::array<StoragePtr, 0>(), {length},
+                   [=](Storage& out) { cpu::FillBernoulli(bernoulli, out, GlobalThreadPool()); });
+}
+
 }  // namespace
 
 Napi::Object CpuBackend(Napi::Env env) {
@@ -223,9 +271,16 @@ Napi::Object CpuBackend(Napi::Env env) {
                                          napi_enumerable),
       Napi::PropertyDescriptor::Function(env, backend, "concat", Guarded<Concat>, napi_enumerable),
       Napi::PropertyDescriptor::Function(env, backend, "conv2d", Guarded<Conv2d>, napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "unaryBackward", Guarded<UnaryBackward>,
+                                         napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "sliceBackward", Guarded<SliceBackward>,
+                                         napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "bernoulli", Guarded<MakeBernoulli>,
+                                         napi_enumerable),
       Napi::PropertyDescriptor::Function(env, backend, "convLstm", Guarded<ConvLstm>,
                                          napi_enumerable),
   });
+  AddOptimizers(backend);
   return backend;
 }
 

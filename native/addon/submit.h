@@ -20,8 +20,8 @@ inline StoragePtr NewStorage(const Shape& shape) {
   return std::make_shared<Storage>(NumElements(shape));
 }
 
-// Enqueues `operation`, which computes `outputs` from `inputs` (null where there is none). What
-// fails in it, or failed when an input was computed, is left with the outputs.
+// Enqueues `operation`, which computes `outputs` from `inputs` (null where there is none of
+// either). What fails in it, or failed when an input was computed, is left with the outputs.
 template <typename Inputs, typename Outputs, typename Operation>
 void Submit(Environment& environment, const Inputs& inputs, const Outputs& outputs,
             Operation operation) {
@@ -33,7 +33,9 @@ void Submit(Environment& environment, const Inputs& inputs, const Outputs& outpu
       }
       operation();
     } catch (...) {
-      for (const StoragePtr& output : outputs) output->Fail(std::current_exception());
+      for (const StoragePtr& output : outputs) {
+        if (output) output->Fail(std::current_exception());
+      }
     }
   });
 }

@@ -63,6 +63,51 @@ void UnaryRange(UnaryOp op, const float* x, float alpha, float* out, int64_t cou
       return map([&](Vec v) { return hn::IfThenElse(hn::Lt(v, zero), zero, v); });
     case UnaryOp::kLeakyRelu:
       return map([&](Vec v) { return hn::IfThenElse(hn::Lt(v, zero), hn::Mul(v, slope), v); });
+    case UnaryOp::kSquare:
+      return map([&](Vec v) { return hn::Mul(v, v); });
+    case UnaryOp::kSoftplus:
+      return map([&](Vec v) { return Softplus(d, v); });
+  }
+}
+
+// y is the result, x the operand: what the header says is saved.
+void UnaryBackwardRange(UnaryOp op, const float* saved, const float* grad, float alpha, float* out,
+                        int64_t count) {
+  const Tag d;
+  const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f);
+  const auto slope = hn::Set(d, alpha);
+  const auto map = [&](const auto& function) {
+    Map(count, out,
+        [&](int64_t i) { return function(hn::LoadU(d, saved + i), hn::LoadU(d, grad + i)); });
+  };
+  switch (op) {
+    case UnaryOp::kNeg:
+      return map([&](Vec, Vec g) { return hn::Neg(g); });
+    case UnaryOp::kAbs:
+      return map([&](Vec x, Vec g) {
+        return hn::IfThenElse(hn::Gt(x, zero), g, hn::IfThenElseZero(hn::Lt(x, zero), hn::Neg(g)));
+      });
+    case UnaryOp::kExp:
+      return map([&](Vec y, Vec g) { return hn::Mul(g, y); });
+    case UnaryOp::kLog:
+      return map([&](Vec x, Vec g) { return hn::Div(g, x); });
+    case UnaryOp::kSqrt:
+      return map([&](Vec y, Vec g) { return hn::Div(g, hn::Add(y, y)); });
+    case UnaryOp::kSigmoid:
+      return map([&](Vec y, Vec g) { return hn::Mul(hn::Mul(g, hn::Sub(one, y)), y); });
+    case UnaryOp::kTanh:
+      // (1 - y) (1 + y) is exact where 1 - y y would cancel.
+      return map(
+          [&](Vec y, Vec g) { return hn::Mul(hn::Mul(g, hn::Sub(one, y)), hn::Add(one, y)); });
+    case UnaryOp::kRelu:
+      return map([&](Vec y, Vec g) { return hn::IfThenElse(hn::Le(y, zero), zero, g); });
+    case UnaryOp::kLeakyRelu:
+      return map(
+          [&](Vec x, Vec g) { return hn::IfThenElse(hn::Gt(x, zero), g, hn::Mul(g, slope)); });
+    case UnaryOp::kSquare:
+      return map([&](Vec x, Vec g) { return hn::Mul(hn::Add(g, g), x); });
+    case UnaryOp::kSoftplus:
+      return map([&](Vec x, Vec g) { return hn::Mul(g, Sigmoid(d, x)); });
   }
 }
 
@@ -100,6 +145,12 @@ void BinaryRange(BinaryOp op, const BinaryRun& run) {
       return BinaryMap(run, [](Vec a, Vec b) {
         return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
       });
+    case BinaryOp::kGreater:
+      return BinaryMap(
+          run, [](Vec a, Vec b) { return hn::IfThenElseZero(hn::Gt(a, b), hn::Set(Tag(), 1.0f)); });
+    case BinaryOp::kEqual:
+      return BinaryMap(
+          run, [](Vec a, Vec b) { return hn::IfThenElseZero(hn::Eq(a, b), hn::Set(Tag(), 1.0f)); });
   }
 }
 
@@ -109,18 +160,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace convlstm::cpu {
 namespace {
-
-// Elements a range is cut at: whole cache lines.
-constexpr int64_t kLine = 16;
-
-// Calls body(begin, count) on parts of [0, elements).
-template <typename Body>
-void ForLines(ThreadPool& pool, int64_t elements, const Body& body) {
-  ParallelFor(pool, (elements + kLine - 1) / kLine, kLine, [&](Range lines) {
-    const int64_t begin = lines.begin * kLine;
-    body(begin, std::min(elements, lines.end * kLine) - begin);
-  });
-}
 
 float* AllocateLike(const Storage& x, Storage& out) {
   return x.channels_last() ? out.AllocateChannelsLast(x.layout()) : out.Allocate();
@@ -134,6 +173,7 @@ bool StaysBounded(UnaryOp op, bool bounded, float alpha) {
     case UnaryOp::kNeg:
     case UnaryOp::kAbs:
     case UnaryOp::kRelu:
+    case UnaryOp::kSquare:
       return bounded;
     case UnaryOp::kLeakyRelu:
       return bounded && std::abs(alpha) <= 1;
@@ -142,8 +182,18 @@ bool StaysBounded(UnaryOp op, bool bounded, float alpha) {
   }
 }
 
-bool StaysBounded(BinaryOp op) {
-  return op == BinaryOp::kMul || op == BinaryOp::kMaximum || op == BinaryOp::kMinimum;
+bool StaysBounded(BinaryOp op, bool bounded) {
+  switch (op) {
+    case BinaryOp::kGreater:
+    case BinaryOp::kEqual:
+      return true;
+    case BinaryOp::kMul:
+    case BinaryOp::kMaximum:
+    case BinaryOp::kMinimum:
+      return bounded;
+    default:
+      return false;
+  }
 }
 
 bool SameLayout(const Storage& a, const Storage& b) {
@@ -167,6 +217,18 @@ void Unary(UnaryOp op, Storage& x, float alpha, Storage& out, ThreadPool& pool) 
     unary_range(op, in + begin, alpha, to + begin, count);
   });
   if (StaysBounded(op, x.bounded_by_one(), alpha)) out.set_bounded_by_one();
+}
+
+void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha, Storage& out,
+                   ThreadPool& pool) {
+  const auto backward_range = CONVLSTM_SIMD(CurrentIsa(), UnaryBackwardRange);
+  const bool as_they_lie = SameLayout(saved, grad);
+  const float* from_saved = as_they_lie ? saved.data() : RowMajor(saved, pool);
+  const float* from_grad = as_they_lie ? grad.data() : RowMajor(grad, pool);
+  float* to = AllocateLike(grad, out);
+  ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
+    backward_range(op, from_saved + begin, from_grad + begin, alpha, to + begin, count);
+  });
 }
 
 void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Storage& out,
@@ -194,7 +256,7 @@ void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Sto
       plan.ForRuns(range, from_a, from_b, to, [&](const BinaryRun& run) { binary_range(op, run); });
     });
   }
-  if (StaysBounded(op) && a.bounded_by_one() && b.bounded_by_one()) out.set_bounded_by_one();
+  if (StaysBounded(op, a.bounded_by_one() && b.bounded_by_one())) out.set_bounded_by_one();
 }
 
 }  // namespace convlstm::cpu

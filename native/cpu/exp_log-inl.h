@@ -1,5 +1,5 @@
-// exp and log over all of float32, per Highway target: within 2 ulp, subnormal, infinite and NaN
-// arguments and results included (test/native/elementwise_test.cc).
+// exp, log and log(1 + exp(x)) over all of float32, per Highway target: within 2 ulp, subnormal,
+// infinite and NaN arguments and results included (test/native/elementwise_test.cc).
 
 #if defined(CONVLSTM_CPU_EXP_LOG_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_EXP_LOG_INL_H_
@@ -77,6 +77,18 @@ HWY_INLINE hn::Vec<D> Log(D d, hn::Vec<D> x) {
   result = hn::IfThenElse(hn::Eq(x, zero), hn::Set(d, -kInfinity), result);
   const auto undefined = hn::Or(hn::Lt(x, zero), hn::IsNaN(x));
   return hn::IfThenElse(undefined, hn::Set(d, std::numeric_limits<float>::quiet_NaN()), result);
+}
+
+// log(1 + exp(x)) = max(x, 0) + log(1 + u) with u = exp(-|x|). What u loses when 1 is added to it
+// is put back: log(1 + u) = log(w) + (u - (w - 1)) / w for the float32 w next to 1 + u.
+template <class D>
+HWY_INLINE hn::Vec<D> Softplus(D d, hn::Vec<D> x) {
+  const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f);
+  const auto u = Exp(d, hn::Or(x, hn::SignBit(d)));
+  const auto w = hn::Add(one, u);
+  const auto lost = hn::Sub(u, hn::Sub(w, one));
+  const auto log1p = hn::Add(Log(d, w), hn::Div(lost, w));
+  return hn::Add(hn::IfThenElse(hn::Lt(x, zero), zero, x), log1p);
 }
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE

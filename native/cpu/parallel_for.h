@@ -1,6 +1,8 @@
 #ifndef CONVLSTM_CPU_PARALLEL_FOR_H_
 #define CONVLSTM_CPU_PARALLEL_FOR_H_
 
+#include <algorithm>
+
 #include "cpu/thread_pool.h"
 
 namespace convlstm::cpu {
@@ -20,6 +22,16 @@ void ParallelFor(ThreadPool& pool, int64_t count, int64_t elements, const Body& 
   pool.Run([&](int part) {
     const Range range = SplitRange(count, part, pool.threads());
     if (range.begin < range.end) body(range);
+  });
+}
+
+// Calls body(begin, count) on disjoint parts of [0, elements), cut at whole cache lines.
+template <typename Body>
+void ForLines(ThreadPool& pool, int64_t elements, const Body& body) {
+  constexpr int64_t kLine = 16;
+  ParallelFor(pool, (elements + kLine - 1) / kLine, kLine, [&](Range lines) {
+    const int64_t begin = lines.begin * kLine;
+    body(begin, std::min(elements, lines.end * kLine) - begin);
   });
 }
 

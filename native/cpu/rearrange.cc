@@ -20,6 +20,77 @@ float* AllocateFrames(const Storage& like, Storage& out) {
   return out.AllocateChannelsLast(layout);
 }
 
+// The runs of a slice. A run is what is taken at once: the axes at the end that are taken whole and
+// the part of the one before them, when it has no gaps. Along the innermost of the other axes runs
+// follow each other at one distance.
+class SliceRuns {
+ public:
+  // A slice with elements.
+  explicit SliceRuns(const Slice& slice) : slice_(slice), strides_(slice.shape.size()) {
+    for (size_t axis = strides_.size(); axis-- > 0;) {
+      strides_[axis] = elements_;
+      elements_ *= slice.shape[axis];
+      first_ += slice.starts[axis] * strides_[axis];
+    }
+    outer_rank_ = strides_.size();
+    while (outer_rank_ > 0 && length_ == strides_[outer_rank_ - 1] &&
+           (slice.steps[outer_rank_ - 1] == 1 || slice.sizes[outer_rank_ - 1] == 1)) {
+      length_ *= slice.sizes[--outer_rank_];
+    }
+    if (outer_rank_ > 0) {
+      row_ = slice.sizes[outer_rank_ - 1];
+      distance_ = slice.steps[outer_rank_ - 1] * strides_[outer_rank_ - 1];
+    }
+  }
+
+  int64_t length() const { return length_; }      // elements of a run
+  int64_t distance() const { return distance_; }  // in the source
+  int64_t count() const { return NumElements(slice_.sizes) / length_; }
+
+  // Whether runs and the source are made of whole frames of `size` elements.
+  bool MadeOf(int64_t size) const {
+    bool whole = length_ % size == 0 && first_ % size == 0 && elements_ % size == 0;
+    for (size_t axis = 0; axis < outer_rank_; ++axis) whole = whole && strides_[axis] % size == 0;
+    return whole;
+  }
+
+  // Calls visit(run, count, place) for `count` runs from number `run` on, the first of which lies
+  // at `place` in the source.
+  template <typename Visitor>
+  void ForRows(Range range, const Visitor& visit) const {
+    for (int64_t run = range.begin; run < range.end;) {
+      const int64_t end = std::min(range.end, (run / row_ + 1) * row_);
+      visit(run, end - run, Place(run));
+      run = end;
+    }
+  }
+
+ private:
+  int64_t Place(int64_t run) const {
+    int64_t place = first_ + run % row_ * distance_;
+    int64_t rest = run / row_;
+    for (size_t axis = outer_rank_ > 0 ? outer_rank_ - 1 : 0; axis-- > 0;) {
+      place += rest % slice_.sizes[axis] * slice_.steps[axis] * strides_[axis];
+      rest /= slice_.sizes[axis];
+    }
+    return place;
+  }
+
+  const Slice& slice_;
+  std::vector<int64_t> strides_;
+  size_t outer_rank_;
+  int64_t elements_ = 1;
+  int64_t first_ = 0;
+  int64_t length_ = 1;
+  int64_t row_ = 1;
+  int64_t distance_ = 0;
+};
+
+bool HoldsFrames(const Storage& storage, const SliceRuns& runs) {
+  return storage.channels_last() &&
+         runs.MadeOf(storage.layout().channels * storage.layout().pixels);
+}
+
 }  // namespace
 
 void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool) {
@@ -28,57 +99,48 @@ void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool) {
     out.Allocate();
     return;
   }
-  // A run is what is taken at once: the axes at the end that are taken whole and the part of the
-  // one before them, when it has no gaps.
-  const size_t rank = slice.shape.size();
-  std::vector<int64_t> strides(rank);
-  int64_t elements = 1;
-  for (size_t axis = rank; axis-- > 0;) {
-    strides[axis] = elements;
-    elements *= slice.shape[axis];
-  }
-  int64_t run = 1;
-  size_t outer_rank = rank;
-  while (outer_rank > 0 && run == strides[outer_rank - 1] &&
-         (slice.steps[outer_rank - 1] == 1 || slice.sizes[outer_rank - 1] == 1)) {
-    run *= slice.sizes[--outer_rank];
-  }
-  int64_t first = 0;
-  bool frames = HoldsFrames(x, run);
-  for (size_t axis = 0; axis < rank; ++axis) {
-    first += slice.starts[axis] * strides[axis];
-    frames = frames &&
-             (axis >= outer_rank || strides[axis] % (x.layout().channels * x.layout().pixels) == 0);
-  }
-  frames = frames && first % (x.layout().channels * x.layout().pixels) == 0;
-  const float* from = (frames ? x.data() : RowMajor(x, pool)) + first;
+  const SliceRuns runs(slice);
+  const bool frames = HoldsFrames(x, runs);
+  const float* from = frames ? x.data() : RowMajor(x, pool);
   float* to = frames ? AllocateFrames(x, out) : out.Allocate();
-
-  // Along the innermost of the other axes runs follow each other at one distance.
-  const int64_t count = outer_rank == 0 ? 1 : slice.sizes[outer_rank - 1];
-  const int64_t distance =
-      outer_rank == 0 ? 0 : slice.steps[outer_rank - 1] * strides[outer_rank - 1];
-  const int64_t rows = out.elements() / (run * count);
-  const auto row_begin = [&](int64_t row) {
-    int64_t offset = 0;
-    for (size_t axis = outer_rank > 0 ? outer_rank - 1 : 0; axis-- > 0;) {
-      offset += row % slice.sizes[axis] * slice.steps[axis] * strides[axis];
-      row /= slice.sizes[axis];
-    }
-    return from + offset;
-  };
-  ParallelFor(pool, rows * count, run, [&](Range range) {
-    for (int64_t k = range.begin; k < range.end;) {
-      const float* in = row_begin(k / count) + k % count * distance;
-      const int64_t end = std::min(range.end, (k / count + 1) * count);
-      for (; k < end; ++k, in += distance) {
-        if (run == 1) {
-          to[k] = *in;
+  const int64_t length = runs.length(), distance = runs.distance();
+  ParallelFor(pool, runs.count(), length, [&](Range range) {
+    runs.ForRows(range, [&](int64_t run, int64_t count, int64_t place) {
+      for (int64_t k = 0; k < count; ++k) {
+        if (length == 1) {
+          to[run + k] = from[place + k * distance];
         } else {
-          std::copy_n(in, run, to + k * run);
+          std::copy_n(from + place + k * distance, length, to + (run + k) * length);
         }
       }
-    }
+    });
+  });
+}
+
+void SliceBackward(const Slice& slice, Storage& grad, Storage& out, ThreadPool& pool) {
+  if (grad.bounded_by_one()) out.set_bounded_by_one();
+  if (grad.elements() == 0) {
+    float* to = out.Allocate();
+    std::fill_n(to, out.elements(), 0.0f);
+    return;
+  }
+  const SliceRuns runs(slice);
+  const bool frames = HoldsFrames(grad, runs);
+  const float* from = frames ? grad.data() : RowMajor(grad, pool);
+  float* to = frames ? AllocateFrames(grad, out) : out.Allocate();
+  ForLines(pool, out.elements(),
+           [&](int64_t begin, int64_t count) { std::fill_n(to + begin, count, 0.0f); });
+  const int64_t length = runs.length(), distance = runs.distance();
+  ParallelFor(pool, runs.count(), length, [&](Range range) {
+    runs.ForRows(range, [&](int64_t run, int64_t count, int64_t place) {
+      for (int64_t k = 0; k < count; ++k) {
+        if (length == 1) {
+          to[place + k * distance] = from[run + k];
+        } else {
+          std::copy_n(from + (run + k) * length, length, to + place + k * distance);
+        }
+      }
+    });
   });
 }
 

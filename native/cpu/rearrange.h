@@ -14,6 +14,9 @@ void Permute(const Permutation& permutation, Storage& x, Storage& out, ThreadPoo
 
 void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool);
 
+// The gradient of TakeSlice's operand; `grad` is that of its result.
+void SliceBackward(const Slice& slice, Storage& grad, Storage& out, ThreadPool& pool);
+
 void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
                  Storage& out, ThreadPool& pool);
 

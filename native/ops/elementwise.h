@@ -7,10 +7,22 @@
 
 namespace convlstm {
 
-enum class UnaryOp { kNeg, kAbs, kExp, kLog, kSqrt, kSigmoid, kTanh, kRelu, kLeakyRelu };
+enum class UnaryOp {
+  kNeg,
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kSigmoid,
+  kTanh,
+  kRelu,
+  kLeakyRelu,
+  kSquare,
+  kSoftplus
+};
 
-// kMaximum and kMinimum give NaN where either operand is NaN.
-enum class BinaryOp { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum };
+// kMaximum and kMinimum give NaN where either operand is NaN, kGreater and kEqual 0.
+enum class BinaryOp { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kGreater, kEqual };
 
 struct BinaryShapes {
   Shape a;

@@ -48,6 +48,11 @@ void CheckSlice(const Slice& slice, const StoragePtr& x) {
   }
 }
 
+void CheckSliceBackward(const Slice& slice, const StoragePtr& grad) {
+  CheckSlice(slice, nullptr);
+  CheckElements("slice: grad", grad, slice.sizes);
+}
+
 void CheckConcatenation(const Concatenation& concatenation, const std::vector<StoragePtr>& parts) {
   const std::vector<Shape>& shapes = concatenation.shapes;
   if (parts.empty() || parts.size() != shapes.size()) {

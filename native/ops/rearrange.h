@@ -33,6 +33,7 @@ struct Concatenation {
 // elements.
 void CheckPermutation(const Permutation& permutation, const StoragePtr& x);
 void CheckSlice(const Slice& slice, const StoragePtr& x);
+void CheckSliceBackward(const Slice& slice, const StoragePtr& grad);
 void CheckConcatenation(const Concatenation& concatenation, const std::vector<StoragePtr>& parts);
 
 }  // namespace convlstm

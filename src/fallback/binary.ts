@@ -10,6 +10,8 @@ const kFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
   div: (a, b) => a / b,
   maximum: Math.max,
   minimum: Math.min,
+  greater: (a, b) => (a > b ? 1 : 0),
+  equal: (a, b) => (a === b ? 1 : 0),
 };
 
 export function binary(

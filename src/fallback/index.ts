@@ -4,15 +4,17 @@
  * on the thread that calls them.
  */
 import type { Backend, Storage } from '../../binding.js';
+import { bernoulli } from './bernoulli.js';
 import { binary } from './binary.js';
 import { concat } from './concat.js';
 import { convLstm } from './conv-lstm.js';
 import { conv2d } from './conv2d.js';
+import { adamStep, rmspropStep, sgdStep } from './optimizers.js';
 import { permute } from './permute.js';
 import { reduce } from './reduce.js';
-import { slice } from './slice.js';
+import { slice, sliceBackward } from './slice.js';
 import { computeOne } from './storage.js';
-import { unary } from './unary.js';
+import { unary, unaryBackward } from './unary.js';
 
 function upload(values: Float32Array): Storage {
   return computeOne([], values.length, (out) => out.set(values));
@@ -27,11 +29,17 @@ export const fallback: Backend = {
   upload,
   fill,
   unary,
+  unaryBackward,
   binary,
   reduce,
   permute,
   slice,
+  sliceBackward,
   concat,
   conv2d,
   convLstm,
+  bernoulli,
+  sgdStep,
+  rmspropStep,
+  adamStep,
 };

@@ -15,22 +15,22 @@ export function rowMajorStrides(shape: Shape): number[] {
 }
 
 /**
- * Writes to `out`, row-major, the elements of `source` that lie at
- * `offset + sum(index[axis] * strides[axis])` for every index below `sizes`.
+ * Calls `visit(place)` with `offset + sum(index[axis] * strides[axis])` for every index below `sizes`,
+ * in row-major order.
  */
-export function gather(
-  out: Float32Array,
-  source: Float32Array,
+function forEachPlace(
   sizes: Shape,
   strides: readonly number[],
-  offset = 0,
+  offset: number,
+  visit: (place: number) => void,
 ): void {
+  const count = elementCount(sizes);
   const inner = sizes.length === 0 ? 1 : sizes.at(-1)!;
   const innerStride = strides.at(-1) ?? 0;
   const index = new Array<number>(sizes.length).fill(0);
   let from = offset;
-  for (let to = 0; to < out.length; ) {
-    for (let k = 0, at = from; k < inner; k++, at += innerStride) out[to++] = source[at]!;
+  for (let done = 0; done < count; done += inner) {
+    for (let k = 0, at = from; k < inner; k++, at += innerStride) visit(at);
     for (let axis = sizes.length - 2; axis >= 0; axis--) {
       from += strides[axis]!;
       if (++index[axis]! < sizes[axis]!) break;
@@ -38,4 +38,32 @@ export function gather(
       index[axis] = 0;
     }
   }
+}
+
+/** Writes to `out`, row-major, the elements of `source` at those places. */
+export function gather(
+  out: Float32Array,
+  source: Float32Array,
+  sizes: Shape,
+  strides: readonly number[],
+  offset = 0,
+): void {
+  let to = 0;
+  forEachPlace(sizes, strides, offset, (place) => {
+    out[to++] = source[place]!;
+  });
+}
+
+/** The reverse: writes the elements of `source`, row-major, to those places of `out`. */
+export function scatter(
+  out: Float32Array,
+  source: Float32Array,
+  sizes: Shape,
+  strides: readonly number[],
+  offset: number,
+): void {
+  let from = 0;
+  forEachPlace(sizes, strides, offset, (place) => {
+    out[place] = source[from++]!;
+  });
 }

@@ -15,6 +15,23 @@ const kFunctions: Record<UnaryOp, (x: number, alpha: number) => number> = {
   tanh: Math.tanh,
   relu: (x) => Math.max(0, x),
   leakyRelu: (x, alpha) => (x < 0 ? alpha * x : x),
+  square: (x) => x * x,
+  softplus: (x) => Math.max(0, x) + Math.log1p(Math.exp(-Math.abs(x))),
+};
+
+/** Of the result's gradient and of what the contract says is saved: the result y or the input x. */
+const kGradients: Record<UnaryOp, (saved: number, grad: number, alpha: number) => number> = {
+  neg: (_, grad) => -grad,
+  abs: (x, grad) => (x > 0 ? grad : x < 0 ? -grad : 0),
+  exp: (y, grad) => grad * y,
+  log: (x, grad) => grad / x,
+  sqrt: (y, grad) => grad / (2 * y),
+  sigmoid: (y, grad) => grad * (1 - y) * y,
+  tanh: (y, grad) => grad * (1 - y * y),
+  relu: (y, grad) => (y <= 0 ? 0 : grad),
+  leakyRelu: (x, grad, alpha) => (x > 0 ? grad : grad * alpha),
+  square: (x, grad) => 2 * grad * x,
+  softplus: (x, grad) => grad * sigmoid(x),
 };
 
 export function unary(op: UnaryOp, x: Storage, alpha: number): Storage {
@@ -22,5 +39,14 @@ export function unary(op: UnaryOp, x: Storage, alpha: number): Storage {
     const values = valuesOf(x);
     const apply = kFunctions[op];
     for (let i = 0; i < out.length; i++) out[i] = apply(values[i]!, alpha);
+  });
+}
+
+export function unaryBackward(op: UnaryOp, saved: Storage, grad: Storage, alpha: number): Storage {
+  return computeOne([saved, grad], grad.length, (out) => {
+    const values = valuesOf(saved);
+    const grads = valuesOf(grad);
+    const apply = kGradients[op];
+    for (let i = 0; i < out.length; i++) out[i] = apply(values[i]!, grads[i]!, alpha);
   });
 }

@@ -77,6 +77,10 @@ float Apply(BinaryOp op, float a, float b) {
       return std::isnan(a) || std::isnan(b) ? kNaN : std::max(a, b);
     case BinaryOp::kMinimum:
       return std::isnan(a) || std::isnan(b) ? kNaN : std::min(a, b);
+    case BinaryOp::kGreater:
+      return a > b ? 1.0f : 0.0f;
+    case BinaryOp::kEqual:
+      return a == b ? 1.0f : 0.0f;
   }
   return kNaN;
 }
@@ -98,11 +102,14 @@ bool SameValues(const std::vector<float>& a, const std::vector<float>& b) {
 }  // namespace
 
 TEST_SUITE("operations") {
-  TEST_CASE("exp, log and sqrt hold to float32 everywhere") {
+  TEST_CASE("exp, log, sqrt and softplus hold to float32 everywhere") {
     const std::vector<float> x = AllMagnitudes();
     CHECK(WorstUlp(UnaryOp::kExp, x, std::exp) <= 2.0);
     CHECK(WorstUlp(UnaryOp::kLog, x, std::log) <= 2.0);
     CHECK(WorstUlp(UnaryOp::kSqrt, x, std::sqrt) <= 0.5);
+    CHECK(WorstUlp(UnaryOp::kSoftplus, x, [](double v) {
+            return std::isnan(v) ? v : std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v)));
+          }) <= 2.5);
   }
 
   TEST_CASE("unary operations without rounding") {
@@ -122,6 +129,61 @@ TEST_SUITE("operations") {
     check(UnaryOp::kAbs, 0, [](float v) { return std::abs(v); });
     check(UnaryOp::kRelu, 0, [](float v) { return v < 0 ? 0.0f : v; });
     check(UnaryOp::kLeakyRelu, 0.1f, [](float v) { return v < 0 ? 0.1f * v : v; });
+    check(UnaryOp::kSquare, 0, [](float v) { return v * v; });
+  }
+
+  TEST_CASE("gradients of unary operations") {
+    cpu::ThreadPool pool(3);
+    std::vector<float> saved = RandomValues(40003), grad = RandomValues(40003);
+    for (const int k : {0, 17, 40002}) saved[k] = 0;
+    saved[5] = kNaN;
+    const auto check = [&](UnaryOp op, bool positive, const auto& reference) {
+      std::vector<float> values = saved;
+      if (positive) {
+        for (float& v : values) v = std::abs(v);
+      }
+      Storage out(40003);
+      cpu::UnaryBackward(op, *RowMajorStorage(values), *RowMajorStorage(grad), 0.1f, out, pool);
+      const std::vector<float> actual = Values(out, pool);
+      double worst = 0;
+      for (size_t k = 0; k < values.size(); ++k) {
+        worst = std::max(worst, UlpError(actual[k], reference(double{values[k]}, double{grad[k]})));
+      }
+      return worst;
+    };
+    CHECK(check(UnaryOp::kNeg, false, [](double, double g) { return -g; }) == 0);
+    CHECK(check(UnaryOp::kAbs, false,
+                [](double x, double g) { return x > 0 ? g : (x < 0 ? -g : 0.0); }) == 0);
+    CHECK(check(UnaryOp::kExp, true, [](double y, double g) { return g * y; }) <= 0.5);
+    CHECK(check(UnaryOp::kLog, true, [](double x, double g) { return g / x; }) <= 0.5);
+    CHECK(check(UnaryOp::kSqrt, true, [](double y, double g) { return g / (2 * y); }) <= 0.5);
+    CHECK(check(UnaryOp::kSigmoid, false, [](double y, double g) { return g * (1 - y) * y; }) <= 3);
+    CHECK(check(UnaryOp::kTanh, false, [](double y, double g) { return g * (1 - y * y); }) <= 3);
+    CHECK(check(UnaryOp::kRelu, false, [](double y, double g) { return y <= 0 ? 0 : g; }) == 0);
+    CHECK(check(UnaryOp::kLeakyRelu, false,
+                [](double x, double g) { return x > 0 ? g : g * double{0.1f}; }) <= 0.5);
+    CHECK(check(UnaryOp::kSquare, false, [](double x, double g) { return 2 * g * x; }) <= 0.5);
+    CHECK(check(UnaryOp::kSoftplus, false,
+                [](double x, double g) { return g / (1 + std::exp(-x)); }) <= 4);
+  }
+
+  TEST_CASE("gradients of unary operations take either layout") {
+    cpu::ThreadPool pool(2);
+    const std::vector<float> saved = RandomValues(2 * 3 * 20), grad = RandomValues(2 * 3 * 20);
+    for (const bool saved_frames : {false, true}) {
+      for (const bool grad_frames : {false, true}) {
+        const ChannelsLast layout = {2, 3, 20};
+        Storage out(120);
+        cpu::UnaryBackward(
+            UnaryOp::kSquare,
+            *(saved_frames ? ChannelsLastStorage(saved, layout) : RowMajorStorage(saved)),
+            *(grad_frames ? ChannelsLastStorage(grad, layout) : RowMajorStorage(grad)), 0, out,
+            pool);
+        CHECK(out.channels_last() == (saved_frames && grad_frames));
+        const std::vector<float> actual = Values(out, pool);
+        for (size_t k = 0; k < 120; ++k) CHECK(actual[k] == 2 * grad[k] * saved[k]);
+      }
+    }
   }
 
   TEST_CASE("unary operations keep the layout and know what is bounded") {
@@ -161,8 +223,9 @@ TEST_SUITE("operations") {
       if (b.size() > 1) b[1] = kNaN;
       const StoragePtr in_a = RowMajorStorage(a), in_b = RowMajorStorage(b);
       CheckBinary(s, in_a, in_b);
-      for (const BinaryOp op : {BinaryOp::kAdd, BinaryOp::kSub, BinaryOp::kMul, BinaryOp::kDiv,
-                                BinaryOp::kMaximum, BinaryOp::kMinimum}) {
+      for (const BinaryOp op :
+           {BinaryOp::kAdd, BinaryOp::kSub, BinaryOp::kMul, BinaryOp::kDiv, BinaryOp::kMaximum,
+            BinaryOp::kMinimum, BinaryOp::kGreater, BinaryOp::kEqual}) {
         Storage out(NumElements(s.out));
         cpu::Binary(op, s, *in_a, *in_b, out, pool);
         std::vector<float> expected;

@@ -78,11 +78,10 @@ TEST_SUITE("operations") {
     CHECK(Refused([] { CheckPermutation({{2, 3}, {0, 2}}, nullptr); }));
   }
 
-  TEST_CASE("slice, of rows and of channels-last frames") {
+  TEST_CASE("slice and back, of rows and of channels-last frames") {
     cpu::ThreadPool pool(3);
     const Shape frames = {2, 4, 3, 5, 6};
     const ChannelsLast layout = {8, 3, 30};
-    const std::vector<float> x = Counted(frames);
     struct Case {
       Slice slice;
       bool keeps_frames;
@@ -97,31 +96,40 @@ TEST_SUITE("operations") {
         {{frames, {2, 0, 0, 0, 0}, {0, 4, 3, 5, 6}, {1, 1, 1, 1, 1}}, false},
         {{{720}, {7}, {90}, {7}}, false},
         {{{24, 30}, {1, 0}, {12, 30}, {2, 1}}, false},
+        {{{50, 30, 60}, {1, 2, 3}, {40, 20, 50}, {1, 1, 1}}, false},
         {{{}, {}, {}, {}}, false},
     };
     for (const Case& test : cases) {
       const Slice& slice = test.slice;
-      const bool scalar = slice.shape.empty();
-      const std::vector<float> values = scalar ? std::vector<float>{4.0f} : x;
+      const std::vector<float> values = Counted(slice.shape);
       for (const bool channels_last : {false, true}) {
-        if (scalar && channels_last) continue;
+        if (channels_last && values.size() != 720) continue;
         const StoragePtr in =
             channels_last ? ChannelsLastStorage(values, layout) : RowMajorStorage(values);
         CheckSlice(slice, in);
         Storage out(NumElements(slice.sizes));
         cpu::TakeSlice(slice, *in, out, pool);
         CHECK(out.channels_last() == (channels_last && test.keeps_frames));
-        std::vector<float> expected;
+        std::vector<float> expected, expected_back(values.size(), 0.0f);
         ForEachPlace(slice.sizes, [&](const std::vector<int64_t>& at) {
           std::vector<int64_t> from(at.size());
           for (size_t axis = 0; axis < at.size(); ++axis) {
             from[axis] = slice.starts[axis] + at[axis] * slice.steps[axis];
           }
-          expected.push_back(values[OffsetOf(slice.shape, from)]);
+          const int64_t place = OffsetOf(slice.shape, from);
+          expected.push_back(values[place]);
+          expected_back[place] = values[place];
         });
         CHECK(Values(out, pool) == expected);
+
+        Storage back(in->elements());
+        cpu::SliceBackward(slice, out, back, pool);
+        CHECK(back.channels_last() == (channels_last && test.keeps_frames));
+        CHECK(Values(back, pool) == expected_back);
       }
     }
+    CHECK(Refused([] { CheckSliceBackward({{4}, {1}, {2}, {3}}, nullptr); }));
+    CHECK(Refused([] { CheckSliceBackward({{4}, {1}, {2}, {1}}, std::make_shared<Storage>(4)); }));
     CHECK(Refused([] { CheckSlice({{4}, {0}, {5}, {1}}, nullptr); }));
     CHECK(Refused([] { CheckSlice({{4}, {1}, {2}, {3}}, nullptr); }));
     CHECK(Refused([] { CheckSlice({{4}, {-1}, {2}, {1}}, nullptr); }));
