@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "addon/arguments.h"
+#include "addon/convolutions.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
 #include "addon/optimizers.h"
 #include "addon/submit.h"
 #include "core/error.h"
 #include "cpu/bernoulli.h"
-#include "cpu/conv2d.h"
-#include "cpu/conv_lstm.h"
 #include "cpu/elementwise.h"
 #include "cpu/rearrange.h"
 #include "cpu/reduce.h"
@@ -151,94 +150,6 @@ Napi::Value Concat(const Napi::CallbackInfo& info) {
   return SubmitOne(environment, parts, {elements}, [=](Storage& out) {
     cpu::Concatenate(concatenation, parts, out, GlobalThreadPool());
   });
-}
-
-Shape Rank4(const Arguments& arguments, const char* name) {
-  Shape shape = arguments.Integers(name);
-  if (shape.size() != 4) {
-    throw Error(ErrorCode::kShape,
-                std::string(name) + ": expected 4 dimensions, got " + ToString(shape));
-  }
-  return shape;
-}
-
-Precision ReadPrecision(const Arguments& arguments) {
-  return arguments.Choice<Precision>("precision", {"highest", "high", "medium"});
-}
-
-// Float32 whatever the precision asked for.
-Napi::Value Conv2d(const Napi::CallbackInfo& info) {
-  const Arguments arguments(info[0]);
-  const Shape x_shape = Rank4(arguments, "xShape");
-  const Shape weight_shape = Rank4(arguments, "weightShape");
-  if (weight_shape[1] != x_shape[1]) {
-    throw Error(ErrorCode::kShape, "conv2d: weight " + ToString(weight_shape) +
-                                       " does not take the channels of " + ToString(x_shape));
-  }
-  const auto [stride_y, stride_x] = arguments.IntegerPair("stride");
-  const auto [padding_y, padding_x] = arguments.IntegerPair("padding");
-  const auto [dilation_y, dilation_x] = arguments.IntegerPair("dilation");
-  const Conv2dShape shape = {.batch = x_shape[0],
-                             .in_channels = x_shape[1],
-                             .height = x_shape[2],
-                             .width = x_shape[3],
-                             .out_channels = weight_shape[0],
-                             .kernel_height = weight_shape[2],
-                             .kernel_width = weight_shape[3],
-                             .stride_y = stride_y,
-                             .stride_x = stride_x,
-                             .padding_y = padding_y,
-                             .padding_x = padding_x,
-                             .dilation_y = dilation_y,
-                             .dilation_x = dilation_x};
-  const Conv2dInputs inputs = {arguments.RequiredStorage("x"), arguments.RequiredStorage("weight"),
-                               arguments.OptionalStorage("bias")};
-  ReadPrecision(arguments);
-  CheckConv2d(shape, inputs);
-  return SubmitOne(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias},
-                   shape.output(),
-                   [=](Storage& out) { cpu::Conv2d(shape, inputs, out, GlobalThreadPool()); });
-}
-
-Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
-  const Arguments arguments(info[0]);
-  const ConvLstmShape shape = {.batch = arguments.Integer("batch"),
-                               .time = arguments.Integer("time"),
-                               .time_major = arguments.Boolean("timeMajor"),
-                               .input_dim = arguments.Integer("inputDim"),
-                               .hidden_dim = arguments.Integer("hiddenDim"),
-                               .height = arguments.Integer("height"),
-                               .width = arguments.Integer("width"),
-                               .kernel_height = arguments.Integer("kernelHeight"),
-                               .kernel_width = arguments.Integer("kernelWidth")};
-  const ConvLstmInputs inputs = {
-      .x = arguments.RequiredStorage("x"),
-      .weight = arguments.RequiredStorage("weight"),
-      .bias = arguments.OptionalStorage("bias"),
-      .peephole = arguments.Choice<Peephole>("peephole", {"none", "channel", "spatial"}),
-      .wci = arguments.OptionalStorage("wci"),
-      .wcf = arguments.OptionalStorage("wcf"),
-      .wco = arguments.OptionalStorage("wco"),
-      .h0 = arguments.OptionalStorage("h0"),
-      .c0 = arguments.OptionalStorage("c0")};
-  const Precision precision = ReadPrecision(arguments);
-  CheckConvLstm(shape, inputs);
-  const Shape state = {shape.batch, shape.hidden_dim, shape.height, shape.width};
-  const ConvLstmOutputs outputs = {
-      NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}),
-      NewStorage(state), NewStorage(state)};
-  Environment& environment = Environment::Of(info.Env());
-  Submit(environment,
-         std::array{inputs.x, inputs.weight, inputs.bias, inputs.wci, inputs.wcf, inputs.wco,
-                    inputs.h0, inputs.c0},
-         std::array{outputs.output, outputs.h, outputs.c},
-         [=] { cpu::ConvLstm(shape, inputs, precision, outputs, GlobalThreadPool()); });
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("output", environment.Wrap(outputs.output));
-  result.Set("h", environment.Wrap(outputs.h));
-  result.Set("c", environment.Wrap(outputs.c));
-  result.Set("saved", info.Env().Null());
-  return result;
 }
 
 Napi::Value MakeBernoulli(const Napi::CallbackInfo& info) {

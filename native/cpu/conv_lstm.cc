@@ -15,43 +15,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/shape.h"
 #include "cpu/layout.h"
 #include "cpu/parallel_for.h"
 
 namespace convlstm::cpu {
 namespace {
-
-// Whether the elements lie as channels-last frames of this geometry.
-bool HasFrames(const Storage& storage, const ChannelsLast& wanted) {
-  if (!storage.channels_last()) return wanted.channels == 1 || wanted.pixels == 1;
-  const ChannelsLast& layout = storage.layout();
-  return layout.channels == wanted.channels && layout.pixels == wanted.pixels;
-}
-
-// An input whose frames are converted a few at a time. The storage stays as it is: the same one may
-// come in as two inputs of different geometry.
-class FrameConverter {
- public:
-  FrameConverter(const Storage& storage, const ChannelsLast& wanted, ThreadPool& pool)
-      : wanted_(wanted), pool_(pool), rows_(storage.data()) {
-    if (!storage.channels_last()) return;
-    copied_rows_ = Buffer::Allocate(storage.bytes());
-    CopyRowMajor(storage, copied_rows_.as<float>(), pool);
-    rows_ = copied_rows_.as<float>();
-  }
-
-  void Convert(int64_t frame, int64_t count, float* out) const {
-    TransposeFrames(count, wanted_.channels, wanted_.pixels,
-                    rows_ + frame * wanted_.channels * wanted_.pixels, out, pool_);
-  }
-
- private:
-  ChannelsLast wanted_;
-  ThreadPool& pool_;
-  const float* rows_;
-  Buffer copied_rows_;
-};
 
 bool AllWithinOne(const float* values, int64_t count) {
   constexpr uint32_t kMagnitude = 0x7fffffff, kOne = std::bit_cast<uint32_t>(1.0f);
@@ -179,9 +147,15 @@ void RecordChoice(const ConvLstmRequest& request, const ConvLstmKernel& kernel) 
   }
 }
 
-void CopyFrames(const float* from, float* to, int64_t elements, ThreadPool& pool) {
-  ParallelFor(pool, elements, 1, [from, to](Range range) {
-    std::copy(from + range.begin, from + range.end, to + range.begin);
+// out = zoneout . old + (1 - zoneout) . out, old null for zeros.
+void KeepPart(const float* zoneout, bool one_for_all, const float* old, float* out, int64_t count,
+              ThreadPool& pool) {
+  ParallelFor(pool, count, 1, [=](Range range) {
+    for (int64_t k = range.begin; k < range.end; ++k) {
+      const float z = zoneout[one_for_all ? 0 : k];
+      const float kept = old == nullptr ? 0.0f : z * old[k];
+      out[k] = kept + (1.0f - z) * out[k];
+    }
   });
 }
 
@@ -210,83 +184,125 @@ std::vector<std::string> ChosenKernels() {
   return lines;
 }
 
+ZoneoutFrames::ZoneoutFrames(const ConvLstmShape& shape, const Storage& storage, ThreadPool& pool)
+    : pointers_(shape.batch, storage.data()) {
+  if (storage.elements() > 1) frames_.emplace(shape, storage, shape.hidden_dim, 1, pool);
+}
+
+ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
+                             Precision precision, ThreadPool& pool)
+    : shape_(shape),
+      pool_(pool),
+      frame_elements_(shape.hidden_dim * shape.pixels()),
+      x_(shape, *inputs.x, shape.input_dim, 1, pool),
+      x_frames_(shape.batch),
+      h_frames_(shape.batch),
+      c_frames_(shape.batch) {
+  const ConvLstmRequest request = {shape, inputs.peephole, precision, BoundedByOne(*inputs.x, pool),
+                                   CurrentIsa()};
+  kernel_ = &ChooseConvLstmKernel(request);
+  RecordChoice(request, *kernel_);
+  const std::shared_ptr<const PackedEntry> entry = PackOnce(*kernel_, shape, inputs, pool);
+  packed_ = {entry, entry->packed.get()};
+  if (inputs.recurrent_mask != nullptr) {
+    mask_ = ToFrames(*inputs.recurrent_mask, {shape.batch, shape.hidden_dim, shape.pixels()},
+                     converted_mask_, pool);
+    masked_h_ = Buffer::AllocateArray<float>(shape.batch * frame_elements_);
+  }
+  if (inputs.zoneout_h != nullptr) zoneout_h_.emplace(shape, *inputs.zoneout_h, pool);
+  if (inputs.zoneout_c != nullptr) {
+    zoneout_c_.emplace(shape, *inputs.zoneout_c, pool);
+    old_c_ = Buffer::AllocateArray<float>(shape.batch * frame_elements_);
+  }
+}
+
+void ConvLstmSteps::Run(int64_t t, const ConvLstmStepFrames& frames) {
+  x_.Get(t, x_frames_.data());
+  const float* const* h_in = frames.h_in;
+  const float* const* c_in = frames.c_in;
+  for (int64_t b = 0; b < shape_.batch; ++b) {
+    if (mask_ != nullptr && h_in != nullptr) {
+      float* masked = masked_h_.as<float>() + b * frame_elements_;
+      MultiplyElements(h_in[b], mask_ + b * frame_elements_, masked, frame_elements_, pool_);
+      h_frames_[b] = masked;
+    }
+    if (zoneout_c_) {
+      float* copy = old_c_.as<float>() + b * frame_elements_;
+      CopyElements(c_in[b], copy, frame_elements_, pool_);
+      c_frames_[b] = copy;
+    }
+  }
+  if (mask_ != nullptr && h_in != nullptr) h_in = h_frames_.data();
+  if (zoneout_c_) c_in = c_frames_.data();
+  kernel_->Step(shape_, *packed_, {x_frames_.data(), h_in, frames.h, frames.c, c_in, frames.gates},
+                pool_);
+  if (zoneout_h_) {
+    zoneout_h_->Step(t);
+    for (int64_t b = 0; b < shape_.batch; ++b) {
+      const float* old = frames.h_in == nullptr ? nullptr : frames.h_in[b];
+      KeepPart(zoneout_h_->frame(b), zoneout_h_->one_for_all(), old, frames.h[b], frame_elements_,
+               pool_);
+    }
+  }
+  if (zoneout_c_) {
+    zoneout_c_->Step(t);
+    for (int64_t b = 0; b < shape_.batch; ++b) {
+      KeepPart(zoneout_c_->frame(b), zoneout_c_->one_for_all(), c_in[b], frames.c[b],
+               frame_elements_, pool_);
+    }
+  }
+}
+
 void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
               const ConvLstmOutputs& outputs, ThreadPool& pool) {
   const int64_t batch = shape.batch, hidden = shape.hidden_dim, pixels = shape.pixels();
   const ChannelsLast state_layout = {batch, hidden, pixels};
   const int64_t frame_elements = hidden * pixels;
-
-  const ConvLstmRequest request = {shape, inputs.peephole, precision, BoundedByOne(*inputs.x, pool),
-                                   CurrentIsa()};
-  const ConvLstmKernel& kernel = ChooseConvLstmKernel(request);
-  RecordChoice(request, kernel);
-  const std::shared_ptr<const PackedEntry> entry = PackOnce(kernel, shape, inputs, pool);
+  ConvLstmSteps steps(shape, inputs, precision, pool);
 
   float* output = outputs.output->AllocateChannelsLast({batch * shape.time, hidden, pixels});
-  outputs.output->set_bounded_by_one();
+  if (inputs.zoneout_h == nullptr) outputs.output->set_bounded_by_one();
   float* c = outputs.c->AllocateChannelsLast(state_layout);
+  Buffer converted;
   if (inputs.c0 == nullptr) {
-    ParallelFor(pool, batch * frame_elements, 1,
-                [c](Range range) { std::fill(c + range.begin, c + range.end, 0.0f); });
-  } else if (HasFrames(*inputs.c0, state_layout)) {
-    CopyFrames(inputs.c0->data(), c, batch * frame_elements, pool);
+    FillZeros(c, batch * frame_elements, pool);
   } else {
-    FrameConverter(*inputs.c0, state_layout, pool).Convert(0, batch, c);
+    CopyElements(ToFrames(*inputs.c0, state_layout, converted, pool), c, batch * frame_elements,
+                 pool);
   }
-  const float* h0 = nullptr;
-  if (inputs.h0 != nullptr && HasFrames(*inputs.h0, state_layout)) {
-    h0 = inputs.h0->data();
-  } else if (inputs.h0 != nullptr) {
-    // The last h needs its memory after the first step only.
-    float* converted = outputs.h->AllocateChannelsLast(state_layout);
-    FrameConverter(*inputs.h0, state_layout, pool).Convert(0, batch, converted);
-    h0 = converted;
-  }
+  const float* h0 =
+      inputs.h0 == nullptr ? nullptr : ToFrames(*inputs.h0, state_layout, converted, pool);
+  const SavedFrames saved(shape, outputs.save_every,
+                          outputs.saved == nullptr ? nullptr : outputs.saved->Allocate());
 
-  // Row-major x is converted step by step, so that memory for the frames of one step is enough.
-  const ChannelsLast x_layout = {batch * shape.time, shape.input_dim, pixels};
-  const int64_t x_elements = shape.input_dim * pixels;
-  std::optional<FrameConverter> x_converter;
-  Buffer x_converted;
-  if (!HasFrames(*inputs.x, x_layout)) {
-    x_converter.emplace(*inputs.x, x_layout, pool);
-    x_converted = Buffer::AllocateArray<float>(static_cast<size_t>(batch * x_elements));
-  }
-
-  std::vector<const float*> x_frames(batch), h_frames(batch);
-  std::vector<float*> out_frames(batch), c_frames(batch);
+  std::vector<const float*> h_in(batch), c_in(batch);
+  std::vector<float*> h_out(batch), c_out(batch), gates(batch);
   for (int64_t b = 0; b < batch; ++b) {
-    c_frames[b] = c + b * frame_elements;
-    h_frames[b] = h0 == nullptr ? nullptr : h0 + b * frame_elements;
+    h_in[b] = h0 == nullptr ? nullptr : h0 + b * frame_elements;
+    c_in[b] = c + b * frame_elements;
   }
   for (int64_t t = 0; t < shape.time; ++t) {
+    float* const c_kept = saved.c(t);
     for (int64_t b = 0; b < batch; ++b) {
-      const int64_t frame = shape.frame(b, t);
-      if (x_converter) {
-        float* converted = x_converted.as<float>() + b * x_elements;
-        x_converter->Convert(frame, 1, converted);
-        x_frames[b] = converted;
-      } else {
-        x_frames[b] = inputs.x->data() + frame * x_elements;
-      }
-      out_frames[b] = output + frame * frame_elements;
+      h_out[b] = output + shape.frame(b, t) * frame_elements;
+      c_out[b] = (c_kept == nullptr ? c : c_kept) + b * frame_elements;
+      if (saved.has_gates()) gates[b] = saved.gates(t) + 4 * b * frame_elements;
     }
     const bool h_is_zero = t == 0 && h0 == nullptr;
-    kernel.Step(shape, *entry->packed,
-                {x_frames.data(), h_is_zero ? nullptr : h_frames.data(), out_frames.data(),
-                 c_frames.data()},
-                pool);
-    std::copy(out_frames.begin(), out_frames.end(), h_frames.begin());
+    steps.Run(t, {h_is_zero ? nullptr : h_in.data(), c_in.data(), h_out.data(), c_out.data(),
+                  saved.has_gates() ? gates.data() : nullptr});
+    std::copy(h_out.begin(), h_out.end(), h_in.begin());
+    std::copy(c_out.begin(), c_out.end(), c_in.begin());
   }
 
-  outputs.h->set_bounded_by_one();
+  if (inputs.zoneout_h == nullptr) outputs.h->set_bounded_by_one();
   if (shape.time == 1) {
     outputs.h->ShareElements(*outputs.output);
     return;
   }
   float* h = outputs.h->AllocateChannelsLast(state_layout);
   for (int64_t b = 0; b < batch; ++b) {
-    CopyFrames(h_frames[b], h + b * frame_elements, frame_elements, pool);
+    CopyElements(h_in[b], h + b * frame_elements, frame_elements, pool);
   }
 }
 

@@ -2,13 +2,90 @@
 #ifndef CONVLSTM_CPU_CONV_LSTM_H_
 #define CONVLSTM_CPU_CONV_LSTM_H_
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cpu/conv_lstm_kernel.h"
+#include "cpu/frames.h"
 #include "ops/conv_lstm.h"
 
 namespace convlstm::cpu {
+
+// Zoneout of one of the states, by steps.
+class ZoneoutFrames {
+ public:
+  ZoneoutFrames(const ConvLstmShape& shape, const Storage& storage, ThreadPool& pool);
+
+  bool one_for_all() const { return !frames_; }
+  void Step(int64_t t) {
+    if (frames_) frames_->Get(t, pointers_.data());
+  }
+  // Of sequence b at the step asked for last; one value when one_for_all.
+  const float* frame(int64_t b) const { return pointers_[b]; }
+
+ private:
+  std::optional<StepFrames> frames_;
+  std::vector<const float*> pointers_;
+};
+
+// One step: frames [batch] of hidden_dim channels, 4 * hidden_dim for gates.
+struct ConvLstmStepFrames {
+  const float* const* h_in;  // null for zeros
+  const float* const* c_in;  // may be c
+  float* const* h;
+  float* const* c;
+  float* const* gates;  // null where they are not wanted
+};
+
+// Runs the steps of a layer one by one, with all that goes on around the kernel.
+class ConvLstmSteps {
+ public:
+  ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
+                ThreadPool& pool);
+  void Run(int64_t t, const ConvLstmStepFrames& frames);
+
+ private:
+  const ConvLstmShape& shape_;
+  ThreadPool& pool_;
+  const int64_t frame_elements_;
+  const ConvLstmKernel* kernel_;
+  std::shared_ptr<const PackedWeights> packed_;
+  StepFrames x_;
+  const float* mask_ = nullptr;
+  Buffer converted_mask_;
+  Buffer masked_h_;
+  std::optional<ZoneoutFrames> zoneout_h_, zoneout_c_;
+  Buffer old_c_;  // with zoneout_c_
+  std::vector<const float*> x_frames_, h_frames_, c_frames_;
+};
+
+// Where a call leaves what its backward pass needs (ops/conv_lstm.h); each begins with the frame of
+// the first sequence.
+class SavedFrames {
+ public:
+  // `data` is null with save_every 0.
+  SavedFrames(const ConvLstmShape& shape, int64_t save_every, float* data)
+      : every_(save_every),
+        time_(shape.time),
+        step_(shape.batch * shape.hidden_dim * shape.pixels()),
+        gates_(save_every == 1 ? data : nullptr),
+        c_(save_every == 1 ? data + 4 * time_ * step_ : data) {}
+
+  bool has_gates() const { return gates_ != nullptr; }
+  float* gates(int64_t t) const { return gates_ + 4 * t * step_; }
+  // c after step t; null where it is not kept.
+  float* c(int64_t t) const {
+    const bool kept = c_ != nullptr && (t + 1) % every_ == 0 && t + 1 < time_;
+    return kept ? c_ + ((t + 1) / every_ - 1) * step_ : nullptr;
+  }
+
+ private:
+  const int64_t every_, time_, step_;
+  float* const gates_;
+  float* const c_;
+};
 
 // Fills `outputs`, whose storages have the right number of elements and are not allocated yet. Runs
 // on the queue's thread and on the pool's. Output and states are left channels-last. Packed weights

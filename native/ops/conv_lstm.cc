@@ -7,6 +7,18 @@
 #include "ops/check.h"
 
 namespace convlstm {
+namespace {
+
+Shape StateOf(const ConvLstmShape& s) { return {s.batch, s.hidden_dim, s.height, s.width}; }
+Shape OutputOf(const ConvLstmShape& s) {
+  return {s.batch, s.time, s.hidden_dim, s.height, s.width};
+}
+Shape PeepholeOf(const ConvLstmShape& s, Peephole peephole) {
+  return peephole == Peephole::kSpatial ? Shape{s.hidden_dim, s.height, s.width}
+                                        : Shape{s.hidden_dim};
+}
+
+}  // namespace
 
 void CheckConvLstm(const ConvLstmShape& s, const ConvLstmInputs& in) {
   for (const int64_t dim : {s.batch, s.time, s.input_dim, s.hidden_dim, s.height, s.width,
@@ -25,9 +37,7 @@ void CheckConvLstm(const ConvLstmShape& s, const ConvLstmInputs& in) {
       throw Error(ErrorCode::kOption, "convLstm: wci, wcf and wco go with a peephole and only so");
     }
   }
-  const Shape state = {s.batch, s.hidden_dim, s.height, s.width};
-  const Shape peephole = in.peephole == Peephole::kSpatial ? Shape{s.hidden_dim, s.height, s.width}
-                                                           : Shape{s.hidden_dim};
+  const Shape state = StateOf(s), peephole = PeepholeOf(s, in.peephole);
   CheckElements("convLstm: x", in.x, {s.batch, s.time, s.input_dim, s.height, s.width});
   CheckElements("convLstm: weight", in.weight,
                 {4 * s.hidden_dim, s.input_dim + s.hidden_dim, s.kernel_height, s.kernel_width});
@@ -37,7 +47,55 @@ void CheckConvLstm(const ConvLstmShape& s, const ConvLstmInputs& in) {
   CheckElements("convLstm: wco", in.wco, peephole);
   CheckElements("convLstm: h0", in.h0, state);
   CheckElements("convLstm: c0", in.c0, state);
-  NumElements({s.batch, s.time, s.hidden_dim, s.height, s.width});
+  CheckElements("convLstm: recurrentMask", in.recurrent_mask, state);
+  NumElements(OutputOf(s));
+  for (const StoragePtr& zoneout : {in.zoneout_h, in.zoneout_c}) {
+    if (zoneout != nullptr && zoneout->elements() != 1) {
+      CheckElements("convLstm: zoneout", zoneout, OutputOf(s));
+    }
+  }
+}
+
+void CheckSaveEvery(int64_t save_every) {
+  if (save_every < 0 || save_every > (int64_t{1} << 31)) {
+    throw Error(ErrorCode::kOption,
+                "saveEvery: expected 0 to 2^31, got " + std::to_string(save_every));
+  }
+}
+
+int64_t SavedElements(const ConvLstmShape& s, int64_t save_every) {
+  const int64_t gates = save_every == 1 ? 4 * s.time : 0;
+  return NumElements({s.batch, gates + (s.time - 1) / save_every, s.hidden_dim, s.pixels()});
+}
+
+void CheckConvLstmBackward(const ConvLstmShape& s, const ConvLstmBackwardInputs& in,
+                           const ConvLstmGradients& out) {
+  CheckConvLstm(s, in.forward);
+  CheckSaveEvery(in.save_every);
+  if (in.output == nullptr || in.saved == nullptr || in.save_every == 0) {
+    throw Error(ErrorCode::kOption, "convLstmBackward: output, saved and saveEvery are required");
+  }
+  const auto check_wanted = [](const char* name, const StoragePtr& gradient,
+                               const StoragePtr& operand) {
+    if (gradient != nullptr && operand == nullptr) {
+      throw Error(ErrorCode::kOption,
+                  std::string("convLstmBackward: no ") + name + " to find a gradient of");
+    }
+    if (gradient != nullptr) CheckElements(name, gradient, {operand->elements()});
+  };
+  check_wanted("x", out.x, in.forward.x);
+  check_wanted("h0", out.h0, in.forward.h0);
+  check_wanted("c0", out.c0, in.forward.c0);
+  check_wanted("weight", out.weight, in.forward.weight);
+  check_wanted("bias", out.bias, in.forward.bias);
+  check_wanted("wci", out.wci, in.forward.wci);
+  check_wanted("wcf", out.wcf, in.forward.wcf);
+  check_wanted("wco", out.wco, in.forward.wco);
+  CheckElements("convLstmBackward: output", in.output, OutputOf(s));
+  CheckElements("convLstmBackward: saved", in.saved, {SavedElements(s, in.save_every)});
+  CheckElements("convLstmBackward: outputGrad", in.output_grad, OutputOf(s));
+  CheckElements("convLstmBackward: hGrad", in.h_grad, StateOf(s));
+  CheckElements("convLstmBackward: cGrad", in.c_grad, StateOf(s));
 }
 
 }  // namespace convlstm

@@ -10,6 +10,10 @@
 //
 // The convolution keeps the image's size: (k - 1) / 2 zeros before and the rest of k - 1 after, so
 // an even kernel has its extra zero below and to the right (PyTorch's and Keras' `same`).
+//
+// With a recurrent mask m the convolution sees m . h_{t-1}. With zoneout z the state keeps a part
+// of what it was: c_t = z . c_{t-1} + (1 - z) . c', h_t = z . h_{t-1} + (1 - z) . o . tanh(c'),
+// where c' is the c of the third line above, which o and tanh see.
 #ifndef CONVLSTM_OPS_CONV_LSTM_H_
 #define CONVLSTM_OPS_CONV_LSTM_H_
 
@@ -47,16 +51,46 @@ struct ConvLstmInputs {
   Peephole peephole = Peephole::kNone;
   StoragePtr wci, wcf, wco;  // [hidden] or [hidden, height, width]; null without peephole
   StoragePtr h0, c0;         // [batch, hidden, height, width] or null for zeros
+  StoragePtr recurrent_mask = nullptr;  // [batch, hidden, height, width] or null
+  // As output, or [1], or null.
+  StoragePtr zoneout_h = nullptr, zoneout_c = nullptr;
 };
 
 struct ConvLstmOutputs {
   StoragePtr output;  // [batch, time, hidden, height, width] or time first
   StoragePtr h, c;    // [batch, hidden, height, width]
+  // SavedElements(shape, save_every) elements for the backward pass; null with save_every 0.
+  StoragePtr saved = nullptr;
+  int64_t save_every = 0;
+};
+
+// What a call leaves to its backward pass, in channels-last frames: with save_every 1 the gates
+// [time][batch][pixel][4 * hidden], i f o g; with any, c after the steps k - 1, 2k - 1, ... but not
+// after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden].
+int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every);
+
+// The results of a call and the gradients that came for them, null for zeros.
+struct ConvLstmBackwardInputs {
+  ConvLstmInputs forward;
+  StoragePtr output;
+  StoragePtr saved;  // used up
+  int64_t save_every;
+  StoragePtr output_grad, h_grad, c_grad;
+};
+
+// As the operands are; null where not wanted.
+struct ConvLstmGradients {
+  StoragePtr x, h0, c0, weight, bias, wci, wcf, wco;
 };
 
 // Throws Error(kShape) unless every storage present has the number of elements that `shape` says
 // and every dimension is at least 1.
 void CheckConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs);
+// Throws Error(kOption) unless save_every is 0 to 2^31.
+void CheckSaveEvery(int64_t save_every);
+// Likewise for all that a backward pass is given and is to fill.
+void CheckConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+                           const ConvLstmGradients& gradients);
 
 }  // namespace convlstm
 

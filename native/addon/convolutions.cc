@@ -1,0 +1,143 @@
+#include "addon/convolutions.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "addon/arguments.h"
+#include "addon/environment.h"
+#include "addon/submit.h"
+#include "core/error.h"
+#include "cpu/conv2d.h"
+#include "cpu/conv_lstm.h"
+#include "cpu/thread_pool.h"
+#include "ops/conv2d.h"
+#include "ops/conv_lstm.h"
+
+namespace convlstm::addon {
+namespace {
+
+using cpu::GlobalThreadPool;
+
+Shape Rank4(const Arguments& arguments, const char* name) {
+  Shape shape = arguments.Integers(name);
+  if (shape.size() != 4) {
+    throw Error(ErrorCode::kShape,
+                std::string(name) + ": expected 4 dimensions, got " + ToString(shape));
+  }
+  return shape;
+}
+
+Precision ReadPrecision(const Arguments& arguments) {
+  return arguments.Choice<Precision>("precision", {"highest", "high", "medium"});
+}
+
+Conv2dShape ReadConv2dShape(const Arguments& arguments) {
+  const Shape x_shape = Rank4(arguments, "xShape");
+  const Shape weight_shape = Rank4(arguments, "weightShape");
+  if (weight_shape[1] != x_shape[1]) {
+    throw Error(ErrorCode::kShape, "conv2d: weight " + ToString(weight_shape) +
+                                       " does not take the channels of " + ToString(x_shape));
+  }
+  const auto [stride_y, stride_x] = arguments.IntegerPair("stride");
+  const auto [padding_y, padding_x] = arguments.IntegerPair("padding");
+  const auto [dilation_y, dilation_x] = arguments.IntegerPair("dilation");
+  return {.batch = x_shape[0],
+          .in_channels = x_shape[1],
+          .height = x_shape[2],
+          .width = x_shape[3],
+          .out_channels = weight_shape[0],
+          .kernel_height = weight_shape[2],
+          .kernel_width = weight_shape[3],
+          .stride_y = stride_y,
+          .stride_x = stride_x,
+          .padding_y = padding_y,
+          .padding_x = padding_x,
+          .dilation_y = dilation_y,
+          .dilation_x = dilation_x};
+}
+
+Conv2dInputs ReadConv2dInputs(const Arguments& arguments) {
+  return {arguments.RequiredStorage("x"), arguments.RequiredStorage("weight"),
+          arguments.OptionalStorage("bias")};
+}
+
+ConvLstmShape ReadConvLstmShape(const Arguments& arguments) {
+  return {.batch = arguments.Integer("batch"),
+          .time = arguments.Integer("time"),
+          .time_major = arguments.Boolean("timeMajor"),
+          .input_dim = arguments.Integer("inputDim"),
+          .hidden_dim = arguments.Integer("hiddenDim"),
+          .height = arguments.Integer("height"),
+          .width = arguments.Integer("width"),
+          .kernel_height = arguments.Integer("kernelHeight"),
+          .kernel_width = arguments.Integer("kernelWidth")};
+}
+
+ConvLstmInputs ReadConvLstmInputs(const Arguments& arguments) {
+  return {.x = arguments.RequiredStorage("x"),
+          .weight = arguments.RequiredStorage("weight"),
+          .bias = arguments.OptionalStorage("bias"),
+          .peephole = arguments.Choice<Peephole>("peephole", {"none", "channel", "spatial"}),
+          .wci = arguments.OptionalStorage("wci"),
+          .wcf = arguments.OptionalStorage("wcf"),
+          .wco = arguments.OptionalStorage("wco"),
+          .h0 = arguments.OptionalStorage("h0"),
+          .c0 = arguments.OptionalStorage("c0"),
+          .recurrent_mask = arguments.OptionalStorage("recurrentMask"),
+          .zoneout_h = arguments.OptionalStorage("zoneoutH"),
+          .zoneout_c = arguments.OptionalStorage("zoneoutC")};
+}
+
+// All of them, null where there is none.
+std::vector<StoragePtr> StoragesOf(const ConvLstmInputs& in) {
+  return {in.x,  in.weight, in.bias,           in.wci,       in.wcf,      in.wco,
+          in.h0, in.c0,     in.recurrent_mask, in.zoneout_h, in.zoneout_c};
+}
+
+Napi::Value WrapOrNull(Napi::Env env, const StoragePtr& storage) {
+  return storage == nullptr ? env.Null() : Environment::Of(env).Wrap(storage);
+}
+
+}  // namespace
+
+// Float32 whatever the precision asked for.
+Napi::Value Conv2d(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info[0]);
+  const Conv2dShape shape = ReadConv2dShape(arguments);
+  const Conv2dInputs inputs = ReadConv2dInputs(arguments);
+  ReadPrecision(arguments);
+  CheckConv2d(shape, inputs);
+  return SubmitOne(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias},
+                   shape.output(),
+                   [=](Storage& out) { cpu::Conv2d(shape, inputs, out, GlobalThreadPool()); });
+}
+
+Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info[0]);
+  const ConvLstmShape shape = ReadConvLstmShape(arguments);
+  const ConvLstmInputs inputs = ReadConvLstmInputs(arguments);
+  const Precision precision = ReadPrecision(arguments);
+  const int64_t save_every = arguments.Integer("saveEvery");
+  CheckConvLstm(shape, inputs);
+  CheckSaveEvery(save_every);
+  const Shape state = {shape.batch, shape.hidden_dim, shape.height, shape.width};
+  ConvLstmOutputs outputs = {
+      NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}),
+      NewStorage(state), NewStorage(state)};
+  if (save_every > 0) {
+    outputs.saved = NewStorage({SavedElements(shape, save_every)});
+    outputs.save_every = save_every;
+  }
+  Submit(Environment::Of(info.Env()), StoragesOf(inputs),
+         std::array{outputs.output, outputs.h, outputs.c, outputs.saved},
+         [=] { cpu::ConvLstm(shape, inputs, precision, outputs, GlobalThreadPool()); });
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("output", WrapOrNull(info.Env(), outputs.output));
+  result.Set("h", WrapOrNull(info.Env(), outputs.h));
+  result.Set("c", WrapOrNull(info.Env(), outputs.c));
+  result.Set("saved", WrapOrNull(info.Env(), outputs.saved));
+  return result;
+}
+
+}  // namespace convlstm::addon

@@ -1,0 +1,86 @@
+#include "cpu/frames.h"
+
+#include <algorithm>
+
+#include "cpu/layout.h"
+#include "cpu/parallel_for.h"
+
+namespace convlstm::cpu {
+
+bool HasFrames(const Storage& storage, const ChannelsLast& wanted) {
+  if (!storage.channels_last()) return wanted.channels == 1 || wanted.pixels == 1;
+  const ChannelsLast& layout = storage.layout();
+  return layout.channels == wanted.channels && layout.pixels == wanted.pixels;
+}
+
+const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer& converted,
+                      ThreadPool& pool) {
+  if (HasFrames(storage, wanted)) return storage.data();
+  const float* rows = storage.data();
+  Buffer copied_rows;
+  if (storage.channels_last()) {
+    copied_rows = Buffer::Allocate(storage.bytes());
+    CopyRowMajor(storage, copied_rows.as<float>(), pool);
+    rows = copied_rows.as<float>();
+  }
+  converted = Buffer::Allocate(storage.bytes());
+  TransposeFrames(wanted.frames, wanted.channels, wanted.pixels, rows, converted.as<float>(), pool);
+  return converted.as<float>();
+}
+
+StepFrames::StepFrames(const ConvLstmShape& shape, const Storage& storage, int64_t channels,
+                       int64_t steps, ThreadPool& pool)
+    : shape_(shape),
+      pool_(pool),
+      channels_(channels),
+      steps_(std::min(steps, shape.time)),
+      elements_(storage.data()) {
+  if (HasFrames(storage, {shape.batch * shape.time, channels, shape.pixels()})) return;
+  if (storage.channels_last()) {
+    rows_ = Buffer::Allocate(storage.bytes());
+    CopyRowMajor(storage, rows_.as<float>(), pool);
+    elements_ = rows_.as<float>();
+  }
+  converted_ = Buffer::AllocateArray<float>(steps_ * shape.batch * channels * shape.pixels());
+}
+
+void StepFrames::Get(int64_t t, const float** frames) const {
+  const int64_t frame_elements = channels_ * shape_.pixels();
+  if (!converted_) {
+    for (int64_t b = 0; b < shape_.batch; ++b) {
+      frames[b] = elements_ + shape_.frame(b, t) * frame_elements;
+    }
+    return;
+  }
+  float* to = converted_.as<float>() + t % steps_ * shape_.batch * frame_elements;
+  const auto convert = [&](int64_t b, int64_t count) {
+    TransposeFrames(count, channels_, shape_.pixels(),
+                    elements_ + shape_.frame(b, t) * frame_elements, to + b * frame_elements,
+                    pool_);
+  };
+  if (shape_.time_major) {
+    convert(0, shape_.batch);
+  } else {
+    for (int64_t b = 0; b < shape_.batch; ++b) convert(b, 1);
+  }
+  for (int64_t b = 0; b < shape_.batch; ++b) frames[b] = to + b * frame_elements;
+}
+
+void CopyElements(const float* in, float* out, int64_t count, ThreadPool& pool) {
+  ParallelFor(pool, count, 1, [in, out](Range range) {
+    std::copy(in + range.begin, in + range.end, out + range.begin);
+  });
+}
+
+void MultiplyElements(const float* a, const float* b, float* out, int64_t count, ThreadPool& pool) {
+  ParallelFor(pool, count, 1, [=](Range range) {
+    for (int64_t k = range.begin; k < range.end; ++k) out[k] = a[k] * b[k];
+  });
+}
+
+void FillZeros(float* out, int64_t count, ThreadPool& pool) {
+  ParallelFor(pool, count, 1,
+              [out](Range range) { std::fill(out + range.begin, out + range.end, 0.0f); });
+}
+
+}  // namespace convlstm::cpu

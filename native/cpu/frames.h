@@ -1,0 +1,51 @@
+// Channels-last frames of storages, whichever way their elements lie.
+#ifndef CONVLSTM_CPU_FRAMES_H_
+#define CONVLSTM_CPU_FRAMES_H_
+
+#include <cstdint>
+
+#include "core/buffer.h"
+#include "core/storage.h"
+#include "cpu/thread_pool.h"
+#include "ops/conv_lstm.h"
+
+namespace convlstm::cpu {
+
+// Whether the elements lie as channels-last frames of this geometry.
+bool HasFrames(const Storage& storage, const ChannelsLast& wanted);
+
+// The elements as channels-last frames: where they lie, or converted into `converted`. The storage
+// stays as it is: the same one may come in as two inputs of different geometry.
+const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer& converted,
+                      ThreadPool& pool);
+
+// The frames of a sequence [batch, time, channels, height, width] or time first, step by step.
+// Where they have to be converted that is done as a step is asked for, into memory for `steps` of
+// them: step t takes the place of step t - steps.
+class StepFrames {
+ public:
+  StepFrames(const ConvLstmShape& shape, const Storage& storage, int64_t channels, int64_t steps,
+             ThreadPool& pool);
+
+  // frames[b] for b < batch.
+  void Get(int64_t t, const float** frames) const;
+
+ private:
+  const ConvLstmShape& shape_;
+  ThreadPool& pool_;
+  int64_t channels_;
+  int64_t steps_;
+  const float* elements_;  // frames, or rows when they are to be converted
+  Buffer rows_;            // of a storage that has frames of another geometry
+  Buffer converted_;
+};
+
+// out[k] = in[k] for k < count.
+void CopyElements(const float* in, float* out, int64_t count, ThreadPool& pool);
+// out[k] = a[k] * b[k].
+void MultiplyElements(const float* a, const float* b, float* out, int64_t count, ThreadPool& pool);
+void FillZeros(float* out, int64_t count, ThreadPool& pool);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_FRAMES_H_
