@@ -283,6 +283,8 @@ export interface Backend {
   sgdStep(args: SgdArguments): SgdResult;
   rmspropStep(args: RmspropArguments): RmspropResult;
   adamStep(args: AdamArguments): AdamResult;
+  conv2dBackward(args: Conv2dBackwardArguments): Conv2dGradients;
+  convLstmBackward(args: ConvLstmBackwardArguments): ConvLstmGradients;
 }
 
 export interface GpuInfo {

@@ -1,5 +1,6 @@
 /** The public face of the package. */
 export type { GpuInfo, Pair, Precision, Shape } from '../binding.js';
+export { isGradEnabled, noGrad } from './autograd/grad-mode.js';
 export type { Device } from './backend.js';
 export type { BackendInfo } from './backend-info.js';
 export { backendInfo, emptyCache } from './backend-info.js';

@@ -1,45 +1,94 @@
-import type { Conv2dArguments, Storage } from '../../binding.js';
-import { addConvolution } from './convolution.js';
-import { computeOne, optionalValuesOf, valuesOf } from './storage.js';
+import type {
+  Conv2dArguments,
+  Conv2dBackwardArguments,
+  Conv2dGradients,
+  Storage,
+} from '../../binding.js';
+import {
+  addConvolution,
+  addInputGradient,
+  addWeightGradient,
+  type ConvolutionFrame,
+} from './convolution.js';
+import { compute, computeOne, optionalValuesOf, valuesOf } from './storage.js';
+
+type Sizes4 = readonly [number, number, number, number];
+
+/** The frames of a batch as `convolution.ts` takes them. */
+function framesOf(args: Conv2dArguments): ConvolutionFrame[] {
+  const { stride, padding, dilation, weightShape } = args;
+  const [batch, channels, height, width] = args.xShape as Sizes4;
+  const [, , kernelHeight, kernelWidth] = weightShape as Sizes4;
+  const outSize = (axis: 0 | 1, size: number, kernel: number) =>
+    Math.floor((size + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1) / stride[axis]) + 1;
+  return Array.from({ length: batch }, (_, b) => ({
+    inputOffset: b * channels * height * width,
+    channels,
+    height,
+    width,
+    weightShape,
+    firstChannel: 0,
+    stride,
+    padding,
+    dilation,
+    outSize: [outSize(0, height, kernelHeight), outSize(1, width, kernelWidth)],
+  }));
+}
 
 /** Exact whatever `precision` says. */
 export function conv2d(args: Conv2dArguments): Storage {
-  const { stride, padding, dilation, weightShape } = args;
-  const [batch, channels, height, width] = args.xShape as [number, number, number, number];
-  const [outChannels, , kernelHeight, kernelWidth] = weightShape as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const outSize = (axis: 0 | 1, size: number, kernel: number) =>
-    Math.floor((size + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1) / stride[axis]) + 1;
-  const outHeight = outSize(0, height, kernelHeight);
-  const outWidth = outSize(1, width, kernelWidth);
-  const frame = outChannels * outHeight * outWidth;
+  const frames = framesOf(args);
+  const outChannels = args.weightShape[0]!;
+  const pixels = frames[0] ? frames[0].outSize[0] * frames[0].outSize[1] : 0;
   const inputs = args.bias ? [args.x, args.weight, args.bias] : [args.x, args.weight];
-  return computeOne(inputs, batch * frame, (out) => {
+  return computeOne(inputs, frames.length * outChannels * pixels, (out) => {
     const bias = optionalValuesOf(args.bias);
-    const sums = new Float64Array(frame);
-    for (let b = 0; b < batch; b++) {
+    const sums = new Float64Array(outChannels * pixels);
+    frames.forEach((frame, b) => {
       for (let o = 0; o < outChannels; o++) {
-        sums.fill(bias ? bias[o]! : 0, o * outHeight * outWidth, (o + 1) * outHeight * outWidth);
+        sums.fill(bias ? bias[o]! : 0, o * pixels, (o + 1) * pixels);
       }
-      addConvolution(sums, {
-        input: valuesOf(args.x),
-        inputOffset: b * channels * height * width,
-        channels,
-        height,
-        width,
-        weight: valuesOf(args.weight),
-        weightShape,
-        firstChannel: 0,
-        stride,
-        padding,
-        dilation,
-        outSize: [outHeight, outWidth],
-      });
-      out.set(sums, b * frame);
-    }
+      addConvolution(sums, frame, valuesOf(args.x), valuesOf(args.weight));
+      out.set(sums, b * sums.length);
+    });
   });
+}
+
+/** The gradients of `conv2d`. */
+export function conv2dBackward(args: Conv2dBackwardArguments): Conv2dGradients {
+  const { wants } = args;
+  const frames = framesOf(args);
+  const outChannels = args.weightShape[0]!;
+  const length = (wanted: boolean, storage: Storage) => (wanted ? storage.length : 0);
+  const [x, weight, bias] = compute(
+    [args.x, args.weight, args.grad],
+    [length(wants.x, args.x), length(wants.weight, args.weight), wants.bias ? outChannels : 0],
+    (xGrad, weightGrad, biasGrad) => {
+      const grads = valuesOf(args.grad);
+      const size = frames.length > 0 ? grads.length / frames.length : 0;
+      const ofX = new Float64Array(xGrad!.length);
+      const ofWeight = new Float64Array(weightGrad!.length);
+      const ofBias = new Float64Array(biasGrad!.length);
+      frames.forEach((frame, b) => {
+        const grad = grads.subarray(b * size, (b + 1) * size);
+        if (wants.x) addInputGradient(ofX, frame, grad, valuesOf(args.weight));
+        if (wants.weight) addWeightGradient(ofWeight, frame, grad, valuesOf(args.x));
+        if (wants.bias) addPlanes(ofBias, grad);
+      });
+      xGrad!.set(ofX);
+      weightGrad!.set(ofWeight);
+      biasGrad!.set(ofBias);
+    },
+  );
+  return {
+    x: wants.x ? x! : null,
+    weight: wants.weight ? weight! : null,
+    bias: wants.bias ? bias! : null,
+  };
+}
+
+/** Adds the sum of each plane of `values`, [planes, pixels], to `sums`, [planes]. */
+export function addPlanes(sums: Float64Array, values: ArrayLike<number>): void {
+  const pixels = values.length / sums.length;
+  for (let k = 0; k < values.length; k++) sums[Math.floor(k / pixels)]! += values[k]!;
 }

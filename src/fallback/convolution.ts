@@ -1,20 +1,18 @@
 import type { Pair, Shape } from '../../binding.js';
 
-/** One frame of input, convolved with a range of the weights' input channels. */
+/** Where one frame of a convolution's input meets a range of its weights' input channels. */
 export interface ConvolutionFrame {
-  input: Float32Array;
-  /** Where the frame begins in `input`: [channels, height, width]. */
+  /** Where the frame begins among the elements of the input: [channels, height, width]. */
   inputOffset: number;
   channels: number;
   height: number;
   width: number;
-  weight: Float32Array;
   /** [outChannels, all input channels, kernelHeight, kernelWidth] */
   weightShape: Shape;
   /** The input channel of the weights that meets channel 0 of the frame. */
   firstChannel: number;
   stride: Pair;
-  /** Zeros above and to the left; the size of the sums says what lies below and to the right. */
+  /** Zeros above and to the left; the size of the output says what lies below and to the right. */
   padding: Pair;
   dilation: Pair;
   /** [outHeight, outWidth] */
@@ -22,13 +20,17 @@ export interface ConvolutionFrame {
 }
 
 /**
- * Adds the convolution of one frame to `sums`, [outChannels, outHeight, outWidth].
+ * Calls `meet` for each weight and each row of outputs: the weight joins outputs `out` to `outEnd`,
+ * one after another, to the inputs from `input` on, `stride` apart.
  *
- * Each weight is multiplied with the whole rectangle of pixels it meets, so that padding is a matter
- * of bounds that are found once per weight and the innermost loop is a plain row.
+ * Padding is a matter of bounds that are found once per weight, so the innermost loop, the caller's,
+ * is a plain row.
  */
-export function addConvolution(sums: Float64Array, frame: ConvolutionFrame): void {
-  const { input, channels, height, width, weight, firstChannel } = frame;
+function forEachRow(
+  frame: ConvolutionFrame,
+  meet: (weight: number, out: number, outEnd: number, input: number, stride: number) => void,
+): void {
+  const { channels, height, width, firstChannel } = frame;
   const [outChannels, weightChannels, kernelHeight, kernelWidth] = frame.weightShape as [
     number,
     number,
@@ -47,13 +49,11 @@ export function addConvolution(sums: Float64Array, frame: ConvolutionFrame): voi
         for (let kx = 0; kx < kernelWidth; kx++) {
           const shiftX = kx * frame.dilation[1] - frame.padding[1];
           const [xBegin, xEnd] = covered(outWidth, width, strideX, shiftX);
-          const w = weight[kernel + ky * kernelWidth + kx]!;
+          const weight = kernel + ky * kernelWidth + kx;
           for (let y = yBegin; y < yEnd; y++) {
-            let from = plane + (y * strideY + shiftY) * width + xBegin * strideX + shiftX;
+            const input = plane + (y * strideY + shiftY) * width + xBegin * strideX + shiftX;
             const row = (o * outHeight + y) * outWidth;
-            for (let to = row + xBegin; to < row + xEnd; to++, from += strideX) {
-              sums[to]! += w * input[from]!;
-            }
+            meet(weight, row + xBegin, row + xEnd, input, strideX);
           }
         }
       }
@@ -66,4 +66,44 @@ function covered(outputs: number, inputs: number, stride: number, shift: number)
   const begin = Math.max(0, Math.ceil(-shift / stride));
   const end = Math.min(outputs, Math.floor((inputs - 1 - shift) / stride) + 1);
   return [begin, Math.max(begin, end)];
+}
+
+/** Adds the convolution of one frame to `sums`, [outChannels, outHeight, outWidth]. */
+export function addConvolution(
+  sums: Float64Array,
+  frame: ConvolutionFrame,
+  input: ArrayLike<number>,
+  weight: ArrayLike<number>,
+): void {
+  forEachRow(frame, (at, out, outEnd, from, stride) => {
+    const w = weight[at]!;
+    for (; out < outEnd; out++, from += stride) sums[out]! += w * input[from]!;
+  });
+}
+
+/** Adds the gradient of the frame to `sums`, which lies as the input, from that of the outputs. */
+export function addInputGradient(
+  sums: Float64Array,
+  frame: ConvolutionFrame,
+  grad: ArrayLike<number>,
+  weight: ArrayLike<number>,
+): void {
+  forEachRow(frame, (at, out, outEnd, from, stride) => {
+    const w = weight[at]!;
+    for (; out < outEnd; out++, from += stride) sums[from]! += w * grad[out]!;
+  });
+}
+
+/** Adds the gradient of the weights to `sums`, which lies as the weights, from that of the outputs. */
+export function addWeightGradient(
+  sums: Float64Array,
+  frame: ConvolutionFrame,
+  grad: ArrayLike<number>,
+  input: ArrayLike<number>,
+): void {
+  forEachRow(frame, (at, out, outEnd, from, stride) => {
+    let sum = 0;
+    for (; out < outEnd; out++, from += stride) sum += grad[out]! * input[from]!;
+    sums[at]! += sum;
+  });
 }

@@ -8,7 +8,8 @@ import { bernoulli } from './bernoulli.js';
 import { binary } from './binary.js';
 import { concat } from './concat.js';
 import { convLstm } from './conv-lstm.js';
-import { conv2d } from './conv2d.js';
+import { convLstmBackward } from './conv-lstm-backward.js';
+import { conv2d, conv2dBackward } from './conv2d.js';
 import { adamStep, rmspropStep, sgdStep } from './optimizers.js';
 import { permute } from './permute.js';
 import { reduce } from './reduce.js';
@@ -42,4 +43,6 @@ export const fallback: Backend = {
   sgdStep,
   rmspropStep,
   adamStep,
+  conv2dBackward,
+  convLstmBackward,
 };

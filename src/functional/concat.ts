@@ -1,8 +1,10 @@
+import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkAxis, formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { unsqueeze } from './reshape.js';
 import { deviceOf, runTensor } from './run.js';
+import { slice } from './slice.js';
 
 function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
   const first = parts[0];
@@ -39,13 +41,24 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
     }
     shape[along]! += part.shape[along]!;
   });
-  return runTensor(device, shape, (backend) =>
+  const shapes = parts.map((part) => part.shape);
+  const y = runTensor(device, shape, (backend) =>
     backend.concat(
       parts.map((part) => part.storage),
-      parts.map((part) => part.shape),
+      shapes,
       along,
     ),
   );
+  record(parts, [y], [], ([grad], _, wants) => {
+    const leading = new Array<null>(along).fill(null);
+    let start = 0;
+    return shapes.map((partShape, part) => {
+      const begin = start;
+      start += partShape[along]!;
+      return wants[part] ? slice(grad!, [...leading, begin], [...leading, start]) : null;
+    });
+  });
+  return y;
 }
 
 /**

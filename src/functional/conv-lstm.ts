@@ -1,4 +1,5 @@
 import type { Precision } from '../../binding.js';
+import { isRecorded, record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { getFloat32Precision } from '../precision.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
@@ -18,6 +19,19 @@ export interface ConvLstmOptions {
   batchFirst?: boolean | undefined;
   /** Default: no peepholes. */
   peephole?: PeepholeWeights | null | undefined;
+  /** [B, hidden, H, W]: h of the step before is multiplied by it in the convolution; default: none. */
+  recurrentMask?: Tensor | null | undefined;
+  /**
+   * How much of the old h, and of the old c, each step keeps, 0 to 1 (Krueger et al. 2017): of the shape
+   * of the output, or of shape [] for all alike; default: nothing.
+   */
+  zoneoutH?: Tensor | null | undefined;
+  zoneoutC?: Tensor | null | undefined;
+  /**
+   * What is saved for `backward()`: 1, the default, gates and c of every step; k > 1, c of every k-th
+   * step, and the steps between are computed again.
+   */
+  checkpointEvery?: number | undefined;
   /** Default: that of the process. */
   precision?: Precision | undefined;
 }
@@ -51,9 +65,19 @@ export function convLstm(
   bias: Tensor | null = null,
   options: ConvLstmOptions = {},
 ): ConvLstmOutputs {
-  const { batchFirst = false, peephole } = options;
+  const { batchFirst = false, peephole, checkpointEvery = 1 } = options;
+  const { recurrentMask = null, zoneoutH = null, zoneoutC = null } = options;
   const { wci = null, wcf = null, wco = null } = peephole ?? {};
-  const device = deviceOf('convLstm', { input: x, weight, bias, h0, c0, wci, wcf, wco });
+  const device = deviceOf('convLstm', {
+    ...{ input: x, weight, bias, h0, c0, wci, wcf, wco },
+    ...{ recurrentMask, zoneoutH, zoneoutC },
+  });
+  if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `convLstm: checkpointEvery: expected a positive integer, got ${checkpointEvery}`,
+    );
+  }
 
   const [rows, weightChannels, kernelHeight, kernelWidth] = weight.shape;
   const hiddenDim = (rows ?? 0) / 4;
@@ -81,41 +105,90 @@ export function convLstm(
     expectShape('wco', peephole.wco, expected);
   }
 
+  const outputShape = [...x.shape.slice(0, 2), hiddenDim, height, width];
+  if (recurrentMask) expectShape('recurrentMask', recurrentMask, state);
+  if (zoneoutH && zoneoutH.shape.length > 0) expectShape('zoneoutH', zoneoutH, outputShape);
+  if (zoneoutC && zoneoutC.shape.length > 0) expectShape('zoneoutC', zoneoutC, outputShape);
+
+  const sizes = {
+    batch,
+    time,
+    timeMajor: !batchFirst,
+    inputDim,
+    hiddenDim,
+    height,
+    width,
+    kernelHeight: kernelHeight!,
+    kernelWidth: kernelWidth!,
+    peephole: kind,
+    precision: options.precision ?? getFloat32Precision(),
+  };
+  const operands = [x, h0, c0, weight, bias, wci, wcf, wco] as const;
+  const masks = [recurrentMask, zoneoutH, zoneoutC] as const;
+  const recorded = isRecorded(operands);
   const result = run(device, (backend) =>
     backend.convLstm({
-      batch,
-      time,
-      timeMajor: !batchFirst,
-      inputDim,
-      hiddenDim,
-      height,
-      width,
-      kernelHeight: kernelHeight!,
-      kernelWidth: kernelWidth!,
-      x: x.storage,
-      weight: weight.storage,
-      bias: bias?.storage ?? null,
-      peephole: kind,
-      wci: wci?.storage ?? null,
-      wcf: wcf?.storage ?? null,
-      wco: wco?.storage ?? null,
-      h0: h0?.storage ?? null,
-      c0: c0?.storage ?? null,
-      recurrentMask: null,
-      zoneoutH: null,
-      zoneoutC: null,
-      precision: options.precision ?? getFloat32Precision(),
-      saveEvery: 0,
+      ...sizes,
+      ...storages([...operands, ...masks]),
+      saveEvery: recorded ? checkpointEvery : 0,
     }),
   );
+  const output = Tensor.fromStorage(result.output, outputShape, device);
+  const h = Tensor.fromStorage(result.h, state, device);
+  const c = Tensor.fromStorage(result.c, state, device);
+  if (recorded) {
+    using saved = Tensor.fromStorage(result.saved!, [result.saved!.length], device);
+    const shapes = operands.map((operand) => operand?.shape);
+    record(
+      operands,
+      [output, h, c],
+      [...operands, ...masks, output, saved],
+      ([outputGrad, hGrad, cGrad], kept, wants) => {
+        const grads = run(device, (backend) =>
+          backend.convLstmBackward({
+            ...sizes,
+            ...storages(kept),
+            saveEvery: checkpointEvery,
+            output: kept[11]!.storage,
+            saved: kept[12]!.storage,
+            outputGrad: outputGrad?.storage ?? null,
+            hGrad: hGrad?.storage ?? null,
+            cGrad: cGrad?.storage ?? null,
+            wants: {
+              x: wants[0]!,
+              h0: wants[1]!,
+              c0: wants[2]!,
+              weight: wants[3]!,
+              bias: wants[4]!,
+              peephole: wants[5]! || wants[6]! || wants[7]!,
+            },
+          }),
+        );
+        const { weight, bias, wci, wcf, wco } = grads;
+        return [grads.x, grads.h0, grads.c0, weight, bias, wci, wcf, wco].map(
+          (storage, operand) => storage && Tensor.fromStorage(storage, shapes[operand]!, device),
+        );
+      },
+    );
+  }
+  return { output, h, c };
+}
+
+/** The storages of x, h0, c0, weight, bias, wci, wcf, wco and the masks, in this order. */
+function storages(tensors: readonly (Tensor | null)[]) {
+  const at = (index: number) => tensors[index]?.storage ?? null;
   return {
-    output: Tensor.fromStorage(
-      result.output,
-      [...x.shape.slice(0, 2), hiddenDim, height, width],
-      device,
-    ),
-    h: Tensor.fromStorage(result.h, state, device),
-    c: Tensor.fromStorage(result.c, state, device),
+    x: at(0)!,
+    h0: at(1),
+    c0: at(2),
+    weight: at(3)!,
+    bias: at(4),
+    wci: at(5),
+    wcf: at(6),
+    wco: at(7),
+    recurrentMask: at(8),
+    zoneoutH: at(9),
+    zoneoutC: at(10),
   };
 }
 

@@ -1,9 +1,10 @@
 import type { Pair, Precision } from '../../binding.js';
+import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { getFloat32Precision } from '../precision.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
-import type { Tensor } from '../tensor/tensor.js';
-import { deviceOf, runTensor } from './run.js';
+import { Tensor } from '../tensor/tensor.js';
+import { deviceOf, run, runTensor } from './run.js';
 
 /** Options of `conv2d`; a number stands for [height, width] alike. */
 export interface Conv2dOptions {
@@ -66,19 +67,40 @@ export function conv2d(
     );
   }
   const shape = [x.shape[0]!, outChannels!, outHeight, outWidth];
-  return runTensor(device, shape, (backend) =>
+  const common = {
+    xShape: x.shape,
+    weightShape: weight.shape,
+    stride,
+    padding,
+    dilation,
+    precision: options.precision ?? getFloat32Precision(),
+  };
+  const y = runTensor(device, shape, (backend) =>
     backend.conv2d({
+      ...common,
       x: x.storage,
-      xShape: x.shape,
       weight: weight.storage,
-      weightShape: weight.shape,
       bias: bias?.storage ?? null,
-      stride,
-      padding,
-      dilation,
-      precision: options.precision ?? getFloat32Precision(),
     }),
   );
+  record([x, weight, bias], [y], [x, weight], ([grad], [x, weight], wants) => {
+    const grads = run(device, (backend) =>
+      backend.conv2dBackward({
+        ...common,
+        x: x!.storage,
+        weight: weight!.storage,
+        bias: null,
+        grad: grad!.storage,
+        wants: { x: wants[0]!, weight: wants[1]!, bias: wants[2]! },
+      }),
+    );
+    return [
+      grads.x && Tensor.fromStorage(grads.x, common.xShape, device),
+      grads.weight && Tensor.fromStorage(grads.weight, common.weightShape, device),
+      grads.bias && Tensor.fromStorage(grads.bias, [outChannels!], device),
+    ];
+  });
+  return y;
 }
 
 function refuse(name: string, expected: string, got: Tensor): never {

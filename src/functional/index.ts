@@ -1,11 +1,12 @@
 /** One function per operation: what the methods of `Tensor` and the modules compute through. */
 export type { Operand } from './binary.js';
-export { add, div, maximum, minimum, mul, sub } from './binary.js';
+export { add, div, equal, greater, maximum, minimum, mul, sub } from './binary.js';
 export { concat, stack } from './concat.js';
 export type { ConvLstmOptions, ConvLstmOutputs, PeepholeWeights } from './conv-lstm.js';
 export { convLstm } from './conv-lstm.js';
 export type { Conv2dOptions } from './conv2d.js';
 export { conv2d } from './conv2d.js';
+export { bernoulli, dropout, dropoutMask } from './dropout.js';
 export { permute, transpose } from './permute.js';
 export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 export type { Axes, ReduceOptions } from './reduce.js';
@@ -14,4 +15,16 @@ export { flatten, reshape, squeeze, unsqueeze } from './reshape.js';
 export type { Bounds } from './slice.js';
 export { select, slice } from './slice.js';
 export { toDevice } from './to-device.js';
-export { abs, exp, leakyRelu, log, neg, relu, sigmoid, sqrt, tanh } from './unary.js';
+export {
+  abs,
+  exp,
+  leakyRelu,
+  log,
+  neg,
+  relu,
+  sigmoid,
+  softplus,
+  sqrt,
+  square,
+  tanh,
+} from './unary.js';

@@ -1,3 +1,4 @@
+import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -18,9 +19,16 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
     );
   }
   const shape = axes.map((axis) => x.shape[axis]!);
-  return runTensor(deviceOf('permute', { x }), shape, (backend) =>
+  const y = runTensor(deviceOf('permute', { x }), shape, (backend) =>
     backend.permute(x.storage, x.shape, axes),
   );
+  record([x], [y], [], ([grad]) => [
+    permute(
+      grad!,
+      axes.map((_, axis) => axes.indexOf(axis)),
+    ),
+  ]);
+  return y;
 }
 
 /** Two axes exchanged; the last two where none are named. */

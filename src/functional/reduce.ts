@@ -1,7 +1,10 @@
 import type { ReduceOp } from '../../binding.js';
+import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
-import { checkAxes, formatShape } from '../tensor/shape.js';
+import { checkAxes, elementCount, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { div, equal, mul } from './binary.js';
+import { expand } from './expand.js';
 import { reshape } from './reshape.js';
 import { deviceOf, runTensor } from './run.js';
 
@@ -20,13 +23,26 @@ function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: Reduce
   if (op === 'max' && reduced.some((axis) => x.shape[axis] === 0)) {
     throw new ConvLSTMError('ERR_SHAPE', `max: ${formatShape(x.shape)} has no elements to compare`);
   }
-  const shape: number[] = [];
-  x.shape.forEach((size, axis) => {
-    if (!reduced.includes(axis)) shape.push(size);
-    else if (options.keepDim) shape.push(1);
-  });
   if (reduced.length === 0) return reshape(x, x.shape);
-  return runTensor(device, shape, (backend) => backend.reduce(op, x.storage, x.shape, reduced));
+  const kept = x.shape.map((size, axis) => (reduced.includes(axis) ? 1 : size));
+  const shape = options.keepDim ? kept : x.shape.filter((_, axis) => !reduced.includes(axis));
+  const y = runTensor(device, shape, (backend) => backend.reduce(op, x.storage, x.shape, reduced));
+  const source = x.shape;
+  record([x], [y], op === 'max' ? [x, y] : [], ([grad], saved) => {
+    using whole = reshape(grad!, kept);
+    if (op === 'max') return [maxGrad(whole, saved[0]!, reshape(saved[1]!, kept), reduced)];
+    return [expand(whole, source, op === 'mean' ? elementCount(shape) / elementCount(source) : 1)];
+  });
+  return y;
+}
+
+/** Evenly to all the elements that are the largest. Takes over `largest`. */
+function maxGrad(grad: Tensor, x: Tensor, largest: Tensor, axes: readonly number[]): Tensor {
+  using ties = equal(x, largest);
+  largest.dispose();
+  using count = sum(ties, axes, { keepDim: true });
+  using share = div(grad, count);
+  return mul(ties, share);
 }
 
 /** The sum over axes; 0 over none. */

@@ -1,4 +1,5 @@
 /** Operations that keep the elements where they are: results share the storage of their source. */
+import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkAxes, checkAxis, checkShape, elementCount, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -18,7 +19,10 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
       `reshape: ${formatShape(x.shape)} has ${x.size} elements and does not fit ${formatShape(shape)}`,
     );
   }
-  return x.share(sizes);
+  const y = x.share(sizes);
+  const source = x.shape;
+  record([x], [y], [], ([grad]) => [grad!.share(source)]);
+  return y;
 }
 
 /** Makes one axis of those from `startAxis` to `endAxis`, both included; default all. */

@@ -1,3 +1,4 @@
+import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -50,9 +51,16 @@ export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bound
     const end = clip(ends[axis] ?? size, size);
     return Math.max(0, Math.ceil((end - start[axis]!) / step[axis]!));
   });
-  return runTensor(device, shape, (backend) =>
+  const y = runTensor(device, shape, (backend) =>
     backend.slice(x.storage, x.shape, start, shape, step),
   );
+  const source = x.shape;
+  record([x], [y], [], ([grad]) => [
+    runTensor(device, source, (backend) =>
+      backend.sliceBackward(grad!.storage, source, start, shape, step),
+    ),
+  ]);
+  return y;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { record } from '../autograd/tape.js';
 import type { Device } from '../backend.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
@@ -7,7 +8,10 @@ import { run, runTensor } from './run.js';
 export function toDevice(x: Tensor, device: Device): Tensor {
   if (x.device === device) return reshape(x, x.shape);
   // The backend is looked up first: a device that is not there is refused without waiting.
-  return runTensor(device, x.shape, (backend) =>
+  const y = runTensor(device, x.shape, (backend) =>
     backend.upload(run(x.device, () => x.storage.dataSync())),
   );
+  const source = x.device;
+  record([x], [y], [], ([grad]) => [toDevice(grad!, source)]);
+  return y;
 }

@@ -1,14 +1,28 @@
 import type { UnaryOp } from '../../binding.js';
+import { record } from '../autograd/tape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { deviceOf, runTensor } from './run.js';
 
+/** Those whose derivative is found from the result; the others' from the operand. */
+const kFromResult: ReadonlySet<UnaryOp> = new Set(['exp', 'sqrt', 'sigmoid', 'tanh', 'relu']);
+
 function unary(op: UnaryOp, x: Tensor, alpha = 0): Tensor {
-  return runTensor(deviceOf(op, { x }), x.shape, (backend) => backend.unary(op, x.storage, alpha));
+  const device = deviceOf(op, { x });
+  const y = runTensor(device, x.shape, (backend) => backend.unary(op, x.storage, alpha));
+  record([x], [y], [kFromResult.has(op) ? y : x], ([grad], [saved]) => [
+    runTensor(device, y.shape, (backend) =>
+      backend.unaryBackward(op, saved!.storage, grad!.storage, alpha),
+    ),
+  ]);
+  return y;
 }
 
 /** `-x`, element by element. */
 export function neg(x: Tensor): Tensor {
-  return unary('neg', x);
+  const device = deviceOf('neg', { x });
+  const y = runTensor(device, x.shape, (backend) => backend.unary('neg', x.storage, 0));
+  record([x], [y], [], ([grad]) => [neg(grad!)]);
+  return y;
 }
 
 /** The magnitude of each element. */
@@ -24,6 +38,16 @@ export function exp(x: Tensor): Tensor {
 /** The natural logarithm of each element: -Infinity for 0, NaN below. */
 export function log(x: Tensor): Tensor {
   return unary('log', x);
+}
+
+/** `x * x`, element by element. */
+export function square(x: Tensor): Tensor {
+  return unary('square', x);
+}
+
+/** `log(1 + exp(x))`, element by element, without overflow. */
+export function softplus(x: Tensor): Tensor {
+  return unary('softplus', x);
 }
 
 /** The square root of each element; NaN for a negative one. */

@@ -1,7 +1,9 @@
 import { ConvLSTMError } from '../errors.js';
 import {
+  bernoulli,
   type ConvLstmOutputs,
   convLstm,
+  dropoutMask,
   type PeepholeWeights,
   reshape,
 } from '../functional/index.js';
@@ -9,7 +11,14 @@ import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
 import { Module } from './module.js';
-import { checkCount, checkFlag, checkNames, checkSize, type Size } from './options.js';
+import {
+  checkCount,
+  checkFlag,
+  checkNames,
+  checkProbability,
+  checkSize,
+  type Size,
+} from './options.js';
 import { Parameter } from './parameter.js';
 
 /** Hidden state h and cell state c of one layer, both [B, hidden, H, W]. */
@@ -38,6 +47,30 @@ export interface ConvLSTMCellOptions {
   peephole?: Peephole | undefined;
   /** [height, width] of the frames: with `peephole: 'spatial'`, and only then. */
   imageSize?: Size | undefined;
+  /**
+   * While training, elements of h are 0 in the convolution with this probability, the others
+   * 1 / (1 - p) times as large; the same ones at all steps of a sequence (Gal and Ghahramani 2016), and
+   * others in the next call. Default 0.
+   */
+  recurrentDropout?: number | undefined;
+  /**
+   * While training, elements of h and c stay as they were at a step with this probability; afterwards h
+   * and c are the mean of old and new in this proportion (Krueger et al. 2017). A number is for both.
+   * Default 0.
+   */
+  zoneout?: number | Zoneout | undefined;
+  /**
+   * How much `backward()` finds saved: 1, the default, gates and c of every step; k > 1, c of every
+   * k-th step, and the steps between are computed again, for the same gradients. `docs/training.md`
+   * counts the bytes.
+   */
+  checkpointEvery?: number | undefined;
+}
+
+/** Probabilities of zoneout; both default to 0. */
+export interface Zoneout {
+  h?: number | undefined;
+  c?: number | undefined;
 }
 
 /** The one convolution over [x, h]: state-dict keys `conv.weight` and `conv.bias`. */
@@ -77,6 +110,11 @@ function checkPeephole(peephole: Peephole, imageSize: Size | undefined): readonl
   return peephole === 'channel' ? [1, 1] : null;
 }
 
+function checkZoneout(zoneout: number | Zoneout): { h: number; c: number } {
+  const { h = 0, c = 0 } = typeof zoneout === 'number' ? { h: zoneout, c: zoneout } : zoneout;
+  return { h: checkProbability('zoneout.h', h), c: checkProbability('zoneout.c', c) };
+}
+
 /**
  * One layer, one step at a time (Shi et al. 2015; the names are those of ndrplz/ConvLSTM_pytorch).
  *
@@ -96,6 +134,9 @@ export class ConvLSTMCell extends Module {
   readonly hiddenDim: number;
   readonly kernelSize: readonly [number, number];
   readonly peephole: Peephole;
+  readonly recurrentDropout: number;
+  readonly zoneout: { readonly h: number; readonly c: number };
+  readonly checkpointEvery: number;
   readonly conv: { readonly weight: Parameter; readonly bias: Parameter | null } & Module;
   readonly Wci: Parameter | null;
   readonly Wcf: Parameter | null;
@@ -111,11 +152,17 @@ export class ConvLSTMCell extends Module {
       'bias',
       'peephole',
       'imageSize',
+      'recurrentDropout',
+      'zoneout',
+      'checkpointEvery',
     ]);
     this.inputDim = checkCount('inputDim', options.inputDim);
     this.hiddenDim = checkCount('hiddenDim', options.hiddenDim);
     this.kernelSize = checkSize('kernelSize', options.kernelSize);
     this.peephole = options.peephole ?? false;
+    this.recurrentDropout = checkProbability('recurrentDropout', options.recurrentDropout ?? 0);
+    this.zoneout = checkZoneout(options.zoneout ?? 0);
+    this.checkpointEvery = checkCount('checkpointEvery', options.checkpointEvery ?? 1);
     const bias = checkFlag('bias', options.bias ?? true);
     const peepholeSize = checkPeephole(this.peephole, options.imageSize);
 
@@ -176,10 +223,37 @@ export class ConvLSTMCell extends Module {
     const { Wci, Wcf, Wco } = this;
     const peephole: PeepholeWeights | null = Wci && Wcf && Wco && { wci: Wci, wcf: Wcf, wco: Wco };
     const { weight, bias } = this.conv;
-    return convLstm(x, state?.h ?? null, state?.c ?? null, weight, bias, {
-      batchFirst,
-      peephole,
-      precision: this.precision,
-    });
+    const masks = this.#masks(x, batchFirst);
+    try {
+      return convLstm(x, state?.h ?? null, state?.c ?? null, weight, bias, {
+        batchFirst,
+        peephole,
+        precision: this.precision,
+        checkpointEvery: this.checkpointEvery,
+        ...masks,
+      });
+    } finally {
+      for (const mask of Object.values(masks)) mask?.dispose();
+    }
+  }
+
+  /** Of recurrent dropout and zoneout, as far as there are any. */
+  #masks(x: Tensor, batchFirst: boolean) {
+    const batch = x.shape[batchFirst ? 0 : 1]!;
+    const frame = [this.hiddenDim, ...x.shape.slice(3)];
+    const sequence = [...x.shape.slice(0, 2), ...frame];
+    const kept = (p: number) => {
+      if (p === 0) return null;
+      if (this.training) return bernoulli(sequence, p, 1, x.device);
+      return Tensor.full([], p, { device: x.device });
+    };
+    const dropped = this.training && this.recurrentDropout > 0;
+    return {
+      recurrentMask: dropped
+        ? dropoutMask([batch, ...frame], this.recurrentDropout, x.device)
+        : null,
+      zoneoutH: kept(this.zoneout.h),
+      zoneoutC: kept(this.zoneout.c),
+    };
   }
 }

@@ -1,9 +1,10 @@
 import { ConvLSTMError } from '../errors.js';
+import { dropout } from '../functional/index.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { ConvLSTMCell, type Peephole, type State } from './conv-lstm-cell.js';
+import { ConvLSTMCell, type Peephole, type State, type Zoneout } from './conv-lstm-cell.js';
 import { Module } from './module.js';
-import { checkCount, checkFlag, checkNames, type Size } from './options.js';
+import { checkCount, checkFlag, checkNames, checkProbability, type Size } from './options.js';
 import { ConvLSTMStream } from './stream.js';
 
 /** Options of `ConvLSTM`: the names are those of ndrplz/ConvLSTM_pytorch. */
@@ -33,6 +34,17 @@ export interface ConvLSTMOptions {
   peephole?: Peephole | undefined;
   /** [height, width] of the frames: with `peephole: 'spatial'`, and only then. */
   imageSize?: Size | undefined;
+  /**
+   * While training, elements of every layer's output but the last one's are 0 for the next layer with
+   * this probability, the others 1 / (1 - p) times as large, as in PyTorch's `nn.LSTM`. Default 0.
+   */
+  dropout?: number | undefined;
+  /** See `ConvLSTMCellOptions`; of every layer. */
+  recurrentDropout?: number | undefined;
+  /** See `ConvLSTMCellOptions`; of every layer. */
+  zoneout?: number | Zoneout | undefined;
+  /** See `ConvLSTMCellOptions`; of every layer. */
+  checkpointEvery?: number | undefined;
 }
 
 /** What `ConvLSTM.forward` returns. */
@@ -86,6 +98,8 @@ export class ConvLSTM extends Module {
   readonly numLayers: number;
   readonly batchFirst: boolean;
   readonly returnAllLayers: boolean;
+  /** Between layers. */
+  readonly dropout: number;
   /** The layers, first to last. */
   readonly cell_list: readonly ConvLSTMCell[];
 
@@ -102,13 +116,19 @@ export class ConvLSTM extends Module {
       'returnAllLayers',
       'peephole',
       'imageSize',
+      'dropout',
+      'recurrentDropout',
+      'zoneout',
+      'checkpointEvery',
     ]);
     const { hiddenDim, kernelSize, bias, peephole, imageSize } = options;
+    const { recurrentDropout, zoneout, checkpointEvery } = options;
     const listed = [hiddenDim, isList(kernelSize) ? kernelSize : null].find(Array.isArray);
     this.numLayers = checkCount('numLayers', options.numLayers ?? listed?.length ?? 1);
     this.inputDim = checkCount('inputDim', options.inputDim);
     this.hiddenDim = [...perLayer('hiddenDim', hiddenDim, this.numLayers)];
     this.batchFirst = checkFlag('batchFirst', options.batchFirst ?? false);
+    this.dropout = checkProbability('dropout', options.dropout ?? 0);
     this.returnAllLayers = checkFlag('returnAllLayers', options.returnAllLayers ?? false);
     const kernelSizes = perLayer<Size>(
       'kernelSize',
@@ -124,6 +144,9 @@ export class ConvLSTM extends Module {
           bias,
           peephole,
           imageSize,
+          recurrentDropout,
+          zoneout,
+          checkpointEvery,
         }),
     );
   }
@@ -164,8 +187,10 @@ export class ConvLSTM extends Module {
       );
       lastStates.push({ h, c });
       if (this.returnAllLayers || layer === this.numLayers - 1) outputs.push(output);
-      if (input !== x && !this.returnAllLayers) input.dispose();
-      input = output;
+      if (input !== x && !outputs.includes(input)) input.dispose();
+      const dropped = this.training && this.dropout > 0 && layer < this.numLayers - 1;
+      input = dropped ? dropout(output, this.dropout) : output;
+      if (dropped && !outputs.includes(output)) output.dispose();
     });
     return { outputs, states: lastStates };
   }

@@ -2,7 +2,7 @@ export type { LeakyReLUOptions } from './activations.js';
 export { LeakyReLU, ReLU, Sigmoid, Tanh } from './activations.js';
 export type { ConvLSTMOptions, ConvLSTMResult } from './conv-lstm.js';
 export { ConvLSTM } from './conv-lstm.js';
-export type { ConvLSTMCellOptions, Peephole, State } from './conv-lstm-cell.js';
+export type { ConvLSTMCellOptions, Peephole, State, Zoneout } from './conv-lstm-cell.js';
 export { ConvLSTMCell } from './conv-lstm-cell.js';
 export type { Conv2dModuleOptions } from './conv2d.js';
 export { Conv2d } from './conv2d.js';

@@ -1,4 +1,5 @@
 import type { Precision } from '../../binding.js';
+import { noGrad } from '../autograd/grad-mode.js';
 import { backendOf, type Device } from '../backend.js';
 import { checkPrecision, getFloat32Precision } from '../precision.js';
 import type { TensorLike } from '../tensor/convert.js';
@@ -94,7 +95,7 @@ export class Module {
   /** The present values of the parameters by name; later changes of the module do not show in it. */
   stateDict(): StateDict {
     const dict: StateDict = {};
-    for (const [name, parameter] of this.#named('', [this])) dict[name] = parameter.clone();
+    for (const [name, parameter] of this.#named('', [this])) dict[name] = parameter.detach();
     return dict;
   }
 
@@ -136,7 +137,7 @@ export class Module {
     if (device !== undefined) {
       backendOf(device);
       const parameters = this.parameters();
-      const moved = parameters.map((parameter) => parameter.to(device));
+      const moved = noGrad(() => parameters.map((parameter) => parameter.to(device)));
       parameters.forEach((parameter, index) => {
         parameter.assign(moved[index]!);
         moved[index]!.dispose();

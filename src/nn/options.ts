@@ -46,3 +46,8 @@ export function checkSize(name: string, value: Size, least = 1): Pair {
   }
   return [pair[0], pair[1]] as const;
 }
+
+export function checkProbability(name: string, value: number): number {
+  if (!(value >= 0 && value < 1)) refuse(name, 'a number from 0 to below 1', value);
+  return value;
+}

@@ -1,8 +1,8 @@
 import { Tensor } from '../tensor/tensor.js';
 
 /**
- * A tensor that a module learns: `Module` finds parameters among its properties. Shares the values of
- * the tensor it is made from.
+ * A tensor that a module learns: `Module` finds parameters among its properties. Requires a gradient
+ * from the start. Shares the values of the tensor it is made from.
  *
  * @example
  * ```ts
@@ -24,6 +24,7 @@ export class Parameter extends Tensor {
 
   constructor(data: Tensor, options: { packsGates?: boolean } = {}) {
     super(data.retain(), data.shape, data.device);
+    this.requiresGrad = true;
     this.packsGates = options.packsGates ?? false;
   }
 }

@@ -1,3 +1,4 @@
+import { noGrad } from '../autograd/grad-mode.js';
 import { ConvLSTMError } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
 import type { TensorLike } from '../tensor/convert.js';
@@ -102,7 +103,10 @@ export function loadStateDict(
     for (const [name, value] of found) {
       const parameter = parameters.get(name)!;
       prepared.get(parameter)?.dispose();
-      prepared.set(parameter, prepare(value, parameter, order));
+      prepared.set(
+        parameter,
+        noGrad(() => prepare(value, parameter, order)),
+      );
     }
     for (const [parameter, values] of prepared) parameter.assign(values);
   } finally {

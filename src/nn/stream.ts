@@ -1,3 +1,4 @@
+import { noGrad } from '../autograd/grad-mode.js';
 import { backendOf, type Device } from '../backend.js';
 import { ConvLSTMError } from '../errors.js';
 import type { TensorSource } from '../tensor/convert.js';
@@ -54,7 +55,7 @@ export class ConvLSTMStream {
     try {
       let input = x;
       this.#cells.forEach((cell, layer) => {
-        const state = cell.forward(input, this.#states?.[layer]);
+        const state = noGrad(() => cell.forward(input, this.#states?.[layer]));
         next.push(state);
         input = state.h;
       });
@@ -119,7 +120,7 @@ export class ConvLSTMStream {
     try {
       let h = this.#states!.at(-1)!.h.clone();
       for (let remaining = count; remaining > 0; remaining--) {
-        const frame = head(h);
+        const frame = noGrad(() => head(h));
         if (frame !== h) h.dispose();
         // Fed back before it is handed out, because its new owner may dispose it.
         if (remaining > 1) h = this.step(frame);

@@ -1,4 +1,5 @@
 import type { Shape, Storage } from '../../binding.js';
+import { backward, type History } from '../autograd/tape.js';
 import { backendOf, type Device, defaultDevice } from '../backend.js';
 import { ConvLSTMError, toConvLSTMError } from '../errors.js';
 import type { Axes, Bounds, Operand, ReduceOptions } from '../functional/index.js';
@@ -7,7 +8,7 @@ import { type TensorSource, toElements } from './convert.js';
 import { formatTensor } from './format.js';
 import { type NestedArray, nest } from './nested.js';
 import { normalValues, uniformValues } from './random.js';
-import { checkShape, elementCount, formatShape } from './shape.js';
+import { checkShape, elementCount, formatShape, sameShape } from './shape.js';
 import { StorageHandle } from './storage-handle.js';
 
 /** Options of the functions that create a tensor. */
@@ -32,6 +33,18 @@ export interface TensorOptions {
 export class Tensor {
   /** Always `'float32'`. */
   readonly dtype = 'float32';
+  /**
+   * What `backward()` has added up for a leaf that requires it; null before, and for all others. Set it
+   * to null, or let an optimizer's `zeroGrad()` do so, to start afresh.
+   */
+  grad: Tensor | null = null;
+  /**
+   * How this tensor was computed, where that was recorded.
+   *
+   * @internal
+   */
+  history: History | null = null;
+  #requiresGrad = false;
   #handle: StorageHandle | null;
   #shape: readonly number[];
   #device: Device;
@@ -196,6 +209,79 @@ export class Tensor {
     return this.#device;
   }
 
+  /**
+   * Whether `backward()` finds a gradient for this tensor. Set it on a leaf; what is computed from one
+   * requires it too, except inside `noGrad`.
+   *
+   * @throws ConvLSTMError ERR_OPTION when set on the result of a recorded operation
+   * @example
+   * ```ts
+   * const x = Tensor.from([1, 2, 3]);
+   * x.requiresGrad = true;
+   * x.square().sum().backward();
+   * await x.grad!.toArray(); // [2, 4, 6]
+   * ```
+   */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad || this.history !== null;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (this.history) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        'requiresGrad: expected a leaf, got the result of a recorded operation; detach() it first',
+      );
+    }
+    this.#requiresGrad = value;
+  }
+
+  /** Whether no recorded operation made this tensor. */
+  get isLeaf(): boolean {
+    return this.history === null;
+  }
+
+  /**
+   * Adds the gradient of this tensor to the `grad` of every leaf it was computed from, and frees what
+   * the graph had saved.
+   *
+   * @param gradient of what is differentiated in the end with respect to this tensor, of its shape; may
+   *   be left out for one element and is 1 then
+   * @throws ConvLSTMError ERR_OPTION when no leaf requires a gradient or the graph was used before,
+   *   ERR_SHAPE for a gradient that does not fit or that is missing, ERR_DEVICE
+   * @example
+   * ```ts
+   * const loss = mseLoss(net.forward(x).outputs[0]!, target);
+   * loss.backward();
+   * ```
+   */
+  backward(gradient?: Tensor): void {
+    if (!this.requiresGrad) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        'backward: no tensor that this one was computed from has requiresGrad, or it was computed in noGrad',
+      );
+    }
+    if (!gradient) this.#expectOneElement('backward without a gradient');
+    else if (!sameShape(gradient.shape, this.#shape)) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `backward: gradient: expected ${formatShape(this.#shape)}, got ${formatShape(gradient.shape)}`,
+      );
+    } else if (gradient.device !== this.#device) {
+      throw new ConvLSTMError(
+        'ERR_DEVICE',
+        `backward: the tensor is on '${this.#device}' but the gradient is on '${gradient.device}'`,
+      );
+    }
+    backward(this, gradient?.detach() ?? Tensor.ones(this.#shape, { device: this.#device }));
+  }
+
+  /** The same values, shared, with no memory of how they were computed. */
+  detach(): Tensor {
+    return this.share(this.#shape);
+  }
+
   /** True after `dispose()`. */
   get disposed(): boolean {
     return this.#handle === null;
@@ -249,21 +335,21 @@ export class Tensor {
    * @throws ConvLSTMError ERR_SHAPE when it has another number of elements
    */
   async item(): Promise<number> {
-    this.#expectOneElement();
+    this.#expectOneElement('item');
     return (await this.data())[0]!;
   }
 
   /** The same; blocks the thread until the element is there. */
   itemSync(): number {
-    this.#expectOneElement();
+    this.#expectOneElement('item');
     return this.dataSync()[0]!;
   }
 
-  #expectOneElement(): void {
+  #expectOneElement(operation: string): void {
     if (this.size !== 1) {
       throw new ConvLSTMError(
         'ERR_SHAPE',
-        `item: expected a tensor of one element, got ${formatShape(this.#shape)}`,
+        `${operation}: expected a tensor of one element, got ${formatShape(this.#shape)}`,
       );
     }
   }
@@ -275,6 +361,7 @@ export class Tensor {
   dispose(): void {
     this.#handle?.release();
     this.#handle = null;
+    this.history = null;
   }
 
   /** `using x = Tensor.from(...)` disposes at the end of the block. */
@@ -283,7 +370,7 @@ export class Tensor {
   }
 
   /**
-   * Another tensor on the same storage.
+   * Another tensor on the same storage; not recorded.
    *
    * @internal
    */
@@ -404,6 +491,16 @@ export class Tensor {
     return functional.minimum(this, other);
   }
 
+  /** 1 where `this > other`, else 0; nothing to differentiate. */
+  greater(other: Operand): Tensor {
+    return functional.greater(this, other);
+  }
+
+  /** 1 where `this === other`, else 0; nothing to differentiate. */
+  equal(other: Operand): Tensor {
+    return functional.equal(this, other);
+  }
+
   /** `-x`, element by element. */
   neg(): Tensor {
     return functional.neg(this);
@@ -422,6 +519,11 @@ export class Tensor {
   /** The natural logarithm of each element: -Infinity for 0, NaN below. */
   log(): Tensor {
     return functional.log(this);
+  }
+
+  /** `x * x`, element by element. */
+  square(): Tensor {
+    return functional.square(this);
   }
 
   /** The square root of each element; NaN for a negative one. */

@@ -1,0 +1,51 @@
+import type { Device } from '../backend.js';
+import { ConvLSTMError } from '../errors.js';
+import { takeWords } from '../tensor/random.js';
+import { elementCount } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { mul } from './binary.js';
+import { runTensor } from './run.js';
+
+/**
+ * `value` with `probability`, else 0, by the random numbers of `manualSeed`: the same on every device.
+ *
+ * @internal
+ */
+export function bernoulli(
+  shape: readonly number[],
+  probability: number,
+  value: number,
+  device: Device,
+): Tensor {
+  const length = elementCount(shape);
+  const { key0, key1, counter } = takeWords(length);
+  return runTensor(device, shape, (backend) =>
+    backend.bernoulli(length, probability, value, key0, key1, counter),
+  );
+}
+
+/**
+ * What dropout multiplies with: 0 with probability `p`, else 1 / (1 - p).
+ *
+ * @internal
+ */
+export function dropoutMask(shape: readonly number[], p: number, device: Device): Tensor {
+  return bernoulli(shape, 1 - p, p < 1 ? 1 / (1 - p) : 0, device);
+}
+
+/**
+ * Each element is 0 with probability `p`, else 1 / (1 - p) times as large, by the random numbers of
+ * `manualSeed`: the same elements on every device.
+ *
+ * @param p from 0 to 1
+ * @throws ConvLSTMError ERR_OPTION for a `p` out of range
+ */
+export function dropout(x: Tensor, p = 0.5): Tensor {
+  if (!(p >= 0 && p <= 1)) {
+    throw new ConvLSTMError('ERR_OPTION', `dropout: p: expected a number from 0 to 1, got ${p}`);
+  }
+  const mask = dropoutMask(x.shape, p, x.device);
+  const result = mul(x, mask);
+  mask.dispose();
+  return result;
+}

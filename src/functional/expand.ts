@@ -1,0 +1,33 @@
+/** Broadcasting undone and done: what gradients of broadcast operands and of sums are made with. */
+import type { Shape } from '../../binding.js';
+import { sameShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import { runTensor } from './run.js';
+
+/**
+ * The sum over the axes along which a tensor of `shape` was broadcast to that of `x`.
+ *
+ * @internal
+ */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x.detach();
+  const lead = x.shape.length - shape.length;
+  const axes = [...x.shape.keys()].filter((axis) => (shape[axis - lead] ?? 1) !== x.shape[axis]);
+  const leading = Array.from({ length: lead }, (_, axis) => axis);
+  const reduced = [...new Set([...leading, ...axes])].sort((a, b) => a - b);
+  return runTensor(x.device, shape, (backend) =>
+    backend.reduce('sum', x.storage, x.shape, reduced),
+  );
+}
+
+/**
+ * `x` times `factor`, broadcast to `shape`.
+ *
+ * @internal
+ */
+export function expand(x: Tensor, shape: Shape, factor = 1): Tensor {
+  using scale = Tensor.full([], factor, { device: x.device });
+  return runTensor(x.device, shape, (backend) =>
+    backend.binary('mul', x.storage, x.shape, scale.storage, [], shape),
+  );
+}
