@@ -1,6 +1,6 @@
 // This package, as its users import it, by the bench's protocol. The variant is the precision. Timed
 // is `forward` with `data()` awaited: from tensors on the device to a row-major Float32Array.
-import { backendInfo, ConvLSTM, Tensor } from '../dist/index.js';
+import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
 import { serve } from './peers/protocol.mjs';
 import { layersOf } from './workloads.mjs';
 
@@ -35,7 +35,7 @@ await serve(version, async (shape, variant, data) => {
   const chosenBefore = new Set(backendInfo().kernels);
   return {
     run: async () => {
-      let { outputs, states: last } = net.forward(x, states);
+      let { outputs, states: last } = noGrad(() => net.forward(x, states));
       const values = await outputs[0].data();
       outputs[0].dispose();
       if (data.has('h0')) [states, last] = [last, states]; // as in a stream

@@ -6,7 +6,7 @@
 // the processors, so the scheduler's time slices count as well. The same without a pass shows what
 // the machine does by itself.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { backendInfo, ConvLSTM, Tensor } from '../dist/index.js';
+import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
 
 const TARGET_MS = 5;
 const SECONDS = 2;
@@ -23,7 +23,7 @@ const net = new ConvLSTM({
 /** @param {number} time frames */
 async function forward(time) {
   const x = Tensor.zeros([1, time, CHANNELS, SIZE, SIZE]);
-  const { outputs, states } = net.forward(x);
+  const { outputs, states } = noGrad(() => net.forward(x));
   await states[0].h.data();
   for (const tensor of [x, outputs[0], states[0].h, states[0].c]) tensor.dispose();
 }

@@ -11,7 +11,7 @@
 //   small step pays: the above, and its parallel section, its layouts, its edges.
 //
 // The target is held against the larger of the two.
-import { backendInfo, ConvLSTM, Tensor } from '../dist/index.js';
+import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
 import { median } from './side.mjs';
 
 const TARGET_US = 40;
@@ -37,7 +37,7 @@ async function microseconds(time, size) {
     const samples = [];
     for (let call = 0; call < calls; call++) {
       const start = performance.now();
-      const { outputs, states } = net.forward(x, [{ h, c }]);
+      const { outputs, states } = noGrad(() => net.forward(x, [{ h, c }]));
       await outputs[0].data();
       samples.push((performance.now() - start) * 1000);
       for (const tensor of [outputs[0], states[0].h, states[0].c]) tensor.dispose();

@@ -27,7 +27,7 @@ function statusBytes(name) {
  * Runs in the child. @param {string} name @param {(typeof PRECISIONS)[number]} precision
  */
 async function measure(name, precision) {
-  const { backendInfo, ConvLSTM, Tensor } = await import('../dist/index.js');
+  const { backendInfo, ConvLSTM, noGrad, Tensor } = await import('../dist/index.js');
   const w = WORKLOADS.find((workload) => workload.name === name);
   const image = [w.height, w.width];
   const net = new ConvLSTM({
@@ -51,7 +51,7 @@ async function measure(name, precision) {
   data.clear();
   // The threads and code that a first pass of any size brings in are not what is asked for.
   const warm = new ConvLSTM({ inputDim: 1, hiddenDim: 1, kernelSize: 1, batchFirst: true });
-  await warm.forward(Tensor.zeros([1, 1, 1, 8, 8])).outputs[0].data();
+  await noGrad(() => warm.forward(Tensor.zeros([1, 1, 1, 8, 8]))).outputs[0].data();
 
   // JavaScript's copies of the inputs go now, not during the pass.
   for (let k = 0; k < 3; k++) {
@@ -61,7 +61,7 @@ async function measure(name, precision) {
   const before = backendInfo().memory;
   writeFileSync('/proc/self/clear_refs', '5');
   const resident = statusBytes('VmRSS');
-  const { outputs, states: last } = net.forward(x, states);
+  const { outputs, states: last } = noGrad(() => net.forward(x, states));
   await Tensor.zeros([1]).data(); // the queue is in order: the pass is done
   const rise = statusBytes('VmHWM') - resident;
   const alive = backendInfo().memory.liveBytes - before.liveBytes;

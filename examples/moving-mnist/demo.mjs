@@ -15,6 +15,7 @@ import {
   loadIdx,
   loadModel,
   MovingMnist,
+  noGrad,
   persistence,
   png,
   scoreByLeadTime,
@@ -86,7 +87,7 @@ for (let done = 0; done < count; ) {
   const context = frames.slice([null, 0], [null, kContext]);
   const future = frames.slice([null, kContext]);
   const begin = performance.now();
-  const output = model.forward(context, kSteps);
+  const output = noGrad(() => model.forward(context, kSteps));
   const forecast = await toArray(output);
   seconds += (performance.now() - begin) / 1000;
   const [given, truth] = [await toArray(context), await toArray(future)];

@@ -1,5 +1,5 @@
 // Weights that PyTorch saved (make_weights.py beside this file), loaded unchanged, give PyTorch's numbers.
-import { ConvLSTM, safetensors } from 'convlstm';
+import { ConvLSTM, noGrad, safetensors } from 'convlstm';
 
 const here = (name) => new URL(name, import.meta.url);
 
@@ -16,7 +16,7 @@ const net = new ConvLSTM({
 net.loadStateDict(weights); // gateOrder: 'ifog' is ndrplz' order and the default
 
 const { x, y } = await safetensors.load(here('expected.safetensors'));
-const { outputs } = net.forward(x);
+const { outputs } = noGrad(() => net.forward(x));
 const difference = await outputs[0].sub(y).abs().max().item();
 console.log(
   `output ${outputs[0].shape}, largest difference from PyTorch ${difference.toExponential(1)}`,
