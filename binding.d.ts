@@ -236,7 +236,7 @@ export interface Backend {
    * 0, relu 0 and leakyRelu `alpha`.
    */
   unaryBackward(op: UnaryOp, saved: Storage, grad: Storage, alpha: number): Storage;
-  /** Both shapes broadcast to `outShape` by NumPy's rules. */
+  /** Both shapes broadcast to `outShape`, which may be larger still, by NumPy's rules. */
   binary(
     op: BinaryOp,
     a: Storage,

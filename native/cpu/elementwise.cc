@@ -115,10 +115,13 @@ void UnaryBackwardRange(UnaryOp op, const float* saved, const float* grad, float
 template <typename Function>
 HWY_INLINE void BinaryMap(const BinaryRun& run, const Function& function) {
   const Tag d;
-  if (run.a_step == 0) {
+  if (!run.a_step && !run.b_step) {
+    const auto result = function(hn::Set(d, *run.a), hn::Set(d, *run.b));
+    Map(run.count, run.out, [&](int64_t) { return result; });
+  } else if (!run.a_step) {
     const auto a = hn::Set(d, *run.a);
     Map(run.count, run.out, [&](int64_t i) { return function(a, hn::LoadU(d, run.b + i)); });
-  } else if (run.b_step == 0) {
+  } else if (!run.b_step) {
     const auto b = hn::Set(d, *run.b);
     Map(run.count, run.out, [&](int64_t i) { return function(hn::LoadU(d, run.a + i), b); });
   } else {

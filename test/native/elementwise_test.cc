@@ -205,6 +205,8 @@ TEST_SUITE("operations") {
     cpu::ThreadPool pool(3);
     const BinaryShapes shapes[] = {
         {{}, {}, {}},
+        {{}, {1}, {2, 35}},
+        {{3, 1}, {}, {2, 3, 4}},
         {{5}, {}, {5}},
         {{2, 3, 4}, {2, 3, 4}, {2, 3, 4}},
         {{2, 3, 37}, {37}, {2, 3, 37}},
@@ -269,7 +271,8 @@ TEST_SUITE("operations") {
     };
     CHECK(refused({{2}, {3}, {3}}));
     CHECK(refused({{2}, {1}, {1}}));
-    CHECK(refused({{2}, {2}, {1, 2}}));
+    CHECK(refused({{2, 1}, {2}, {2}}));
+    CHECK(!refused({{2}, {2}, {1, 2}}));
     CHECK(refused({{0}, {1}, {1}}));
     CHECK(refused({{-1}, {1}, {-1}}));
     CHECK(refused({Shape(9, 1), {1}, Shape(9, 1)}));
