@@ -16,6 +16,7 @@
 #endif
 
 #include "cpu/conv_lstm_cell.h"
+#include "cpu/inline-inl.h"
 #include "cpu/partial-inl.h"
 #include "hwy/highway.h"
 
@@ -83,7 +84,7 @@ struct ExpParts {
   VecOf<D> expm1;
 };
 template <class D>
-HWY_INLINE ExpParts<D> ExpOfNegative(D d, VecOf<D> x) {
+CONVLSTM_INLINE ExpParts<D> ExpOfNegative(D d, VecOf<D> x) {
   const auto split =
       SplitExponent(d, hn::MulAdd(x, hn::Set(d, 1.44269504f), hn::Set(d, 12583039.0f)));
   // ln(2) in two parts, the first short enough for exact products without FMA.
@@ -99,7 +100,7 @@ HWY_INLINE ExpParts<D> ExpOfNegative(D d, VecOf<D> x) {
 // exp(-|x|) / (1 + exp(-|x|)) or 1 / (1 + exp(-|x|)): nothing overflows, and the far tail keeps its
 // relative accuracy. Where round(x / ln(2)) is -127 the shifted exponent is that of zero.
 template <class D>
-HWY_INLINE VecOf<D> Sigmoid(D d, VecOf<D> x) {
+CONVLSTM_INLINE VecOf<D> Sigmoid(D d, VecOf<D> x) {
   const auto one = hn::Set(d, 1.0f);
   const auto negative = AtLeast(d, hn::Set(d, -88.0f), hn::Or(x, hn::SignBit(d)));
   const ExpParts<D> parts = ExpOfNegative(d, negative);
@@ -109,7 +110,7 @@ HWY_INLINE VecOf<D> Sigmoid(D d, VecOf<D> x) {
 
 // tanh|x| = -m / (2 + m) with m = exp(-2|x|) - 1.
 template <class D>
-HWY_INLINE VecOf<D> Tanh(D d, VecOf<D> x) {
+CONVLSTM_INLINE VecOf<D> Tanh(D d, VecOf<D> x) {
   const auto twice = hn::Or(hn::Add(x, x), hn::SignBit(d));
   const ExpParts<D> parts = ExpOfNegative(d, AtLeast(d, hn::Set(d, -40.0f), twice));
   const auto m = hn::MulAdd(parts.expm1, parts.scale, hn::Sub(parts.scale, hn::Set(d, 1.0f)));
@@ -123,7 +124,7 @@ struct Exp2Parts {
   VecOf<D> minus_one;
 };
 template <class D>
-HWY_INLINE Exp2Parts<D> Exp2(D d, VecOf<D> t) {
+CONVLSTM_INLINE Exp2Parts<D> Exp2(D d, VecOf<D> t) {
   const auto split = SplitExponent(d, hn::Add(t, hn::Set(d, 12583039.0f)));
   const auto r = hn::Sub(t, split.exponent);
   auto q = hn::MulAdd(r, hn::Set(d, 0.00015353309572674334f), hn::Set(d, 0.0013398939045146108f));
@@ -137,7 +138,7 @@ HWY_INLINE Exp2Parts<D> Exp2(D d, VecOf<D> t) {
 // The denominator of sigmoid(x) = 1 / (1 + exp(-x)). Held under 2^98, so that a product with
 // another denominator does not overflow: sigmoid is then at least 3e-30.
 template <class D>
-HWY_INLINE VecOf<D> SigmoidDenominator(D d, VecOf<D> x) {
+CONVLSTM_INLINE VecOf<D> SigmoidDenominator(D d, VecOf<D> x) {
   auto t = hn::Mul(x, hn::Set(d, -1.44269504f));
   t = AtMost(d, hn::Set(d, 98.0f), AtLeast(d, hn::Set(d, -98.0f), t));
   const Exp2Parts<D> e = Exp2(d, t);
@@ -151,7 +152,7 @@ struct Fraction {
   VecOf<D> denominator;
 };
 template <class D>
-HWY_INLINE Fraction<D> TanhFraction(D d, VecOf<D> x) {
+CONVLSTM_INLINE Fraction<D> TanhFraction(D d, VecOf<D> x) {
   auto t = hn::Mul(x, hn::Set(d, 2.88539008f));
   t = AtMost(d, hn::Set(d, 26.0f), AtLeast(d, hn::Set(d, -26.0f), t));
   const Exp2Parts<D> e = Exp2(d, t);
@@ -173,8 +174,8 @@ struct CellState {
 // One step of the cell; wci, wcf, wco zero or not used without peephole. With kGates the gates are
 // left in `gates` too, one more division each but for f; c and h have the same bits.
 template <bool kPeephole, bool kGates, class D>
-HWY_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D> c, VecOf<D> wci,
-                                      VecOf<D> wcf, VecOf<D> wco, GateSums<D>* gates) {
+CONVLSTM_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D> c, VecOf<D> wci,
+                                           VecOf<D> wcf, VecOf<D> wco, GateSums<D>* gates) {
   const auto one = hn::Set(d, 1.0f);
   const auto sum_i = kPeephole ? hn::MulAdd(wci, c, sums.i) : sums.i;
   const auto sum_f = kPeephole ? hn::MulAdd(wcf, c, sums.f) : sums.f;

@@ -9,6 +9,7 @@
 #endif
 
 #include "cpu/conv_lstm_winograd_axis.h"
+#include "cpu/inline-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,20 +17,12 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Inlined, emulated vectors make functions that take a compiler minutes.
-#undef CONVLSTM_TRANSFORM
-#if HWY_TARGET == HWY_EMU128
-#define CONVLSTM_TRANSFORM HWY_NOINLINE
-#else
-#define CONVLSTM_TRANSFORM HWY_INLINE
-#endif
-
 // sum of coefficients[k] * values[2 * k] for k < kTerms; the last coefficient is 1.
 template <size_t kTerms, class D, size_t kCount>
-HWY_INLINE hn::Vec<D> MonicSum(D d, const std::array<float, kCount>& coefficients,
-                               const hn::Vec<D>* values) {
+CONVLSTM_INLINE hn::Vec<D> MonicSum(D d, const std::array<float, kCount>& coefficients,
+                                    const hn::Vec<D>* values) {
   auto sum = values[2 * (kTerms - 1)];
-#pragma GCC unroll 4
+  CONVLSTM_UNROLL
   for (size_t term = 1; term < kTerms; ++term) {
     const size_t k = kTerms - 1 - term;
     sum = hn::MulAdd(hn::Set(d, coefficients[k]), values[2 * k], sum);
@@ -40,13 +33,13 @@ HWY_INLINE hn::Vec<D> MonicSum(D d, const std::array<float, kCount>& coefficient
 // products[k] for k < kPoints from as many inputs. At a pair +-p the value is e +- p * o with e of
 // the even powers and o of the odd ones.
 template <class Axis, class D>
-CONVLSTM_TRANSFORM void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* products) {
+CONVLSTM_INLINE void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* products) {
   constexpr size_t kPairs = Axis::kPairs;
   constexpr const auto& kCoefficients = kWinogradCoefficients<Axis>;
   constexpr const auto& kAll = kCoefficients.polynomials[kPairs];
   products[0] = MonicSum<kPairs + 1>(d, kAll, inputs);
   products[Axis::kPoints - 1] = MonicSum<kPairs + 1>(d, kAll, inputs + 1);
-#pragma GCC unroll 4
+  CONVLSTM_UNROLL
   for (size_t pair = 0; pair < kPairs; ++pair) {
     const auto& others = kCoefficients.polynomials[pair];
     const auto even = MonicSum<kPairs>(d, others, inputs + 2);
@@ -60,16 +53,16 @@ CONVLSTM_TRANSFORM void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>
 // outputs[j] for j < kOutputs: the sum over the points of point^j * products, infinity's product
 // joining the last.
 template <class Axis, class D>
-CONVLSTM_TRANSFORM void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>* outputs) {
+CONVLSTM_INLINE void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>* outputs) {
   constexpr size_t kPairs = Axis::kPairs;
   constexpr const auto& kPowers = kWinogradCoefficients<Axis>.powers;
   hn::Vec<D> sums[kPairs], differences[kPairs];
-#pragma GCC unroll 4
+  CONVLSTM_UNROLL
   for (size_t pair = 0; pair < kPairs; ++pair) {
     sums[pair] = hn::Add(products[1 + 2 * pair], products[2 + 2 * pair]);
     differences[pair] = hn::Sub(products[1 + 2 * pair], products[2 + 2 * pair]);
   }
-#pragma GCC unroll 8
+  CONVLSTM_UNROLL
   for (size_t j = 0; j < Axis::kOutputs; ++j) {
     const hn::Vec<D>* half = j % 2 == 0 ? sums : differences;
     hn::Vec<D> output;
@@ -82,7 +75,7 @@ CONVLSTM_TRANSFORM void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec
       output = hn::Mul(hn::Set(d, kPowers[j][0]), half[0]);
       first = 1;
     }
-#pragma GCC unroll 4
+    CONVLSTM_UNROLL
     for (size_t pair = first; pair < kPairs; ++pair) {
       const float power = kPowers[j][pair];
       output = power == 1 ? hn::Add(output, half[pair])

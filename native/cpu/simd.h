@@ -41,11 +41,12 @@
 #endif
 
 // Before a loop over an array of vectors that has to stay in registers: GCC takes such an array
-// apart only when the loop is unrolled early.
-#if defined(__clang__)
-#define CONVLSTM_UNROLL _Pragma("unroll")
-#elif defined(_MSC_VER)
+// apart only when the loop is unrolled early. Not under sanitizers, whose checks would grow with it
+// until a file takes a compiler minutes.
+#if CONVLSTM_SANITIZED || defined(_MSC_VER)
 #define CONVLSTM_UNROLL
+#elif defined(__clang__)
+#define CONVLSTM_UNROLL _Pragma("unroll")
 #else
 #define CONVLSTM_UNROLL _Pragma("GCC unroll 16")
 #endif
