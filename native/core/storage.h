@@ -47,10 +47,6 @@ class Storage {
   // Puts the same elements, converted, in the place of what Allocate gave.
   void ReplaceByRowMajor(Buffer buffer);
 
-  // No element is larger than 1 in magnitude, by construction (sigmoid, tanh, h of a ConvLSTM).
-  bool bounded_by_one() const { return bounded_by_one_; }
-  void set_bounded_by_one() { bounded_by_one_ = true; }
-
   // An operation that failed leaves its results with the error.
   void Fail(std::exception_ptr error) { error_ = std::move(error); }
   void ThrowIfFailed() const;
@@ -64,7 +60,6 @@ class Storage {
   std::shared_ptr<const Buffer> buffer_;
   bool channels_last_ = false;
   ChannelsLast layout_{};
-  bool bounded_by_one_ = false;
   std::exception_ptr error_;
   std::map<std::string, std::shared_ptr<const void>> derived_;
 };

@@ -1,7 +1,6 @@
 #include "cpu/bernoulli.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "cpu/parallel_for.h"
 
@@ -98,7 +97,6 @@ void FillBernoulli(const Bernoulli& bernoulli, Storage& out, ThreadPool& pool) {
   ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
     bernoulli_range(bernoulli, begin, count, to + begin);
   });
-  if (std::abs(bernoulli.value) <= 1) out.set_bounded_by_one();
 }
 
 }  // namespace convlstm::cpu

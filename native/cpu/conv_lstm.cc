@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,31 +18,6 @@
 
 namespace convlstm::cpu {
 namespace {
-
-bool AllWithinOne(const float* values, int64_t count) {
-  constexpr uint32_t kMagnitude = 0x7fffffff, kOne = std::bit_cast<uint32_t>(1.0f);
-  uint32_t largest = 0;  // of the bit patterns, which are ordered as the magnitudes; NaN is above
-  for (int64_t k = 0; k < count; ++k) {
-    largest = std::max(largest, std::bit_cast<uint32_t>(values[k]) & kMagnitude);
-  }
-  return largest <= kOne;
-}
-
-// Looks at the elements unless it is known by construction; what is seen is kept.
-bool BoundedByOne(Storage& storage, ThreadPool& pool) {
-  if (storage.bounded_by_one()) return true;
-  const float* values = storage.data();
-  constexpr int64_t kBlock = 4096;
-  std::atomic<bool> bounded = true;
-  ParallelFor(pool, storage.elements(), 1, [&](Range range) {
-    for (int64_t k = range.begin; k < range.end && bounded.load(std::memory_order_relaxed);
-         k += kBlock) {
-      if (!AllWithinOne(values + k, std::min(kBlock, range.end - k))) bounded = false;
-    }
-  });
-  if (bounded) storage.set_bounded_by_one();
-  return bounded;
-}
 
 // Stands for the elements that a storage has now: made anew whenever they change, for then
 // derived() is cleared.
@@ -104,7 +77,7 @@ std::shared_ptr<const PackedEntry> PackOnce(const ConvLstmKernel& kernel,
 }
 
 // What a choice depends on, and the line that tells of it.
-using ChoiceKey = std::array<int64_t, 9>;
+using ChoiceKey = std::array<int64_t, 8>;
 std::mutex chosen_mutex;
 std::map<ChoiceKey, std::string>& Chosen() {
   using Choices = std::map<ChoiceKey, std::string>;
@@ -127,9 +100,8 @@ const char* PrecisionName(Precision precision) {
 void RecordChoice(const ConvLstmRequest& request, const ConvLstmKernel& kernel) {
   const ConvLstmShape& s = request.shape;
   const ChoiceKey key = {
-      s.batch,          s.input_dim,     s.hidden_dim,   s.height,
-      s.width,          s.kernel_height, s.kernel_width, static_cast<int64_t>(request.precision),
-      request.x_bounded};
+      s.batch, s.input_dim,     s.hidden_dim,   s.height,
+      s.width, s.kernel_height, s.kernel_width, static_cast<int64_t>(request.precision)};
   // A process that meets endlessly many image sizes keeps the first choices only.
   constexpr size_t kMaxRecords = 256;
   std::lock_guard lock(chosen_mutex);
@@ -138,8 +110,7 @@ void RecordChoice(const ConvLstmRequest& request, const ConvLstmKernel& kernel) 
   const std::string line = std::to_string(s.input_dim) + "->" + std::to_string(s.hidden_dim) +
                            " kernel " + by(s.kernel_height, s.kernel_width) + " image " +
                            by(s.height, s.width) + " batch " + std::to_string(s.batch) + " " +
-                           PrecisionName(request.precision) +
-                           (request.x_bounded ? " bounded x" : "") + " -> " + kernel.name();
+                           PrecisionName(request.precision) + " -> " + kernel.name();
   Chosen().emplace(key, line);
   const char* debug = std::getenv("CONVLSTM_DEBUG");
   if (debug != nullptr && std::strcmp(debug, "1") == 0) {
@@ -198,8 +169,7 @@ ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& i
       x_frames_(shape.batch),
       h_frames_(shape.batch),
       c_frames_(shape.batch) {
-  const ConvLstmRequest request = {shape, inputs.peephole, precision, BoundedByOne(*inputs.x, pool),
-                                   CurrentIsa()};
+  const ConvLstmRequest request = {shape, inputs.peephole, precision, CurrentIsa()};
   kernel_ = &ChooseConvLstmKernel(request);
   RecordChoice(request, *kernel_);
   const std::shared_ptr<const PackedEntry> entry = PackOnce(*kernel_, shape, inputs, pool);
@@ -261,7 +231,6 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   ConvLstmSteps steps(shape, inputs, precision, pool);
 
   float* output = outputs.output->AllocateChannelsLast({batch * shape.time, hidden, pixels});
-  if (inputs.zoneout_h == nullptr) outputs.output->set_bounded_by_one();
   float* c = outputs.c->AllocateChannelsLast(state_layout);
   Buffer converted;
   if (inputs.c0 == nullptr) {
@@ -295,7 +264,6 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
     std::copy(c_out.begin(), c_out.end(), c_in.begin());
   }
 
-  if (inputs.zoneout_h == nullptr) outputs.h->set_bounded_by_one();
   if (shape.time == 1) {
     outputs.h->ShareElements(*outputs.output);
     return;

@@ -66,7 +66,6 @@ struct ConvLstmRequest {
   ConvLstmShape shape;
   Peephole peephole;
   Precision precision;
-  bool x_bounded;  // |x| <= 1 everywhere
   Isa isa;
 };
 

@@ -21,11 +21,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-// Larger values take the direct way: their rounding errors would be spread over all outputs of the
-// tile, whose own sums may be small. With 6, an h of +-5 everywhere missed 1e-5 in F(4x2, 5x5) by a
-// fifth. Of normally distributed data one value in 16,000 is above 4.
-constexpr float kLargestTransformed = 4.0f;
-
 // A patch with larger values in more than one of so many goes the direct way as a whole. A spike
 // costs about 48 cycles a group one by one (some 4 pixels of 4 vectors, which are loaded and
 // stored), 16 in a direct convolution, whose other values then cost 16 too.

@@ -1,7 +1,6 @@
 #include "cpu/elementwise.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "cpu/broadcast.h"
 #include "cpu/layout.h"
@@ -168,37 +167,6 @@ float* AllocateLike(const Storage& x, Storage& out) {
   return x.channels_last() ? out.AllocateChannelsLast(x.layout()) : out.Allocate();
 }
 
-bool StaysBounded(UnaryOp op, bool bounded, float alpha) {
-  switch (op) {
-    case UnaryOp::kSigmoid:
-    case UnaryOp::kTanh:
-      return true;
-    case UnaryOp::kNeg:
-    case UnaryOp::kAbs:
-    case UnaryOp::kRelu:
-    case UnaryOp::kSquare:
-      return bounded;
-    case UnaryOp::kLeakyRelu:
-      return bounded && std::abs(alpha) <= 1;
-    default:
-      return false;
-  }
-}
-
-bool StaysBounded(BinaryOp op, bool bounded) {
-  switch (op) {
-    case BinaryOp::kGreater:
-    case BinaryOp::kEqual:
-      return true;
-    case BinaryOp::kMul:
-    case BinaryOp::kMaximum:
-    case BinaryOp::kMinimum:
-      return bounded;
-    default:
-      return false;
-  }
-}
-
 bool SameLayout(const Storage& a, const Storage& b) {
   return a.channels_last() == b.channels_last() && (!a.channels_last() || a.layout() == b.layout());
 }
@@ -209,7 +177,6 @@ void Fill(float value, Storage& out, ThreadPool& pool) {
   float* data = out.Allocate();
   ForLines(pool, out.elements(),
            [&](int64_t begin, int64_t count) { std::fill_n(data + begin, count, value); });
-  if (std::abs(value) <= 1) out.set_bounded_by_one();
 }
 
 void Unary(UnaryOp op, Storage& x, float alpha, Storage& out, ThreadPool& pool) {
@@ -219,7 +186,6 @@ void Unary(UnaryOp op, Storage& x, float alpha, Storage& out, ThreadPool& pool) 
   ForLines(pool, x.elements(), [&](int64_t begin, int64_t count) {
     unary_range(op, in + begin, alpha, to + begin, count);
   });
-  if (StaysBounded(op, x.bounded_by_one(), alpha)) out.set_bounded_by_one();
 }
 
 void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha, Storage& out,
@@ -259,7 +225,6 @@ void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Sto
       plan.ForRuns(range, from_a, from_b, to, [&](const BinaryRun& run) { binary_range(op, run); });
     });
   }
-  if (StaysBounded(op, a.bounded_by_one() && b.bounded_by_one())) out.set_bounded_by_one();
 }
 
 }  // namespace convlstm::cpu

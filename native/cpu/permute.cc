@@ -74,7 +74,6 @@ int64_t Product(const std::vector<Axis>& axes) {
 void Permute(const Permutation& permutation, Storage& x, Storage& out, ThreadPool& pool) {
   const float* from = RowMajor(x, pool);
   float* to = out.Allocate();
-  if (x.bounded_by_one()) out.set_bounded_by_one();
   if (x.elements() == 0) return;
   std::vector<Axis> others = ResultAxes(permutation);
   const Axis out_inner = others.back();

@@ -94,7 +94,6 @@ bool HoldsFrames(const Storage& storage, const SliceRuns& runs) {
 }  // namespace
 
 void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool) {
-  if (x.bounded_by_one()) out.set_bounded_by_one();
   if (out.elements() == 0) {
     out.Allocate();
     return;
@@ -118,7 +117,6 @@ void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool) {
 }
 
 void SliceBackward(const Slice& slice, Storage& grad, Storage& out, ThreadPool& pool) {
-  if (grad.bounded_by_one()) out.set_bounded_by_one();
   if (grad.elements() == 0) {
     float* to = out.Allocate();
     std::fill_n(to, out.elements(), 0.0f);
@@ -158,14 +156,13 @@ void Concatenate(const Concatenation& concatenation, const std::vector<StoragePt
     int64_t length;
     int64_t offset;
   };
-  bool bounded = true, frames = true;
+  bool frames = true;
   const ChannelsLast& first = parts.front()->layout();
   int64_t row_length = 0;
   std::vector<Run> runs;
   for (size_t k = 0; k < parts.size(); ++k) {
     const Storage& part = *parts[k];
     const int64_t length = concatenation.shapes[k][concatenation.axis] * inner;
-    bounded = bounded && part.bounded_by_one();
     frames = frames && HoldsFrames(part, length) && part.layout().channels == first.channels &&
              part.layout().pixels == first.pixels;
     runs.push_back({nullptr, length, row_length});
@@ -175,7 +172,6 @@ void Concatenate(const Concatenation& concatenation, const std::vector<StoragePt
     runs[k].from = frames ? parts[k]->data() : RowMajor(*parts[k], pool);
   }
   float* to = frames ? AllocateFrames(*parts.front(), out) : out.Allocate();
-  if (bounded) out.set_bounded_by_one();
   const int64_t count = static_cast<int64_t>(runs.size());
   ParallelFor(
       pool, rows * count, out.elements() / std::max<int64_t>(1, rows * count), [&](Range range) {

@@ -200,7 +200,6 @@ void Reduce(const Reduction& reduction, Storage& x, Storage& out, ThreadPool& po
   const auto finish = [&](double total) {
     return static_cast<float>(reduction.op == ReduceOp::kMean ? total / count : total);
   };
-  if (x.bounded_by_one() && reduction.op != ReduceOp::kSum) out.set_bounded_by_one();
   if (x.elements() == 0) {
     std::fill_n(to, out.elements(), finish(identity));
     return;

@@ -155,7 +155,7 @@ std::vector<Isa> TileIsas() {
 const cpu::ConvLstmKernel& Kernel(Precision precision, Isa isa) {
   const ConvLstmShape shape = {1, 1, false, 1, 1, 1, 1, 1, 1};
   const cpu::ConvLstmKernel* kernel =
-      cpu::FindAmxKernel({shape, Peephole::kNone, precision, false, isa});
+      cpu::FindAmxKernel({shape, Peephole::kNone, precision, isa});
   REQUIRE(kernel != nullptr);
   return *kernel;
 }
@@ -375,7 +375,7 @@ TEST_CASE("AMX kernels give the emulated tiles' bits") {
 
 TEST_CASE("AMX kernels are for AMX and leave highest to Winograd") {
   cpu::ConvLstmRequest request = {Shape(1, 1, 64, 64, 64, 64, 3, 3), Peephole::kNone,
-                                  Precision::kMedium, true, Isa::kAvx512};
+                                  Precision::kMedium, Isa::kAvx512};
   for (const Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
     request.isa = isa;
     CHECK(cpu::FindAmxKernel(request) == nullptr);

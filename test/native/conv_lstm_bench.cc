@@ -147,8 +147,7 @@ void RunKernels(const Workload& workload, const std::string& family, Isa isa, Pr
   std::vector<Layer> layers;
   for (const ConvLstmShape& s : workload.layers) {
     Layer layer = MakeLayer(s);
-    const bool first = layers.empty();
-    const ConvLstmRequest request = {s, Peephole::kNone, precision, !first, isa};
+    const ConvLstmRequest request = {s, Peephole::kNone, precision, isa};
     layer.kernel = family == "direct"     ? FindDirectKernel(request)
                    : family == "winograd" ? FindWinogradKernel(request)
                                           : FindAmxKernel(request);
