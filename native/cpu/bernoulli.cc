@@ -1,6 +1,7 @@
 #include "cpu/bernoulli.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "cpu/parallel_for.h"
 

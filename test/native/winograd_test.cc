@@ -205,7 +205,7 @@ TEST_CASE("winograd gives the same bits for every number of threads") {
 TEST_CASE("winograd is chosen where it saves products") {
   const auto find = [](ConvLstmShape shape, Precision precision) {
     const ConvLstmKernel* kernel =
-        FindWinogradKernel({shape, Peephole::kNone, precision, false, Isa::kPortable});
+        FindWinogradKernel({shape, Peephole::kNone, precision, Isa::kPortable});
     return kernel == nullptr ? std::string("none") : kernel->name();
   };
   const ConvLstmShape large = Shape(1, 1, 8, 64, 96, 96, 3);
