@@ -1,12 +1,12 @@
 import { ConvLSTMError } from '../errors.js';
 
-const kWindow = 11;
+export const kWindow = 11;
 const kSigma = 1.5;
 /** (K1 L)^2 and (K2 L)^2 with K1 = 0.01, K2 = 0.03 and data range L = 1. */
-const kC1 = 0.01 ** 2;
-const kC2 = 0.03 ** 2;
+export const kC1 = 0.01 ** 2;
+export const kC2 = 0.03 ** 2;
 
-const kGauss = gaussian();
+export const kGauss = gaussian();
 
 function gaussian(): Float64Array {
   const weights = Float64Array.from({ length: kWindow }, (_, i) =>

@@ -1,0 +1,80 @@
+import { ConvLSTMError } from '../errors.js';
+import { abs, add, greater, mul, square, sub } from '../functional/index.js';
+import { Tensor } from '../tensor/tensor.js';
+import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
+
+/** Options of `balancedMseMae`. */
+export interface BalancedLossOptions extends LossOptions {
+  /**
+   * Ascending, in the units of the target; default [2, 5, 10, 30], rain rates in mm/h. For a target in
+   * other units, pixel values say, those of these rates.
+   */
+  thresholds?: readonly number[] | undefined;
+  /**
+   * One more than thresholds: the weight below the first, from the first on, and so on; default
+   * [1, 2, 5, 10, 30].
+   */
+  weights?: readonly number[] | undefined;
+}
+
+function checkSteps(thresholds: readonly number[], weights: readonly number[]): void {
+  if (weights.length !== thresholds.length + 1) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `weights has ${weights.length} entries, expected ${thresholds.length + 1}: one more than thresholds`,
+    );
+  }
+  if (![...thresholds, ...weights].every(Number.isFinite)) {
+    throw new ConvLSTMError('ERR_OPTION', 'thresholds and weights: expected finite numbers');
+  }
+  if (thresholds.some((threshold, index) => index > 0 && threshold <= thresholds[index - 1]!)) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `thresholds: expected ascending numbers, got ${JSON.stringify(thresholds)}`,
+    );
+  }
+}
+
+/** The last weight, less each difference of weights where the target is below that threshold. */
+function weightsOf(
+  target: Tensor,
+  thresholds: readonly number[],
+  weights: readonly number[],
+): Tensor {
+  let sum = Tensor.full(target.shape, weights.at(-1)!, { device: target.device });
+  for (const [index, threshold] of thresholds.entries()) {
+    using below = greater(threshold, target);
+    using difference = mul(below, weights[index + 1]! - weights[index]!);
+    using before = sum;
+    sum = sub(before, difference);
+  }
+  return sum;
+}
+
+/**
+ * B-MSE + B-MAE of Shi et al. 2017 ("Deep learning for precipitation nowcasting"): squared plus
+ * absolute error, each pixel weighted by how hard it truly rained there, since heavy rain is rare. The
+ * paper's figure is the sum over a frame: `mean` times the number of pixels.
+ *
+ * @param target of the shape of `input`
+ * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
+ * @example
+ * ```ts
+ * const loss = balancedMseMae(forecast, rainRates);
+ * ```
+ */
+export function balancedMseMae(
+  input: Tensor,
+  target: Tensor,
+  options: BalancedLossOptions = {},
+): Tensor {
+  const { thresholds = [2, 5, 10, 30], weights = [1, 2, 5, 10, 30] } = options;
+  checkSteps(thresholds, weights);
+  checkAlike('balancedMseMae', input, target);
+  using weight = weightsOf(target, thresholds, weights);
+  using difference = sub(input, target);
+  using squared = square(difference);
+  using absolute = abs(difference);
+  using error = add(squared, absolute);
+  return reduceLoss(mul(weight, error), options);
+}

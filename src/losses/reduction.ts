@@ -1,0 +1,42 @@
+/** What the losses have in common: checks of their operands and the last step. */
+import { ConvLSTMError } from '../errors.js';
+import { mean, sum } from '../functional/index.js';
+import { deviceOf } from '../functional/run.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** One number for all elements, their mean or their sum, or the losses of the elements as they are. */
+export type Reduction = 'mean' | 'sum' | 'none';
+
+/** Options of a loss. */
+export interface LossOptions {
+  /** Default `'mean'`. */
+  reduction?: Reduction | undefined;
+}
+
+/** @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE unless both have one shape and one device */
+export function checkAlike(loss: string, input: Tensor, target: Tensor): void {
+  deviceOf(loss, { input, target });
+  if (!sameShape(input.shape, target.shape)) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `${loss}: target: expected ${formatShape(input.shape)} as the input, got ${formatShape(target.shape)}`,
+    );
+  }
+}
+
+/** Takes over `losses`. */
+export function reduceLoss(losses: Tensor, options: LossOptions): Tensor {
+  const { reduction = 'mean' } = options;
+  if (reduction === 'none') return losses;
+  try {
+    if (reduction === 'mean') return mean(losses);
+    if (reduction === 'sum') return sum(losses);
+  } finally {
+    losses.dispose();
+  }
+  throw new ConvLSTMError(
+    'ERR_OPTION',
+    `reduction: expected 'mean', 'sum' or 'none', got ${JSON.stringify(reduction)}`,
+  );
+}

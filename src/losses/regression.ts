@@ -1,0 +1,68 @@
+import { ConvLSTMError } from '../errors.js';
+import { abs, minimum, mul, square, sub } from '../functional/index.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
+
+/**
+ * The squared error, as PyTorch's `mse_loss`.
+ *
+ * @param target of the shape of `input`
+ * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
+ * @example
+ * ```ts
+ * const loss = mseLoss(net.forward(x).outputs[0]!, target);
+ * loss.backward();
+ * ```
+ */
+export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkAlike('mseLoss', input, target);
+  using difference = sub(input, target);
+  return reduceLoss(square(difference), options);
+}
+
+/**
+ * The absolute error, as PyTorch's `l1_loss`.
+ *
+ * @param target of the shape of `input`
+ * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
+ * @example
+ * ```ts
+ * const perPixel = l1Loss(forecast, target, { reduction: 'none' });
+ * ```
+ */
+export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkAlike('l1Loss', input, target);
+  using difference = sub(input, target);
+  return reduceLoss(abs(difference), options);
+}
+
+/** Options of `huberLoss`. */
+export interface HuberLossOptions extends LossOptions {
+  /** Where the square ends and the straight line begins; default 1. */
+  delta?: number | undefined;
+}
+
+/**
+ * d^2 / 2 for an error d of at most `delta`, delta (|d| - delta / 2) beyond, as PyTorch's `huber_loss`.
+ *
+ * @param target of the shape of `input`
+ * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
+ * @example
+ * ```ts
+ * const loss = huberLoss(forecast, target, { delta: 0.1 });
+ * ```
+ */
+export function huberLoss(input: Tensor, target: Tensor, options: HuberLossOptions = {}): Tensor {
+  const { delta = 1 } = options;
+  if (!(delta > 0)) {
+    throw new ConvLSTMError('ERR_OPTION', `delta: expected a number above 0, got ${delta}`);
+  }
+  checkAlike('huberLoss', input, target);
+  using difference = sub(input, target);
+  using error = abs(difference);
+  // m (|d| - m / 2) with m = min(|d|, delta) is both.
+  using inner = minimum(error, delta);
+  using half = mul(inner, 0.5);
+  using rest = sub(error, half);
+  return reduceLoss(mul(inner, rest), options);
+}
