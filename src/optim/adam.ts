@@ -1,0 +1,99 @@
+import type { AdamResult } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
+import { checkAtLeastZero } from './options.js';
+
+/** Hyperparameters of `Adam` and `AdamW`, with PyTorch's names and defaults. */
+export interface AdamOptions {
+  /** Learning rate; default 1e-3. */
+  lr: number;
+  /** How much of the averages of gradients and of their squares is kept; default [0.9, 0.999]. */
+  betas: readonly [number, number];
+  /** Added to the root; default 1e-8. */
+  eps: number;
+  /** `Adam` adds this times the parameter to the gradient; default 0. `AdamW` see there. */
+  weightDecay: number;
+}
+
+const kDefaults: AdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 };
+
+abstract class AdamFamily extends Optimizer<AdamOptions> {
+  protected abstract readonly decoupled: boolean;
+
+  protected override check({ betas, eps, weightDecay }: AdamOptions): void {
+    checkAtLeastZero({ eps, weightDecay });
+    if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        `betas: expected two numbers from 0 to below 1, got ${JSON.stringify(betas)}`,
+      );
+    }
+  }
+
+  protected override update(update: Update<AdamOptions>): AdamResult {
+    const { backend, parameter, grad, state, step, group } = update;
+    return backend.adamStep({
+      parameter,
+      grad,
+      average: state('average'),
+      squareAverage: state('squareAverage'),
+      step,
+      lr: group.lr,
+      beta1: group.betas[0],
+      beta2: group.betas[1],
+      eps: group.eps,
+      weightDecay: group.weightDecay,
+      decoupled: this.decoupled,
+    });
+  }
+}
+
+/**
+ * Adam (Kingma and Ba 2015), as PyTorch's.
+ *
+ * @example
+ * ```ts
+ * const adam = new Adam(net.parameters(), { lr: 1e-3 });
+ * const loss = mseLoss(net.forward(x).outputs[0]!, target);
+ * adam.zeroGrad();
+ * loss.backward();
+ * adam.step();
+ * ```
+ */
+export class Adam extends AdamFamily {
+  protected override readonly decoupled = false;
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(
+    parameters: Iterable<Tensor | ParameterGroupOptions<AdamOptions>>,
+    options: Partial<AdamOptions> = {},
+  ) {
+    super('Adam', parameters, kDefaults, options);
+  }
+}
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch's: each step first takes
+ * lr * weightDecay of every parameter away; `weightDecay` is 0.01 by default.
+ *
+ * @example
+ * ```ts
+ * const { encoder, head } = net;
+ * const adam = new AdamW([
+ *   { parameters: encoder.parameters(), lr: 1e-4 },
+ *   { parameters: head.parameters(), weightDecay: 0 },
+ * ]);
+ * ```
+ */
+export class AdamW extends AdamFamily {
+  protected override readonly decoupled = true;
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(
+    parameters: Iterable<Tensor | ParameterGroupOptions<AdamOptions>>,
+    options: Partial<AdamOptions> = {},
+  ) {
+    super('AdamW', parameters, { ...kDefaults, weightDecay: 1e-2 }, options);
+  }
+}

@@ -1,0 +1,87 @@
+import { noGrad } from '../autograd/grad-mode.js';
+import {
+  add,
+  concat,
+  div,
+  maximum,
+  minimum,
+  mul,
+  reshape,
+  sqrt,
+  square,
+  sum,
+} from '../functional/index.js';
+import { Tensor } from '../tensor/tensor.js';
+import { checkAtLeastZero } from './options.js';
+
+/** Those of the parameters that have a gradient. */
+function withGrad(parameters: Iterable<Tensor>): (Tensor & { grad: Tensor })[] {
+  return [...parameters].filter(
+    (parameter): parameter is Tensor & { grad: Tensor } => parameter.grad !== null,
+  );
+}
+
+function replaceGrad(parameter: Tensor, grad: Tensor): void {
+  parameter.grad?.dispose();
+  parameter.grad = grad;
+}
+
+function squaredNorm(x: Tensor): Tensor {
+  using squares = square(x);
+  using total = sum(squares);
+  return reshape(total, [1]);
+}
+
+/**
+ * Scales all gradients by one factor, so that the root of the sum of all their squares is at most
+ * `maxNorm`; as PyTorch's `clip_grad_norm_`. Nothing is waited for.
+ *
+ * @returns that root before the scaling, of shape []
+ * @throws ConvLSTMError ERR_OPTION for a norm below 0, ERR_DEVICE when gradients are on several devices
+ * @example
+ * ```ts
+ * loss.backward();
+ * const norm = clipGradNorm(net.parameters(), 1);
+ * adam.step();
+ * console.log(await norm.item());
+ * ```
+ */
+export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
+  checkAtLeastZero({ maxNorm });
+  return noGrad(() => {
+    const clipped = withGrad(parameters);
+    if (clipped.length === 0) return Tensor.zeros([]);
+    const squares = clipped.map(({ grad }) => squaredNorm(grad));
+    using all = concat(squares);
+    for (const each of squares) each.dispose();
+    using total = sum(all);
+    const norm = sqrt(total);
+    using positive = add(norm, 1e-6);
+    using ratio = div(maxNorm, positive);
+    using factor = minimum(ratio, 1);
+    for (const parameter of clipped) replaceGrad(parameter, mul(parameter.grad, factor));
+    return norm;
+  });
+}
+
+/**
+ * Holds every element of every gradient between -clipValue and clipValue; as PyTorch's
+ * `clip_grad_value_`.
+ *
+ * @throws ConvLSTMError ERR_OPTION for a value below 0
+ * @example
+ * ```ts
+ * loss.backward();
+ * clipGradValue(net.parameters(), 0.5);
+ * adam.step();
+ * ```
+ */
+export function clipGradValue(parameters: Iterable<Tensor>, clipValue: number): void {
+  checkAtLeastZero({ clipValue });
+  noGrad(() => {
+    for (const parameter of withGrad(parameters)) {
+      using bounded = maximum(parameter.grad, -clipValue);
+      replaceGrad(parameter, minimum(bounded, clipValue));
+    }
+  });
+}

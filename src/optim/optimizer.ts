@@ -1,0 +1,218 @@
+import type { Backend, Storage } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+import { deviceOf, run } from '../functional/run.js';
+import { checkNames } from '../nn/options.js';
+import type { TensorLike } from '../tensor/convert.js';
+import { Tensor } from '../tensor/tensor.js';
+import { type OptimizerStateDict, readSettings, readStates, type Setting } from './state-dict.js';
+
+/** Parameters that share hyperparameters, which may be changed between steps. */
+export type ParameterGroup<Options> = Options & { readonly parameters: readonly Tensor[] };
+
+/** A group as a constructor takes it: options left out are those of the constructor. */
+export type ParameterGroupOptions<Options> = Partial<Options> & { parameters: Iterable<Tensor> };
+
+/** What an optimizer remembers of one parameter. */
+export interface ParameterState {
+  /** Steps it has been through. */
+  steps: number;
+  /** By the names of the backend's results. */
+  tensors: Record<string, Tensor>;
+}
+
+/** One update on a backend: what goes in, and the storages of its states; null before the first. */
+export interface Update<Options> {
+  backend: Backend;
+  parameter: Storage;
+  grad: Storage;
+  state(name: string): Storage | null;
+  /** 1 for the first. */
+  step: number;
+  group: ParameterGroup<Options>;
+}
+
+function refuse(optimizer: string, message: string): never {
+  throw new ConvLSTMError('ERR_OPTION', `${optimizer}: ${message}`);
+}
+
+/** What SGD, RMSprop, Adam and AdamW have in common. */
+export abstract class Optimizer<Options extends { lr: number }> {
+  /** The parameters by groups; `optimizer.groups[0].lr = 1e-4` takes effect with the next step. */
+  readonly groups: readonly ParameterGroup<Options>[];
+  readonly #name: string;
+  #states = new Map<Tensor, ParameterState>();
+
+  /** Computes on the backend: `parameter`, and every state by its name. */
+  protected abstract update(update: Update<Options>): { parameter: Storage } & object;
+
+  /** @throws ConvLSTMError ERR_OPTION for a value out of range */
+  protected abstract check(options: Options): void;
+
+  /** @throws ConvLSTMError ERR_OPTION */
+  protected constructor(
+    name: string,
+    parameters: Iterable<Tensor | ParameterGroupOptions<Options>>,
+    defaults: Options,
+    options: Partial<Options>,
+  ) {
+    this.#name = name;
+    const known = Object.keys(defaults);
+    checkNames(name, options, known);
+    const single: Tensor[] = [];
+    const groups: { parameters: Iterable<Tensor> }[] = [];
+    for (const entry of parameters) {
+      if (entry instanceof Tensor) single.push(entry);
+      else if (entry?.parameters) groups.push(entry);
+      else refuse(name, `expected parameters or groups { parameters, ... }, got ${typeof entry}`);
+    }
+    if (single.length > 0) groups.unshift({ parameters: single });
+    const seen = new Set<Tensor>();
+    this.groups = groups.map((group) => {
+      checkNames(`a group of ${name}`, group, ['parameters', ...known]);
+      const merged = { ...defaults };
+      for (const source of [options, group] as Partial<Options>[]) {
+        for (const name of known as (keyof Options)[]) {
+          if (source[name] !== undefined) merged[name] = source[name] as Options[keyof Options];
+        }
+      }
+      const list = [...group.parameters];
+      for (const parameter of list) this.#checkParameter(parameter, seen);
+      this.#checkOptions(merged);
+      return { ...merged, parameters: list };
+    });
+    if (seen.size === 0) refuse(name, 'expected parameters, got none');
+  }
+
+  #checkParameter(parameter: Tensor, seen: Set<Tensor>): void {
+    if (!parameter.isLeaf) {
+      refuse(this.#name, 'expected parameters or other leaves, got the result of an operation');
+    }
+    if (seen.has(parameter)) refuse(this.#name, 'a parameter is listed twice');
+    seen.add(parameter);
+  }
+
+  #checkOptions(options: Options): void {
+    if (!(options.lr >= 0)) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        `lr: expected a number of at least 0, got ${options.lr}`,
+      );
+    }
+    this.check(options);
+  }
+
+  /** Every parameter, group after group. */
+  #parameters(): Tensor[] {
+    return this.groups.flatMap((group) => group.parameters);
+  }
+
+  /**
+   * Changes every parameter that has a gradient. Returns at once; the device computes.
+   *
+   * @throws ConvLSTMError ERR_DEVICE when a parameter has moved away from its gradient or its state
+   */
+  step(): void {
+    for (const group of this.groups) {
+      for (const parameter of group.parameters) {
+        if (parameter.grad) this.#step(parameter, parameter.grad, group);
+      }
+    }
+  }
+
+  #step(parameter: Tensor, grad: Tensor, group: ParameterGroup<Options>): void {
+    const before = this.#states.get(parameter) ?? { steps: 0, tensors: {} };
+    const device = deviceOf(`${this.#name}.step`, { parameter, gradient: grad, ...before.tensors });
+    const step = before.steps + 1;
+    const results = run(device, (backend) =>
+      this.update({
+        backend,
+        parameter: parameter.storage,
+        grad: grad.storage,
+        state: (name) => before.tensors[name]?.storage ?? null,
+        step,
+        group,
+      }),
+    );
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, storage] of Object.entries<Storage | null>({ ...results })) {
+      if (storage) tensors[name] = Tensor.fromStorage(storage, parameter.shape, device);
+    }
+    const { parameter: next, ...states } = tensors;
+    parameter.assign(next!);
+    next!.dispose();
+    for (const tensor of Object.values(before.tensors)) tensor.dispose();
+    this.#states.set(parameter, { steps: step, tensors: states });
+  }
+
+  /** Disposes the gradients, so that the next `backward()` starts from zero. */
+  zeroGrad(): void {
+    for (const parameter of this.#parameters()) {
+      parameter.grad?.dispose();
+      parameter.grad = null;
+    }
+  }
+
+  /**
+   * What a later run needs to go on: tensors for a safetensors file, and settings that are JSON. Later
+   * steps do not show in it.
+   *
+   * @example
+   * ```ts
+   * const { tensors, settings } = adam.stateDict();
+   * const metadata = { adam: JSON.stringify(settings) };
+   * await safetensors.save('adam.safetensors', tensors, { metadata });
+   * ```
+   */
+  stateDict(): OptimizerStateDict {
+    const tensors: Record<string, Tensor> = {};
+    const parameters = this.#parameters();
+    parameters.forEach((parameter, index) => {
+      for (const [name, tensor] of Object.entries(this.#states.get(parameter)?.tensors ?? {})) {
+        tensors[`${index}.${name}`] = tensor.clone();
+      }
+    });
+    const groups = this.groups.map(({ parameters, ...options }) => ({
+      parameters: parameters.length,
+      options: structuredClone(options) as unknown as Record<string, Setting>,
+    }));
+    const steps = parameters.map((parameter) => this.#states.get(parameter)?.steps ?? 0);
+    return { tensors, settings: { optimizer: this.#name, groups, steps } };
+  }
+
+  /**
+   * Takes up where `stateDict()` was called, hyperparameters included: all of it, or nothing when it
+   * throws.
+   *
+   * @returns this optimizer
+   * @throws ConvLSTMError ERR_STATE_DICT when it is not of an optimizer of this kind with parameters of
+   *   these shapes
+   */
+  loadStateDict(dict: {
+    tensors: Readonly<Record<string, Tensor | TensorLike>>;
+    settings: unknown;
+  }): this {
+    const settings = readSettings(this.#name, this.groups, dict.settings, (options) =>
+      this.#checkOptions(options as unknown as Options),
+    );
+    const states = readStates(this.#parameters(), settings.steps, dict.tensors);
+    this.dispose();
+    this.#states = states;
+    for (const [index, { options }] of settings.groups.entries()) {
+      Object.assign(this.groups[index]!, options);
+    }
+    return this;
+  }
+
+  /** Disposes what is remembered of the parameters, not the parameters. Idempotent. */
+  dispose(): void {
+    for (const { tensors } of this.#states.values()) {
+      for (const tensor of Object.values(tensors)) tensor.dispose();
+    }
+    this.#states.clear();
+  }
+
+  /** `using adam = new Adam(...)` disposes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,151 @@
+import { ConvLSTMError } from '../errors.js';
+import { checkNames } from '../nn/options.js';
+import { checkAtLeastZero } from './options.js';
+import { isCount, type Scheduled } from './schedule.js';
+
+/** Options of `ReduceLROnPlateau`, with PyTorch's names and defaults. */
+export interface ReduceLROnPlateauOptions {
+  /** Whether a smaller or a larger metric is better; default `'min'`. */
+  mode?: 'min' | 'max' | undefined;
+  /** What the rates are multiplied by; default 0.1. */
+  factor?: number | undefined;
+  /** How many steps without improvement are let pass; default 10. */
+  patience?: number | undefined;
+  /** What counts as an improvement; default 1e-4. */
+  threshold?: number | undefined;
+  /** Of the best metric by `threshold` times itself or by `threshold`; default `'rel'`. */
+  thresholdMode?: 'rel' | 'abs' | undefined;
+  /** Steps after a reduction that count as no plateau; default 0. */
+  cooldown?: number | undefined;
+  /** Default 0. */
+  minLr?: number | undefined;
+  /** A reduction by less is not made; default 1e-8. */
+  eps?: number | undefined;
+}
+
+type Settings = {
+  [K in keyof ReduceLROnPlateauOptions]-?: NonNullable<ReduceLROnPlateauOptions[K]>;
+};
+
+const kDefaults: Settings = {
+  mode: 'min',
+  factor: 0.1,
+  patience: 10,
+  threshold: 1e-4,
+  thresholdMode: 'rel',
+  cooldown: 0,
+  minLr: 0,
+  eps: 1e-8,
+};
+
+function checkSettings(settings: Settings): void {
+  const { mode, thresholdMode, factor, patience, threshold, cooldown, minLr, eps } = settings;
+  checkAtLeastZero({ factor, threshold, minLr, eps });
+  const refuse = (name: keyof Settings, expected: string) => {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${name}: expected ${expected}, got ${JSON.stringify(settings[name])}`,
+    );
+  };
+  if (factor >= 1) refuse('factor', 'a number below 1');
+  if (!isCount(patience)) refuse('patience', 'a non-negative integer');
+  if (!isCount(cooldown)) refuse('cooldown', 'a non-negative integer');
+  if (mode !== 'min' && mode !== 'max') refuse('mode', `'min' or 'max'`);
+  if (thresholdMode !== 'rel' && thresholdMode !== 'abs') refuse('thresholdMode', `'rel' or 'abs'`);
+}
+
+/** What a `ReduceLROnPlateau` knows; `best` is null before the first metric. */
+export interface PlateauStateDict {
+  best: number | null;
+  badSteps: number;
+  cooldownLeft: number;
+}
+
+/**
+ * The rates times `factor` when a metric has not improved for longer than `patience` steps, as
+ * PyTorch's `ReduceLROnPlateau`. The rates themselves are part of the optimizer's state.
+ *
+ * @example
+ * ```ts
+ * const schedule = new ReduceLROnPlateau(adam, { factor: 0.5, patience: 3 });
+ * schedule.step(await validationLoss.item());
+ * ```
+ */
+export class ReduceLROnPlateau {
+  readonly #optimizer: Scheduled;
+  readonly #settings: Settings;
+  #best: number | null = null;
+  #badSteps = 0;
+  #cooldownLeft = 0;
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(optimizer: Scheduled, options: ReduceLROnPlateauOptions = {}) {
+    checkNames('ReduceLROnPlateau', options, Object.keys(kDefaults));
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    this.#optimizer = optimizer;
+    this.#settings = { ...kDefaults, ...Object.fromEntries(given) };
+    checkSettings(this.#settings);
+  }
+
+  /** The rates of the optimizer's groups. */
+  get lrs(): number[] {
+    return this.#optimizer.groups.map(({ lr }) => lr);
+  }
+
+  /** Takes the metric of this epoch into account. Anything but a finite number is no improvement. */
+  step(metric: number): void {
+    const { patience, cooldown, factor, minLr, eps } = this.#settings;
+    if (this.#improves(metric)) {
+      this.#best = metric;
+      this.#badSteps = 0;
+    } else {
+      this.#badSteps++;
+    }
+    if (this.#cooldownLeft > 0) {
+      this.#cooldownLeft--;
+      this.#badSteps = 0;
+    }
+    if (this.#badSteps <= patience) return;
+    for (const group of this.#optimizer.groups) {
+      const lr = Math.max(group.lr * factor, minLr);
+      if (group.lr - lr > eps) group.lr = lr;
+    }
+    this.#cooldownLeft = cooldown;
+    this.#badSteps = 0;
+  }
+
+  #improves(metric: number): boolean {
+    const { mode, threshold, thresholdMode } = this.#settings;
+    if (this.#best === null || !Number.isFinite(metric)) return Number.isFinite(metric);
+    const sign = mode === 'min' ? -1 : 1;
+    const margin = thresholdMode === 'rel' ? this.#best * threshold : threshold;
+    const bound = this.#best + sign * margin;
+    return mode === 'min' ? metric < bound : metric > bound;
+  }
+
+  /** What `loadStateDict` needs to go on: JSON. */
+  stateDict(): PlateauStateDict {
+    return { best: this.#best, badSteps: this.#badSteps, cooldownLeft: this.#cooldownLeft };
+  }
+
+  /**
+   * Takes up where `stateDict()` was called.
+   *
+   * @returns this schedule
+   * @throws ConvLSTMError ERR_STATE_DICT for anything else
+   */
+  loadStateDict(dict: unknown): this {
+    const state = dict as Partial<PlateauStateDict> | null;
+    const { best, badSteps, cooldownLeft } = state ?? {};
+    if (!(best === null || Number.isFinite(best)) || !isCount(badSteps) || !isCount(cooldownLeft)) {
+      throw new ConvLSTMError(
+        'ERR_STATE_DICT',
+        `ReduceLROnPlateau: expected { best, badSteps, cooldownLeft }, got ${JSON.stringify(dict)}`,
+      );
+    }
+    this.#best = best as number | null;
+    this.#badSteps = badSteps;
+    this.#cooldownLeft = cooldownLeft;
+    return this;
+  }
+}

@@ -1,0 +1,58 @@
+import type { RmspropResult } from '../../binding.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
+import { checkAtLeastZero } from './options.js';
+
+/** Hyperparameters of `RMSprop`, with PyTorch's names and defaults. */
+export interface RMSpropOptions {
+  /** Learning rate; default 1e-2. */
+  lr: number;
+  /** How much of the average of squares is kept; default 0.99. */
+  alpha: number;
+  /** Added to the root; default 1e-8. */
+  eps: number;
+  /** Default 0. */
+  momentum: number;
+  /** Added to the gradient: this times the parameter; default 0. */
+  weightDecay: number;
+}
+
+const kDefaults: RMSpropOptions = { lr: 1e-2, alpha: 0.99, eps: 1e-8, momentum: 0, weightDecay: 0 };
+
+/**
+ * RMSprop, as PyTorch's: the optimizer of the ConvLSTM's paper.
+ *
+ * @example
+ * ```ts
+ * const rmsprop = new RMSprop(net.parameters(), { lr: 1e-3, alpha: 0.9 });
+ * ```
+ */
+export class RMSprop extends Optimizer<RMSpropOptions> {
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(
+    parameters: Iterable<Tensor | ParameterGroupOptions<RMSpropOptions>>,
+    options: Partial<RMSpropOptions> = {},
+  ) {
+    super('RMSprop', parameters, kDefaults, options);
+  }
+
+  protected override check({ alpha, eps, momentum, weightDecay }: RMSpropOptions): void {
+    checkAtLeastZero({ alpha, eps, momentum, weightDecay });
+  }
+
+  protected override update(update: Update<RMSpropOptions>): RmspropResult {
+    const { backend, parameter, grad, state } = update;
+    const { lr, alpha, eps, momentum, weightDecay } = update.group;
+    return backend.rmspropStep({
+      parameter,
+      grad,
+      squareAverage: state('squareAverage'),
+      buffer: momentum === 0 ? null : state('buffer'),
+      lr,
+      alpha,
+      eps,
+      momentum,
+      weightDecay,
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import type { SgdResult } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
+import { checkAtLeastZero } from './options.js';
+
+/** Hyperparameters of `SGD`, with PyTorch's names and defaults. */
+export interface SGDOptions {
+  /** Learning rate; default 1e-3. */
+  lr: number;
+  /** Default 0. */
+  momentum: number;
+  /** Share of the gradient that momentum leaves out; default 0. */
+  dampening: number;
+  /** Default false. */
+  nesterov: boolean;
+  /** Added to the gradient: this times the parameter; default 0. */
+  weightDecay: number;
+}
+
+const kDefaults: SGDOptions = {
+  lr: 1e-3,
+  momentum: 0,
+  dampening: 0,
+  nesterov: false,
+  weightDecay: 0,
+};
+
+/**
+ * Stochastic gradient descent, as PyTorch's `SGD`.
+ *
+ * @example
+ * ```ts
+ * const sgd = new SGD(net.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
+ * sgd.zeroGrad();
+ * mseLoss(net.forward(x).outputs[0]!, target).backward();
+ * sgd.step();
+ * ```
+ */
+export class SGD extends Optimizer<SGDOptions> {
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(
+    parameters: Iterable<Tensor | ParameterGroupOptions<SGDOptions>>,
+    options: Partial<SGDOptions> = {},
+  ) {
+    super('SGD', parameters, kDefaults, options);
+  }
+
+  protected override check({ momentum, dampening, nesterov, weightDecay }: SGDOptions): void {
+    checkAtLeastZero({ momentum, weightDecay });
+    if (nesterov && !(momentum > 0 && dampening === 0)) {
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        `nesterov: expected momentum above 0 and dampening 0, got ${momentum} and ${dampening}`,
+      );
+    }
+  }
+
+  protected override update({ backend, group, state, ...operands }: Update<SGDOptions>): SgdResult {
+    const { lr, momentum, dampening, nesterov, weightDecay } = group;
+    const buffer = momentum === 0 ? null : state('buffer');
+    const { parameter, grad } = operands;
+    return backend.sgdStep({
+      parameter,
+      grad,
+      buffer,
+      lr,
+      momentum,
+      dampening,
+      nesterov,
+      weightDecay,
+    });
+  }
+}

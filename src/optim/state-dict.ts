@@ -1,0 +1,119 @@
+/** Reading of optimizers' state dicts, every part checked. */
+import { ConvLSTMError } from '../errors.js';
+import type { TensorLike } from '../tensor/convert.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import type { ParameterState } from './optimizer.js';
+
+/** A hyperparameter. */
+export type Setting = number | boolean | number[];
+
+/** The part of an optimizer's state that is JSON. */
+export interface OptimizerSettings {
+  /** `'Adam'` and the like. */
+  optimizer: string;
+  /** How many parameters each group has, and their hyperparameters. */
+  groups: { parameters: number; options: Record<string, Setting> }[];
+  /** Of each parameter, group after group. */
+  steps: number[];
+}
+
+/** What `stateDict()` of an optimizer returns. */
+export interface OptimizerStateDict {
+  /** `<parameter>.<state>`, parameters counted group after group: `0.average`, `0.squareAverage`. */
+  tensors: Record<string, Tensor>;
+  settings: OptimizerSettings;
+}
+
+function refuse(message: string, cause?: unknown): never {
+  throw new ConvLSTMError('ERR_STATE_DICT', message, { cause });
+}
+
+function isSettings(value: unknown): value is OptimizerSettings {
+  const settings = value as Partial<OptimizerSettings> | null;
+  return (
+    typeof settings?.optimizer === 'string' &&
+    Array.isArray(settings.groups) &&
+    settings.groups.every(
+      (group) => Number.isInteger(group?.parameters) && typeof group.options === 'object',
+    ) &&
+    Array.isArray(settings.steps) &&
+    settings.steps.every((step) => Number.isSafeInteger(step) && step >= 0)
+  );
+}
+
+function sameKind(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a)) return typeof a === typeof b;
+  return Array.isArray(b) && a.length === b.length && b.every((entry) => typeof entry === 'number');
+}
+
+/** Settings that fit an optimizer of this name with these groups. */
+export function readSettings(
+  optimizer: string,
+  groups: readonly { readonly parameters: readonly Tensor[] }[],
+  value: unknown,
+  check: (options: Record<string, Setting>) => void,
+): OptimizerSettings {
+  if (!isSettings(value)) refuse(`${optimizer}: settings are not those of an optimizer`);
+  if (value.optimizer !== optimizer) {
+    refuse(`${optimizer}: the state is that of ${value.optimizer}`);
+  }
+  const have = groups.map((group) => group.parameters.length);
+  const got = value.groups.map((group) => group.parameters);
+  if (!sameShape(have, got) || value.steps.length !== have.reduce((a, b) => a + b, 0)) {
+    refuse(
+      `${optimizer}: expected groups of ${formatShape(have)} parameters, got ${formatShape(got)}`,
+    );
+  }
+  for (const [index, { options }] of value.groups.entries()) {
+    const { parameters: _, ...expected } = groups[index]! as Record<string, unknown>;
+    const names = Object.keys(expected);
+    if (
+      Object.keys(options).length !== names.length ||
+      names.some((name) => !sameKind(expected[name], options[name]))
+    ) {
+      refuse(
+        `${optimizer}: groups[${index}]: expected ${names.join(', ')}, got ${JSON.stringify(options)}`,
+      );
+    }
+    try {
+      check(options);
+    } catch (error) {
+      refuse(`${optimizer}: groups[${index}]: ${(error as Error).message}`, error);
+    }
+  }
+  return structuredClone(value);
+}
+
+/** The states of parameters, on the devices of the parameters. */
+export function readStates(
+  parameters: readonly Tensor[],
+  steps: readonly number[],
+  tensors: Readonly<Record<string, Tensor | TensorLike>>,
+): Map<Tensor, ParameterState> {
+  const states = new Map<Tensor, ParameterState>();
+  parameters.forEach((parameter, index) => {
+    if (steps[index]! > 0) states.set(parameter, { steps: steps[index]!, tensors: {} });
+  });
+  try {
+    for (const [key, source] of Object.entries(tensors)) {
+      const [, index, name] =
+        /^(\d+)\.(\w+)$/.exec(key) ?? refuse(`${key}: expected <parameter>.<state>`);
+      const parameter = parameters[Number(index)];
+      const state = parameter && states.get(parameter);
+      if (!state) refuse(`${key}: there is no such parameter, or it has made no step`);
+      if (!sameShape(source.shape, parameter.shape)) {
+        refuse(
+          `${key}: expected ${formatShape(parameter.shape)}, got ${formatShape(source.shape)}`,
+        );
+      }
+      state.tensors[name!] = Tensor.from(source, undefined, { device: parameter.device });
+    }
+  } catch (error) {
+    for (const state of states.values()) {
+      for (const tensor of Object.values(state.tensors)) tensor.dispose();
+    }
+    throw error;
+  }
+  return states;
+}

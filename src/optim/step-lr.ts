@@ -1,0 +1,41 @@
+import { checkCount, checkNames } from '../nn/options.js';
+import { checkAtLeastZero } from './options.js';
+import { Schedule, type Scheduled } from './schedule.js';
+
+/** Options of `StepLR`. */
+export interface StepLROptions {
+  stepSize: number;
+  /** Default 0.1. */
+  gamma?: number | undefined;
+}
+
+/**
+ * The rate times `gamma` after every `stepSize` steps, as PyTorch's `StepLR`.
+ *
+ * @example
+ * ```ts
+ * const schedule = new StepLR(sgd, { stepSize: 30 });
+ * for (let epoch = 0; epoch < 90; epoch++) {
+ *   await trainOneEpoch(net, sgd);
+ *   schedule.step();
+ * }
+ * ```
+ */
+export class StepLR extends Schedule {
+  readonly #stepSize: number;
+  readonly #gamma: number;
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(optimizer: Scheduled, options: StepLROptions) {
+    super(optimizer);
+    checkNames('StepLR', options, ['stepSize', 'gamma']);
+    this.#stepSize = checkCount('stepSize', options.stepSize);
+    this.#gamma = options.gamma ?? 0.1;
+    checkAtLeastZero({ gamma: this.#gamma });
+    this.apply();
+  }
+
+  protected override rate(baseLr: number, steps: number): number {
+    return baseLr * this.#gamma ** Math.floor(steps / this.#stepSize);
+  }
+}
