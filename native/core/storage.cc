@@ -34,6 +34,12 @@ void Storage::ReplaceByRowMajor(Buffer buffer) {
   channels_last_ = false;
 }
 
+void Storage::ReplaceByChannelsLast(Buffer buffer, const ChannelsLast& layout) {
+  buffer_ = std::make_shared<const Buffer>(std::move(buffer));
+  channels_last_ = true;
+  layout_ = layout;
+}
+
 void Storage::ThrowIfFailed() const {
   if (error_) std::rethrow_exception(error_);
 }

@@ -46,6 +46,9 @@ class Storage {
   void ShareElements(const Storage& other);
   // Puts the same elements, converted, in the place of what Allocate gave.
   void ReplaceByRowMajor(Buffer buffer);
+  void ReplaceByChannelsLast(Buffer buffer, const ChannelsLast& layout);
+  // The memory that data() points to: who holds it may read there on when it has been replaced.
+  std::shared_ptr<const Buffer> buffer() const { return buffer_; }
 
   // An operation that failed leaves its results with the error.
   void Fail(std::exception_ptr error) { error_ = std::move(error); }

@@ -228,27 +228,21 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   const int64_t batch = shape.batch, hidden = shape.hidden_dim, pixels = shape.pixels();
   const ChannelsLast state_layout = {batch, hidden, pixels};
   const int64_t frame_elements = hidden * pixels;
+  // Before other inputs are looked at, which may be the same storage.
+  const HeldFrames h0(inputs.h0, state_layout, pool), c0(inputs.c0, state_layout, pool);
   ConvLstmSteps steps(shape, inputs, precision, pool);
 
   float* output = outputs.output->AllocateChannelsLast({batch * shape.time, hidden, pixels});
   float* c = outputs.c->AllocateChannelsLast(state_layout);
-  Buffer converted;
-  if (inputs.c0 == nullptr) {
-    FillZeros(c, batch * frame_elements, pool);
-  } else {
-    CopyElements(ToFrames(*inputs.c0, state_layout, converted, pool), c, batch * frame_elements,
-                 pool);
-  }
-  const float* h0 =
-      inputs.h0 == nullptr ? nullptr : ToFrames(*inputs.h0, state_layout, converted, pool);
+  if (c0.data() == nullptr) FillZeros(c, batch * frame_elements, pool);
   const SavedFrames saved(shape, outputs.save_every,
                           outputs.saved == nullptr ? nullptr : outputs.saved->Allocate());
 
   std::vector<const float*> h_in(batch), c_in(batch);
   std::vector<float*> h_out(batch), c_out(batch), gates(batch);
   for (int64_t b = 0; b < batch; ++b) {
-    h_in[b] = h0 == nullptr ? nullptr : h0 + b * frame_elements;
-    c_in[b] = c + b * frame_elements;
+    if (h0.data() != nullptr) h_in[b] = h0.data() + b * frame_elements;
+    c_in[b] = (c0.data() == nullptr ? c : c0.data()) + b * frame_elements;
   }
   for (int64_t t = 0; t < shape.time; ++t) {
     float* const c_kept = saved.c(t);
@@ -257,7 +251,7 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
       c_out[b] = (c_kept == nullptr ? c : c_kept) + b * frame_elements;
       if (saved.has_gates()) gates[b] = saved.gates(t) + 4 * b * frame_elements;
     }
-    const bool h_is_zero = t == 0 && h0 == nullptr;
+    const bool h_is_zero = t == 0 && h0.data() == nullptr;
     steps.Run(t, {h_is_zero ? nullptr : h_in.data(), c_in.data(), h_out.data(), c_out.data(),
                   saved.has_gates() ? gates.data() : nullptr});
     std::copy(h_out.begin(), h_out.end(), h_in.begin());

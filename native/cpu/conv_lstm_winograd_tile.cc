@@ -165,10 +165,13 @@ class Part {
   // A tile's lines of c and h_out are scattered: the hardware does not foresee them.
   void PrefetchState(size_t tile, size_t group) const {
     const TilePlace place = PlaceOf(plan_, tile);
+    const float* c = step_.c[place.sequence];
+    const float* c_in = step_.c_in == nullptr ? c : step_.c_in[place.sequence];
     for (size_t y = 0; y < RowsOf(place); ++y) {
       for (size_t x = 0; x < ColumnsOf(place); ++x) {
         const size_t element = PixelOf(place, y, x) * plan_.hidden + group * kLanes;
-        hwy::Prefetch((step_.c_in == nullptr ? step_.c : step_.c_in)[place.sequence] + element);
+        hwy::Prefetch(c_in + element);
+        if (c_in != c) hwy::Prefetch(c + element);
         hwy::Prefetch(step_.h_out[place.sequence] + element);
       }
     }

@@ -1,6 +1,7 @@
 #include "cpu/frames.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cpu/layout.h"
 #include "cpu/parallel_for.h"
@@ -28,13 +29,24 @@ const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer
   return converted.as<float>();
 }
 
+HeldFrames::HeldFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool) {
+  if (storage == nullptr) return;
+  if (!HasFrames(*storage, wanted)) {
+    Buffer frames;
+    ToFrames(*storage, wanted, frames, pool);
+    storage->ReplaceByChannelsLast(std::move(frames), wanted);
+  }
+  held_ = storage->buffer();
+}
+
 StepFrames::StepFrames(const ConvLstmShape& shape, const Storage& storage, int64_t channels,
                        int64_t steps, ThreadPool& pool)
     : shape_(shape),
       pool_(pool),
       channels_(channels),
       steps_(std::min(steps, shape.time)),
-      elements_(storage.data()) {
+      elements_(storage.data()),
+      held_(storage.buffer()) {
   if (HasFrames(storage, {shape.batch * shape.time, channels, shape.pixels()})) return;
   if (storage.channels_last()) {
     rows_ = Buffer::Allocate(storage.bytes());

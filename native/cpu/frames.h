@@ -3,6 +3,7 @@
 #define CONVLSTM_CPU_FRAMES_H_
 
 #include <cstdint>
+#include <memory>
 
 #include "core/buffer.h"
 #include "core/storage.h"
@@ -15,9 +16,21 @@ namespace convlstm::cpu {
 bool HasFrames(const Storage& storage, const ChannelsLast& wanted);
 
 // The elements as channels-last frames: where they lie, or converted into `converted`. The storage
-// stays as it is: the same one may come in as two inputs of different geometry.
+// stays as it is.
 const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer& converted,
                       ThreadPool& pool);
+
+// The same, but the storage has its elements so from then on, so that nothing is there twice. The
+// frames stay while the object lives, even if the storage is converted again, for it may come in as
+// another input of the same call. `storage` may be null.
+class HeldFrames {
+ public:
+  HeldFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool);
+  const float* data() const { return held_ == nullptr ? nullptr : held_->as<float>(); }
+
+ private:
+  std::shared_ptr<const Buffer> held_;
+};
 
 // The frames of a sequence [batch, time, channels, height, width] or time first, step by step.
 // Where they have to be converted that is done as a step is asked for, into memory for `steps` of
@@ -35,8 +48,9 @@ class StepFrames {
   ThreadPool& pool_;
   int64_t channels_;
   int64_t steps_;
-  const float* elements_;  // frames, or rows when they are to be converted
-  Buffer rows_;            // of a storage that has frames of another geometry
+  const float* elements_;               // frames, or rows when they are to be converted
+  std::shared_ptr<const Buffer> held_;  // where they lie
+  Buffer rows_;                         // of a storage that has frames of another geometry
   Buffer converted_;
 };
 

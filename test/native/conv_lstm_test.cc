@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -217,6 +218,25 @@ TEST_CASE("a layer takes the frames of the layer before it where they lie") {
   inputs = UploadInputs(other);
   inputs.x = inputs.h0 = between.output;
   CHECK(LargestError(Run(other.shape, inputs, pool).output, RunReference<double>(other).output) <=
+        1e-6);
+}
+
+TEST_CASE("states that come in rows are kept as frames, in no more memory") {
+  ThreadPool pool(2);
+  ConvLstmCase test = MakeCase("", {1, 2, false, 3, 6, 5, 4, 3, 3},
+                               {.states = true, .peephole = Peephole::kSpatial});
+  ConvLstmInputs inputs = UploadInputs(test);
+  CHECK(LargestError(Run(test.shape, inputs, pool).output, RunReference<double>(test).output) <=
+        1e-6);
+  for (const auto& [storage, values] : {std::pair(inputs.h0, test.h0), {inputs.c0, test.c0}}) {
+    CHECK(storage->channels_last());
+    CHECK(storage->layout() == ChannelsLast{1, 6, 20});
+    CHECK(Download(*storage, pool) == values);
+  }
+  // Packing turns wci, which is the same storage, back into rows while its frames are in use.
+  test.wci = test.c0 = test.h0;
+  inputs.wci = inputs.c0 = inputs.h0;
+  CHECK(LargestError(Run(test.shape, inputs, pool).output, RunReference<double>(test).output) <=
         1e-6);
 }
 
