@@ -6,6 +6,7 @@ const root = path.dirname(import.meta.dirname);
 const patterns = ['cc', 'h', 'cu', 'cuh'].flatMap((suffix) => [
   `native/*.${suffix}`,
   `test/native/*.${suffix}`,
+  `test/simt/*.${suffix}`,
 ]);
 const listed = ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...patterns];
 const files = execFileSync('git', listed, { cwd: root, encoding: 'utf8' })

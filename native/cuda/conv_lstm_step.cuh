@@ -1,0 +1,161 @@
+// One time step of a ConvLSTM: convolution over x and h, bias, peepholes, gates, update of c and h.
+// The four gates' sums of a channel are in the same lane, so that nothing but c and h is written.
+#ifndef CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
+#define CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
+
+#include "cuda/implicit_gemm.cuh"
+
+namespace convlstm::cuda {
+
+// Where a sequence lies: what changes from call to call.
+struct SequencePointers {
+  const float* x;
+  const float* h0;
+  float* output;
+  float* c;  // [images][pixels][hidden], updated in place
+};
+
+struct StepArguments {
+  ConvGeometry geometry;
+  ConvSource x, h;        // their data is x and h0 or output of the pointers; h.chunks == 0: zeros
+  const uint4* weights;   // packed (pack_weights.cuh)
+  const float* bias;      // [4][padded hidden], zeros for none
+  const float* peephole;  // wci, wcf, wco or null; each [hidden] or [pixels][hidden]
+  int64_t peephole_elements;
+  int peephole_pixel_stride;
+  int hidden, padded_hidden;
+
+  SequencePointers pointers;
+  const SequencePointers* late_pointers;   // read instead where not null: in a graph
+  bool h_is_output;                        // h of the step before, else h0
+  int64_t x_offset, h_offset, out_offset;  // elements
+  int out_image_stride;                    // pixels
+  int packed_chunks;                       // of x and h, also where h is zero
+};
+
+__device__ __forceinline__ float Sigmoid(float v) { return 1.0f / (1.0f + expf(-v)); }
+
+template <bool kAll>
+__device__ __forceinline__ void LoadFour(const float* from, int count, float (&to)[4]) {
+  if constexpr (kAll) {
+    const float4 v = *reinterpret_cast<const float4*>(from);
+    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+  } else {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) to[e] = e < count ? from[e] : 0.0f;
+  }
+}
+template <bool kAll>
+__device__ __forceinline__ void StoreFour(const float (&from)[4], int count, float* to) {
+  if constexpr (kAll) {
+    *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
+  } else {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      if (e < count) to[e] = from[e];
+    }
+  }
+}
+
+// kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is.
+template <bool kAll>
+__device__ __forceinline__ void UpdateCell(const StepArguments& p, int pixel, int channel,
+                                           const float (&gates)[4][4], float* c, float* h) {
+  const int count = p.hidden - channel;
+  float old_c[4], new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
+  LoadFour<kAll>(c, count, old_c);
+  if (p.peephole != nullptr) {
+    const float* w = p.peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + channel;
+    LoadFour<kAll>(w, count, wci);
+    LoadFour<kAll>(w + p.peephole_elements, count, wcf);
+    LoadFour<kAll>(w + 2 * p.peephole_elements, count, wco);
+  }
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    const float i = Sigmoid(fmaf(wci[e], old_c[e], gates[0][e]));
+    const float f = Sigmoid(fmaf(wcf[e], old_c[e], gates[1][e]));
+    new_c[e] = fmaf(f, old_c[e], i * tanhf(gates[3][e]));
+    new_h[e] = Sigmoid(fmaf(wco[e], new_c[e], gates[2][e])) * tanhf(new_c[e]);
+  }
+  StoreFour<kAll>(new_c, count, c);
+  StoreFour<kAll>(new_h, count, h);
+}
+
+template <class T, bool kAll>
+__device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
+                                            float* c, float* out) {
+  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+  const int channel = block * kWarpChannels + lane % 4 * 4;
+  if (channel >= p.hidden) return;
+  const int first_row =
+      static_cast<int>(blockIdx.x) * T::kRows + warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+#pragma unroll
+  for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = first_row + i * 16 + half * 8;
+      if (row >= p.geometry.rows()) continue;
+      float gates[4][4];
+#pragma unroll
+      for (int gate = 0; gate < 4; ++gate) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          gates[gate][e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
+        }
+      }
+      const int pixels = p.geometry.out_pixels(), image = row / pixels, pixel = row % pixels;
+      const int64_t out_pixel = static_cast<int64_t>(image) * p.out_image_stride + pixel;
+      UpdateCell<kAll>(p, pixel, channel, gates, c + static_cast<int64_t>(row) * p.hidden + channel,
+                       out + out_pixel * p.hidden + channel);
+    }
+  }
+}
+
+// Grid: (rows / T::kRows, padded hidden / T's channels). `out` must not be h; c may.
+template <class T>
+__global__ void __launch_bounds__(T::kThreads) ConvLstmStep(const StepArguments p) {
+#if CONVLSTM_CUDA_ARCH < 800
+  if constexpr (T::kMath != Math::kFma) {
+    return;  // never launched there
+  } else
+#endif
+  {
+    CONVLSTM_SHARED_MEMORY(memory);
+    auto* shared = reinterpret_cast<uint32_t*>(memory);
+    const SequencePointers at = p.late_pointers != nullptr ? *p.late_pointers : p.pointers;
+    ConvSource x = p.x, h = p.h;
+    x.data = at.x + p.x_offset;
+    h.data = (p.h_is_output ? at.output : at.h0) + p.h_offset;
+    float* out = at.output + p.out_offset;
+
+    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+    const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+    const float* bias = p.bias + block * kWarpChannels + lane % 4 * 4;
+    Accumulators<T> sums;
+#pragma unroll
+    for (int gate = 0; gate < 4; ++gate) {
+      float values[4];
+      LoadFour<true>(bias + gate * p.padded_hidden, 4, values);
+#pragma unroll
+      for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          sums[i][gate + e / 2 * 4][e % 2] = sums[i][gate + e / 2 * 4][2 + e % 2] = values[e];
+        }
+      }
+    }
+
+    ChunkLoader<T> loader(p.geometry, x, h, p.weights, p.packed_chunks, shared);
+    Accumulate<T>(loader, x.chunks + h.chunks, shared, sums);
+    if (p.hidden % 4 == 0) {
+      UpdateState<T, true>(p, sums, at.c, out);
+    } else {
+      UpdateState<T, false>(p, sums, at.c, out);
+    }
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_

@@ -1,0 +1,69 @@
+// What host and device agree on about a convolution as a matrix product.
+//
+//   rows     pixels of the result, all images of a step one after the other
+//   depth    (tap, channel) of the first source, then of the second: x and h of a ConvLSTM. Neither
+//            an unfolded nor a concatenated tensor exists: rows are gathered as they are copied.
+//   columns  output channels, or the four gates of the hidden channels
+//
+// Sources are channels-last without padding; each source's depth is rounded up to kDepth in the
+// packed weights, with zeros.
+#ifndef CONVLSTM_CUDA_CONVOLUTION_H_
+#define CONVLSTM_CUDA_CONVOLUTION_H_
+
+#include <cstdint>
+
+#include "cuda/ptx.cuh"
+
+namespace convlstm::cuda {
+
+// How products are computed. kTf32x3: float32-class, hi hi + hi lo + lo hi of TF32 halves.
+// kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one product.
+enum class Math { kFma, kTf32x3, kBf16x3, kBf16 };
+
+constexpr int kDepth = 32;    // depth of a chunk, what is copied and multiplied at once
+constexpr int kColumns = 64;  // columns of a warp: 16 hidden channels of a ConvLSTM
+constexpr int kWarpChannels = kColumns / 4;
+
+// One chunk of the weights of kColumns columns: for every 8 columns and every unit 32 lanes of 16
+// bytes, what a lane multiplies next, so that a warp reads it as it lies.
+__host__ __device__ constexpr int UnitDepth(Math math) { return math == Math::kBf16 ? 32 : 16; }
+__host__ __device__ constexpr int ChunkWords(Math math) {
+  return kColumns / 8 * (kDepth / UnitDepth(math)) * 32 * 4;
+}
+
+__host__ __device__ constexpr int CeilDiv(int a, int b) { return (a + b - 1) / b; }
+
+struct ConvSource {
+  const float* data;
+  int channels;
+  int image_stride;  // pixels from one image of the step to the next
+  int chunks;
+};
+
+struct ConvGeometry {
+  int images, height, width;
+  int out_height, out_width;
+  int kernel_height, kernel_width;
+  int stride_y, stride_x;
+  int pad_top, pad_left;
+  int dilation_y, dilation_x;
+
+  __host__ __device__ int out_pixels() const { return out_height * out_width; }
+  __host__ __device__ int rows() const { return images * out_height * out_width; }
+  __host__ __device__ int chunks(int channels) const {
+    return CeilDiv(kernel_height * kernel_width * channels, kDepth);
+  }
+};
+
+// Which of a chunk's columns the n-th of the eights' columns is, for the state update: eight j
+// holds gate j % 4 of channels 4 (n / 2) + 2 (j / 4) + n % 2, so that a lane, which holds columns
+// 2t and 2t + 1 of every eight, has all gates of channels 4t to 4t + 3.
+__host__ __device__ constexpr int GateOf(int column) { return column / 8 % 4; }
+__host__ __device__ constexpr int ChannelOf(int column) {
+  const int n = column % 8;
+  return column / kColumns * kWarpChannels + 4 * (n / 2) + column % kColumns / 32 * 2 + n % 2;
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONVOLUTION_H_

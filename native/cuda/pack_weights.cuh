@@ -1,0 +1,69 @@
+// Weights as the lanes of a warp read them (convolution.h).
+#ifndef CONVLSTM_CUDA_PACK_WEIGHTS_CUH_
+#define CONVLSTM_CUDA_PACK_WEIGHTS_CUH_
+
+#include "cuda/convolution.h"
+#include "cuda/ptx.cuh"
+
+namespace convlstm::cuda {
+
+struct PackArguments {
+  const float* weight;  // [rows][first + second channels][taps], row-major
+  uint32_t* packed;     // [64 columns][chunk][ChunkWords]
+  int64_t words;
+  int channels;  // of the result; with gates a row of `weight` is gate * channels + channel
+  bool gates;
+  int first_channels, second_channels, taps;
+  int first_chunks, second_chunks;
+};
+
+// The element at `depth` of chunk `chunk` of column `column`.
+__device__ __forceinline__ float WeightAt(const PackArguments& p, int column, int chunk,
+                                          int depth) {
+  const int channel = p.gates ? ChannelOf(column) : column;
+  if (channel >= p.channels) return 0.0f;
+  const int row = p.gates ? GateOf(column) * p.channels + channel : channel;
+  const bool first = chunk < p.first_chunks;
+  const int source_channels = first ? p.first_channels : p.second_channels;
+  const int place = (first ? chunk : chunk - p.first_chunks) * kDepth + depth;
+  const int tap = place / source_channels, k = place % source_channels;
+  if (tap >= p.taps) return 0.0f;
+  const int64_t inputs = p.first_channels + p.second_channels;
+  return p.weight[(row * inputs + (first ? k : p.first_channels + k)) * p.taps + tap];
+}
+
+template <Math kMath>
+__global__ void PackWeights(const PackArguments p) {
+  const int64_t word = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (word >= p.words) return;
+  constexpr int kUnits = kDepth / UnitDepth(kMath);
+  const int w = static_cast<int>(word % 4), lane = static_cast<int>(word / 4 % 32);
+  const int unit = static_cast<int>(word / 128 % kUnits);
+  const int eight = static_cast<int>(word / (128 * kUnits) % 8);
+  const int64_t block_chunk = word / ChunkWords(kMath);
+  const int chunks = p.first_chunks + p.second_chunks;
+  const int chunk = static_cast<int>(block_chunk % chunks);
+  const int first_column = static_cast<int>(block_chunk / chunks) * kColumns + eight * 8;
+
+  if constexpr (kMath == Math::kFma || kMath == Math::kTf32x3) {
+    const int n = kMath == Math::kFma ? lane % 8 : lane / 4;
+    const int quad = kMath == Math::kFma ? lane / 8 : lane % 4;
+    p.packed[word] = Bits(WeightAt(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
+  } else {
+#if CONVLSTM_CUDA_ARCH >= 800
+    const int column = first_column + lane / 4;
+    const int step = kMath == Math::kBf16 ? w / 2 : unit;
+    const int depth = step * 16 + lane % 4 * 4 + w % 2 * 2;
+    float low = WeightAt(p, column, chunk, depth), high = WeightAt(p, column, chunk, depth + 1);
+    uint32_t bits = PackBf16(low, high);
+    if (kMath == Math::kBf16x3 && w >= 2) {  // what the rounded halves leave
+      bits = PackBf16(low - FromBits(bits << 16), high - FromBits(bits & 0xffff0000u));
+    }
+    p.packed[word] = bits;
+#endif
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_PACK_WEIGHTS_CUH_

@@ -1,0 +1,117 @@
+// The instructions that CUDA C++ has no word for. The tests run the kernels on the host: there
+// test/simt/ptx.h takes the place of what is below, with the same names.
+#ifndef CONVLSTM_CUDA_PTX_CUH_
+#define CONVLSTM_CUDA_PTX_CUH_
+
+#include <cstdint>
+
+#ifdef CONVLSTM_SIMT
+#include "simt/ptx.h"
+#else
+#include <cuda_runtime.h>
+
+#ifdef __CUDA_ARCH__
+#define CONVLSTM_CUDA_ARCH __CUDA_ARCH__
+#else
+#define CONVLSTM_CUDA_ARCH \
+  900  // nvcc's pass for the host parses kernels, and makes nothing of them
+#endif
+
+#define CONVLSTM_SHARED_MEMORY(name) extern __shared__ __align__(128) unsigned char name[]
+
+namespace convlstm::cuda {
+
+__device__ __forceinline__ uint32_t Bits(float value) { return __float_as_uint(value); }
+__device__ __forceinline__ float FromBits(uint32_t bits) { return __uint_as_float(bits); }
+
+__device__ __forceinline__ float ShuffleXor(float value, int mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+__device__ __forceinline__ double ShuffleXor(double value, int mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+
+// Copies kBytes (4 or 16) from global to shared memory, or writes zeros unless `valid`; `from` is
+// an address that may be read all the same. The bytes are there after WaitForCopies and a barrier.
+template <int kBytes>
+__device__ __forceinline__ void CopyAsync(void* to, const void* from, bool valid) {
+  static_assert(kBytes == 4 || kBytes == 16);
+#if CONVLSTM_CUDA_ARCH >= 800
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  const int bytes = valid ? kBytes : 0;
+  if constexpr (kBytes == 16) {  // past the L1 cache: what a block reads twice is in shared memory
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from),
+                 "r"(bytes)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from),
+                 "r"(bytes)
+                 : "memory");
+  }
+#else
+  if constexpr (kBytes == 16) {
+    *static_cast<uint4*>(to) = valid ? *static_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);
+  } else {
+    *static_cast<uint32_t*>(to) = valid ? *static_cast<const uint32_t*>(from) : 0;
+  }
+#endif
+}
+
+// Closes a group of copies; a group may be empty.
+__device__ __forceinline__ void CommitCopies() {
+#if CONVLSTM_CUDA_ARCH >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Waits for this thread's copies, all but those of the last kGroups groups.
+template <int kGroups>
+__device__ __forceinline__ void WaitForCopies() {
+#if CONVLSTM_CUDA_ARCH >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kGroups) : "memory");
+#endif
+}
+
+#if CONVLSTM_CUDA_ARCH >= 800
+// To the nearest number with 10 bits of mantissa.
+__device__ __forceinline__ uint32_t RoundToTf32(float value) {
+  uint32_t rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(value));
+  return rounded;
+}
+
+// Both rounded to bfloat16, `low` in the low half.
+__device__ __forceinline__ uint32_t PackBf16(float low, float high) {
+  uint32_t packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+
+// d (16 x 8) += a (16 x 8) b (8 x 8). With g = lane / 4 and t = lane % 4 a lane holds
+//   a: (g, t) (g + 8, t) (g, t + 4) (g + 8, t + 4)    b: (t, g) (t + 4, g)
+//   d: (g, 2t) (g, 2t + 1) (g + 8, 2t) (g + 8, 2t + 1)
+__device__ __forceinline__ void MmaTf32(float (&d)[4], const uint32_t (&a)[4],
+                                        const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// d (16 x 8) += a (16 x 16) b (16 x 8); two elements a register, the even k in the low half:
+//   a: (g, 2t) (g + 8, 2t) (g, 2t + 8) (g + 8, 2t + 8)    b: (2t, g) (2t + 8, g)    d: as above
+__device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4],
+                                        const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_SIMT
+#endif  // CONVLSTM_CUDA_PTX_CUH_

@@ -1,0 +1,195 @@
+// What native/cuda/ptx.cuh has for a GPU, for the host. CONVLSTM_CUDA_ARCH is given by the build.
+#ifndef CONVLSTM_TEST_SIMT_PTX_H_
+#define CONVLSTM_TEST_SIMT_PTX_H_
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "simt/simt.h"
+
+#define CONVLSTM_SHARED_MEMORY(name) unsigned char* name = ::convlstm::simt::CurrentBlock().shared
+
+namespace convlstm::cuda {
+
+inline uint32_t Bits(float value) { return std::bit_cast<uint32_t>(value); }
+inline float FromBits(uint32_t bits) { return std::bit_cast<float>(bits); }
+
+template <typename T>
+T ShuffleXor(T value, int mask, const simt::Location& location = simt::Location::current()) {
+  struct In {
+    T value;
+    int mask;
+  } in = {value, mask};
+  T out;
+  simt::WarpExchange(
+      "shuffle", &in, sizeof(in), &out, sizeof(out),
+      [](const unsigned char(*ins)[simt::kSlot], unsigned char(*outs)[simt::kSlot]) {
+        for (int lane = 0; lane < 32; ++lane) {
+          In mine, theirs;
+          std::memcpy(&mine, ins[lane], sizeof(In));
+          std::memcpy(&theirs, ins[lane ^ mine.mask], sizeof(In));
+          std::memcpy(outs[lane], &theirs.value, sizeof(T));
+        }
+      },
+      location);
+  return out;
+}
+
+// Until it is waited for a copy leaves NaN at its destination.
+template <int kBytes>
+void CopyAsync(void* to, const void* from, bool valid,
+               const simt::Location& location = simt::Location::current()) {
+  const auto offset = static_cast<unsigned char*>(to) - simt::CurrentBlock().shared;
+  if (offset < 0 || offset + kBytes > static_cast<ptrdiff_t>(simt::CurrentBlock().shared_bytes)) {
+    simt::Fail("a copy to outside of shared memory", location);
+  }
+  if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % kBytes != 0) {
+    simt::Fail("a copy of misaligned addresses", location);
+  }
+  unsigned char data[kBytes] = {};
+  if (valid)
+    std::memcpy(data, from, kBytes);  // read here, so that AddressSanitizer names this line
+#if CONVLSTM_CUDA_ARCH >= 800
+  std::memset(to, 0xff, kBytes);
+  const simt::Unwatched unwatched;
+  simt::Lane& lane = simt::CurrentLane();
+  lane.copies.push_back({to, from, kBytes, valid, lane.group});
+#else
+  std::memcpy(to, data, kBytes);
+#endif
+}
+
+inline void CommitCopies() {
+  const simt::Unwatched unwatched;
+  ++simt::CurrentLane().group;
+}
+
+template <int kGroups>
+void WaitForCopies() {
+  // The copies land with the accesses watched, the list without.
+  std::vector<simt::Copy> landing;
+  {
+    const simt::Unwatched unwatched;
+    simt::Lane& lane = simt::CurrentLane();
+    std::vector<simt::Copy> flying;
+    for (const simt::Copy& copy : lane.copies) {
+      (copy.group < lane.group - kGroups ? landing : flying).push_back(copy);
+    }
+    lane.copies.swap(flying);
+  }
+  for (const simt::Copy& copy : landing) {
+    if (copy.valid) {
+      std::memcpy(copy.to, copy.from, copy.bytes);
+    } else {
+      std::memset(copy.to, 0, copy.bytes);
+    }
+  }
+}
+
+#if CONVLSTM_CUDA_ARCH >= 800
+
+inline uint32_t RoundToTf32(float value) {
+  const uint32_t bits = Bits(value);
+  return std::isfinite(value) ? (bits + 0x1000) & 0xffffe000 : bits;
+}
+
+inline uint32_t RoundToBf16(float value) {
+  const uint32_t bits = Bits(value);
+  if (std::isnan(value)) return 0x7fff;
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+inline uint32_t PackBf16(float low, float high) {
+  return RoundToBf16(low) | RoundToBf16(high) << 16;
+}
+
+// The tensor core adds products of full precision and does not round the sum to nearest but cuts it
+// off; so does this, so that errors are not kinder here than there.
+inline float CutOff(double sum) {
+  const auto nearest = static_cast<float>(sum);
+  return std::fabs(nearest) > std::fabs(sum) ? std::nextafter(nearest, 0.0f) : nearest;
+}
+
+// The fragments of a lane as they come in and go out.
+struct MmaOperands {
+  float d[4];
+  uint32_t a[4];
+  uint32_t b[2];
+};
+
+// d += a b with `element(operands, matrix, row, column)` of a (0) and b (1).
+template <int kK, typename Element>
+void MultiplyFragments(const unsigned char (*ins)[simt::kSlot], unsigned char (*outs)[simt::kSlot],
+                       const Element& element) {
+  MmaOperands lanes[32];
+  float a[16][kK], b[kK][8];
+  for (int lane = 0; lane < 32; ++lane) std::memcpy(&lanes[lane], ins[lane], sizeof(MmaOperands));
+  element(lanes, a, b);
+  for (int lane = 0; lane < 32; ++lane) {
+    float d[4];
+    for (int k = 0; k < 4; ++k) {
+      const int row = lane / 4 + k / 2 * 8, column = lane % 4 * 2 + k % 2;
+      double sum = lanes[lane].d[k];
+      for (int depth = 0; depth < kK; ++depth) sum += double(a[row][depth]) * b[depth][column];
+      d[k] = CutOff(sum);
+    }
+    std::memcpy(outs[lane], d, sizeof(d));
+  }
+}
+
+inline void RunMma(const char* what, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                   simt::Exchange exchange, const simt::Location& location) {
+  MmaOperands in;
+  std::memcpy(in.d, d, sizeof(d));
+  std::memcpy(in.a, a, sizeof(a));
+  std::memcpy(in.b, b, sizeof(b));
+  simt::WarpExchange(what, &in, sizeof(in), d, sizeof(d), exchange, location);
+}
+
+inline void MmaTf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                    const simt::Location& location = simt::Location::current()) {
+  RunMma(
+      "mma.tf32", d, a, b,
+      [](const unsigned char(*ins)[simt::kSlot], unsigned char(*outs)[simt::kSlot]) {
+        MultiplyFragments<8>(ins, outs, [](const MmaOperands* lanes, auto& a, auto& b) {
+          for (int lane = 0; lane < 32; ++lane) {
+            const int g = lane / 4, t = lane % 4;
+            for (int k = 0; k < 4; ++k) {  // the low 13 bits are not looked at
+              a[g + k % 2 * 8][t + k / 2 * 4] = FromBits(lanes[lane].a[k] & 0xffffe000);
+            }
+            for (int k = 0; k < 2; ++k) b[t + k * 4][g] = FromBits(lanes[lane].b[k] & 0xffffe000);
+          }
+        });
+      },
+      location);
+}
+
+inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                    const simt::Location& location = simt::Location::current()) {
+  RunMma(
+      "mma.bf16", d, a, b,
+      [](const unsigned char(*ins)[simt::kSlot], unsigned char(*outs)[simt::kSlot]) {
+        MultiplyFragments<16>(ins, outs, [](const MmaOperands* lanes, auto& a, auto& b) {
+          const auto half = [](uint32_t pair, int odd) {
+            return FromBits(odd ? pair & 0xffff0000 : pair << 16);
+          };
+          for (int lane = 0; lane < 32; ++lane) {
+            const int g = lane / 4, t = lane % 4;
+            for (int odd = 0; odd < 2; ++odd) {
+              for (int k = 0; k < 4; ++k) {
+                a[g + k % 2 * 8][2 * t + odd + k / 2 * 8] = half(lanes[lane].a[k], odd);
+              }
+              for (int k = 0; k < 2; ++k) b[2 * t + odd + k * 8][g] = half(lanes[lane].b[k], odd);
+            }
+          }
+        });
+      },
+      location);
+}
+
+#endif
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_TEST_SIMT_PTX_H_

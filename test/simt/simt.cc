@@ -1,0 +1,458 @@
+#include "simt/simt.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <random>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char*, int);
+void AnnotateIgnoreReadsEnd(const char*, int);
+void AnnotateIgnoreWritesBegin(const char*, int);
+void AnnotateIgnoreWritesEnd(const char*, int);
+}
+#define CONVLSTM_NO_TSAN __attribute__((no_sanitize("thread")))
+#else
+#define CONVLSTM_NO_TSAN
+#endif
+#ifndef __x86_64__
+#include <ucontext.h>
+#endif
+
+namespace convlstm::simt {
+namespace {
+
+constexpr size_t kStackBytes = size_t{256} << 10, kPage = 4096;
+constexpr int kWarp = 32;
+
+enum class State { kReady, kAtBarrier, kInWarp, kReturned };
+
+struct Fiber {
+  char* stack = nullptr;
+  const void* bottom = nullptr;  // what AddressSanitizer calls the stack
+  size_t stack_bytes = 0;
+  void* fake_stack = nullptr;
+  void* tsan = nullptr;
+#ifdef __x86_64__
+  void* stack_pointer = nullptr;
+#else
+  ucontext_t context;
+#endif
+};
+
+struct Thread : Lane {
+  Fiber* fiber = nullptr;
+  State state = State::kReady;
+  Location location;
+  const char* what = "";
+};
+
+struct Warp {
+  unsigned char in[kWarp][kSlot], out[kWarp][kSlot];
+  int arrived = 0;
+  const char* what = "";
+  Location location;
+  char fence;
+};
+
+struct RunningBlock : Block {
+  std::vector<Thread> threads;
+  std::vector<Warp> warps;
+  int barriers = 0;
+  char fences[2];
+  std::unique_ptr<unsigned char, decltype(&std::free)> memory{nullptr, &std::free};
+};
+
+uint64_t SeedOfEnvironment() {
+  const char* seed = std::getenv("SIMT_SEED");
+  return seed == nullptr ? 0 : std::strtoull(seed, nullptr, 10);
+}
+
+uint64_t seed = SeedOfEnvironment();
+Fiber scheduler;
+std::vector<std::unique_ptr<Fiber>> fibers;
+RunningBlock* block = nullptr;
+Thread* thread = nullptr;
+const std::function<void()>* body = nullptr;
+std::string error;
+char launch_fence, return_fence;
+
+void Release(void* fence) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(fence);
+#else
+  (void)fence;
+#endif
+}
+void Acquire(void* fence) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(fence);
+#else
+  (void)fence;
+#endif
+}
+
+#ifdef __x86_64__
+// swapcontext makes two system calls a switch, and there are millions.
+extern "C" void ConvlstmSimtSwitch(void** save, void* to);
+asm(R"(
+.text
+.type ConvlstmSimtSwitch,@function
+ConvlstmSimtSwitch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp,(%rdi)
+  movq %rsi,%rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size ConvlstmSimtSwitch,.-ConvlstmSimtSwitch
+)");
+#endif
+
+// What follows the switch runs as the other fiber, hence not instrumented.
+CONVLSTM_NO_TSAN void SwitchTo(Fiber& from, Fiber& to) {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_start_switch_fiber(&from.fake_stack, to.bottom, to.stack_bytes);
+#endif
+#ifdef __SANITIZE_THREAD__
+  __tsan_switch_to_fiber(to.tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+#ifdef __x86_64__
+  ConvlstmSimtSwitch(&from.stack_pointer, to.stack_pointer);
+#else
+  swapcontext(&from.context, &to.context);
+#endif
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
+#endif
+}
+
+// The scheduler sets `thread` before it switches back.
+void Yield() { SwitchTo(*thread->fiber, scheduler); }
+
+std::string Name(const Location& location) {
+  const std::string file = location.file_name();
+  return file.substr(file.rfind('/') + 1) + ":" + std::to_string(location.line());
+}
+
+bool SamePlace(const Location& a, const Location& b) {
+  return a.line() == b.line() && a.column() == b.column() &&
+         std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+std::string Describe() {
+  std::map<std::string, std::vector<int>> places;
+  for (const Thread& t : block->threads) {
+    const std::string place = t.state == State::kReturned ? "returned"
+                              : t.state == State::kReady
+                                  ? "can go on"
+                                  : std::string("in ") + t.what + " at " + Name(t.location);
+    places[place].push_back(t.index);
+  }
+  std::string text = "block (" + std::to_string(block->index.x) + ", " +
+                     std::to_string(block->index.y) + ", " + std::to_string(block->index.z) + ")";
+  for (const auto& [place, threads] : places) {
+    text += "\n  " + std::to_string(threads.size()) + " threads " + place + " [" +
+            std::to_string(threads.front()) + " to " + std::to_string(threads.back()) + "]";
+  }
+  return text;
+}
+
+// A fiber serves a thread of one block after another.
+void FiberMain() {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_finish_switch_fiber(nullptr, &scheduler.bottom, &scheduler.stack_bytes);
+#endif
+  for (;;) {
+    Acquire(&launch_fence);
+    try {
+      (*body)();
+      const Unwatched unwatched;
+      if (!thread->copies.empty()) {
+        Fail("a thread returned with copies it did not wait for", Location::current());
+      }
+    } catch (const Error& failure) {
+      const Unwatched unwatched;
+      error = failure.what();
+    }
+    Release(&return_fence);
+    const Unwatched unwatched;
+    thread->state = State::kReturned;
+    Yield();
+  }
+}
+
+void Prepare(Fiber& fiber) {
+  fiber.fake_stack = nullptr;
+#ifdef __SANITIZE_ADDRESS__
+  // A kernel that failed left its frames.
+  __asan_unpoison_memory_region(fiber.stack + kPage, kStackBytes - kPage);
+#endif
+#ifdef __SANITIZE_THREAD__
+  fiber.tsan = __tsan_create_fiber(0);
+#endif
+#ifdef __x86_64__
+  void** top = reinterpret_cast<void**>(fiber.stack + kStackBytes);
+  *--top = nullptr;  // FiberMain's return address: it has none
+  *--top = reinterpret_cast<void*>(&FiberMain);
+  top -= 6;  // the registers that the switch pops
+  std::fill_n(top, 6, nullptr);
+  fiber.stack_pointer = top;
+#else
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = fiber.stack + kPage;
+  fiber.context.uc_stack.ss_size = kStackBytes - kPage;
+  fiber.context.uc_link = nullptr;
+  makecontext(&fiber.context, FiberMain, 0);
+#endif
+}
+
+// What a fiber that failed or was left in mid-kernel has done is then before what the caller does.
+CONVLSTM_NO_TSAN void OrderBefore(Fiber& fiber) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_switch_to_fiber(fiber.tsan, 0);
+  __tsan_switch_to_fiber(scheduler.tsan, 0);
+#else
+  (void)fiber;
+#endif
+}
+
+void NeedFibers(size_t count) {
+  while (fibers.size() < count) {
+    auto fiber = std::make_unique<Fiber>();
+    void* stack =
+        mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED) throw Error("no memory for a fiber's stack");
+    mprotect(stack, kPage, PROT_NONE);
+    fiber->stack = static_cast<char*>(stack);
+    fiber->bottom = fiber->stack;
+    fiber->stack_bytes = kStackBytes;
+    Prepare(*fiber);
+    fibers.push_back(std::move(fiber));
+  }
+}
+
+std::unique_ptr<RunningBlock> MakeBlock(dim3 grid, dim3 size, dim3 index, size_t shared_bytes) {
+  auto made = std::make_unique<RunningBlock>();
+  made->index = index;
+  made->size = size;
+  made->grid = grid;
+  const size_t rounded = std::max<size_t>(1, (shared_bytes + 127) / 128) * 128;
+  made->memory.reset(static_cast<unsigned char*>(std::aligned_alloc(128, rounded)));
+  made->shared = made->memory.get();
+  made->shared_bytes = shared_bytes;
+  std::memset(made->shared, 0xff, rounded);  // NaN
+#ifdef __SANITIZE_ADDRESS__
+  __asan_poison_memory_region(made->shared + shared_bytes, rounded - shared_bytes);
+#endif
+  const int threads = static_cast<int>(size.x * size.y * size.z);
+  made->threads.resize(threads);
+  made->warps.resize((threads + kWarp - 1) / kWarp);
+  for (int k = 0; k < threads; ++k) {
+    made->threads[k].index = k;
+    made->threads[k].thread = {k % size.x, k / size.x % size.y, k / size.x / size.y};
+  }
+  return made;
+}
+
+// Why threads that all wait cannot go on; empty when all are at one barrier.
+std::string WhyStuck() {
+  const Thread* first = nullptr;
+  for (const Thread& t : block->threads) {
+    if (t.state == State::kInWarp) return "a warp's threads wait at different places";
+    if (t.state == State::kReturned) return "threads returned, others wait at a barrier";
+    if (first == nullptr) first = &t;
+    if (!SamePlace(t.location, first->location)) return "threads wait at different barriers";
+  }
+  return "";
+}
+
+void RunBlock(size_t rotation, std::mt19937_64& random) {
+  const int threads = static_cast<int>(block->threads.size());
+  // Another fiber for a thread in every block: ThreadSanitizer then takes the same thread of two
+  // blocks for two.
+  for (int k = 0; k < threads; ++k) {
+    block->threads[k].fiber = fibers[(k + rotation) % threads].get();
+  }
+  std::vector<int> warps(block->warps.size()), lanes(kWarp);
+  std::iota(warps.begin(), warps.end(), 0);
+  std::iota(lanes.begin(), lanes.end(), 0);
+  const auto shuffle = [&](std::vector<int>& order) {
+    if (seed != 0) std::shuffle(order.begin(), order.end(), random);
+  };
+  shuffle(warps);
+  for (;;) {
+    bool ran = false;
+    for (size_t w = 0; w < warps.size() && !ran; ++w) {
+      shuffle(lanes);
+      for (const int lane : lanes) {
+        const int index = warps[w] * kWarp + lane;
+        if (index >= threads || block->threads[index].state != State::kReady) continue;
+        ran = true;
+        thread = &block->threads[index];
+        SwitchTo(scheduler, *thread->fiber);
+        if (!error.empty()) return;
+      }
+    }
+    if (ran) {
+      if (seed != 0 && random() % 256 == 0) shuffle(warps);
+      continue;
+    }
+    const auto returned = [](const Thread& t) { return t.state == State::kReturned; };
+    if (std::all_of(block->threads.begin(), block->threads.end(), returned)) return;
+    if (const std::string why = WhyStuck(); !why.empty()) {
+      error = why + "\n" + Describe();
+      return;
+    }
+    for (Thread& t : block->threads) t.state = State::kReady;
+    ++block->barriers;
+    shuffle(warps);
+  }
+}
+
+}  // namespace
+
+void SetSeed(uint64_t value) { seed = value; }
+Lane& CurrentLane() { return *thread; }
+Block& CurrentBlock() { return *block; }
+
+void Fail(const std::string& what, const Location& location) {
+  const Unwatched unwatched;
+  throw Error(what + " at " + Name(location) + "\n" + Describe());
+}
+
+#ifdef __SANITIZE_THREAD__
+Unwatched::Unwatched() {
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+}
+Unwatched::~Unwatched() {
+  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+#else
+Unwatched::Unwatched() {}   // NOLINT(modernize-use-equals-default): a use of it is not unused
+Unwatched::~Unwatched() {}  // NOLINT(modernize-use-equals-default)
+#endif
+
+void BlockBarrier(const Location& location) {
+  char* fence;
+  {
+    const Unwatched unwatched;
+    fence = &block->fences[block->barriers % 2];
+  }
+  Release(fence);
+  {
+    const Unwatched unwatched;
+    thread->what = "__syncthreads";
+    thread->location = location;
+    thread->state = State::kAtBarrier;
+    Yield();
+  }
+  Acquire(fence);
+}
+
+void WarpExchange(const char* what, const void* in, size_t bytes_in, void* out, size_t bytes_out,
+                  Exchange exchange, const Location& location, bool fence) {
+  Warp* warp;
+  {
+    const Unwatched unwatched;
+    warp = &block->warps[thread->index / kWarp];
+  }
+  if (fence) Release(&warp->fence);
+  {
+    const Unwatched unwatched;
+    Thread& self = *thread;
+    const int first = self.index / kWarp * kWarp;
+    self.what = what;
+    self.location = location;
+    if (first + kWarp > static_cast<int>(block->threads.size())) {
+      Fail("an instruction of a warp in less than a warp", location);
+    }
+    if (warp->arrived == 0) {
+      warp->what = what;
+      warp->location = location;
+    } else if (!SamePlace(warp->location, location)) {
+      self.state = State::kInWarp;
+      Fail(std::string("a warp's threads are in ") + warp->what + " at " + Name(warp->location) +
+               " and in " + what,
+           location);
+    }
+    if (bytes_in > 0) std::memcpy(warp->in[self.index - first], in, bytes_in);
+    if (++warp->arrived < kWarp) {
+      self.state = State::kInWarp;
+      Yield();
+    } else {
+      warp->arrived = 0;
+      exchange(warp->in, warp->out);
+      for (int k = first; k < first + kWarp; ++k) block->threads[k].state = State::kReady;
+    }
+    if (bytes_out > 0) std::memcpy(out, warp->out[self.index - first], bytes_out);
+  }
+  if (fence) Acquire(&warp->fence);
+}
+
+void Run(dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()>& kernel) {
+  const size_t blocks = size_t{grid.x} * grid.y * grid.z;
+  const size_t threads = size_t{size.x} * size.y * size.z;
+  constexpr size_t kMaxThreads = 1024, kMaxShared = size_t{227} << 10;
+  if (blocks == 0 || threads == 0 || threads > kMaxThreads || shared_bytes > kMaxShared ||
+      grid.y > 65535 || grid.z > 65535) {
+    throw Error("a launch that no device takes");
+  }
+  std::mt19937_64 random(seed + 1);
+  std::vector<std::unique_ptr<RunningBlock>> all;
+  {
+    const Unwatched unwatched;
+    body = &kernel;
+    error.clear();
+    NeedFibers(threads);
+#ifdef __SANITIZE_THREAD__
+    scheduler.tsan = __tsan_get_current_fiber();
+#endif
+    for (unsigned z = 0; z < grid.z; ++z) {
+      for (unsigned y = 0; y < grid.y; ++y) {
+        for (unsigned x = 0; x < grid.x; ++x) {
+          all.push_back(MakeBlock(grid, size, {x, y, z}, shared_bytes));
+        }
+      }
+    }
+    if (seed != 0) std::shuffle(all.begin(), all.end(), random);
+  }
+  Release(&launch_fence);
+  for (size_t k = 0; k < blocks && error.empty(); ++k) {
+    const Unwatched unwatched;
+    block = all[k].get();
+    RunBlock(k, random);
+  }
+  if (!error.empty()) {
+    const Unwatched unwatched;
+    for (const std::unique_ptr<Fiber>& fiber : fibers) {
+      OrderBefore(*fiber);
+      Prepare(*fiber);
+    }
+    throw Error(error);
+  }
+  Acquire(&return_fence);
+}
+
+}  // namespace convlstm::simt
