@@ -6,6 +6,12 @@ export type { ConvLSTMCellOptions, Peephole, State, Zoneout } from './conv-lstm-
 export { ConvLSTMCell } from './conv-lstm-cell.js';
 export type { Conv2dModuleOptions } from './conv2d.js';
 export { Conv2d } from './conv2d.js';
+export type { DropoutOptions } from './dropout.js';
+export { Dropout } from './dropout.js';
+export type { GainOptions, KaimingOptions } from './init.js';
+export * as init from './init.js';
+export type { LinearOptions } from './linear.js';
+export { Linear } from './linear.js';
 export type { ModuleTarget } from './module.js';
 export { Module } from './module.js';
 export type { Size } from './options.js';

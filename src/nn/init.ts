@@ -1,0 +1,208 @@
+/**
+ * Initial values: each function replaces those of a parameter and returns it. The values depend on
+ * `manualSeed`, not on the device.
+ */
+import { noGrad } from '../autograd/grad-mode.js';
+import { ConvLSTMError } from '../errors.js';
+import { concat, slice } from '../functional/index.js';
+import { normalValues, uniformValues } from '../tensor/random.js';
+import { formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import { ConvLSTMCell } from './conv-lstm-cell.js';
+import type { Module } from './module.js';
+import { orthonormalize } from './orthonormalize.js';
+
+/** Options of `xavierUniform`, `xavierNormal` and `orthogonal`. */
+export interface GainOptions {
+  /** What the values are multiplied by; default 1. */
+  gain?: number | undefined;
+}
+
+/** Options of `kaimingUniform` and `kaimingNormal`, with PyTorch's defaults. */
+export interface KaimingOptions {
+  /** What is kept: the variance of what flows forward or that of the gradients; default `'fanIn'`. */
+  mode?: 'fanIn' | 'fanOut' | undefined;
+  /** What comes after the weights; default `'leakyRelu'`. */
+  nonlinearity?: 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | undefined;
+  /** The negative slope of leakyRelu; default 0. */
+  a?: number | undefined;
+}
+
+function replace<T extends Tensor>(parameter: T, values: Float32Array): T {
+  const next = Tensor.from(values, parameter.shape, { device: parameter.device });
+  parameter.assign(next);
+  next.dispose();
+  return parameter;
+}
+
+/** How many inputs an output has, and outputs an input: [out, in, ...] with the size of the kernel. */
+function fans(initialiser: string, { shape }: Tensor): { fanIn: number; fanOut: number } {
+  const [out, inputs, ...kernel] = shape;
+  if (out === undefined || inputs === undefined) {
+    const message = `${initialiser}: expected a weight [out, in, ...], got ${formatShape(shape)}`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
+  const taps = kernel.reduce((product, size) => product * size, 1);
+  return { fanIn: inputs * taps, fanOut: out * taps };
+}
+
+function uniform<T extends Tensor>(parameter: T, deviation: number): T {
+  const bound = Math.sqrt(3) * deviation;
+  return replace(parameter, uniformValues(parameter.size, -bound, bound));
+}
+
+function normal<T extends Tensor>(parameter: T, deviation: number): T {
+  return replace(
+    parameter,
+    normalValues(parameter.size).map((value) => value * deviation),
+  );
+}
+
+function xavierDeviation(initialiser: string, parameter: Tensor, { gain = 1 }: GainOptions) {
+  const { fanIn, fanOut } = fans(initialiser, parameter);
+  return gain * Math.sqrt(2 / (fanIn + fanOut));
+}
+
+/**
+ * Even, with a variance between what keeps activations and what keeps gradients (Glorot and Bengio
+ * 2010), as PyTorch's `xavier_uniform_`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes
+ * @example
+ * ```ts
+ * init.xavierUniform(head.weight, { gain: 5 / 3 });
+ * ```
+ */
+export function xavierUniform<T extends Tensor>(parameter: T, options: GainOptions = {}): T {
+  return uniform(parameter, xavierDeviation('xavierUniform', parameter, options));
+}
+
+/**
+ * Normal, with the variance of `xavierUniform`, as PyTorch's `xavier_normal_`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes
+ * @example
+ * ```ts
+ * for (const [name, parameter] of net.namedParameters()) {
+ *   if (name.endsWith('weight')) init.xavierNormal(parameter);
+ * }
+ * ```
+ */
+export function xavierNormal<T extends Tensor>(parameter: T, options: GainOptions = {}): T {
+  return normal(parameter, xavierDeviation('xavierNormal', parameter, options));
+}
+
+function kaimingDeviation(initialiser: string, parameter: Tensor, options: KaimingOptions): number {
+  const { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 } = options;
+  const fan = fans(initialiser, parameter)[mode];
+  const gain = {
+    linear: 1,
+    sigmoid: 1,
+    tanh: 5 / 3,
+    relu: Math.SQRT2,
+    leakyRelu: Math.sqrt(2 / (1 + a ** 2)),
+  }[nonlinearity];
+  if (fan === undefined || gain === undefined) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${initialiser}: expected mode 'fanIn' or 'fanOut' and nonlinearity 'linear', 'sigmoid', 'tanh', ` +
+        `'relu' or 'leakyRelu', got ${JSON.stringify({ mode, nonlinearity })}`,
+    );
+  }
+  return gain / Math.sqrt(fan);
+}
+
+/**
+ * Even, with the variance that keeps that of activations before a nonlinearity (He et al. 2015), as
+ * PyTorch's `kaiming_uniform_`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes, ERR_OPTION
+ * @example
+ * ```ts
+ * init.kaimingUniform(conv.weight, { nonlinearity: 'relu' });
+ * ```
+ */
+export function kaimingUniform<T extends Tensor>(parameter: T, options: KaimingOptions = {}): T {
+  return uniform(parameter, kaimingDeviation('kaimingUniform', parameter, options));
+}
+
+/**
+ * Normal, with the variance of `kaimingUniform`, as PyTorch's `kaiming_normal_`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes, ERR_OPTION
+ * @example
+ * ```ts
+ * init.kaimingNormal(conv.weight, { mode: 'fanOut', nonlinearity: 'leakyRelu', a: 0.2 });
+ * ```
+ */
+export function kaimingNormal<T extends Tensor>(parameter: T, options: KaimingOptions = {}): T {
+  return normal(parameter, kaimingDeviation('kaimingNormal', parameter, options));
+}
+
+/**
+ * Rows [out, in * ...] of length `gain`, orthogonal to each other, or columns where there are more
+ * rows (Saxe et al. 2014), evenly among all such; as PyTorch's `orthogonal_`.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes
+ * @example
+ * ```ts
+ * init.orthogonal(cell.conv.weight);
+ * ```
+ */
+export function orthogonal<T extends Tensor>(parameter: T, options: GainOptions = {}): T {
+  const { gain = 1 } = options;
+  const columns = fans('orthogonal', parameter).fanIn;
+  const rows = parameter.shape[0]!;
+  const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
+  const basis = Float64Array.from(normalValues(count * length));
+  orthonormalize(basis, count, length);
+  const values = new Float32Array(basis.length);
+  const [rowStride, columnStride] = rows < columns ? [columns, 1] : [1, rows];
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      values[at++] = gain * basis[row * rowStride + column * columnStride]!;
+    }
+  }
+  return replace(parameter, values);
+}
+
+/** The ConvLSTM cells of a module, itself included. */
+function* cellsOf(module: Module): Generator<ConvLSTMCell> {
+  if (module instanceof ConvLSTMCell) yield module;
+  else for (const [, child] of module.namedChildren()) yield* cellsOf(child);
+}
+
+/**
+ * Sets the bias of the forget gate in every ConvLSTM cell of a module: with 1, cells begin with
+ * remembering (Jozefowicz et al. 2015).
+ *
+ * @returns the module
+ * @throws ConvLSTMError ERR_OPTION when it has no ConvLSTM cell, or one without bias
+ * @example
+ * ```ts
+ * const net = init.forgetBias(new ConvLSTM({ inputDim: 1, hiddenDim: 64, kernelSize: 3 }), 1);
+ * ```
+ */
+export function forgetBias<T extends Module>(module: T, value = 1): T {
+  const biases = Array.from(cellsOf(module), ({ conv }) => conv.bias);
+  if (biases.length === 0 || biases.includes(null)) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      'forgetBias: expected a module with ConvLSTM cells, all with bias',
+    );
+  }
+  noGrad(() => {
+    for (const bias of biases) setForgetGate(bias!, value);
+  });
+  return module;
+}
+
+/** Gates are packed i, f, o, g. */
+function setForgetGate(bias: Tensor, value: number): void {
+  const hiddenDim = bias.size / 4;
+  using before = slice(bias, [0], [hiddenDim]);
+  using gate = Tensor.full([hiddenDim], value, { device: bias.device });
+  using after = slice(bias, [2 * hiddenDim]);
+  using next = concat([before, gate, after]);
+  bias.assign(next);
+}

@@ -1,0 +1,65 @@
+import { ConvLSTMError } from '../errors.js';
+import { conv2d, reshape } from '../functional/index.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { initialWeights } from './conv2d.js';
+import { Module } from './module.js';
+import { checkCount, checkFlag, checkNames } from './options.js';
+import { Parameter } from './parameter.js';
+
+/** Options of `Linear`, with PyTorch's names and defaults. */
+export interface LinearOptions {
+  inFeatures: number;
+  outFeatures: number;
+  /** Default true. */
+  bias?: boolean | undefined;
+}
+
+/**
+ * x times the transposed weight, plus the bias, as PyTorch's `nn.Linear`: state-dict keys `weight`
+ * [outFeatures, inFeatures] and `bias` [outFeatures].
+ *
+ * @example
+ * ```ts
+ * const classify = new Linear({ inFeatures: 64, outFeatures: 10 });
+ * const logits = classify.forward(h.mean([2, 3])); // global average pooling of [B, 64, H, W]
+ * ```
+ */
+export class Linear extends Module {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  constructor(options: LinearOptions) {
+    super();
+    checkNames('Linear', options, ['inFeatures', 'outFeatures', 'bias']);
+    this.inFeatures = checkCount('inFeatures', options.inFeatures);
+    this.outFeatures = checkCount('outFeatures', options.outFeatures);
+    const bias = checkFlag('bias', options.bias ?? true);
+    const shape = [this.outFeatures, this.inFeatures];
+    this.weight = new Parameter(initialWeights(shape, this.inFeatures));
+    this.bias = bias ? new Parameter(initialWeights([this.outFeatures], this.inFeatures)) : null;
+  }
+
+  /**
+   * @param x [..., inFeatures]
+   * @returns [..., outFeatures]
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE
+   */
+  forward(x: Tensor): Tensor {
+    const { inFeatures, outFeatures } = this;
+    if (x.shape.at(-1) !== inFeatures) {
+      throw new ConvLSTMError(
+        'ERR_SHAPE',
+        `input: expected [..., ${inFeatures}], got ${formatShape(x.shape)}`,
+      );
+    }
+    // Rows are frames of one pixel.
+    using rows = reshape(x, [x.size / inFeatures, inFeatures, 1, 1]);
+    using weight = reshape(this.weight, [outFeatures, inFeatures, 1, 1]);
+    using y = conv2d(rows, weight, this.bias, { precision: this.precision });
+    return reshape(y, x.shape.with(-1, outFeatures));
+  }
+}
