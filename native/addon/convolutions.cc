@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "addon/arguments.h"
@@ -9,7 +10,9 @@
 #include "addon/submit.h"
 #include "core/error.h"
 #include "cpu/conv2d.h"
+#include "cpu/conv2d_backward.h"
 #include "cpu/conv_lstm.h"
+#include "cpu/conv_lstm_backward.h"
 #include "cpu/thread_pool.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
@@ -99,6 +102,11 @@ Napi::Value WrapOrNull(Napi::Env env, const StoragePtr& storage) {
   return storage == nullptr ? env.Null() : Environment::Of(env).Wrap(storage);
 }
 
+// A storage for the gradient of an operand that is there and wanted.
+StoragePtr GradientOf(const StoragePtr& operand, bool wanted) {
+  return operand == nullptr || !wanted ? nullptr : NewStorage({operand->elements()});
+}
+
 }  // namespace
 
 // Float32 whatever the precision asked for.
@@ -137,6 +145,72 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
   result.Set("h", WrapOrNull(info.Env(), outputs.h));
   result.Set("c", WrapOrNull(info.Env(), outputs.c));
   result.Set("saved", WrapOrNull(info.Env(), outputs.saved));
+  return result;
+}
+
+Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info[0]);
+  const Conv2dShape shape = ReadConv2dShape(arguments);
+  const Conv2dInputs inputs = ReadConv2dInputs(arguments);
+  const StoragePtr grad = arguments.RequiredStorage("grad");
+  ReadPrecision(arguments);
+  const Arguments wants = arguments.Object("wants");
+  const Conv2dGradients gradients = {GradientOf(inputs.x, wants.Boolean("x")),
+                                     GradientOf(inputs.weight, wants.Boolean("weight")),
+                                     GradientOf(inputs.bias, wants.Boolean("bias"))};
+  CheckConv2dBackward(shape, inputs, grad, gradients);
+  Submit(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias, grad},
+         std::array{gradients.x, gradients.weight, gradients.bias},
+         [=] { cpu::Conv2dBackward(shape, inputs, grad, gradients, GlobalThreadPool()); });
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("x", WrapOrNull(info.Env(), gradients.x));
+  result.Set("weight", WrapOrNull(info.Env(), gradients.weight));
+  result.Set("bias", WrapOrNull(info.Env(), gradients.bias));
+  return result;
+}
+
+Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info[0]);
+  const ConvLstmShape shape = ReadConvLstmShape(arguments);
+  const ConvLstmBackwardInputs inputs = {.forward = ReadConvLstmInputs(arguments),
+                                         .output = arguments.RequiredStorage("output"),
+                                         .saved = arguments.RequiredStorage("saved"),
+                                         .save_every = arguments.Integer("saveEvery"),
+                                         .output_grad = arguments.OptionalStorage("outputGrad"),
+                                         .h_grad = arguments.OptionalStorage("hGrad"),
+                                         .c_grad = arguments.OptionalStorage("cGrad")};
+  const Precision precision = ReadPrecision(arguments);
+  const Arguments wants = arguments.Object("wants");
+  const ConvLstmInputs& in = inputs.forward;
+  const bool wants_peephole = wants.Boolean("peephole");
+  const ConvLstmGradients gradients = {.x = GradientOf(in.x, wants.Boolean("x")),
+                                       .h0 = GradientOf(in.h0, wants.Boolean("h0")),
+                                       .c0 = GradientOf(in.c0, wants.Boolean("c0")),
+                                       .weight = GradientOf(in.weight, wants.Boolean("weight")),
+                                       .bias = GradientOf(in.bias, wants.Boolean("bias")),
+                                       .wci = GradientOf(in.wci, wants_peephole),
+                                       .wcf = GradientOf(in.wcf, wants_peephole),
+                                       .wco = GradientOf(in.wco, wants_peephole)};
+  CheckConvLstmBackward(shape, inputs, gradients);
+  std::vector<StoragePtr> operands = StoragesOf(in);
+  operands.insert(operands.end(),
+                  {inputs.output, inputs.saved, inputs.output_grad, inputs.h_grad, inputs.c_grad});
+  const std::array<std::pair<const char*, StoragePtr>, 8> results = {{{"x", gradients.x},
+                                                                      {"h0", gradients.h0},
+                                                                      {"c0", gradients.c0},
+                                                                      {"weight", gradients.weight},
+                                                                      {"bias", gradients.bias},
+                                                                      {"wci", gradients.wci},
+                                                                      {"wcf", gradients.wcf},
+                                                                      {"wco", gradients.wco}}};
+  std::vector<StoragePtr> outputs;
+  Napi::Object result = Napi::Object::New(info.Env());
+  for (const auto& [name, storage] : results) {
+    outputs.push_back(storage);
+    result.Set(name, WrapOrNull(info.Env(), storage));
+  }
+  Submit(Environment::Of(info.Env()), operands, outputs,
+         [=] { cpu::ConvLstmBackward(shape, inputs, precision, gradients, GlobalThreadPool()); });
   return result;
 }
 

@@ -8,6 +8,8 @@ namespace convlstm::addon {
 
 Napi::Value Conv2d(const Napi::CallbackInfo& info);
 Napi::Value ConvLstm(const Napi::CallbackInfo& info);
+Napi::Value Conv2dBackward(const Napi::CallbackInfo& info);
+Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info);
 
 }  // namespace convlstm::addon
 

@@ -22,6 +22,11 @@ const float* Storage::data() const {
   return buffer_ == nullptr ? nullptr : buffer_->as<float>();
 }
 
+float* Storage::mutable_data() {
+  ThrowIfFailed();
+  return buffer_ == nullptr ? nullptr : buffer_->as<float>();
+}
+
 void Storage::ShareElements(const Storage& other) {
   other.ThrowIfFailed();
   buffer_ = other.buffer_;

@@ -39,6 +39,8 @@ class Storage {
   float* AllocateChannelsLast(const ChannelsLast& layout);
   // The elements as they lie. Throws the error this storage was left with, if any.
   const float* data() const;
+  // The same for an operation that uses them up.
+  float* mutable_data();
   bool channels_last() const { return channels_last_; }
   const ChannelsLast& layout() const { return layout_; }
 

@@ -37,4 +37,16 @@ void CheckConv2d(const Conv2dShape& s, const Conv2dInputs& inputs) {
   CheckElements("conv2d: output", nullptr, s.output());
 }
 
+void CheckConv2dBackward(const Conv2dShape& s, const Conv2dInputs& inputs, const StoragePtr& grad,
+                         const Conv2dGradients& gradients) {
+  CheckConv2d(s, inputs);
+  if (grad == nullptr) {
+    throw Error(ErrorCode::kOption, "conv2dBackward: grad is required");
+  }
+  CheckElements("conv2dBackward: grad", grad, s.output());
+  CheckElements("conv2dBackward: x", gradients.x, {inputs.x->elements()});
+  CheckElements("conv2dBackward: weight", gradients.weight, {inputs.weight->elements()});
+  CheckElements("conv2dBackward: bias", gradients.bias, {s.out_channels});
+}
+
 }  // namespace convlstm

@@ -31,9 +31,17 @@ struct Conv2dInputs {
   StoragePtr bias;    // [out_channels] or null
 };
 
+// As the operands are; null where not wanted.
+struct Conv2dGradients {
+  StoragePtr x, weight, bias;
+};
+
 // Throws Error(kShape) unless the storages have their elements and the kernel fits into the padded
 // image.
 void CheckConv2d(const Conv2dShape& shape, const Conv2dInputs& inputs);
+// Likewise for the gradient of the result and what is to be filled.
+void CheckConv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs,
+                         const StoragePtr& grad, const Conv2dGradients& gradients);
 
 }  // namespace convlstm
 

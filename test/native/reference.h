@@ -19,6 +19,7 @@ struct ConvLstmCase {
   ConvLstmShape shape;
   Peephole peephole = Peephole::kNone;
   std::vector<float> x, weight, bias, wci, wcf, wco, h0, c0;
+  std::vector<float> recurrent_mask, zoneout_h, zoneout_c;  // zoneout as output, or one element
 };
 
 template <typename T>
@@ -63,8 +64,16 @@ ConvLstmReference<T> RunReference(const ConvLstmCase& test) {
                     const int64_t col = column + kx - s.pad_left();
                     if (col < 0 || col >= s.width) continue;
                     const int64_t pixel = row * s.width + col;
-                    const T value = in < s.input_dim ? T(x[in * pixels + pixel])
-                                                     : h[(in - s.input_dim) * pixels + pixel];
+                    T value;
+                    if (in < s.input_dim) {
+                      value = T(x[in * pixels + pixel]);
+                    } else {
+                      const int64_t at = (in - s.input_dim) * pixels + pixel;
+                      value = h[at];
+                      if (!test.recurrent_mask.empty()) {
+                        value *= T(test.recurrent_mask[b * hidden * pixels + at]);
+                      }
+                    }
                     sum += T(kernel[ky * s.kernel_width + kx]) * value;
                   }
                 }
@@ -80,6 +89,14 @@ ConvLstmReference<T> RunReference(const ConvLstmCase& test) {
             next_c[state] = sigmoid(gates[1]) * c[state] + sigmoid(gates[0]) * std::tanh(gates[3]);
             if (test.peephole != Peephole::kNone) gates[2] += T(test.wco[w]) * next_c[state];
             next_h[state] = sigmoid(gates[2]) * std::tanh(next_c[state]);
+            const auto keep = [&](const std::vector<float>& zoneout, T old, T& next) {
+              if (zoneout.empty()) return;
+              const int64_t at = s.frame(b, t) * hidden * pixels + state;
+              const T z = T(zoneout[zoneout.size() == 1 ? 0 : at]);
+              next = z * old + (T(1) - z) * next;
+            };
+            keep(test.zoneout_h, h[state], next_h[state]);
+            keep(test.zoneout_c, c[state], next_c[state]);
           }
         }
       }
@@ -111,6 +128,7 @@ struct ConvLstmOptions {
   bool hard_weights = false;  // four times larger than PyTorch draws them, biases in +-2
   bool spiky_x = false;       // 1% of x times 100
   Peephole peephole = Peephole::kNone;
+  bool masks = false;  // a recurrent mask and zoneout of both states
 };
 
 inline ConvLstmCase MakeCase(const std::string& name, const ConvLstmShape& s,
@@ -150,6 +168,13 @@ inline ConvLstmCase MakeCase(const std::string& name, const ConvLstmShape& s,
   if (options.states) {
     test.h0 = uniform(s.batch * s.hidden_dim * s.pixels(), 1.0f);
     test.c0 = uniform(s.batch * s.hidden_dim * s.pixels(), 2.0f);
+  }
+  if (options.masks) {
+    test.recurrent_mask.resize(s.batch * s.hidden_dim * s.pixels());
+    for (float& value : test.recurrent_mask) value = unit(random) < 0.25f ? 0.0f : 1.25f;
+    test.zoneout_h.resize(test.recurrent_mask.size() * s.time);
+    for (float& value : test.zoneout_h) value = unit(random) < 0.25f ? 1.0f : 0.0f;
+    test.zoneout_c = {0.125f};
   }
   return test;
 }

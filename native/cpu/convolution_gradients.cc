@@ -1,0 +1,60 @@
+#include "cpu/convolution_gradients.h"
+
+#include <memory>
+
+#include "cpu/direct_convolution.h"
+
+namespace convlstm::cpu {
+namespace {
+
+class DirectDataGradient final : public DataGradient {
+ public:
+  DirectDataGradient(const ConvolutionShape& s, const float* weight, int64_t out_stride, Isa isa)
+      : shape_{.in_channels = s.out_channels,
+               .in_height = s.out_height,
+               .in_width = s.out_width,
+               .out_channels = s.in_channels,
+               .out_height = s.in_height,
+               .out_width = s.in_width,
+               .kernel_height = s.kernel_height,
+               .kernel_width = s.kernel_width,
+               .pad_top = (s.kernel_height - 1) * s.dilation_y - s.pad_top,
+               .pad_left = (s.kernel_width - 1) * s.dilation_x - s.pad_left,
+               .dilation_y = s.dilation_y,
+               .dilation_x = s.dilation_x,
+               .spread_y = s.stride_y,
+               .spread_x = s.stride_x},
+        isa_(isa),
+        packed_(PackDirectConvolution(
+            shape_, {weight + s.taps() - 1, s.taps(), out_stride, -s.kernel_width, -1}, isa)) {}
+
+  void Run(int64_t frames, const float* const* delta, float* const* in_grad,
+           ThreadPool& pool) const override {
+    RunDirectConvolution(shape_, packed_, nullptr, frames, delta, in_grad, isa_, pool);
+  }
+
+ private:
+  const DirectConvolutionShape shape_;
+  const Isa isa_;
+  const Buffer packed_;
+};
+
+}  // namespace
+
+std::unique_ptr<DataGradient> MakeDirectDataGradient(const ConvolutionShape& shape,
+                                                     const float* weight, int64_t out_stride,
+                                                     Isa isa, ThreadPool&) {
+  return std::make_unique<DirectDataGradient>(shape, weight, out_stride, isa);
+}
+
+std::unique_ptr<DataGradient> MakeDataGradient(const ConvolutionShape& shape, const float* weight,
+                                               int64_t out_stride, Isa isa, ThreadPool& pool) {
+  return MakeDirectDataGradient(shape, weight, out_stride, isa, pool);
+}
+
+std::unique_ptr<WeightGradient> MakeWeightGradient(const ConvolutionShape& shape, Isa isa,
+                                                   ThreadPool& pool) {
+  return MakeDirectWeightGradient(shape, isa, pool);
+}
+
+}  // namespace convlstm::cpu

@@ -1,0 +1,226 @@
+// The backward pass of ConvLSTM against backpropagation in float64, and that against differences.
+#include "cpu/conv_lstm_backward.h"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "cpu/conv_lstm.h"
+#include "gradient_reference.h"
+#include "operations.h"
+
+namespace convlstm::cpu {
+namespace {
+
+StoragePtr Upload(const std::vector<float>& values) {
+  return values.empty() ? nullptr : RowMajorStorage(values);
+}
+
+ConvLstmInputs UploadInputs(const ConvLstmCase& test) {
+  return {Upload(test.x),         Upload(test.weight),
+          Upload(test.bias),      test.peephole,
+          Upload(test.wci),       Upload(test.wcf),
+          Upload(test.wco),       Upload(test.h0),
+          Upload(test.c0),        Upload(test.recurrent_mask),
+          Upload(test.zoneout_h), Upload(test.zoneout_c)};
+}
+
+ConvLstmResultGradients RandomGradients(const ConvLstmShape& s) {
+  const int64_t state = s.batch * s.hidden_dim * s.pixels();
+  return {RandomValues(s.time * state), RandomValues(state), RandomValues(state)};
+}
+
+struct Gradients {
+  std::vector<float> x, h0, c0, weight, bias, wci, wcf, wco;
+  bool operator==(const Gradients&) const = default;
+};
+
+// Forward and backward; all gradients that the case has operands for.
+Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, int64_t save_every,
+              ThreadPool& pool, Precision precision = Precision::kHighest, bool rows = true) {
+  const ConvLstmShape& s = test.shape;
+  const int64_t state = s.batch * s.hidden_dim * s.pixels();
+  const auto storage = [](int64_t elements) { return std::make_shared<Storage>(elements); };
+  const ConvLstmInputs inputs = UploadInputs(test);
+  const ConvLstmOutputs outputs = {storage(state * s.time), storage(state), storage(state),
+                                   storage(SavedElements(s, save_every)), save_every};
+  ConvLstm(s, inputs, precision, outputs, pool);
+  const auto frames = [&](const std::vector<float>& values, int64_t count) {
+    if (values.empty() || rows) return Upload(values);
+    return ChannelsLastStorage(values, {count, s.hidden_dim, s.pixels()});
+  };
+  const ConvLstmBackwardInputs backward = {inputs,
+                                           outputs.output,
+                                           outputs.saved,
+                                           save_every,
+                                           frames(given.output, s.batch * s.time),
+                                           frames(given.h, s.batch),
+                                           frames(given.c, s.batch)};
+  const auto like = [&](const StoragePtr& operand) {
+    return operand == nullptr ? nullptr : storage(operand->elements());
+  };
+  const ConvLstmGradients gradients = {like(inputs.x),      like(inputs.h0),   like(inputs.c0),
+                                       like(inputs.weight), like(inputs.bias), like(inputs.wci),
+                                       like(inputs.wcf),    like(inputs.wco)};
+  CheckConvLstmBackward(s, backward, gradients);
+  ConvLstmBackward(s, backward, precision, gradients, pool);
+  const auto values = [&](const StoragePtr& gradient) {
+    return gradient == nullptr ? std::vector<float>() : Values(*gradient, pool);
+  };
+  return {values(gradients.x),      values(gradients.h0),   values(gradients.c0),
+          values(gradients.weight), values(gradients.bias), values(gradients.wci),
+          values(gradients.wcf),    values(gradients.wco)};
+}
+
+double LargestRelativeError(const Gradients& result, const ConvLstmGradientValues& exact) {
+  double largest = 0;
+  const auto compare = [&](const std::vector<float>& a, const std::vector<double>& b) {
+    if (!a.empty()) largest = std::max(largest, RelativeError(a, b));
+  };
+  compare(result.x, exact.x);
+  compare(result.h0, exact.h0);
+  compare(result.c0, exact.c0);
+  compare(result.weight, exact.weight);
+  compare(result.bias, exact.bias);
+  compare(result.wci, exact.wci);
+  compare(result.wcf, exact.wcf);
+  compare(result.wco, exact.wco);
+  return largest;
+}
+
+//                          batch time major  in  hid   h   w  kh  kw
+const ConvLstmShape kShapes[] = {
+    {1, 1, false, 1, 1, 1, 1, 1, 1},     // the smallest there is
+    {1, 2, false, 3, 17, 1, 1, 11, 11},  // one pixel under a large kernel
+    {3, 4, true, 5, 17, 4, 6, 3, 3},     // time first, a tail of one channel
+    {3, 3, false, 1, 8, 9, 7, 3, 3},     //
+    {1, 3, false, 2, 8, 5, 5, 2, 4},     // even kernels: the extra zero below and to the right
+    {1, 2, false, 16, 33, 3, 70, 1, 1},  //
+    {2, 3, true, 4, 12, 2, 3, 5, 7},     // the kernel is larger than the image
+    {1, 7, false, 7, 5, 20, 1, 3, 1},    // one column
+    {2, 2, false, 17, 20, 10, 9, 5, 5},  //
+    {1, 8, false, 3, 4, 6, 5, 3, 3},     //
+    {2, 2, true, 18, 64, 13, 14, 3, 3},  //
+};
+
+std::vector<ConvLstmOptions> AllOptions() {
+  std::vector<ConvLstmOptions> all(6);
+  all[1].bias = false;
+  all[1].states = true;
+  all[2].states = true;
+  all[2].peephole = Peephole::kChannel;
+  all[3].peephole = Peephole::kSpatial;
+  all[4].masks = true;
+  all[5].states = true;
+  all[5].masks = true;
+  all[5].peephole = Peephole::kSpatial;
+  return all;
+}
+
+std::string Describe(const ConvLstmShape& s) {
+  std::string text;
+  for (const int64_t dim : {s.batch, s.time, s.input_dim, s.hidden_dim, s.height, s.width,
+                            s.kernel_height, s.kernel_width}) {
+    text += std::to_string(dim) + " ";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("the reference of the gradients agrees with differences") {
+  for (const ConvLstmOptions& options : AllOptions()) {
+    const ConvLstmCase test = MakeCase("", {2, 3, true, 2, 3, 3, 4, 3, 2}, options);
+    const ConvLstmResultGradients given = RandomGradients(test.shape);
+    const ConvLstmGradientValues exact = ConvLstmGradientReference(test).Run(given);
+    // The sum of the results, weighted by what is given as their gradients.
+    const auto loss = [&](const ConvLstmCase& at) {
+      const ConvLstmReference<double> result = RunReference<double>(at);
+      double sum = 0;
+      for (size_t k = 0; k < given.output.size(); ++k) sum += given.output[k] * result.output[k];
+      for (size_t k = 0; k < given.h.size(); ++k) sum += given.h[k] * result.h[k];
+      for (size_t k = 0; k < given.c.size(); ++k) sum += given.c[k] * result.c[k];
+      return sum;
+    };
+    const auto check = [&](std::vector<float> ConvLstmCase::*operand,
+                           const std::vector<double>& gradient) {
+      ConvLstmCase moved = test;
+      for (size_t k = 0; k < (test.*operand).size(); k += 7) {
+        constexpr float kStep = 1.0f / 1024;
+        const float value = (test.*operand)[k];
+        const float up = value + kStep, down = value - kStep;
+        (moved.*operand)[k] = up;
+        const double above = loss(moved);
+        (moved.*operand)[k] = down;
+        const double below = loss(moved);
+        (moved.*operand)[k] = value;
+        CHECK(gradient[k] ==
+              doctest::Approx((above - below) / (double{up} - down)).epsilon(1e-4).scale(0.1));
+      }
+    };
+    check(&ConvLstmCase::x, exact.x);
+    check(&ConvLstmCase::weight, exact.weight);
+    check(&ConvLstmCase::bias, exact.bias);
+    check(&ConvLstmCase::wci, exact.wci);
+    check(&ConvLstmCase::wcf, exact.wcf);
+    check(&ConvLstmCase::wco, exact.wco);
+    check(&ConvLstmCase::h0, exact.h0);
+    check(&ConvLstmCase::c0, exact.c0);
+  }
+}
+
+TEST_SUITE("operations") {
+  TEST_CASE("forward with masks and zoneout agrees with float64, whatever is saved") {
+    ThreadPool pool(2);
+    for (const ConvLstmShape& s : kShapes) {
+      ConvLstmOptions options;
+      options.states = options.masks = true;
+      const ConvLstmCase test = MakeCase(Describe(s), s, options);
+      CAPTURE(test.name);
+      const ConvLstmReference<double> exact = RunReference<double>(test);
+      std::vector<float> first;
+      for (const int64_t save_every : {0, 1, 2, 3, 7}) {
+        const int64_t state = s.batch * s.hidden_dim * s.pixels();
+        ConvLstmOutputs outputs = {std::make_shared<Storage>(state * s.time),
+                                   std::make_shared<Storage>(state),
+                                   std::make_shared<Storage>(state)};
+        if (save_every > 0) {
+          outputs.saved = std::make_shared<Storage>(SavedElements(s, save_every));
+          outputs.save_every = save_every;
+        }
+        ConvLstm(s, UploadInputs(test), Precision::kHighest, outputs, pool);
+        std::vector<float> all = Values(*outputs.output, pool);
+        CHECK(LargestError(all, exact.output) <= 1e-5);
+        const std::vector<float> h = Values(*outputs.h, pool), c = Values(*outputs.c, pool);
+        CHECK(LargestError(h, exact.h) <= 1e-5);
+        CHECK(LargestError(c, exact.c) <= 1e-5);
+        all.insert(all.end(), c.begin(), c.end());
+        if (save_every == 0) first = all;
+        CHECK(all == first);
+      }
+    }
+  }
+
+  TEST_CASE("the gradients agree with float64") {
+    ThreadPool pool(2);
+    for (const ConvLstmShape& shape : kShapes) {
+      for (const ConvLstmOptions& options : AllOptions()) {
+        const ConvLstmCase test = MakeCase(Describe(shape), shape, options);
+        CAPTURE(test.name);
+        const ConvLstmResultGradients given = RandomGradients(shape);
+        const ConvLstmGradientValues exact = ConvLstmGradientReference(test).Run(given);
+        const Gradients saved = Run(test, given, 1, pool);
+        CHECK(LargestRelativeError(saved, exact) <= 1e-5);
+        // What is computed again has the same bits.
+        for (const int64_t save_every : {2, 3, 7}) {
+          CHECK(Run(test, given, save_every, pool, Precision::kHighest, false) == saved);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace convlstm::cpu
