@@ -49,7 +49,6 @@ class Arguments {
   }
   StoragePtr OptionalStorage(const char* name) const;  // null for null
   Arguments Object(const char* name) const { return Arguments(Get(name)); }
-  Arguments Object(const char* name) const { return Arguments(Get(name)); }
 
  private:
   Napi::Value Get(const char* name) const { return object_.Get(name); }

@@ -155,9 +155,9 @@ Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
   const StoragePtr grad = arguments.RequiredStorage("grad");
   ReadPrecision(arguments);
   const Arguments wants = arguments.Object("wants");
-  const Conv2dGradients gradients = {GradientOf(inputs.x, wants.Boolean("x")),
-                                     GradientOf(inputs.weight, wants.Boolean("weight")),
-                                     GradientOf(inputs.bias, wants.Boolean("bias"))};
+  const Conv2dGradients gradients = {
+      GradientOf(inputs.x, wants.Boolean("x")), GradientOf(inputs.weight, wants.Boolean("weight")),
+      wants.Boolean("bias") ? NewStorage({shape.out_channels}) : nullptr};
   CheckConv2dBackward(shape, inputs, grad, gradients);
   Submit(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias, grad},
          std::array{gradients.x, gradients.weight, gradients.bias},

