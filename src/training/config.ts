@@ -1,0 +1,286 @@
+import { ConvLSTMError } from '../errors.js';
+import { type ModelDescription, parseDescription } from '../models/description.js';
+import {
+  choice,
+  count,
+  countOrNull,
+  type Field,
+  flag,
+  type JsonSchema,
+  natural,
+  number,
+  object,
+  pair,
+  type ValueOf,
+  variants,
+} from './fields.js';
+
+const size = { type: 'integer', minimum: 1 };
+const pairs = { type: 'array', items: size, minItems: 2, maxItems: 2 };
+
+/** `ModelDescription` has a checker of its own. */
+const model: Field<ModelDescription> = {
+  schema: {
+    description: 'The model: what convlstm weights files carry as their description.',
+    type: 'object',
+    properties: {
+      version: { const: 1 },
+      channels: { description: 'Of a frame', ...size, default: 1 },
+      patchSize: { description: 'Side of the patches that become channels', ...size, default: 1 },
+      hiddenDim: { description: 'Channels of each layer', type: 'array', items: size, minItems: 1 },
+      kernelSize: {
+        description: 'A number for all layers, or [height, width] for each',
+        oneOf: [size, { type: 'array', items: pairs }],
+        default: 3,
+      },
+      bias: { type: 'boolean', default: true },
+      peephole: { enum: [false, 'channel', 'spatial'], default: false },
+      imageSize: { description: "With peephole 'spatial'", oneOf: [pairs, { type: 'null' }] },
+      headKernelSize: { description: 'Odd', ...size, default: 1 },
+      output: { enum: ['sigmoid', 'linear'], default: 'sigmoid' },
+      scale: {
+        description: 'The frame value that is 1 inside the model',
+        type: 'number',
+        exclusiveMinimum: 0,
+        default: 1,
+      },
+    },
+    required: ['version', 'hiddenDim'],
+    additionalProperties: false,
+  },
+  optional: false,
+  parse(path, value) {
+    try {
+      return parseDescription(value);
+    } catch (error) {
+      if (!(error instanceof ConvLSTMError)) throw error;
+      const message = error.message.startsWith('description:')
+        ? error.message.replace('description', path)
+        : `${path}.${error.message}`;
+      throw new ConvLSTMError(error.code, message, { cause: error });
+    }
+  },
+};
+
+const lengths = {
+  inputLength: count({ description: 'Frames that are seen', default: 10 }),
+  targetLength: count({ description: 'Frames to forecast', default: 10 }),
+};
+
+const data = variants(
+  {
+    'moving-mnist': {
+      ...lengths,
+      length: count({ description: 'Sequences in an epoch, none of them twice', default: 10_000 }),
+      validationLength: count({ description: 'Sequences to validate with', default: 500 }),
+      size: count({ description: 'Height and width of a frame', default: 64 }),
+      numDigits: count({ description: 'Digits in a sequence', default: 2 }),
+      speed: pair({
+        description: 'Slowest and fastest speed in pixels a frame',
+        integers: false,
+        names: 'slowest, fastest',
+        default: [3, 5],
+      }),
+      bounce: flag({ description: 'Whether digits turn at the walls', default: true }),
+    },
+    frames: {
+      ...lengths,
+      stride: count({ description: 'Frames from one window to the next', default: 1 }),
+      crop: pair({
+        description: 'Height and width to cut out: anywhere for training, the middle otherwise',
+        integers: true,
+        names: 'height, width',
+        default: null,
+      }),
+      flip: choice(['none', 'horizontal', 'vertical', 'both'], {
+        description: 'Axes along which training windows are mirrored by chance',
+        default: 'none',
+      }),
+    },
+  },
+  {
+    description:
+      "The data in --data: 'moving-mnist' takes MNIST's image files, 'frames' the folders train, " +
+      'validation and test (only the first is needed), each of frames or of folders of frames.',
+  },
+);
+
+const rate = { description: 'Learning rate', above: 0 };
+const decay = number({ description: 'Weight decay', least: 0, default: 0 });
+const betas = {
+  beta1: number({ description: 'Decay of the mean gradient', least: 0, most: 1, default: 0.9 }),
+  beta2: number({ description: 'Decay of its square', least: 0, most: 1, default: 0.999 }),
+};
+
+const optimizer = variants(
+  {
+    adam: { lr: number({ ...rate, default: 1e-3 }), ...betas, weightDecay: decay },
+    adamw: {
+      lr: number({ ...rate, default: 1e-3 }),
+      ...betas,
+      weightDecay: number({ description: 'Weight decay', least: 0, default: 0.01 }),
+    },
+    rmsprop: {
+      lr: number({ ...rate, default: 1e-3 }),
+      alpha: number({ description: 'Smoothing', least: 0, most: 1, default: 0.9 }),
+      momentum: number({ description: 'Momentum', least: 0, default: 0 }),
+      weightDecay: decay,
+    },
+    sgd: {
+      lr: number({ ...rate, default: 0.1 }),
+      momentum: number({ description: 'Momentum', least: 0, default: 0.9 }),
+      nesterov: flag({ description: "Nesterov's momentum", default: false }),
+      weightDecay: decay,
+    },
+  },
+  { description: 'The optimizer', default: 'adam' },
+);
+
+const schedule = variants(
+  {
+    constant: {},
+    step: {
+      every: count({ description: 'Steps between two changes' }),
+      factor: number({ description: 'What the rate is multiplied by', above: 0, default: 0.1 }),
+    },
+    cosine: {
+      warmup: natural({ description: 'Steps of linear warm-up', default: 0 }),
+      floor: number({ description: 'The last rate', least: 0, default: 0 }),
+    },
+    'one-cycle': {
+      rise: number({
+        description: 'Share of the steps that rise',
+        above: 0,
+        most: 1,
+        default: 0.3,
+      }),
+    },
+    plateau: {
+      factor: number({ description: 'What the rate is multiplied by', above: 0, default: 0.1 }),
+      patience: natural({
+        description: 'Validations without a better one before it is',
+        default: 10,
+      }),
+    },
+  },
+  {
+    description: "How the learning rate goes on from optimizer.lr, which is 'one-cycle's highest",
+    default: 'constant',
+  },
+);
+
+const fields = {
+  version: choiceOfVersion(),
+  model,
+  data,
+  loss: choice(['bce', 'mse', 'l1', 'huber', 'ssim', 'balanced'], {
+    description:
+      "'bce' needs output 'sigmoid'; 'balanced' is that of Shi et al. 2017, for frames in mm/h",
+    default: 'mse',
+  }),
+  lossFrames: choice(['all', 'targets'], {
+    description: 'Whether the loss is also of the forecasts of frames that are seen',
+    default: 'all',
+  }),
+  optimizer,
+  schedule,
+  initialization: object(
+    {
+      kind: choice(['uniform', 'xavier', 'kaiming', 'orthogonal'], {
+        description: "Of the convolutions; 'uniform' is PyTorch's default",
+        default: 'xavier',
+      }),
+      gain: number({ description: 'Of the layers’ weights', above: 0, default: 1 }),
+      forgetBias: number({ description: 'Added to the biases of the forget gates', default: 1 }),
+      headBias: number({ description: 'Of the head', default: 0 }),
+    },
+    'The weights before the first step',
+  ),
+  epochs: count({ description: 'Passes over the data', default: 10 }),
+  batchSize: count({ description: 'Sequences in a batch', default: 16 }),
+  accumulate: count({ description: 'Batches to a step of the optimizer', default: 1 }),
+  clipNorm: number({
+    description: 'Largest norm of the gradients; 0 for any',
+    least: 0,
+    default: 0,
+  }),
+  teacherForcing: object(
+    {
+      from: number({ description: 'At the first step', least: 0, most: 1, default: 0 }),
+      to: number({ description: 'From step `steps` on', least: 0, most: 1, default: 0 }),
+      steps: countOrNull({ description: 'Steps in between; null for all', default: null }),
+    },
+    'Scheduled sampling: the probability that a true frame is fed in the place of a forecast one',
+  ),
+  precision: choice(['highest', 'high', 'medium'], {
+    description: 'Of the convolutions',
+    default: 'highest',
+  }),
+  seed: natural({
+    description: 'Decides weights, order and what is random in the data',
+    default: 0,
+  }),
+  workers: natural({ description: 'Threads that make samples', default: 1 }),
+  reportEvery: count({ description: 'Steps between two reports', default: 10 }),
+  checkpointEvery: count({ description: 'Steps between two checkpoints', default: 200 }),
+  validateEvery: countOrNull({
+    description: 'Steps between two validations; null for the end of an epoch',
+    default: null,
+  }),
+  patience: countOrNull({
+    description: 'Validations without a better one after which training ends; null for never',
+    default: null,
+  }),
+};
+
+function choiceOfVersion(): Field<1> {
+  return {
+    schema: { description: 'Of this format', const: 1 },
+    optional: false,
+    parse: (path, value) => {
+      if (value === 1) return value;
+      throw new ConvLSTMError(
+        'ERR_OPTION',
+        `${path}: expected 1, got ${value === undefined ? 'nothing' : JSON.stringify(value)}`,
+      );
+    },
+  };
+}
+
+const config = object(fields, 'A training run of `convlstm train`');
+
+/** What `convlstm train` is told in its configuration file, with all defaults filled in. */
+export type TrainConfig = ValueOf<typeof config>;
+
+/**
+ * Checks a configuration of `convlstm train` and fills in its defaults.
+ *
+ * @throws ConvLSTMError ERR_OPTION that names the field, what it may be and what it was
+ * @example
+ * ```ts
+ * const config = parseTrainConfig(JSON.parse(await readFile('model.json', 'utf8')));
+ * config.optimizer.lr; // 0.001 where the file does not say
+ * ```
+ */
+export function parseTrainConfig(value: unknown): TrainConfig {
+  // A file may name its schema, for editors.
+  const { $schema: _, ...given } = (value ?? {}) as Record<string, unknown>;
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  const parsed = config.parse('', isObject ? given : value);
+  if (parsed.loss === 'bce' && parsed.model.output !== 'sigmoid') {
+    const message = `loss: expected 'bce' with model.output 'sigmoid' only, got '${parsed.model.output}'`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
+  return parsed;
+}
+
+/** The JSON Schema of the configuration, as `schemas/train.schema.json` has it. @internal */
+export function trainSchema(): JsonSchema {
+  const { properties, ...others } = config.schema;
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'convlstm train',
+    ...others,
+    properties: { $schema: { type: 'string' }, ...(properties as object) },
+  };
+}

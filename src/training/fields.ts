@@ -1,0 +1,228 @@
+/**
+ * Fields of a configuration: each checks a value and says in JSON Schema what it checks, so that the
+ * shipped schema and the messages of the command line have one source.
+ */
+import { ConvLSTMError } from '../errors.js';
+
+/** A JSON Schema (draft 2020-12). */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** One value of a configuration. `T` is what it is once checked. */
+export interface Field<T> {
+  schema: JsonSchema;
+  /** Whether it may be left out. */
+  optional: boolean;
+  /**
+   * The checked value, with defaults where it was left out.
+   *
+   * @param path how messages name it: `optimizer.lr`
+   * @throws ConvLSTMError ERR_OPTION that names the field, what it may be and what it was
+   */
+  parse(path: string, value: unknown): T;
+}
+
+/** What a field stands for. */
+export type ValueOf<F> = F extends Field<infer T> ? T : never;
+
+/** @internal */
+export function refuse(path: string, expected: string, got: unknown): never {
+  const text = got === undefined ? 'nothing' : JSON.stringify(got);
+  throw new ConvLSTMError('ERR_OPTION', `${path}: expected ${expected}, got ${text}`);
+}
+
+interface FieldOptions<T> {
+  description: string;
+  default?: T;
+}
+
+/** A field that accepts what `test` does. */
+function simple<T>(
+  options: FieldOptions<T>,
+  expected: string,
+  schema: JsonSchema,
+  test: (value: unknown) => boolean,
+): Field<T> {
+  const { description } = options;
+  const optional = 'default' in options;
+  return {
+    schema: { description, ...schema, ...(optional ? { default: options.default } : {}) },
+    optional,
+    parse(path, value) {
+      if (value === undefined && optional) return options.default as T;
+      if (!test(value)) refuse(path, expected, value);
+      return value as T;
+    },
+  };
+}
+
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
+
+/** A positive integer. */
+export function count(options: FieldOptions<number>): Field<number> {
+  const schema = { type: 'integer', minimum: 1 };
+  return simple(options, 'a positive integer', schema, isCount);
+}
+
+/** A positive integer, or null. */
+export function countOrNull(options: FieldOptions<number | null>): Field<number | null> {
+  const schema = { type: ['integer', 'null'], minimum: 1 };
+  const test = (value: unknown) => value === null || isCount(value);
+  return simple(options, 'a positive integer or null', schema, test);
+}
+
+/** An integer of at least 0. */
+export function natural(options: FieldOptions<number>): Field<number> {
+  const schema = { type: 'integer', minimum: 0 };
+  const test = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  return simple(options, 'an integer of at least 0', schema, test);
+}
+
+/** Where a number lies. */
+interface Range {
+  /** Not itself part of the range. */
+  above?: number;
+  least?: number;
+  most?: number;
+}
+
+/** A number in a range. */
+export function number(options: FieldOptions<number> & Range): Field<number> {
+  const { above, least, most } = options;
+  const words = [
+    above === undefined ? [] : [`above ${above}`],
+    least === undefined ? [] : [`of at least ${least}`],
+    most === undefined ? [] : [`of at most ${most}`],
+  ].flat();
+  const schema = {
+    type: 'number',
+    ...(above === undefined ? {} : { exclusiveMinimum: above }),
+    ...(least === undefined ? {} : { minimum: least }),
+    ...(most === undefined ? {} : { maximum: most }),
+  };
+  return simple(options, ['a number', words.join(' and ')].join(' ').trim(), schema, (value) => {
+    if (typeof value !== 'number' || !Number.isFinite(value)) return false;
+    return !(
+      (above !== undefined && value <= above) ||
+      (least !== undefined && value < least) ||
+      (most !== undefined && value > most)
+    );
+  });
+}
+
+/** True or false. */
+export function flag(options: FieldOptions<boolean>): Field<boolean> {
+  const test = (value: unknown) => typeof value === 'boolean';
+  return simple(options, 'true or false', { type: 'boolean' }, test);
+}
+
+/** One of some words. */
+export function choice<const W extends string>(
+  words: readonly W[],
+  options: FieldOptions<NoInfer<W>>,
+): Field<W> {
+  const quoted = words.map((word) => `'${word}'`);
+  const expected = [quoted.slice(0, -1).join(', '), quoted.at(-1)].filter(Boolean).join(' or ');
+  return simple(options, expected, { enum: words }, (value) => words.includes(value as W));
+}
+
+/** Two numbers of one kind, such as [height, width]. */
+export function pair(
+  options: FieldOptions<readonly [number, number] | null> & { integers: boolean; names: string },
+): Field<readonly [number, number] | null> {
+  const { integers, names, ...others } = options;
+  const nullable = options.default === null;
+  const items = integers ? { type: 'integer', minimum: 1 } : { type: 'number', minimum: 0 };
+  const type = nullable ? ['array', 'null'] : 'array';
+  const schema = { type, items, minItems: 2, maxItems: 2 };
+  const expected = `[${names}]${nullable ? ' or null' : ''}`;
+  return simple(others, expected, schema, (value) => {
+    if (value === null) return nullable;
+    const test = integers ? isCount : (n: unknown) => Number.isFinite(n) && (n as number) >= 0;
+    return Array.isArray(value) && value.length === 2 && value.every(test);
+  });
+}
+
+/** Fields by name. */
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+/** The values of fields by name. */
+export type ValuesOf<F extends Fields> = { readonly [Name in keyof F]: ValueOf<F[Name]> };
+
+const join = (path: string, name: string) => (path === '' ? name : `${path}.${name}`);
+
+function asObject(path: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    refuse(path || 'the configuration', 'an object', value);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** An object of these fields and no others; it may be left out where all of them may. */
+export function object<F extends Fields>(fields: F, description: string): Field<ValuesOf<F>> {
+  const names = Object.keys(fields);
+  const required = names.filter((name) => !fields[name]!.optional);
+  return {
+    schema: {
+      description,
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, fields[name]!.schema])),
+      ...(required.length > 0 ? { required } : {}),
+      additionalProperties: false,
+    },
+    optional: required.length === 0,
+    parse(path, value) {
+      const given = value === undefined && required.length === 0 ? {} : asObject(path, value);
+      for (const name of Object.keys(given)) {
+        if (!names.includes(name)) {
+          refuse(join(path, name), `no such field but ${names.join(', ')}`, given[name]);
+        }
+      }
+      const entries = names.map((name) => [
+        name,
+        fields[name]!.parse(join(path, name), given[name]),
+      ]);
+      return Object.fromEntries(entries) as ValuesOf<F>;
+    },
+  };
+}
+
+/** Objects by the word in their field `kind`. */
+type Variants = Readonly<Record<string, Fields>>;
+
+type VariantOf<V extends Variants> = {
+  [Kind in keyof V]: { readonly kind: Kind } & ValuesOf<V[Kind]>;
+}[keyof V];
+
+/** One of several objects, told apart by `kind`. */
+export function variants<V extends Variants>(
+  kinds: V,
+  options: { description: string; default?: keyof V & string },
+): Field<VariantOf<V>> {
+  const words = Object.keys(kinds);
+  const kind = choice(words, { description: 'Which of them' });
+  const objects = new Map(
+    words.map((word) => [word, object({ ...kinds[word], kind }, options.description)]),
+  );
+  const oneOf = words.map((word) => {
+    const { properties, required = [], ...others } = objects.get(word)!.schema;
+    const fields = { kind: { const: word }, ...kinds[word] };
+    delete (properties as Record<string, unknown>)['kind'];
+    return {
+      ...others,
+      properties: { kind: fields.kind, ...(properties as object) },
+      required: ['kind', ...(required as string[]).filter((name) => name !== 'kind')],
+    };
+  });
+  return {
+    schema: { description: options.description, oneOf },
+    optional: options.default !== undefined,
+    parse(path, value) {
+      const given =
+        value === undefined && options.default !== undefined
+          ? { kind: options.default }
+          : asObject(path, value);
+      const word = kind.parse(join(path, 'kind'), given['kind']);
+      return objects.get(word)!.parse(path, given) as VariantOf<V>;
+    },
+  };
+}
