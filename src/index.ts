@@ -41,6 +41,7 @@ export * from './optim/index.js';
 export { getFloat32Precision, setFloat32Precision } from './precision.js';
 export type { TensorLike, TensorSource, TypedArray } from './tensor/convert.js';
 export type { NestedArray, ReadonlyNestedArray } from './tensor/nested.js';
-export { manualSeed } from './tensor/random.js';
+export type { RandomState } from './tensor/random.js';
+export { manualSeed, randomState, setRandomState } from './tensor/random.js';
 export type { TensorOptions } from './tensor/tensor.js';
 export { Tensor } from './tensor/tensor.js';

@@ -1,3 +1,4 @@
+import { ConvLSTMError } from '../errors.js';
 import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
 import { Conv2d, ConvLSTM, type ConvLSTMCell, type Frame, Module } from '../nn/index.js';
 import { checkCount } from '../nn/options.js';
@@ -7,6 +8,17 @@ import {
   type ModelDescriptionInput,
   parseDescription,
 } from './description.js';
+
+/** Options of `Forecaster.unroll`. */
+export interface UnrollOptions {
+  /**
+   * Scheduled sampling (Bengio et al. 2015): the probability that a step over the target is fed the true
+   * frame in the place of the model's own forecast, drawn for each sequence and step. 0 by default.
+   */
+  teacherForcing?: number;
+  /** Where its draws come from: numbers even in [0, 1); Math.random by default. */
+  random?: () => number;
+}
 
 /**
  * A model that continues a sequence of frames: patches, layers of ConvLSTM, a convolution that makes the
@@ -117,6 +129,90 @@ export class Forecaster extends Module {
     const result = this.#toFrames(stacked);
     stacked.dispose();
     return result;
+  }
+
+  /**
+   * For training: the head's results for every frame but the first, before the output function, in the
+   * model's units. The model is fed the input's true frames, and over the target its own forecasts, or
+   * true frames where `teacherForcing` draws them; gradients go back through what is fed.
+   *
+   * @param input [B, T, C, H, W]
+   * @param target [B, T', C, H, W], the frames that follow
+   * @returns [B, T - 1 + T', C, H, W]; entry k is of frame k + 1 of both together
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a probability that is none
+   * @example
+   * ```ts
+   * const logits = model.unroll(input, target, { teacherForcing: 0.5 });
+   * const loss = bceWithLogitsLoss(logits.slice([0, 9]), target); // of the target's frames alone
+   * ```
+   */
+  unroll(input: Tensor, target: Tensor, options: UnrollOptions = {}): Tensor {
+    const { teacherForcing = 0, random = Math.random } = options;
+    if (!(teacherForcing >= 0 && teacherForcing <= 1)) {
+      const message = `teacherForcing: expected a number from 0 to 1, got ${teacherForcing}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
+    const [batch, time, ...frame] = target.shape;
+    const expected = [input.shape[0], ...input.shape.slice(2)].join();
+    if (input.shape.length !== 5 || [batch, ...frame].join() !== expected || !time) {
+      const message = `target: expected the sizes of [${input.shape.join(', ')}] but for the time, got [${target.shape.join(', ')}]`;
+      throw new ConvLSTMError('ERR_SHAPE', message);
+    }
+    // Which true frames are fed after the input's, by step and sequence.
+    const coins = Array.from({ length: time - 1 }, () =>
+      Array.from({ length: batch! }, () => random() < teacherForcing),
+    );
+    const forced = coins.findIndex((coin) => !coin.every(Boolean));
+    const known = forced < 0 ? time - 1 : forced;
+    const after: Tensor[] = [];
+    const results: Tensor[] = [];
+    const use = (tensor: Tensor) => {
+      after.push(tensor);
+      return tensor;
+    };
+    try {
+      // All that is fed true frames runs as one sequence.
+      const given = known === 0 ? [] : [use(target.slice([null, 0], [null, known]))];
+      const seen = known === 0 ? input : use(Tensor.concat([input, ...given], 1));
+      let step = this.#cells.forward(use(this.#toPatches(seen)));
+      const track = ({ outputs, states }: typeof step) => {
+        for (const tensor of [...outputs, ...states.flatMap(({ h, c }) => [h, c])]) use(tensor);
+      };
+      track(step);
+      const flat = use(step.outputs[0]!.flatten(0, 1));
+      const raw = use(this.head.forward(flat));
+      results.push(use(raw.reshape([batch!, seen.shape[1]!, ...raw.shape.slice(1)])));
+      for (let t = known; t < time - 1; t++) {
+        const last = use(results.at(-1)!.select(1, -1));
+        const own = this.description.output === 'sigmoid' ? use(last.sigmoid()) : last;
+        const next = this.#mix(own, target, t, coins[t]!, use);
+        step = this.#cells.forward(use(next.unsqueeze(1)), step.states);
+        track(step);
+        const result = use(this.head.forward(step.states.at(-1)!.h));
+        results.push(use(result.unsqueeze(1)));
+      }
+      const stacked = results.length === 1 ? results[0]! : use(Tensor.concat(results, 1));
+      return pixelShuffle(stacked, this.description.patchSize);
+    } finally {
+      for (const tensor of after) tensor.dispose();
+    }
+  }
+
+  /** The patches fed after step `t` of the target: true ones where the coins say so. */
+  #mix(
+    own: Tensor,
+    target: Tensor,
+    t: number,
+    coins: readonly boolean[],
+    use: (tensor: Tensor) => Tensor,
+  ): Tensor {
+    if (!coins.some(Boolean)) return own;
+    const truth = use(this.#toPatches(use(target.select(1, t))));
+    if (coins.every(Boolean)) return truth;
+    const shape = [coins.length, 1, 1, 1];
+    const mask = use(Tensor.from(coins.map(Number), shape, { device: target.device }));
+    const difference = use(truth.sub(own));
+    return use(own.add(use(difference.mul(mask))));
   }
 
   /**

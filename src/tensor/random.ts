@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { ConvLSTMError } from '../errors.js';
 import { Philox, type PhiloxState } from './philox.js';
 
+/** A place in the sequence of random numbers of one seed. */
+export type RandomState = Readonly<PhiloxState>;
+
 function seeded(seed: number): Philox {
   return new Philox({ key0: seed >>> 0, key1: Math.floor(seed / 2 ** 32), counter: 0 });
 }
@@ -30,6 +33,40 @@ export function manualSeed(seed: number): void {
     );
   }
   generator = seeded(seed);
+}
+
+/**
+ * Where the random numbers of this thread stand: what a checkpoint keeps.
+ *
+ * @example
+ * ```ts
+ * const state = randomState();
+ * const x = Tensor.rand([3]);
+ * setRandomState(state);
+ * const same = Tensor.rand([3]);
+ * ```
+ */
+export function randomState(): RandomState {
+  return generator.take(0);
+}
+
+/**
+ * Goes on from a state.
+ *
+ * @throws ConvLSTMError ERR_OPTION for what `randomState` did not return
+ * @example
+ * ```ts
+ * setRandomState(state);
+ * ```
+ */
+export function setRandomState(state: RandomState): void {
+  const { key0, key1, counter } = state;
+  const valid = [key0, key1].every((key) => Number.isInteger(key) && key >= 0 && key < 2 ** 32);
+  if (!valid || !Number.isSafeInteger(counter) || counter < 0) {
+    const message = `random state: expected { key0, key1, counter }, got ${JSON.stringify(state)}`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
+  generator = new Philox({ key0, key1, counter });
 }
 
 /** Sets `count` random words of the sequence aside for a backend to make. */

@@ -1,0 +1,104 @@
+import { ConvLSTMError } from '../errors.js';
+import { type FilePath, formatError, toPath } from '../io/files.js';
+import * as safetensors from '../io/safetensors.js';
+import { Tensor } from '../tensor/tensor.js';
+
+/** What a checkpoint holds: numbers, text, tensors, and lists and objects of such. */
+export type CheckpointState =
+  | null
+  | boolean
+  | number
+  | string
+  | Tensor
+  | readonly CheckpointState[]
+  | { readonly [name: string]: CheckpointState | undefined };
+
+/** The metadata key that everything but the tensors stands under. */
+const kMetadataKey = 'convlstm_checkpoint';
+
+/** Stands for a tensor, in the JSON: `{ "$tensor": "model.head.bias" }`. */
+const kTensorMark = '$tensor';
+
+/** The same state with marks for tensors, which go into `tensors` by their path. */
+function pack(path: string, state: CheckpointState, tensors: Record<string, Tensor>): unknown {
+  if (state instanceof Tensor) {
+    // Two paths are one text where names have dots of their own.
+    const name = path in tensors ? `${path}#${Object.keys(tensors).length}` : path;
+    tensors[name] = state;
+    return { [kTensorMark]: name };
+  }
+  if (typeof state === 'number' && !Number.isFinite(state)) {
+    throw new ConvLSTMError('ERR_OPTION', `${path}: expected a finite number, got ${state}`);
+  }
+  if (typeof state !== 'object' || state === null) return state;
+  const inner = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
+  if (Array.isArray(state)) return state.map((entry, n) => pack(inner(n), entry, tensors));
+  const entries = Object.entries(state).filter(([, entry]) => entry !== undefined);
+  return Object.fromEntries(
+    entries.map(([name, entry]) => [name, pack(inner(name), entry as CheckpointState, tensors)]),
+  );
+}
+
+function unpack(name: string, json: unknown, tensors: Record<string, Tensor>): CheckpointState {
+  if (typeof json !== 'object' || json === null) return json as CheckpointState;
+  if (Array.isArray(json)) return json.map((entry) => unpack(name, entry, tensors));
+  const mark = (json as Record<string, unknown>)[kTensorMark];
+  if (mark !== undefined) {
+    const tensor = tensors[String(mark)];
+    if (!tensor) throw formatError(name, `has no tensor ${JSON.stringify(mark)}`);
+    return tensor;
+  }
+  const entries = Object.entries(json).map(([key, entry]) => [key, unpack(name, entry, tensors)]);
+  return Object.fromEntries(entries) as CheckpointState;
+}
+
+/**
+ * Writes a state to one safetensors file: its tensors under their paths, `model.head.bias`, everything
+ * else as JSON in the metadata. The name means the old file or the whole new one at any moment, also
+ * when the process is killed or the power fails.
+ *
+ * @throws ConvLSTMError ERR_OPTION for a number that JSON does not have, ERR_IO when it cannot be written
+ * @example
+ * ```ts
+ * await saveCheckpoint('run.safetensors', { model: net.stateDict(), optimizer: adam.stateDict(), step });
+ * ```
+ */
+export async function saveCheckpoint(path: FilePath, state: CheckpointState): Promise<void> {
+  const tensors: Record<string, Tensor> = Object.create(null);
+  const json = JSON.stringify(pack('', state, tensors));
+  await safetensors.save(path, tensors, { metadata: { [kMetadataKey]: json } });
+}
+
+/**
+ * Reads what `saveCheckpoint` wrote. The tensors are the caller's own.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for a file that is none, ERR_IO when it cannot be read
+ * @example
+ * ```ts
+ * const { model, optimizer, step } = await loadCheckpoint('run.safetensors');
+ * ```
+ */
+export async function loadCheckpoint(path: FilePath): Promise<Record<string, CheckpointState>> {
+  const name = toPath(path);
+  const { tensors, metadata } = await safetensors.read(path);
+  try {
+    const text = metadata[kMetadataKey];
+    if (text === undefined) throw formatError(name, 'is not a checkpoint of convlstm');
+    const state = unpack(name, parse(name, text), tensors);
+    if (typeof state !== 'object' || state === null || Array.isArray(state)) {
+      throw formatError(name, 'holds no state');
+    }
+    return state as Record<string, CheckpointState>;
+  } catch (error) {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+    throw error;
+  }
+}
+
+function parse(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw formatError(name, `its metadata '${kMetadataKey}' is not valid JSON`, error);
+  }
+}
