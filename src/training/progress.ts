@@ -1,0 +1,90 @@
+import cliProgress from 'cli-progress';
+import { formatNumber } from './chart.js';
+import type { TrainReport } from './trainer.js';
+
+/** How a run is shown: `'auto'` is a bar on a terminal and lines elsewhere. */
+export type ProgressStyle = 'auto' | 'lines' | 'json' | 'none';
+
+/** Where a run is shown. */
+export interface ProgressOptions {
+  /** `'auto'` by default. */
+  progress?: ProgressStyle;
+  /** Standard error by default, standard output for `'json'`. */
+  stream?: NodeJS.WritableStream & { isTTY?: boolean };
+}
+
+/** Shows the reports of one run. */
+export interface ProgressDisplay {
+  show(report: TrainReport): void;
+  end(): void;
+}
+
+/** `1 h 5 min`, `12 min`, `40 s`; rounded, for people. @internal */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  if (seconds < 99.5) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** What a report says besides how far it is. */
+function describe({ epoch, loss, lr, validation, samplesPerSecond, etaSeconds }: TrainReport) {
+  return [
+    `epoch ${epoch}`,
+    `loss ${formatNumber(loss)}`,
+    ...(validation === null ? [] : [`validation ${formatNumber(validation)}`]),
+    `lr ${formatNumber(lr)}`,
+    `${samplesPerSecond.toPrecision(3)} samples/s`,
+    `${formatDuration(etaSeconds)} left`,
+  ].join(', ');
+}
+
+class Bar implements ProgressDisplay {
+  readonly #bar: cliProgress.SingleBar;
+  #started = false;
+
+  constructor(stream: NodeJS.WritableStream) {
+    this.#bar = new cliProgress.SingleBar({
+      format: '[{bar}] {value}/{total} {text}',
+      barsize: 24,
+      stream,
+    });
+  }
+
+  show(report: TrainReport): void {
+    const payload = { text: describe(report) };
+    if (this.#started) this.#bar.update(report.step, payload);
+    else this.#bar.start(report.totalSteps, report.step, payload);
+    this.#started = true;
+  }
+
+  end(): void {
+    this.#bar.stop();
+  }
+}
+
+class Lines implements ProgressDisplay {
+  readonly #stream: NodeJS.WritableStream;
+  readonly #format: (report: TrainReport) => string;
+
+  constructor(stream: NodeJS.WritableStream, format: (report: TrainReport) => string) {
+    this.#stream = stream;
+    this.#format = format;
+  }
+
+  show(report: TrainReport): void {
+    this.#stream.write(`${this.#format(report)}\n`);
+  }
+
+  end(): void {}
+}
+
+/** @internal */
+export function openDisplay(options: ProgressOptions = {}): ProgressDisplay {
+  const { progress = 'auto' } = options;
+  const stream = options.stream ?? (progress === 'json' ? process.stdout : process.stderr);
+  if (progress === 'none') return { show() {}, end() {} };
+  if (progress === 'json') return new Lines(stream, (report) => JSON.stringify(report));
+  if (progress === 'auto' && stream.isTTY) return new Bar(stream);
+  return new Lines(stream, (report) => `step ${report.step}/${report.totalSteps}, ${describe(report)}`);
+}
