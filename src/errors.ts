@@ -9,6 +9,7 @@
  * - `ERR_OUT_OF_MEMORY`: the memory for a result could not be had
  * - `ERR_FORMAT`: bytes or a file that are not what they should be
  * - `ERR_STATE_DICT`: a state dict that does not fit a module
+ * - `ERR_NOT_FINITE`: training met a loss or a gradient that is NaN or infinite
  * - `ERR_IO`: reading or writing failed
  * - `ERR_INTERNAL`: a fault of this package
  */
@@ -21,6 +22,7 @@ export type ErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_FORMAT'
   | 'ERR_STATE_DICT'
+  | 'ERR_NOT_FINITE'
   | 'ERR_IO'
   | 'ERR_INTERNAL';
 

@@ -2,21 +2,23 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addBuild } from './build.js';
+import { addEvaluate } from './evaluate.js';
 import { addForecast } from './forecast.js';
 import { addInfo } from './info.js';
 import { addInspect } from './inspect.js';
 import { oneLine } from './output.js';
+import { addTrain } from './train.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const program = new Command('convlstm')
-  .description('ConvLSTM: forecast the next frames, look into weights, see what this machine has')
+  .description('ConvLSTM: forecast the next frames, train models, look into weights')
   .version(version)
   .exitOverride()
   .configureOutput({
     outputError: (text, write) => write(`convlstm: ${oneLine(text.replace(/^error: /, ''))}\n`),
   });
-for (const add of [addForecast, addInspect, addInfo, addBuild]) add(program);
+for (const add of [addForecast, addTrain, addEvaluate, addInspect, addInfo, addBuild]) add(program);
 program.addHelpText(
   'after',
   '\nExit codes: 0 done, 1 failed, 2 not understood. `convlstm COMMAND --help` says more.',

@@ -8,6 +8,7 @@ import { type TensorSource, toElements } from './convert.js';
 import { formatTensor } from './format.js';
 import { type NestedArray, nest } from './nested.js';
 import { normalValues, uniformValues } from './random.js';
+import { noteCreated } from './scope.js';
 import { checkShape, elementCount, formatShape, sameShape } from './shape.js';
 import { StorageHandle } from './storage-handle.js';
 
@@ -54,6 +55,7 @@ export class Tensor {
     this.#handle = handle;
     this.#shape = shape;
     this.#device = device;
+    noteCreated(this);
   }
 
   /** @internal */

@@ -100,8 +100,8 @@ const data = variants(
   },
   {
     description:
-      "The data in --data: 'moving-mnist' takes MNIST's image files, 'frames' the folders train, " +
-      'validation and test (only the first is needed), each of frames or of folders of frames.',
+      "What --data names: for 'moving-mnist' a folder of MNIST's image files; for 'frames' one with " +
+      'the folders train, validation and test, or with nothing but frames and folders of frames.',
   },
 );
 

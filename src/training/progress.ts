@@ -86,5 +86,8 @@ export function openDisplay(options: ProgressOptions = {}): ProgressDisplay {
   if (progress === 'none') return { show() {}, end() {} };
   if (progress === 'json') return new Lines(stream, (report) => JSON.stringify(report));
   if (progress === 'auto' && stream.isTTY) return new Bar(stream);
-  return new Lines(stream, (report) => `step ${report.step}/${report.totalSteps}, ${describe(report)}`);
+  return new Lines(
+    stream,
+    (report) => `step ${report.step}/${report.totalSteps}, ${describe(report)}`,
+  );
 }

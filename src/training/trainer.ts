@@ -1,18 +1,27 @@
-import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { noGrad } from '../autograd/grad-mode.js';
-import type { Batch, DataLoader } from '../data/data-loader.js';
+import type { Batch, DataLoader, LoaderPosition } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
 import { type FilePath, toPath, writeBytes } from '../io/files.js';
-import type { Module } from '../nn/index.js';
+import type { Module, StateDict } from '../nn/index.js';
 import { checkCount } from '../nn/options.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { clipGradNorm } from '../optim/clip.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
+import { Schedule } from '../optim/schedule.js';
+import type { OptimizerStateDict } from '../optim/state-dict.js';
+import { type RandomState, randomState, setRandomState } from '../tensor/random.js';
 import { disposeCreated } from '../tensor/scope.js';
-import { randomState, setRandomState } from '../tensor/random.js';
+import { Tensor } from '../tensor/tensor.js';
 import { lineChart } from './chart.js';
-import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { openDisplay, type ProgressOptions } from './progress.js';
+
+/** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
+export type AnyOptimizer = Pick<
+  Optimizer<{ lr: number }>,
+  'groups' | 'step' | 'zeroGrad' | 'stateDict' | 'loadStateDict'
+>;
 
 /** Where a run stands when a loss is asked for. */
 export interface TrainProgress {
@@ -52,13 +61,13 @@ export interface CheckpointOptions {
 export interface TrainerOptions<S extends Sample> {
   model: Module;
   /** Of the model's parameters. */
-  optimizer: Optimizer;
+  optimizer: AnyOptimizer;
   data: DataLoader<S>;
   loss: LossFunction<S>;
   /** Passes over the data; 1 by default. */
   epochs?: number;
   /** Stepped once a step; `ReduceLROnPlateau` once a validation. */
-  schedule?: Schedule | null;
+  schedule?: Schedule | ReduceLROnPlateau | null;
   /** Batches whose gradients make one step; 1 by default. */
   accumulate?: number;
   /** The largest norm of all gradients together; any by default. */
@@ -137,10 +146,10 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   /** For curves; a checkpoint keeps it. */
   readonly history: TrainHistory = { loss: [], validation: [], lr: [] };
   readonly #model: Module;
-  readonly #optimizer: Optimizer;
+  readonly #optimizer: AnyOptimizer;
   readonly #data: DataLoader<S>;
   readonly #loss: LossFunction<S>;
-  readonly #schedule: Schedule | null;
+  readonly #schedule: Schedule | ReduceLROnPlateau | null;
   readonly #accumulate: number;
   readonly #clipNorm: number | null;
   readonly #validation: ValidationOptions<S> | null;
@@ -148,6 +157,9 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   readonly #reportEvery: number;
   readonly #signal: AbortSignal | undefined;
   #step = 0;
+  /** Of loops that have ended. */
+  #seconds = 0;
+  #begun: number | null = null;
   #best: Best | null = null;
   #ended: TrainEnd | null = null;
 
@@ -187,6 +199,11 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     return this.#step;
   }
 
+  /** Seconds that the steps took, validations and checkpoints included, those before `resume` too. */
+  get seconds(): number {
+    return this.#seconds + (this.#begun === null ? 0 : now() - this.#begun);
+  }
+
   /** Why the training ended; null while it has not. */
   get ended(): TrainEnd | null {
     return this.#ended;
@@ -216,8 +233,11 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /** Trains from where it stands; leaving the loop leaves it there. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainReport, void> {
-    this.#ended = this.#step < this.totalSteps ? null : 'done';
-    const begin = { step: this.#step, seconds: now() };
+    if (this.#step === this.totalSteps) this.#ended = 'done';
+    else this.#ended = this.#signal?.aborted ? 'aborted' : null;
+    this.#model.train();
+    this.#begun = now();
+    const begin = { step: this.#step, seconds: this.#begun };
     let last = { step: this.#step, seconds: now(), samples: 0, loss: 0 };
     const batches = this.#data.endless();
     try {
@@ -263,6 +283,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
         };
       }
     } finally {
+      this.#seconds = this.seconds;
+      this.#begun = null;
       await batches.return();
     }
   }
@@ -270,7 +292,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   async #trainStep(batches: AsyncGenerator<Batch<S>, void>) {
     const progress = { epoch: this.#data.position.epoch + 1, step: this.#step + 1 };
     const parameters = this.#model.parameters();
-    const lr = this.#optimizer.paramGroups[0]!.lr;
+    const lr = this.#optimizer.groups[0]!.lr;
     let [loss, samples] = [0, 0];
     try {
       for (let part = 0; part < this.#accumulate; part++) {
@@ -296,7 +318,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
       this.#optimizer.zeroGrad();
     }
     this.#step++;
-    if (this.#schedule && !isPlateau(this.#schedule)) this.#schedule.step();
+    if (this.#schedule instanceof Schedule) this.#schedule.step();
     return { loss, samples, lr, epoch: progress.epoch };
   }
 
@@ -331,7 +353,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
       this.#model.train();
     }
     const mean = sum / samples;
-    if (this.#schedule && isPlateau(this.#schedule)) this.#schedule.step(mean);
+    if (this.#schedule instanceof ReduceLROnPlateau) this.#schedule.step(mean);
     return mean;
   }
 
@@ -353,22 +375,83 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     if (!this.#checkpoint) return;
     const { file } = this.#checkpoint;
     const model = this.#model.stateDict();
+    const optimizer = this.#optimizer.stateDict();
     try {
       await saveCheckpoint(file, {
         step: this.#step,
+        seconds: this.seconds,
         position: { ...this.#data.position },
         random: { ...randomState() },
         best: this.#best && { ...this.#best },
         history: { ...this.history },
-        schedule: this.#schedule?.stateDict() ?? null,
-        optimizer: this.#optimizer.stateDict(),
+        schedule: this.#schedule ? { ...this.#schedule.stateDict() } : null,
+        optimizer: { tensors: optimizer.tensors, settings: { ...optimizer.settings } },
         model,
       });
     } finally {
       for (const tensor of Object.values(model)) tensor.dispose();
+      for (const tensor of Object.values(optimizer.tensors)) tensor.dispose();
     }
-    const svg = lossCurve(this.history);
-    await writeBytes(toPath(file).replace(/\.[^./\\]*$/, '') + '.svg', Buffer.from(svg));
+    const curve = `${toPath(file).replace(/\.safetensors$/, '')}.svg`;
+    await writeBytes(curve, Buffer.from(lossCurve(this.history)));
+  }
+
+  /**
+   * Goes on from a checkpoint: of this trainer's own file, or of another one. Model, optimizer, data and
+   * schedule are to be made as they were for the run that wrote it.
+   *
+   * @returns this trainer
+   * @throws ConvLSTMError ERR_FORMAT for a file that is no such checkpoint, ERR_STATE_DICT for one of
+   *   another model or optimizer, ERR_OPTION for one of other data, ERR_IO when it cannot be read
+   * @example
+   * ```ts
+   * if (existsSync('run.safetensors')) await trainer.resume('run.safetensors');
+   * ```
+   */
+  async resume(file: FilePath): Promise<this> {
+    const state = await loadCheckpoint(file);
+    const { model, optimizer } = state as Partial<RunState>;
+    try {
+      checkRunState(toPath(file), state);
+      this.#model.loadStateDict(state.model);
+      this.#optimizer.loadStateDict(state.optimizer);
+      if (this.#schedule && state.schedule) this.#schedule.loadStateDict(state.schedule);
+      this.#data.seek(state.position);
+      setRandomState(state.random);
+      this.#step = state.step;
+      this.#seconds = state.seconds;
+      this.#best = state.best;
+      this.#ended = null;
+      Object.assign(this.history, state.history);
+    } finally {
+      const tensors = [...Object.values(model ?? {}), ...Object.values(optimizer?.tensors ?? {})];
+      for (const tensor of tensors) if (tensor instanceof Tensor) tensor.dispose();
+    }
+    return this;
+  }
+}
+
+/** What `save` writes. */
+interface RunState {
+  step: number;
+  seconds: number;
+  position: LoaderPosition;
+  random: RandomState;
+  best: Best | null;
+  history: TrainHistory;
+  schedule: CheckpointState;
+  optimizer: OptimizerStateDict;
+  model: StateDict;
+}
+
+/** What the parts check themselves is left to them. */
+function checkRunState(name: string, state: object): asserts state is RunState {
+  const { step, position, random, history, optimizer, model } = state as Partial<RunState>;
+  const objects = [position, random, history, optimizer, optimizer?.tensors, model];
+  const lists = [history?.loss, history?.validation, history?.lr];
+  const valid = Number.isSafeInteger(step) && objects.every((part) => typeof part === 'object');
+  if (!valid || !lists.every(Array.isArray)) {
+    throw new ConvLSTMError('ERR_FORMAT', `${name}: is not a checkpoint of a Trainer`);
   }
 }
 

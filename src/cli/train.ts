@@ -1,0 +1,141 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { DataLoader } from '../data/data-loader.js';
+import type { Dataset, SequenceSample } from '../data/dataset.js';
+import { ConvLSTMError } from '../errors.js';
+import type { Forecaster } from '../models/forecaster.js';
+import { formatNumber } from '../training/chart.js';
+import type { TrainConfig } from '../training/config.js';
+import {
+  buildModel,
+  buildOptimizer,
+  buildSchedule,
+  openData,
+  trainingLoss,
+  validationLoss,
+} from '../training/forecast-run.js';
+import { openDisplay } from '../training/progress.js';
+import { firstSamples, RunFolder, readConfig } from '../training/run-folder.js';
+import { reportOfRun } from '../training/run-report.js';
+import { Trainer } from '../training/trainer.js';
+
+interface TrainOptions {
+  config?: string;
+  data: string;
+  out?: string;
+  resume?: string;
+  json?: true;
+}
+
+/** Sequences in a report. */
+const kShown = 3;
+
+export function addTrain(program: Command): void {
+  program
+    .command('train')
+    .description('train a model on frames')
+    .option('--config <file>', 'JSON configuration; that of the run with --resume')
+    .requiredOption('--data <folder>', "frames, or MNIST's files, as the configuration's data says")
+    .option('--out <folder>', 'where the run is kept; that of --resume by default')
+    .option('--resume <folder>', 'go on from the last checkpoint of a run')
+    .option('--json', 'reports as JSON lines on standard output')
+    .addHelpText(
+      'after',
+      '\nThe run: checkpoint.safetensors and its curve, checkpoint.svg; model.safetensors, the best by' +
+        '\nvalidation, for `convlstm forecast`; config.json, log.jsonl and report.html.' +
+        '\nThe first Ctrl-C ends the run after the step in progress, with a checkpoint.' +
+        '\nschemas/train.schema.json of this package describes the configuration.',
+    )
+    .action(run);
+}
+
+async function run(options: TrainOptions, command: Command): Promise<void> {
+  const { resume, data } = options;
+  const [config, out] = [options.config, options.out ?? resume];
+  if (out === undefined) command.error('--out is needed without --resume');
+  const from = resume === undefined ? null : new RunFolder(resume);
+  if (config === undefined && from === null) {
+    command.error('--config is needed without --resume');
+  }
+  const settings = await readConfig(config ?? from!.config);
+  const folder = new RunFolder(out);
+  const elsewhere = from === null || resolve(from.path) !== resolve(folder.path);
+  if (elsewhere && (await folder.holdsRun())) {
+    throw new ConvLSTMError('ERR_IO', `${out}: holds a run; --resume ${out} goes on with it`);
+  }
+  const training = (await openData(settings, data, 'train'))!;
+  const validation = await openData(settings, data, 'validation');
+  const model = buildModel(settings);
+  const interrupt = new AbortController();
+  const trainer = buildTrainer(settings, model, training, validation, folder, interrupt.signal);
+  if (from !== null) await trainer.resume(from.checkpoint);
+  await folder.open(settings);
+  await folder.cutLog(trainer.step);
+
+  const examples = await firstSamples(validation ?? training, kShown);
+  const stop = () => interrupt.abort();
+  const display = openDisplay({ progress: options.json ? 'json' : 'auto' });
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    for await (const report of trainer) {
+      display.show(report);
+      await folder.addToLog(report);
+      if (report.best) await folder.saveModel(model, report.step);
+      if (report.validation !== null || trainer.ended !== null) {
+        await folder.saveReport(await reportOfRun(trainer, model, report, examples, settings));
+      }
+    }
+    if (trainer.best === null) await folder.saveModel(model, trainer.step);
+  } finally {
+    display.end();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+  if (trainer.ended === 'aborted') {
+    const message = `stopped after step ${trainer.step} of ${trainer.totalSteps}; --resume ${out} goes on`;
+    throw new ConvLSTMError('ERR_IO', message);
+  }
+  if (!options.json) {
+    const { best, step } = trainer;
+    const found = best ? `, best validation ${formatNumber(best.loss)} at step ${best.step}` : '';
+    console.log(`${step} steps${found}; the model is ${folder.model}`);
+  }
+}
+
+function buildTrainer(
+  config: TrainConfig,
+  model: Forecaster,
+  training: Dataset<SequenceSample>,
+  validation: Dataset<SequenceSample> | null,
+  folder: RunFolder,
+  signal: AbortSignal,
+): Trainer<SequenceSample> {
+  const { batchSize, workers, seed, epochs, accumulate, clipNorm } = config;
+  const data = new DataLoader(training, {
+    batchSize,
+    workers,
+    seed,
+    shuffle: true,
+    dropLast: true,
+  });
+  const totalSteps = Math.floor((epochs * data.batchesPerEpoch) / accumulate);
+  const optimizer = buildOptimizer(config, model);
+  return new Trainer({
+    model,
+    optimizer,
+    data,
+    loss: trainingLoss(config, model, totalSteps),
+    epochs,
+    schedule: buildSchedule(config, optimizer, totalSteps),
+    accumulate,
+    clipNorm: clipNorm === 0 ? null : clipNorm,
+    validation: validation && {
+      data: new DataLoader(validation, { batchSize, workers }),
+      loss: validationLoss(config, model),
+      every: config.validateEvery,
+      patience: config.patience,
+    },
+    checkpoint: { file: folder.checkpoint, every: config.checkpointEvery },
+    reportEvery: config.reportEvery,
+    signal,
+  });
+}

@@ -1,0 +1,230 @@
+/** From a configuration to what a run needs: data, model, optimizer, schedule, loss. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Batch } from '../data/data-loader.js';
+import type { Dataset, SequenceSample } from '../data/dataset.js';
+import { FrameFolder } from '../data/frame-folder.js';
+import { loadIdx } from '../data/idx.js';
+import { MovingMnist } from '../data/moving-mnist.js';
+import { RandomStream } from '../data/random-stream.js';
+import { ConvLSTMError } from '../errors.js';
+import { ioError } from '../io/files.js';
+import {
+  balancedMseMae,
+  bceWithLogitsLoss,
+  huberLoss,
+  l1Loss,
+  mseLoss,
+  ssimLoss,
+} from '../losses/index.js';
+import { Forecaster } from '../models/forecaster.js';
+import {
+  Adam,
+  AdamW,
+  CosineWithWarmup,
+  OneCycle,
+  ReduceLROnPlateau,
+  RMSprop,
+  type Schedule,
+  SGD,
+  StepLR,
+} from '../optim/index.js';
+import { manualSeed } from '../tensor/random.js';
+import { Tensor } from '../tensor/tensor.js';
+import type { TrainConfig } from './config.js';
+import type { AnyOptimizer, LossFunction } from './trainer.js';
+
+/** What data is for. */
+export type Split = 'train' | 'validation' | 'test';
+
+/** MNIST's last digits for training are kept for validation. */
+const kValidationDigits = 5000;
+
+/** Different sequences of the three, also where digits are the same. */
+const kSeeds: Readonly<Record<Split, number>> = { train: 0, validation: 1, test: 2 };
+
+async function openMovingMnist(
+  config: TrainConfig,
+  folder: string,
+  split: Split,
+): Promise<MovingMnist> {
+  if (config.data.kind !== 'moving-mnist') throw new TypeError(config.data.kind);
+  const { inputLength, targetLength, length, validationLength, speed, ...others } = config.data;
+  const name = split === 'test' ? 't10k' : 'train';
+  const digits = await loadIdx(join(folder, `${name}-images-idx3-ubyte`));
+  const [count, side] = digits.shape as [number, number, number];
+  const at = Math.max(1, count - kValidationDigits);
+  const [first, end] = { train: [0, at], validation: [at, count], test: [0, count] }[split];
+  const data = digits.data.slice(first! * side ** 2, end! * side ** 2);
+  return new MovingMnist(
+    { data, shape: [end! - first!, side, side] },
+    {
+      seed: 3 * config.seed + kSeeds[split],
+      length: split === 'train' ? length : validationLength,
+      frames: inputLength + targetLength,
+      inputLength,
+      size: others.size,
+      numDigits: others.numDigits,
+      speed: speed!,
+      bounce: others.bounce,
+    },
+  );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw ioError('read', path, error);
+  }
+}
+
+/**
+ * The data of a run; null where there is none to validate with.
+ *
+ * @throws ConvLSTMError ERR_IO, ERR_FORMAT for data that is not there
+ */
+export async function openData(
+  config: TrainConfig,
+  folder: string,
+  split: Split,
+): Promise<Dataset<SequenceSample> | null> {
+  if (config.data.kind === 'moving-mnist') return openMovingMnist(config, folder, split);
+  const { inputLength, targetLength, stride, crop, flip } = config.data;
+  const part = join(folder, split);
+  const own = await isFolder(part);
+  if (split === 'validation' && !own) return null;
+  const vary = split === 'train' && (crop !== null || flip !== 'none');
+  return FrameFolder.open(own ? part : folder, {
+    inputLength,
+    targetLength,
+    stride,
+    vary,
+    flip,
+    seed: config.seed,
+    ...(crop ? { crop } : {}),
+  });
+}
+
+/** The model of a run before its first step. */
+export function buildModel(config: TrainConfig): Forecaster {
+  manualSeed(config.seed);
+  const model = new Forecaster(config.model).to({ precision: config.precision });
+  initialize(model, config.initialization);
+  return model;
+}
+
+export function buildOptimizer({ optimizer }: TrainConfig, model: Forecaster): AnyOptimizer {
+  const parameters = model.parameters();
+  switch (optimizer.kind) {
+    case 'adam':
+    case 'adamw': {
+      const { kind, beta1, beta2, ...options } = optimizer;
+      const Kind = kind === 'adam' ? Adam : AdamW;
+      return new Kind(parameters, { ...options, betas: [beta1, beta2] });
+    }
+    case 'rmsprop': {
+      const { kind: _, ...options } = optimizer;
+      return new RMSprop(parameters, options);
+    }
+    case 'sgd': {
+      const { kind: _, ...options } = optimizer;
+      return new SGD(parameters, options);
+    }
+  }
+}
+
+export function buildSchedule(
+  { schedule, optimizer: { lr } }: TrainConfig,
+  optimizer: AnyOptimizer,
+  totalSteps: number,
+): Schedule | ReduceLROnPlateau | null {
+  switch (schedule.kind) {
+    case 'constant':
+      return null;
+    case 'step':
+      return new StepLR(optimizer, { stepSize: schedule.every, gamma: schedule.factor });
+    case 'cosine': {
+      const { warmup, floor } = schedule;
+      return new CosineWithWarmup(optimizer, { totalSteps, warmupSteps: warmup, minLr: floor });
+    }
+    case 'one-cycle':
+      return new OneCycle(optimizer, { maxLr: lr, totalSteps, pctStart: schedule.rise });
+    case 'plateau': {
+      const { factor, patience } = schedule;
+      return new ReduceLROnPlateau(optimizer, { factor, patience });
+    }
+  }
+}
+
+/** The loss of the head's results `logits` against frames in the model's units. */
+function lossOf(config: TrainConfig, logits: Tensor, truth: Tensor): Tensor {
+  if (config.loss === 'bce') return bceWithLogitsLoss(logits, truth);
+  const forecast = config.model.output === 'sigmoid' ? logits.sigmoid() : logits;
+  switch (config.loss) {
+    case 'mse':
+      return mseLoss(forecast, truth);
+    case 'l1':
+      return l1Loss(forecast, truth);
+    case 'huber':
+      return huberLoss(forecast, truth);
+    case 'ssim':
+      return ssimLoss(forecast, truth);
+    case 'balanced': {
+      const { scale } = config.model;
+      return balancedMseMae(forecast.mul(scale), truth.mul(scale));
+    }
+  }
+}
+
+/** How likely a true frame is fed at a step: from the first to the last probability in a straight line. */
+function forcingAt(
+  { from, to, steps }: TrainConfig['teacherForcing'],
+  step: number,
+  total: number,
+) {
+  const share = Math.min(1, (step - 1) / Math.max(1, (steps ?? total) - 1));
+  return from + (to - from) * share;
+}
+
+/**
+ * The loss of a run: of a model that sees the input and feeds itself over the target, or is fed true
+ * frames now and then.
+ */
+export function trainingLoss(
+  config: TrainConfig,
+  model: Forecaster,
+  totalSteps: number,
+): LossFunction<SequenceSample> {
+  return ({ input, target }, { step }) => {
+    // Of the step alone, so that a resumed run draws what an uninterrupted one does.
+    const draws = new RandomStream(config.seed, step);
+    const logits = model.unroll(input, target, {
+      teacherForcing: forcingAt(config.teacherForcing, step, totalSteps),
+      random: () => draws.uniform(0, 1),
+    });
+    const frames = config.lossFrames === 'all' ? Tensor.concat([input, target], 1) : target;
+    const begin = config.lossFrames === 'all' ? 1 : 0;
+    const truth = frames.slice([null, begin]).div(config.model.scale);
+    const first = logits.shape[1]! - truth.shape[1]!;
+    return lossOf(config, logits.slice([null, first]), truth);
+  };
+}
+
+/** The loss of forecasts alone, nothing but themselves fed. */
+export function validationLoss(
+  config: TrainConfig,
+  model: Forecaster,
+): LossFunction<SequenceSample> {
+  return ({ input, target }: Batch<SequenceSample>) => {
+    const logits = model.unroll(input, target);
+    const forecasts = logits.slice([null, input.shape[1]! - 1]);
+    return lossOf(config, forecasts, target.div(config.model.scale));
+  };
+}
+
+function initialize(model: Forecaster, options: TrainConfig['initialization']): void {
+
+
+}

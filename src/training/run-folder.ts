@@ -1,0 +1,110 @@
+/** The files of a run: `convlstm train --out RUN`. */
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset, SequenceSample } from '../data/dataset.js';
+import { ConvLSTMError } from '../errors.js';
+import { ioError, writeBytes } from '../io/files.js';
+import { saveModel } from '../models/files.js';
+import type { Forecaster } from '../models/forecaster.js';
+import { parseTrainConfig, type TrainConfig } from './config.js';
+
+/** Names the file of a message that names a field only. */
+function inFile(path: string, error: unknown): ConvLSTMError {
+  if (!(error instanceof ConvLSTMError)) return ioError('read', path, error);
+  return new ConvLSTMError(error.code, `${path}: ${error.message}`, { cause: error });
+}
+
+/**
+ * A configuration file.
+ *
+ * @throws ConvLSTMError ERR_OPTION that names file and field, ERR_FORMAT for what is no JSON, ERR_IO
+ */
+export async function readConfig(path: string): Promise<TrainConfig> {
+  try {
+    const text = await readFile(path, 'utf8');
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch (cause) {
+      throw new ConvLSTMError('ERR_FORMAT', 'is not valid JSON', { cause });
+    }
+    return parseTrainConfig(json);
+  } catch (error) {
+    throw inFile(path, error);
+  }
+}
+
+/** A folder that holds one run. */
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get config(): string {
+    return join(this.path, 'config.json');
+  }
+
+  get checkpoint(): string {
+    return join(this.path, 'checkpoint.safetensors');
+  }
+
+  get model(): string {
+    return join(this.path, 'model.safetensors');
+  }
+
+  get #log(): string {
+    return join(this.path, 'log.jsonl');
+  }
+
+  /** Whether there is a run in it. */
+  async holdsRun(): Promise<boolean> {
+    try {
+      return (await stat(this.checkpoint)).isFile();
+    } catch {
+      return false;
+    }
+  }
+
+  /** Makes the folder where there is none, and removes what a killed run left unfinished. */
+  async open(config: TrainConfig): Promise<void> {
+    try {
+      await mkdir(this.path, { recursive: true });
+      for (const name of await readdir(this.path)) {
+        if (/^\.convlstm-.*\.tmp$/.test(name)) await rm(join(this.path, name), { force: true });
+      }
+    } catch (error) {
+      throw ioError('write', this.path, error);
+    }
+    await writeBytes(this.config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+  }
+
+  /** Takes out of the log what came after the step that is gone on from. */
+  async cutLog(step: number): Promise<void> {
+    const lines = await readFile(this.#log, 'utf8').catch(() => '');
+    const kept = lines.split('\n').filter((line) => line !== '' && JSON.parse(line).step <= step);
+    await writeFile(this.#log, kept.map((line) => `${line}\n`).join(''));
+  }
+
+  async addToLog(report: object): Promise<void> {
+    await appendFile(this.#log, `${JSON.stringify(report)}\n`);
+  }
+
+  async saveModel(model: Forecaster, step: number): Promise<void> {
+    await saveModel(this.model, model, { metadata: { steps: String(step) } });
+  }
+
+  async saveReport(html: string): Promise<void> {
+    await writeBytes(join(this.path, 'report.html'), Buffer.from(html));
+  }
+}
+
+/** The first samples of a data set, and what the model makes of each. @internal */
+export function firstSamples(
+  dataset: Dataset<SequenceSample>,
+  count: number,
+): Promise<SequenceSample[]> {
+  const indices = Array.from({ length: Math.min(count, dataset.length) }, (_, index) => index);
+  return Promise.all(indices.map((index) => dataset.get(index, 0)));
+}
