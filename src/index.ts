@@ -35,6 +35,7 @@ export type { ModelDescription, ModelDescriptionInput } from './models/descripti
 export { parseDescription } from './models/description.js';
 export type { LoadModelOptions } from './models/files.js';
 export { loadModel, saveModel } from './models/files.js';
+export type { UnrollOptions } from './models/forecaster.js';
 export { Forecaster } from './models/forecaster.js';
 export * from './nn/index.js';
 export * from './optim/index.js';
@@ -45,3 +46,20 @@ export type { RandomState } from './tensor/random.js';
 export { manualSeed, randomState, setRandomState } from './tensor/random.js';
 export type { TensorOptions } from './tensor/tensor.js';
 export { Tensor } from './tensor/tensor.js';
+export type { CheckpointState } from './training/checkpoint.js';
+export { loadCheckpoint, saveCheckpoint } from './training/checkpoint.js';
+export type { TrainConfig } from './training/config.js';
+export { parseTrainConfig } from './training/config.js';
+export type { ProgressOptions, ProgressStyle } from './training/progress.js';
+export type {
+  AnyOptimizer,
+  CheckpointOptions,
+  LossFunction,
+  TrainEnd,
+  TrainerOptions,
+  TrainHistory,
+  TrainProgress,
+  TrainReport,
+  ValidationOptions,
+} from './training/trainer.js';
+export { Trainer } from './training/trainer.js';

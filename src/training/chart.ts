@@ -12,6 +12,8 @@ export interface ChartOptions {
   title: string;
   xLabel: string;
   series: readonly Series[];
+  /** Whether the y axis is logarithmic where the values are positive and far apart; true by default. */
+  logarithmic?: boolean;
 }
 
 const kWidth = 760;
@@ -99,20 +101,19 @@ function logScale(values: readonly number[], from: number, to: number): Scale {
   };
 }
 
-function yScale(values: readonly number[], from: number, to: number): Scale {
+function yScale(values: readonly number[], from: number, to: number, logarithmic: boolean): Scale {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  if (low > 0 && high / low >= kLogRatio) return logScale(values, from, to);
+  if (logarithmic && low > 0 && high / low >= kLogRatio) return logScale(values, from, to);
   const margin = (high - low) / 20;
   return linearScale([low - margin, high + margin], from, to, 6);
 }
 
 /**
- * A chart of lines over one x axis as an SVG document. The y axis is logarithmic where the values are
- * positive and far apart.
+ * A chart of lines over one x axis as an SVG document.
  *
  * @internal
  */
-export function lineChart({ title, xLabel, series }: ChartOptions): string {
+export function lineChart({ title, xLabel, series, logarithmic = true }: ChartOptions): string {
   const lines = series
     .map(({ name, points }) => ({ name, points: thin(points) }))
     .filter(({ points }) => points.length > 0);
@@ -136,6 +137,7 @@ export function lineChart({ title, xLabel, series }: ChartOptions): string {
       all.map(([, y]) => y),
       bottom,
       top,
+      logarithmic,
     );
     for (const tick of ys.ticks) {
       const y = ys.at(tick).toFixed(1);

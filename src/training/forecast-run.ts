@@ -224,7 +224,4 @@ export function validationLoss(
   };
 }
 
-function initialize(model: Forecaster, options: TrainConfig['initialization']): void {
-
-
-}
+function initialize(model: Forecaster, options: TrainConfig['initialization']): void {}

@@ -34,7 +34,7 @@ function describe({ epoch, loss, lr, validation, samplesPerSecond, etaSeconds }:
     `loss ${formatNumber(loss)}`,
     ...(validation === null ? [] : [`validation ${formatNumber(validation)}`]),
     `lr ${formatNumber(lr)}`,
-    `${samplesPerSecond.toPrecision(3)} samples/s`,
+    `${formatNumber(Number(samplesPerSecond.toPrecision(3)))} samples/s`,
     `${formatDuration(etaSeconds)} left`,
   ].join(', ');
 }

@@ -34,6 +34,7 @@ export async function reportOfRun(
 ): Promise<string> {
   const { best, history, ended } = trainer;
   const { device, cpu, version } = backendInfo();
+  const engine = device === 'cpu' ? `${cpu.isa}, ${cpu.threads} threads` : device;
   const parameters = model.parameters().reduce((sum, { size }) => sum + size, 0);
   const state =
     ended === null
@@ -51,13 +52,14 @@ export async function reportOfRun(
       ['Time', formatDuration(trainer.seconds)],
       ['Samples a second', last.samplesPerSecond.toPrecision(3)],
       ['Parameters', parameters.toLocaleString('en')],
-      ['Computed by', `convlstm ${version}, ${device}, ${cpu.isa}, ${cpu.threads} threads`],
+      ['Computed by', `convlstm ${version}, ${engine}`],
     ],
     charts: [
       lossCurve(history),
       lineChart({
         title: 'Learning rate',
         xLabel: 'step',
+        logarithmic: false,
         series: [{ name: 'rate', points: history.lr }],
       }),
     ],

@@ -1,0 +1,489 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  Adam,
+  ConvLSTMError,
+  CosineWithWarmup,
+  DataLoader,
+  type Dataset,
+  functional,
+  Module,
+  manualSeed,
+  mseLoss,
+  Parameter,
+  ReduceLROnPlateau,
+  SGD,
+  Tensor,
+  Trainer,
+  type TrainerOptions,
+  type TrainReport,
+} from '../../src/index.js';
+import { expectError } from '../support/errors.js';
+
+/** y = slope x + offset, with a part left out by chance. */
+class Line extends Module {
+  slope = new Parameter(Tensor.from([0]));
+  offset = new Parameter(Tensor.from([0]));
+  /** Modes it was called in. */
+  readonly modes: boolean[] = [];
+
+  forward(x: Tensor): Tensor {
+    this.modes.push(this.training);
+    const y = x.mul(this.slope).add(this.offset);
+    return this.training ? functional.dropout(y, 0.2) : y;
+  }
+
+  async values(): Promise<number[]> {
+    return [await this.slope.item(), await this.offset.item()];
+  }
+}
+
+type Point = {
+  input: { data: Float32Array; shape: number[] };
+  target: { data: Float32Array; shape: number[] };
+};
+
+/** 12 points of y = 2 x - 1. */
+const points: Dataset<Point> = {
+  length: 12,
+  get(index) {
+    const x = index / 6 - 1;
+    return {
+      input: { data: Float32Array.of(x), shape: [1] },
+      target: { data: Float32Array.of(2 * x - 1), shape: [1] },
+    };
+  },
+};
+
+interface Setting {
+  model: Line;
+  optimizer: Adam;
+  trainer: Trainer<Point>;
+}
+
+function setUp(options: Partial<TrainerOptions<Point>> = {}, batchSize = 4): Setting {
+  manualSeed(11);
+  const model = new Line();
+  const optimizer = new Adam(model.parameters(), { lr: 0.05 });
+  const trainer = new Trainer({
+    model,
+    optimizer,
+    data: new DataLoader(points, { batchSize, shuffle: true, seed: 2 }),
+    loss: ({ input, target }) => mseLoss(model.forward(input), target),
+    epochs: 4,
+    reportEvery: 5,
+    ...options,
+  });
+  return { model, optimizer, trainer };
+}
+
+async function drain(trainer: Trainer<Point>): Promise<TrainReport[]> {
+  const reports: TrainReport[] = [];
+  for await (const report of trainer) reports.push(report);
+  return reports;
+}
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'convlstm-trainer-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('Trainer', () => {
+  it('learns, and reports how far it is', async () => {
+    const { model, trainer } = setUp({ epochs: 100 });
+    expect(trainer.totalSteps).toBe(300);
+    const reports = await drain(trainer);
+    expect(reports.map(({ step }) => step)).toEqual(
+      Array.from({ length: 60 }, (_, n) => 5 * (n + 1)),
+    );
+    expect(reports[0]).toMatchObject({ epoch: 2, totalSteps: 300, lr: 0.05, validation: null });
+    expect(reports.at(-1)).toMatchObject({ epoch: 100, etaSeconds: 0 });
+    expect(reports.at(-1)!.loss).toBeLessThan(reports[0]!.loss / 2);
+    for (const { samplesPerSecond, etaSeconds } of reports) {
+      expect(samplesPerSecond).toBeGreaterThan(0);
+      expect(etaSeconds).toBeGreaterThanOrEqual(0);
+    }
+    const [slope, offset] = await model.values();
+    expect(slope).toBeGreaterThan(1.5);
+    expect(offset).toBeLessThan(-0.7);
+    expect(trainer.ended).toBe('done');
+    expect(await drain(trainer)).toEqual([]);
+  });
+
+  it('reports the mean loss of the steps since the last report', async () => {
+    const single = await drain(setUp({ reportEvery: 1 }).trainer);
+    const [first] = await drain(setUp({ reportEvery: 5 }).trainer);
+    const mean = single.slice(0, 5).reduce((sum, { loss }) => sum + loss, 0) / 5;
+    expect(first!.loss).toBeCloseTo(mean, 10);
+  });
+
+  it('adds up the gradients of several batches to one step', async () => {
+    // In eval mode nothing is drawn, so that two batches of 2 are one of 4.
+    const plain = (model: Line) => ({
+      loss: ({ input, target }: { input: Tensor; target: Tensor }) =>
+        mseLoss(input.mul(model.slope).add(model.offset), target),
+    });
+    const run = async (batchSize: number, accumulate: number) => {
+      manualSeed(11);
+      const model = new Line();
+      const trainer = new Trainer<Point>({
+        ...plain(model),
+        model,
+        optimizer: new SGD(model.parameters(), { lr: 0.1 }),
+        data: new DataLoader(points, { batchSize }),
+        accumulate,
+        epochs: 2,
+        reportEvery: 1,
+      });
+      const reports = await drain(trainer);
+      return { losses: reports.map(({ loss }) => loss), values: await model.values() };
+    };
+    const [whole, parts] = [await run(4, 1), await run(2, 2)];
+    expect(parts.losses).toHaveLength(6);
+    parts.losses.forEach((loss, n) => expect(loss).toBeCloseTo(whole.losses[n]!, 5));
+    parts.values.forEach((value, n) => expect(value).toBeCloseTo(whole.values[n]!, 5));
+    // What is left over at the end fills no step.
+    expect((await run(4, 4)).losses).toHaveLength(1);
+  });
+
+  it('clips the gradients', async () => {
+    const run = async (clipNorm: number | null) => {
+      manualSeed(11);
+      const model = new Line();
+      const trainer = new Trainer<Point>({
+        model,
+        optimizer: new SGD(model.parameters(), { lr: 1 }),
+        data: new DataLoader(points, { batchSize: 12 }),
+        loss: ({ input, target }) => mseLoss(input.mul(model.slope).add(model.offset), target),
+        clipNorm,
+      });
+      await drain(trainer);
+      return Math.hypot(...(await model.values()));
+    };
+    expect(await run(0.25)).toBeCloseTo(0.25, 4);
+    expect(await run(null)).toBeGreaterThan(1);
+  });
+
+  it('steps a schedule with every step', async () => {
+    const { model, optimizer } = setUp();
+    const schedule = new CosineWithWarmup(optimizer, { totalSteps: 3 });
+    const trainer = new Trainer<Point>({
+      model,
+      optimizer,
+      schedule,
+      data: new DataLoader(points, { batchSize: 4 }),
+      loss: ({ input, target }) => mseLoss(model.forward(input), target),
+      reportEvery: 1,
+    });
+    const rates = (await drain(trainer)).map(({ lr }) => lr);
+    expect(rates[0]).toBe(0.05);
+    expect(rates[1]).toBeCloseTo(0.05 * 0.75, 10);
+    expect(rates[2]).toBeCloseTo(0.05 * 0.25, 10);
+    expect(trainer.history.lr.map(([step]) => step)).toEqual([1, 2, 3]);
+  });
+
+  it('validates at the end of each epoch with the model in eval mode', async () => {
+    let model: Line;
+    const seen: number[] = [];
+    const validation = new DataLoader(points, { batchSize: 5 });
+    const setting = setUp({
+      validation: {
+        data: validation,
+        loss: ({ input, target }) => {
+          seen.push(input.shape[0]!);
+          expect(model.training).toBe(false);
+          const loss = mseLoss(model.forward(input), target);
+          expect(loss.requiresGrad).toBe(false);
+          return loss;
+        },
+      },
+    });
+    model = setting.model;
+    const reports = (await drain(setting.trainer)).filter(({ validation }) => validation !== null);
+    expect(reports.map(({ step }) => step)).toEqual([3, 6, 9, 12]);
+    expect(seen).toEqual([5, 5, 2, 5, 5, 2, 5, 5, 2, 5, 5, 2]);
+    expect(model.training).toBe(true);
+    // A mean over samples: the last batch is smaller.
+    const [slope, offset] = await model.values();
+    let sum = 0;
+    for (let n = 0; n < 12; n++) {
+      const x = n / 6 - 1;
+      sum += (slope! * x + offset! - (2 * x - 1)) ** 2;
+    }
+    expect(reports.at(-1)!.validation).toBeCloseTo(sum / 12, 4);
+    expect(setting.trainer.best).toEqual({ step: 12, loss: reports.at(-1)!.validation });
+    expect(reports.every(({ best }) => best)).toBe(true);
+    expect(setting.trainer.history.validation).toHaveLength(4);
+  });
+
+  it('ends when validations get no better, and lowers the rate before', async () => {
+    // Worse and worse after the second one.
+    const scores = [3, 2, 2, 4, 5, 6, 7, 8];
+    const { model, optimizer } = setUp();
+    const trainer = new Trainer<Point>({
+      model,
+      optimizer,
+      data: new DataLoader(points, { batchSize: 4 }),
+      loss: ({ input, target }) => mseLoss(model.forward(input), target),
+      schedule: new ReduceLROnPlateau(optimizer, { patience: 0, factor: 0.5 }),
+      validation: {
+        data: new DataLoader(points, { batchSize: 12 }),
+        loss: () => Tensor.from(scores.shift()!),
+        every: 2,
+        patience: 3,
+      },
+      epochs: 100,
+      reportEvery: 1000,
+    });
+    const reports = await drain(trainer);
+    expect(reports.map(({ step, validation, best }) => [step, validation, best])).toEqual([
+      [2, 3, true],
+      [4, 2, true],
+      [6, 2, false],
+      [8, 4, false],
+      [10, 5, false],
+    ]);
+    expect(trainer.ended).toBe('patience');
+    expect(trainer.best).toEqual({ step: 4, loss: 2 });
+    expect(optimizer.groups[0]!.lr).toBeCloseTo(0.05 / 8, 10);
+  });
+
+  it('finishes the step, saves and ends when it is told to', async () => {
+    const file = join(folder, 'aborted.safetensors');
+    const interrupt = new AbortController();
+    const { trainer } = setUp({
+      signal: interrupt.signal,
+      checkpoint: { file, every: 1000 },
+      reportEvery: 2,
+    });
+    const reports: TrainReport[] = [];
+    for await (const report of trainer) {
+      reports.push(report);
+      if (report.step === 4) interrupt.abort();
+    }
+    expect(reports.map(({ step }) => step)).toEqual([2, 4, 5]);
+    expect(trainer.ended).toBe('aborted');
+    const { trainer: later } = setUp({ reportEvery: 2 });
+    await later.resume(file);
+    expect(later.step).toBe(5);
+    expect((await drain(later)).map(({ step }) => step)).toEqual([6, 8, 10, 12]);
+    // Nothing is trained under a signal that was given before.
+    const { trainer: none } = setUp({ signal: interrupt.signal });
+    expect(await drain(none)).toEqual([]);
+    expect([none.step, none.ended]).toEqual([0, 'aborted']);
+  });
+
+  it.each([
+    ['the loss is NaN', Number.NaN, null],
+    ['the loss is Infinity', Number.POSITIVE_INFINITY, null],
+    ['the norm of the gradients is', 1e30, 1],
+  ])('names the step where %s, before it is made', async (message, factor, clipNorm) => {
+    const file = join(folder, 'finite.safetensors');
+    const { model, optimizer } = setUp();
+    const before: number[][] = [];
+    const trainer = new Trainer<Point>({
+      model,
+      optimizer,
+      data: new DataLoader(points, { batchSize: 4 }),
+      loss: ({ input, target }, { step }) => {
+        const loss = mseLoss(input.mul(model.slope).add(model.offset), target);
+        return step === 7 ? loss.mul(factor) : loss;
+      },
+      clipNorm,
+      epochs: 4,
+      reportEvery: 1,
+      checkpoint: { file, every: 1 },
+    });
+    const running = (async () => {
+      for await (const _ of trainer) before.push(await model.values());
+    })();
+    await expect(running).rejects.toMatchObject({
+      code: 'ERR_NOT_FINITE',
+      message: expect.stringMatching(new RegExp(`^step 7: ${message}`)),
+    });
+    await expect(running).rejects.toBeInstanceOf(ConvLSTMError);
+    expect(before).toHaveLength(6);
+    expect(await model.values()).toEqual(before.at(-1));
+    expect(model.slope.grad).toBeNull();
+    const { trainer: again } = setUp();
+    expect((await again.resume(file)).step).toBe(6);
+  });
+
+  it('passes on what data and loss throw, and can go on', async () => {
+    let failing = true;
+    const { model, optimizer } = setUp();
+    const trainer = new Trainer<Point>({
+      model,
+      optimizer,
+      data: new DataLoader(points, { batchSize: 4 }),
+      loss: ({ input, target }, { step }) => {
+        if (failing && step === 2) throw new RangeError('not today');
+        return mseLoss(model.forward(input), target);
+      },
+    });
+    await expect(drain(trainer)).rejects.toThrow(RangeError);
+    failing = false;
+    await drain(trainer);
+    expect(trainer.step).toBe(3);
+  });
+
+  it('disposes what a step leaves behind, and nothing that lives longer', async () => {
+    const left: Tensor[] = [];
+    const { model, optimizer } = setUp();
+    const constant = Tensor.from(2);
+    const trainer = new Trainer<Point>({
+      model,
+      optimizer,
+      data: new DataLoader(points, { batchSize: 4 }),
+      loss: ({ input, target }) => {
+        const forecast = model.forward(input);
+        const loss = mseLoss(forecast, target).mul(constant);
+        left.push(input, target, forecast, loss);
+        return loss;
+      },
+      validation: { data: new DataLoader(points) },
+      clipNorm: 1,
+    });
+    await drain(trainer);
+    expect(left).toHaveLength(4 * (3 + 12));
+    expect(left.every((tensor) => tensor.disposed)).toBe(true);
+    expect([constant, ...model.parameters()].some((tensor) => tensor.disposed)).toBe(false);
+  });
+
+  it('shows itself as lines, or as JSON, or not at all', async () => {
+    const { PassThrough } = await import('node:stream');
+    const shown = async (progress: 'auto' | 'lines' | 'json' | 'none') => {
+      const stream = new PassThrough();
+      const { trainer } = setUp();
+      expect(await trainer.run({ progress, stream })).toBe('done');
+      return String(stream.read() ?? '');
+    };
+    const lines = (await shown('auto')).split('\n');
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(
+      /^step 5\/12, epoch 2, loss [\d.]+, lr 0\.05, [\d.]+ samples\/s, \d+ s left$/,
+    );
+    expect((await shown('lines')).split('\n')).toHaveLength(4);
+    const json = (await shown('json'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(json.map(({ step }) => step)).toEqual([5, 10, 12]);
+    expect(Object.keys(json[0]!)).toEqual([
+      'epoch',
+      'step',
+      'totalSteps',
+      'loss',
+      'lr',
+      'samplesPerSecond',
+      'etaSeconds',
+      'validation',
+      'best',
+    ]);
+    expect(await shown('none')).toBe('');
+  });
+
+  it('shows a bar on a terminal', async () => {
+    const { PassThrough } = await import('node:stream');
+    const stream = Object.assign(new PassThrough(), {
+      isTTY: true,
+      columns: 200,
+      cursorTo: () => true,
+      clearLine: () => true,
+      moveCursor: () => true,
+    });
+    await setUp().trainer.run({ stream });
+    expect(String(stream.read())).toMatch(/\[=+\] 12\/12 epoch 4, loss/);
+  });
+
+  it.each<[string, Partial<TrainerOptions<Point>>]>([
+    ['epochs', { epochs: 0 }],
+    ['accumulate', { accumulate: 1.5 }],
+    ['accumulate', { accumulate: 13 }],
+    ['clipNorm', { clipNorm: 0 }],
+    ['reportEvery', { reportEvery: -1 }],
+    ['checkpoint.every', { checkpoint: { file: 'x', every: 0 } }],
+    ['validation.every', { validation: { data: new DataLoader(points), every: 0 } }],
+    ['validation.patience', { validation: { data: new DataLoader(points), patience: 0 } }],
+  ])('refuses %s out of range', (name, options) => {
+    expectError(() => setUp(options), 'ERR_OPTION', name);
+  });
+});
+
+describe('resuming', () => {
+  const bits = async (model: Line) =>
+    Promise.all(model.parameters().map(async (p) => new Uint32Array((await p.data()).buffer)));
+
+  it('ends with the same bits wherever the run was interrupted', async () => {
+    const options = { accumulate: 2, epochs: 8, clipNorm: 0.5, reportEvery: 1 };
+    const make = (file?: string) => {
+      manualSeed(11);
+      const model = new Line();
+      const optimizer = new Adam(model.parameters(), { lr: 0.05 });
+      const trainer = new Trainer<Point>({
+        model,
+        optimizer,
+        schedule: new CosineWithWarmup(optimizer, { totalSteps: 12, warmupSteps: 3 }),
+        data: new DataLoader(points, { batchSize: 4, shuffle: true }),
+        loss: ({ input, target }) => mseLoss(model.forward(input), target),
+        validation: { data: new DataLoader(points, { batchSize: 5 }) },
+        ...options,
+        checkpoint: file === undefined ? null : { file, every: 1 },
+      });
+      return { model, trainer };
+    };
+    const whole = make();
+    await drain(whole.trainer);
+    expect(whole.trainer.step).toBe(12);
+    const expected = await bits(whole.model);
+    for (const stop of [1, 3, 4, 7, 11, 12]) {
+      const file = join(folder, `stopped-${stop}.safetensors`);
+      const interrupted = make(file);
+      for await (const { step } of interrupted.trainer) if (step >= stop) break;
+      manualSeed(99); // as another process would stand
+      const { model, trainer } = make();
+      await trainer.resume(file);
+      await drain(trainer);
+      expect(trainer.step).toBe(12);
+      expect(await bits(model)).toEqual(expected);
+      expect(trainer.best).toEqual(whole.trainer.best);
+      expect(trainer.history.validation).toEqual(whole.trainer.history.validation);
+    }
+  });
+
+  it('keeps the curve beside the checkpoint', async () => {
+    const file = join(folder, 'curve.safetensors');
+    const { trainer } = setUp({ checkpoint: { file } });
+    await drain(trainer);
+    expect(await readFile(join(folder, 'curve.svg'), 'utf8')).toContain('<polyline');
+    const { trainer: later } = setUp();
+    await later.resume(file);
+    expect(later.history).toEqual(trainer.history);
+    expect(later.seconds).toBeGreaterThan(0);
+    expect(await drain(later)).toEqual([]);
+  });
+
+  it('refuses what does not fit, and is as it was', async () => {
+    const file = join(folder, 'other.safetensors');
+    await drain(setUp({ checkpoint: { file } }).trainer);
+    const { saveCheckpoint } = await import('../../src/index.js');
+    const { model, trainer } = setUp();
+    await saveCheckpoint(join(folder, 'none.safetensors'), { step: 3 });
+    await expect(trainer.resume(join(folder, 'none.safetensors'))).rejects.toMatchObject({
+      code: 'ERR_FORMAT',
+      message: expect.stringContaining('is not a checkpoint of a Trainer'),
+    });
+    const other = new Trainer<Point>({
+      model,
+      optimizer: new SGD(model.parameters()),
+      data: new DataLoader(points),
+      loss: ({ input }) => input.sum(),
+    });
+    await expect(other.resume(file)).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
+    expect(other.step).toBe(0);
+    await expect(trainer.resume(join(folder, 'gone'))).rejects.toMatchObject({ code: 'ERR_IO' });
+  });
+});
