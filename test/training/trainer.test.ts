@@ -21,6 +21,7 @@ import {
   type TrainReport,
 } from '../../src/index.js';
 import { expectError } from '../support/errors.js';
+import { expectClose } from '../support/numbers.js';
 
 /** y = slope x + offset, with a part left out by chance. */
 class Line extends Module {
@@ -143,8 +144,8 @@ describe('Trainer', () => {
     };
     const [whole, parts] = [await run(4, 1), await run(2, 2)];
     expect(parts.losses).toHaveLength(6);
-    parts.losses.forEach((loss, n) => expect(loss).toBeCloseTo(whole.losses[n]!, 5));
-    parts.values.forEach((value, n) => expect(value).toBeCloseTo(whole.values[n]!, 5));
+    expectClose(parts.losses, whole.losses, 1e-5);
+    expectClose(parts.values, whole.values, 1e-5);
     // What is left over at the end fills no step.
     expect((await run(4, 4)).losses).toHaveLength(1);
   });
