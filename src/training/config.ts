@@ -9,6 +9,7 @@ import {
   type JsonSchema,
   natural,
   number,
+  numberOrNull,
   object,
   pair,
   type ValueOf,
@@ -187,12 +188,19 @@ const fields = {
   initialization: object(
     {
       kind: choice(['uniform', 'xavier', 'kaiming', 'orthogonal'], {
-        description: "Of the convolutions; 'uniform' is PyTorch's default",
+        description: "Of the convolutions, gate by gate; 'uniform' is PyTorch's default",
         default: 'xavier',
       }),
-      gain: number({ description: 'Of the layers’ weights', above: 0, default: 1 }),
-      forgetBias: number({ description: 'Added to the biases of the forget gates', default: 1 }),
-      headBias: number({ description: 'Of the head', default: 0 }),
+      gain: number({
+        description: 'What the weights of the layers, not those of the head, are multiplied by',
+        above: 0,
+        default: 1,
+      }),
+      forgetBias: numberOrNull({
+        description: 'Bias of the forget gates; null for a random one',
+        default: 1,
+      }),
+      headBias: numberOrNull({ description: 'Of the head; null for a random one', default: null }),
     },
     'The weights before the first step',
   ),

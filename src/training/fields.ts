@@ -109,6 +109,12 @@ export function number(options: FieldOptions<number> & Range): Field<number> {
   });
 }
 
+/** Any number, or null. */
+export function numberOrNull(options: FieldOptions<number | null>): Field<number | null> {
+  const test = (value: unknown) => value === null || Number.isFinite(value);
+  return simple(options, 'a number or null', { type: ['number', 'null'] }, test);
+}
+
 /** True or false. */
 export function flag(options: FieldOptions<boolean>): Field<boolean> {
   const test = (value: unknown) => typeof value === 'boolean';

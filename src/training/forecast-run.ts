@@ -1,13 +1,13 @@
 /** From a configuration to what a run needs: data, model, optimizer, schedule, loss. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { noGrad } from '../autograd/grad-mode.js';
 import type { Batch } from '../data/data-loader.js';
 import type { Dataset, SequenceSample } from '../data/dataset.js';
 import { FrameFolder } from '../data/frame-folder.js';
 import { loadIdx } from '../data/idx.js';
 import { MovingMnist } from '../data/moving-mnist.js';
 import { RandomStream } from '../data/random-stream.js';
-import { ConvLSTMError } from '../errors.js';
 import { ioError } from '../io/files.js';
 import {
   balancedMseMae,
@@ -18,6 +18,7 @@ import {
   ssimLoss,
 } from '../losses/index.js';
 import { Forecaster } from '../models/forecaster.js';
+import { init } from '../nn/index.js';
 import {
   Adam,
   AdamW,
@@ -107,11 +108,44 @@ export async function openData(
   });
 }
 
+const kInitializers = {
+  xavier: init.xavierUniform,
+  kaiming: init.kaimingUniform,
+  orthogonal: init.orthogonal,
+};
+
+/** A weight [rows, ...] of `parts` weights one under another, each with values of its own. */
+function initializeParts(
+  weight: Tensor,
+  parts: number,
+  { kind, gain }: TrainConfig['initialization'],
+): void {
+  if (kind === 'uniform') return;
+  const shape = [weight.shape[0]! / parts, ...weight.shape.slice(1)];
+  const gates = Array.from({ length: parts }, () => {
+    const gate = kInitializers[kind](Tensor.zeros(shape));
+    return gain === 1 ? gate : gate.mul(gain);
+  });
+  weight.assign(Tensor.concat(gates));
+}
+
+/** Gates are initialised apart: packed they would count as four times as many outputs. */
+function initialize(model: Forecaster, options: TrainConfig['initialization']): void {
+  const { forgetBias, headBias } = options;
+  for (const { conv } of model.cell_list) initializeParts(conv.weight, 4, options);
+  initializeParts(model.head.weight, 1, { ...options, gain: 1 });
+  if (forgetBias !== null && model.description.bias) init.forgetBias(model, forgetBias);
+  if (headBias !== null) {
+    const bias = model.head.bias!;
+    bias.assign(Tensor.full(bias.shape, headBias, { device: bias.device }));
+  }
+}
+
 /** The model of a run before its first step. */
 export function buildModel(config: TrainConfig): Forecaster {
   manualSeed(config.seed);
   const model = new Forecaster(config.model).to({ precision: config.precision });
-  initialize(model, config.initialization);
+  noGrad(() => initialize(model, config.initialization));
   return model;
 }
 
@@ -223,5 +257,3 @@ export function validationLoss(
     return lossOf(config, forecasts, target.div(config.model.scale));
   };
 }
-
-function initialize(model: Forecaster, options: TrainConfig['initialization']): void {}

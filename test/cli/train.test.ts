@@ -1,0 +1,231 @@
+// Runs the built command line: npm run build:ts comes first.
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadCheckpoint, loadModel, MovingMnist, png, Tensor } from '../../src/index.js';
+import { type ProgramResult, runProgram } from '../support/program.js';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const env = { CONVLSTM_DEVICE: 'javascript' };
+const convlstm = (...args: string[]): Promise<ProgramResult> => runProgram(main, { args, env });
+
+/** One line that names the program. */
+function expectFailure(result: ProgramResult, exitCode: number, message: RegExp): void {
+  expect(result.stderr.trim().split('\n').at(-1)).toMatch(/^convlstm: /);
+  expect(result.stderr).toMatch(message);
+  expect(result.exitCode).toBe(exitCode);
+}
+
+const settings = {
+  version: 1,
+  model: { version: 1, patchSize: 4, hiddenDim: [4] },
+  data: { kind: 'frames', inputLength: 3, targetLength: 2 },
+  loss: 'bce',
+  optimizer: { kind: 'adam', lr: 0.02 },
+  schedule: { kind: 'one-cycle' },
+  teacherForcing: { from: 1, to: 0 },
+  epochs: 4,
+  batchSize: 4,
+  clipNorm: 1,
+  reportEvery: 2,
+  checkpointEvery: 1,
+};
+
+let folder: string;
+let data: string;
+let config: string;
+const run = (name: string) => join(folder, name);
+
+/** Sequences of 8 frames of a square that moves. */
+async function writeFrames(part: string, sequences: number, seed: number): Promise<void> {
+  const digits = { data: new Uint8Array(25).fill(255), shape: [1, 5, 5] };
+  const source = new MovingMnist(digits, {
+    size: 12,
+    numDigits: 1,
+    frames: 8,
+    speed: [1, 2],
+    seed,
+  });
+  for (let n = 0; n < sequences; n++) {
+    const { data: frames } = source.sequence(n);
+    const place = join(data, part, `s${n}`);
+    await mkdir(place, { recursive: true });
+    for (let t = 0; t < 8; t++) {
+      const frame = { data: frames.subarray(144 * t, 144 * (t + 1)), shape: [12, 12] };
+      await png.save(join(place, `${t}.png`), frame);
+    }
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'convlstm-train-'));
+  data = join(folder, 'data');
+  config = join(folder, 'model.json');
+  await writeFrames('train', 4, 1);
+  await writeFrames('validation', 1, 2);
+  await writeFrames('test', 2, 3);
+  await writeFile(config, JSON.stringify(settings));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('train', () => {
+  it('leaves model, checkpoint, curve, log and report', async () => {
+    const result = await convlstm('train', '--config', config, '--data', data, '--out', run('a'));
+    expect(result.stderr).toMatch(/^step 2\/16, epoch 1, loss /);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toMatch(/^16 steps, best validation [\d.]+ at step \d+; the model is /);
+    expect((await readdir(run('a'))).sort()).toEqual([
+      'checkpoint.safetensors',
+      'checkpoint.svg',
+      'config.json',
+      'log.jsonl',
+      'model.safetensors',
+      'report.html',
+    ]);
+    const log = (await readFile(join(run('a'), 'log.jsonl'), 'utf8')).trim().split('\n');
+    const reports = log.map((line) => JSON.parse(line));
+    expect(reports.map(({ step }) => step)).toEqual([2, 4, 6, 8, 10, 12, 14, 16]);
+    expect(reports.filter(({ validation }) => validation !== null)).toHaveLength(4);
+    expect(reports.at(-1).loss).toBeLessThan(reports[0].loss);
+    const html = await readFile(join(run('a'), 'report.html'), 'utf8');
+    expect(html).toContain('done, 16 of 16 steps, epoch 4');
+    expect(html.match(/<img /g)).toHaveLength(3);
+    expect(html.match(/<polyline /g)).toHaveLength(3);
+    expect(html).toContain('&quot;hiddenDim&quot;');
+    using model = await loadModel(join(run('a'), 'model.safetensors'));
+    expect(model.description.patchSize).toBe(4);
+  });
+
+  it('goes on after SIGTERM and ends with the bits of a run that was not stopped', async () => {
+    const args = ['train', '--config', config, '--data', data, '--out', run('b'), '--json'];
+    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+    let [stdout, stderr] = ['', ''];
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stdout.once('data', () => child.kill('SIGTERM'));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 16; --resume \S+ goes on\n$/);
+    const { step } = JSON.parse(stdout.trim().split('\n').at(-1)!);
+    expect(step).toBeLessThan(16);
+    // What a killed run leaves unfinished goes.
+    await writeFile(join(run('b'), '.convlstm-0.tmp'), 'half');
+    const result = await convlstm('train', '--resume', run('b'), '--data', data, '--json');
+    expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+    const later = result.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).step);
+    expect(later[0]).toBeGreaterThan(step);
+    expect(later.at(-1)).toBe(16);
+    const [whole, resumed] = await Promise.all(
+      ['a', 'b'].map((name) => loadCheckpoint(join(run(name), 'checkpoint.safetensors'))),
+    );
+    for (const part of ['model', 'position', 'random', 'best', 'schedule'] as const) {
+      expect(await plain(resumed![part])).toEqual(await plain(whole![part]));
+    }
+    const log = (await readFile(join(run('b'), 'log.jsonl'), 'utf8')).trim().split('\n');
+    const steps = log.map((line) => JSON.parse(line).step);
+    expect(steps).toEqual([...new Set(steps)].sort((x, y) => x - y));
+    expect(await readdir(run('b'))).not.toContain('.convlstm-0.tmp');
+  });
+
+  it('takes what --config says over the run’s own, into another folder', async () => {
+    const longer = join(folder, 'longer.json');
+    await writeFile(
+      longer,
+      JSON.stringify({ ...settings, schedule: { kind: 'constant' }, epochs: 5 }),
+    );
+    const args = ['--resume', run('a'), '--config', longer, '--data', data, '--out', run('c')];
+    const result = await convlstm('train', ...args, '--json');
+    expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(JSON.parse(result.stdout.trim().split('\n').at(-1)!).step).toBe(20);
+    const { step } = await loadCheckpoint(join(run('a'), 'checkpoint.safetensors'));
+    expect(step).toBe(16);
+  });
+
+  it.each<[string, string[], number, RegExp]>([
+    ['no data', ['--config', 'CONFIG', '--out', 'x'], 2, /--data <folder>' not specified/],
+    ['no out', ['--config', 'CONFIG', '--data', 'DATA'], 2, /--out is needed/],
+    ['no config', ['--data', 'DATA', '--out', 'x'], 2, /--config is needed/],
+    ['a run', ['--config', 'CONFIG', '--data', 'DATA', '--out', 'RUN'], 1, /a: holds a run/],
+    ['no run', ['--resume', 'nowhere', '--data', 'DATA'], 1, /config\.json: cannot read/],
+    ['no frames', ['--config', 'CONFIG', '--data', 'nowhere', '--out', 'x'], 1, /nowhere: cannot/],
+    [
+      'no JSON',
+      ['--config', 'PNG', '--data', 'DATA', '--out', 'x'],
+      1,
+      /0\.png: is not valid JSON/,
+    ],
+  ])('says on one line what is wrong: %s', async (_, args, code, message) => {
+    const places: Record<string, string> = {
+      CONFIG: config,
+      DATA: data,
+      RUN: run('a'),
+      PNG: join(data, 'train', 's0', '0.png'),
+    };
+    const result = await convlstm('train', ...args.map((arg) => places[arg] ?? arg));
+    expectFailure(result, code, message);
+    expect(result.stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('names the field of a configuration that is wrong', async () => {
+    const wrong = join(folder, 'wrong.json');
+    await writeFile(wrong, JSON.stringify({ ...settings, optimizer: { kind: 'adam', lr: '1' } }));
+    const result = await convlstm('train', '--config', wrong, '--data', data, '--out', 'x');
+    expectFailure(result, 1, /wrong\.json: optimizer\.lr: expected a number above 0, got "1"/);
+  });
+});
+
+/** Tensors as their bits. */
+async function plain(value: unknown): Promise<unknown> {
+  if (value instanceof Tensor) return [...new Uint32Array((await value.data()).buffer)];
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(async ([name, entry]) => [name, await plain(entry)]);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+describe('evaluate', () => {
+  it('scores a run by lead time', async () => {
+    const result = await convlstm('evaluate', '--run', run('a'), '--data', data);
+    expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(result.stdout).toMatch(/^8 sequences\n/);
+    expect(result.stdout.match(/^\+\d /gm)).toHaveLength(2);
+    expect(result.stdout).toMatch(/^mean( +[\d.]+){6}$/m);
+  });
+
+  it('gives programs what it found, of as many sequences as they ask for', async () => {
+    const args = ['--weights', join(run('a'), 'model.safetensors'), '--config', config];
+    const scored = await convlstm('evaluate', ...args, '--data', data, '--samples', '3', '--json');
+    expect(scored).toMatchObject({ exitCode: 0, stderr: '' });
+    const { sequences, model, persistence } = JSON.parse(scored.stdout);
+    expect(sequences).toBe(3);
+    for (const scores of [model, persistence]) {
+      expect(Object.keys(scores)).toEqual([
+        'squaredError',
+        'absoluteError',
+        'crossEntropy',
+        'ssim',
+      ]);
+      expect(scores.squaredError).toHaveLength(2);
+    }
+    // A 5x5 square that moves by at most 2 pixels a frame: persistence errs by some of its border.
+    expect(persistence.squaredError[0]).toBeGreaterThan(4);
+    expect(persistence.squaredError[0]).toBeLessThan(40);
+  });
+
+  it.each<[string, string[], number, RegExp]>([
+    ['neither run nor weights', [], 2, /--run, or --config and --weights, are needed/],
+    ['no run', ['--run', 'nowhere'], 1, /cannot read/],
+    ['half a sample', ['--run', 'x', '--samples', '0.5'], 2, /Expected a positive integer/],
+  ])('says on one line what is wrong: %s', async (_, args, code, message) => {
+    expectFailure(await convlstm('evaluate', ...args, '--data', data), code, message);
+  });
+});
