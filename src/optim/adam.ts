@@ -19,8 +19,10 @@ export interface AdamOptions {
 const kDefaults: AdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 };
 
 abstract class AdamFamily extends Optimizer<AdamOptions> {
+  /** @internal */
   protected abstract readonly decoupled: boolean;
 
+  /** @internal */
   protected override check({ betas, eps, weightDecay }: AdamOptions): void {
     checkAtLeastZero({ eps, weightDecay });
     if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
@@ -31,6 +33,7 @@ abstract class AdamFamily extends Optimizer<AdamOptions> {
     }
   }
 
+  /** @internal */
   protected override update(update: Update<AdamOptions>): AdamResult {
     const { backend, parameter, grad, state, step, group } = update;
     return backend.adamStep({
@@ -62,6 +65,7 @@ abstract class AdamFamily extends Optimizer<AdamOptions> {
  * ```
  */
 export class Adam extends AdamFamily {
+  /** @internal */
   protected override readonly decoupled = false;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
@@ -87,6 +91,7 @@ export class Adam extends AdamFamily {
  * ```
  */
 export class AdamW extends AdamFamily {
+  /** @internal */
   protected override readonly decoupled = true;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */

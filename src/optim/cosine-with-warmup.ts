@@ -44,6 +44,7 @@ export class CosineWithWarmup extends Schedule {
     this.apply();
   }
 
+  /** @internal */
   protected override rate(baseLr: number, steps: number): number {
     if (steps < this.#warmupSteps) return (baseLr * (steps + 1)) / this.#warmupSteps;
     const length = this.#totalSteps - this.#warmupSteps;

@@ -69,6 +69,7 @@ export class OneCycle extends Schedule {
     this.apply();
   }
 
+  /** @internal */
   protected override rate(_baseLr: number, steps: number): number {
     const { maxLr, totalSteps, pctStart, divFactor, finalDivFactor } = this.#options;
     const first = maxLr / divFactor;

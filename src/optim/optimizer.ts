@@ -20,7 +20,11 @@ export interface ParameterState {
   tensors: Record<string, Tensor>;
 }
 
-/** One update on a backend: what goes in, and the storages of its states; null before the first. */
+/**
+ * One update on a backend: what goes in, and the storages of its states; null before the first.
+ *
+ * @internal
+ */
 export interface Update<Options> {
   backend: Backend;
   parameter: Storage;
@@ -42,13 +46,20 @@ export abstract class Optimizer<Options extends { lr: number }> {
   readonly #name: string;
   #states = new Map<Tensor, ParameterState>();
 
-  /** Computes on the backend: `parameter`, and every state by its name. */
+  /**
+   * Computes on the backend: `parameter`, and every state by its name.
+   *
+   * @internal
+   */
   protected abstract update(update: Update<Options>): { parameter: Storage } & object;
 
-  /** @throws ConvLSTMError ERR_OPTION for a value out of range */
+  /**
+   * @internal
+   * @throws ConvLSTMError ERR_OPTION for a value out of range
+   */
   protected abstract check(options: Options): void;
 
-  /** @throws ConvLSTMError ERR_OPTION */
+  /** @internal */
   protected constructor(
     name: string,
     parameters: Iterable<Tensor | ParameterGroupOptions<Options>>,

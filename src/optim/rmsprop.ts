@@ -36,10 +36,12 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     super('RMSprop', parameters, kDefaults, options);
   }
 
+  /** @internal */
   protected override check({ alpha, eps, momentum, weightDecay }: RMSpropOptions): void {
     checkAtLeastZero({ alpha, eps, momentum, weightDecay });
   }
 
+  /** @internal */
   protected override update(update: Update<RMSpropOptions>): RmspropResult {
     const { backend, parameter, grad, state } = update;
     const { lr, alpha, eps, momentum, weightDecay } = update.group;

@@ -17,12 +17,17 @@ export abstract class Schedule {
   #baseLrs: number[];
   #steps = 0;
 
+  /** @internal */
   protected constructor(optimizer: Scheduled) {
     this.#optimizer = optimizer;
     this.#baseLrs = optimizer.groups.map(({ lr }) => lr);
   }
 
-  /** The rate after `steps` steps for a group that began with `baseLr`. */
+  /**
+   * The rate after `steps` steps for a group that began with `baseLr`.
+   *
+   * @internal
+   */
   protected abstract rate(baseLr: number, steps: number): number;
 
   /** How often `step` was called. */
@@ -41,7 +46,11 @@ export abstract class Schedule {
     this.apply();
   }
 
-  /** Sets the rates of this moment. */
+  /**
+   * Sets the rates of this moment.
+   *
+   * @internal
+   */
   protected apply(): void {
     this.#optimizer.groups.forEach((group, index) => {
       group.lr = this.rate(this.#baseLrs[index]!, this.#steps);

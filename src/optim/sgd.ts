@@ -46,6 +46,7 @@ export class SGD extends Optimizer<SGDOptions> {
     super('SGD', parameters, kDefaults, options);
   }
 
+  /** @internal */
   protected override check({ momentum, dampening, nesterov, weightDecay }: SGDOptions): void {
     checkAtLeastZero({ momentum, weightDecay });
     if (nesterov && !(momentum > 0 && dampening === 0)) {
@@ -56,6 +57,7 @@ export class SGD extends Optimizer<SGDOptions> {
     }
   }
 
+  /** @internal */
   protected override update({ backend, group, state, ...operands }: Update<SGDOptions>): SgdResult {
     const { lr, momentum, dampening, nesterov, weightDecay } = group;
     const buffer = momentum === 0 ? null : state('buffer');

@@ -35,6 +35,7 @@ export class StepLR extends Schedule {
     this.apply();
   }
 
+  /** @internal */
   protected override rate(baseLr: number, steps: number): number {
     return baseLr * this.#gamma ** Math.floor(steps / this.#stepSize);
   }
