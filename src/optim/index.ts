@@ -11,7 +11,7 @@ export type { PlateauStateDict, ReduceLROnPlateauOptions } from './reduce-lr-on-
 export { ReduceLROnPlateau } from './reduce-lr-on-plateau.js';
 export type { RMSpropOptions } from './rmsprop.js';
 export { RMSprop } from './rmsprop.js';
-export type { Scheduled, ScheduleStateDict } from './schedule.js';
+export type { Scheduled, ScheduledGroup, ScheduleStateDict } from './schedule.js';
 export { Schedule } from './schedule.js';
 export type { SGDOptions } from './sgd.js';
 export { SGD } from './sgd.js';

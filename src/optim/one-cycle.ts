@@ -1,6 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
-import { checkCount, checkNames } from '../nn/options.js';
-import { Schedule, type Scheduled } from './schedule.js';
+import { checkCount, checkFlag, checkNames } from '../nn/options.js';
+import { Schedule, type Scheduled, type ScheduledGroup } from './schedule.js';
 
 /** Options of `OneCycle`. */
 export interface OneCycleOptions {
@@ -15,11 +15,52 @@ export interface OneCycleOptions {
   finalDivFactor?: number | undefined;
   /** `'cos'` or `'linear'`; default `'cos'`. */
   annealStrategy?: 'cos' | 'linear' | undefined;
+  /**
+   * Momentum falls while the rate rises, and the other way round: `momentum` of SGD and RMSprop, the
+   * first of Adam's `betas`. Default true.
+   */
+  cycleMomentum?: boolean | undefined;
+  /** Momentum at the top; default 0.85. */
+  baseMomentum?: number | undefined;
+  /** Momentum at both ends; default 0.95. */
+  maxMomentum?: number | undefined;
+}
+
+type Settings = { [K in keyof OneCycleOptions]-?: NonNullable<OneCycleOptions[K]> };
+
+const kDefaults: Omit<Settings, 'maxLr' | 'totalSteps'> = {
+  pctStart: 0.3,
+  divFactor: 25,
+  finalDivFactor: 1e4,
+  annealStrategy: 'cos',
+  cycleMomentum: true,
+  baseMomentum: 0.85,
+  maxMomentum: 0.95,
+};
+
+function checkSettings(settings: Settings): void {
+  const refuse = (name: keyof Settings, expected: string) => {
+    const got = JSON.stringify(settings[name]);
+    throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${got}`);
+  };
+  checkCount('totalSteps', settings.totalSteps);
+  checkFlag('cycleMomentum', settings.cycleMomentum);
+  for (const name of ['maxLr', 'divFactor', 'finalDivFactor'] as const) {
+    if (!(settings[name] > 0)) refuse(name, 'a number above 0');
+  }
+  for (const name of ['baseMomentum', 'maxMomentum'] as const) {
+    if (!(settings[name] >= 0 && settings[name] < 1)) refuse(name, 'a number from 0 to below 1');
+  }
+  if (!(settings.pctStart >= 0 && settings.pctStart <= 1))
+    refuse('pctStart', 'a number from 0 to 1');
+  if (settings.annealStrategy !== 'cos' && settings.annealStrategy !== 'linear') {
+    refuse('annealStrategy', `'cos' or 'linear'`);
+  }
 }
 
 /**
  * The rate rises to `maxLr` and then falls far below where it began (Smith and Topin 2018), as
- * PyTorch's `OneCycleLR` with `cycle_momentum=False`.
+ * PyTorch's `OneCycleLR`. Momentum goes the other way.
  *
  * @example
  * ```ts
@@ -27,61 +68,44 @@ export interface OneCycleOptions {
  * ```
  */
 export class OneCycle extends Schedule {
-  readonly #options: Required<{ [K in keyof OneCycleOptions]: NonNullable<OneCycleOptions[K]> }>;
+  readonly #settings: Settings;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(optimizer: Scheduled, options: OneCycleOptions) {
     super(optimizer);
-    checkNames('OneCycle', options, [
-      'maxLr',
-      'totalSteps',
-      'pctStart',
-      'divFactor',
-      'finalDivFactor',
-      'annealStrategy',
-    ]);
-    const {
-      maxLr,
-      pctStart = 0.3,
-      divFactor = 25,
-      finalDivFactor = 1e4,
-      annealStrategy = 'cos',
-    } = options;
-    const totalSteps = checkCount('totalSteps', options.totalSteps);
-    for (const [name, value] of Object.entries({ maxLr, divFactor, finalDivFactor })) {
-      if (!(value > 0)) {
-        throw new ConvLSTMError('ERR_OPTION', `${name}: expected a number above 0, got ${value}`);
-      }
-    }
-    if (!(pctStart >= 0 && pctStart <= 1)) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `pctStart: expected a number from 0 to 1, got ${pctStart}`,
-      );
-    }
-    if (annealStrategy !== 'cos' && annealStrategy !== 'linear') {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `annealStrategy: expected 'cos' or 'linear', got ${JSON.stringify(annealStrategy)}`,
-      );
-    }
-    this.#options = { maxLr, totalSteps, pctStart, divFactor, finalDivFactor, annealStrategy };
+    checkNames('OneCycle', options, ['maxLr', 'totalSteps', ...Object.keys(kDefaults)]);
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    this.#settings = { ...kDefaults, ...(Object.fromEntries(given) as typeof options) } as Settings;
+    checkSettings(this.#settings);
     this.apply();
   }
 
   /** @internal */
   protected override rate(_baseLr: number, steps: number): number {
-    const { maxLr, totalSteps, pctStart, divFactor, finalDivFactor } = this.#options;
+    const { maxLr, divFactor, finalDivFactor } = this.#settings;
     const first = maxLr / divFactor;
-    const top = pctStart * totalSteps - 1;
-    const last = totalSteps - 1;
-    if (steps <= top) return this.#anneal(first, maxLr, top > 0 ? steps / top : 1);
-    const progress = Math.min(1, (steps - top) / (last - top));
-    return this.#anneal(maxLr, first / finalDivFactor, progress);
+    return this.#along(steps, first, maxLr, first / finalDivFactor);
+  }
+
+  /** @internal */
+  protected override change(group: ScheduledGroup, steps: number): void {
+    const { cycleMomentum, baseMomentum, maxMomentum } = this.#settings;
+    if (!cycleMomentum) return;
+    const momentum = this.#along(steps, maxMomentum, baseMomentum, maxMomentum);
+    if (group.betas) group.betas = [momentum, group.betas[1]];
+    else if (group.momentum !== undefined) group.momentum = momentum;
+  }
+
+  /** From `first` to `top` and on to `last`. */
+  #along(steps: number, first: number, top: number, last: number): number {
+    const { pctStart, totalSteps } = this.#settings;
+    const peak = pctStart * totalSteps - 1;
+    if (steps <= peak) return this.#anneal(first, top, peak > 0 ? steps / peak : 1);
+    return this.#anneal(top, last, Math.min(1, (steps - peak) / (totalSteps - 1 - peak)));
   }
 
   #anneal(start: number, end: number, progress: number): number {
-    if (this.#options.annealStrategy === 'linear') return start + (end - start) * progress;
+    if (this.#settings.annealStrategy === 'linear') return start + (end - start) * progress;
     return end + ((start - end) * (1 + Math.cos(Math.PI * progress))) / 2;
   }
 }

@@ -1,8 +1,15 @@
 import { ConvLSTMError } from '../errors.js';
 
+/** What schedules change of a group. */
+export interface ScheduledGroup {
+  lr: number;
+  momentum?: number;
+  betas?: readonly [number, number];
+}
+
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
-  readonly groups: readonly { lr: number }[];
+  readonly groups: readonly ScheduledGroup[];
 }
 
 /** A schedule's state: JSON. */
@@ -54,8 +61,16 @@ export abstract class Schedule {
   protected apply(): void {
     this.#optimizer.groups.forEach((group, index) => {
       group.lr = this.rate(this.#baseLrs[index]!, this.#steps);
+      this.change(group, this.#steps);
     });
   }
+
+  /**
+   * Sets what else a schedule changes of a group.
+   *
+   * @internal
+   */
+  protected change(_group: ScheduledGroup, _steps: number): void {}
 
   /** What `loadStateDict` needs to go on: JSON. */
   stateDict(): ScheduleStateDict {

@@ -1,6 +1,7 @@
 // The schedules of test/fixtures/optimizers.py, and what they have in common.
 import { describe, expect, it } from 'vitest';
 import {
+  Adam,
   CosineWithWarmup,
   type CosineWithWarmupOptions,
   OneCycle,
@@ -21,6 +22,8 @@ interface Options {
   options: object;
   rates: [number, number][];
   metrics?: number[];
+  /** Of OneCycle only; the others leave momentum at 0.6. */
+  momenta?: [number, number][];
 }
 
 const cases = loadFixture<Options>('optimizers')
@@ -29,7 +32,10 @@ const cases = loadFixture<Options>('optimizers')
 
 function twoGroups(): SGD {
   const leaf = () => new Parameter(Tensor.zeros([1], { device: 'javascript' }));
-  return new SGD([leaf(), { parameters: [leaf()], lr: 0.2 }], { lr: 0.5 });
+  return new SGD([leaf(), { parameters: [leaf()], lr: 0.2 }], {
+    lr: 0.5,
+    momentum: 0.6,
+  });
 }
 
 const kinds = {
@@ -41,7 +47,7 @@ const kinds = {
 
 /** Both ways round: from the start, and from a state dict made at `cut`. */
 function follow(
-  { rates, metrics }: Options,
+  { rates, metrics, momenta }: Options,
   build: (sgd: SGD) => Schedule | ReduceLROnPlateau,
   cut: number,
 ): void {
@@ -52,7 +58,8 @@ function follow(
       if (schedule instanceof ReduceLROnPlateau) schedule.step(metrics![step - 1]!);
       else schedule.step();
     }
-    for (const [index, { lr }] of sgd.groups.entries()) {
+    for (const [index, { lr, momentum }] of sgd.groups.entries()) {
+      expect(momentum).toBeCloseTo(momenta?.[step]?.[index] ?? 0.6, 12);
       expect(lr, `step ${step}, group ${index}`).toBeCloseTo(expected[index]!, 12);
     }
     expect(schedule.lrs).toEqual(sgd.groups.map(({ lr }) => lr));
@@ -89,6 +96,19 @@ describe('schedules', () => {
     expect(cycle.lrs[0]).toBeCloseTo(1 / 25 / 1e4, 12);
   });
 
+  it('cycle the first beta of Adam, and leave alone what has no momentum', () => {
+    const parameter = new Parameter(Tensor.zeros([1], { device: 'javascript' }));
+    const adam = new Adam([parameter], { betas: [0.5, 0.98] });
+    const schedule = new OneCycle(adam, { maxLr: 1, totalSteps: 5, pctStart: 0.6 });
+    expect(adam.groups[0]!.betas).toEqual([0.95, 0.98]);
+    schedule.step();
+    schedule.step();
+    expect(adam.groups[0]!.betas[0]).toBeCloseTo(0.85, 12);
+    const bare = { groups: [{ lr: 1 }] };
+    new OneCycle(bare, { maxLr: 1, totalSteps: 5 }).step();
+    expect(Object.keys(bare.groups[0]!)).toEqual(['lr']);
+  });
+
   it('take metrics that are no numbers for no improvement', () => {
     const sgd = twoGroups();
     const schedule = new ReduceLROnPlateau(sgd, { patience: 0, factor: 0.5 });
@@ -110,6 +130,7 @@ describe('schedules', () => {
     refused(() => new CosineWithWarmup(sgd, { totalSteps: 3, minLr: -1 }), 'minLr');
     refused(() => new OneCycle(sgd, { maxLr: 0, totalSteps: 3 }), 'maxLr');
     refused(() => new OneCycle(sgd, { maxLr: 1, totalSteps: 3, pctStart: 2 }), 'pctStart');
+    refused(() => new OneCycle(sgd, { maxLr: 1, totalSteps: 3, maxMomentum: 1 }), 'maxMomentum');
     const annealStrategy = 'exp' as 'cos';
     refused(() => new OneCycle(sgd, { maxLr: 1, totalSteps: 3, annealStrategy }), "'cos'");
     refused(() => new ReduceLROnPlateau(sgd, { factor: 1 }), 'factor');

@@ -171,4 +171,39 @@ describeOnTarget('operations of training', () => {
       (parameter) => ({ parameter, average: null, squareAverage: null }),
     );
   });
+
+  it('what does not fit is refused before it runs', () => {
+    const [, backend] = backends();
+    if (backend === fallback) return; // trusts its callers
+    const [three, four] = [backend!.upload(new Float32Array(3)), backend!.fill(4, 1)];
+    const sgd = { lr: 1, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 };
+    const rmsprop = { lr: 1, alpha: 0.9, eps: 0, momentum: 0, weightDecay: 0 };
+    const adam = {
+      step: 1,
+      lr: 1,
+      beta1: 0.9,
+      beta2: 0.9,
+      eps: 0,
+      weightDecay: 0,
+      decoupled: true,
+    };
+    const refused = (code: string, action: () => unknown) =>
+      expect(action).toThrow(expect.objectContaining({ code }));
+    const wrong = { parameter: three, grad: three, buffer: four };
+    refused('ERR_SHAPE', () => backend!.unaryBackward('exp', three, four, 0));
+    refused('ERR_SHAPE', () => backend!.sliceBackward(four, [6], [0], [3], [2]));
+    refused('ERR_SHAPE', () => backend!.sliceBackward(three, [5], [0], [3], [3]));
+    refused('ERR_OPTION', () => backend!.bernoulli(4, 1.5, 1, 0, 0, 0));
+    refused('ERR_OPTION', () => backend!.bernoulli(4, Number.NaN, 1, 0, 0, 0));
+    refused('ERR_SHAPE', () => backend!.sgdStep({ ...sgd, ...wrong }));
+    refused('ERR_SHAPE', () => backend!.sgdStep({ ...sgd, ...wrong, grad: four }));
+    refused('ERR_SHAPE', () => backend!.rmspropStep({ ...rmsprop, ...wrong, squareAverage: null }));
+    refused('ERR_SHAPE', () =>
+      backend!.adamStep({ ...adam, ...wrong, average: null, squareAverage: four }),
+    );
+    refused('ERR_OPTION', () => backend!.adamStep({ ...adam, parameter: three } as never));
+    refused('ERR_OPTION', () => backend!.sgdStep(null as never));
+    four.dispose();
+    refused('ERR_DISPOSED', () => backend!.unaryBackward('exp', four, three, 0));
+  });
 });
