@@ -1,10 +1,10 @@
 // Runs the programs in examples/ against what `npm run build:ts` built.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { backendInfo, png } from '../src/index.js';
+import { backendInfo, loadModel, MovingMnist, png } from '../src/index.js';
 import { runProgram } from './support/program.js';
 
 async function output(example: string, args: string[] = []): Promise<string> {
@@ -71,4 +71,50 @@ it('moving-mnist: the demo beats persistence and writes its pictures', {
   const animation = await readFile(path.join(out, 'moving-mnist.gif'));
   expect(animation.toString('latin1').split('\x21\xf9\x04').length - 1).toBe(20);
   await rm(out, { recursive: true });
+});
+
+it('truncated-bptt: learns a video without an end', async () => {
+  const text = await output('truncated-bptt/train.mjs', ['--frames', '800']);
+  expect(text).toMatch(/^80 windows of 10 frames, the state carried on$/m);
+  const [first, last] = ['first', 'last'].map((part) =>
+    number(text, new RegExp(`^loss of the ${part} five ([\\d.]+)$`, 'm')),
+  );
+  expect(last).toBeLessThan(first! / 2);
+});
+
+it('own-frames: a folder of images becomes a model for the command line', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'convlstm-own-frames-'));
+  const digits = { data: new Uint8Array(36).fill(255), shape: [1, 6, 6] };
+  const source = new MovingMnist(digits, { size: 16, numDigits: 1, frames: 20, speed: [1, 2] });
+  const { data } = source.sequence(0);
+  for (let t = 0; t < 20; t++) {
+    const frame = { data: data.subarray(256 * t, 256 * (t + 1)), shape: [16, 16] };
+    await png.save(path.join(folder, `frame-${t}.png`), frame);
+  }
+  const out = path.join(folder, 'out', 'model.safetensors');
+  await mkdir(path.dirname(out));
+  const file = fileURLToPath(new URL('../examples/own-frames/train.mjs', import.meta.url));
+  const args = [folder, '--frames', '4', '--epochs', '2', '--out', out];
+  const { exitCode, stdout, stderr } = await runProgram(file, { args });
+  expect(stderr).toMatch(/^step 4\/4, epoch 2, loss /m);
+  expect(exitCode).toBe(0);
+  expect(stdout).toBe(`4 steps over 13 windows; wrote ${out}\n`);
+  using model = await loadModel(out);
+  expect(model.description.hiddenDim).toEqual([32, 32]);
+  await rm(folder, { recursive: true });
+});
+
+it('video-classification: directions and speeds are told apart, in a shortened form', {
+  timeout: 300_000,
+}, async () => {
+  const file = fileURLToPath(
+    new URL('../examples/video-classification/classify.mjs', import.meta.url),
+  );
+  const { exitCode, stdout } = await runProgram(file, {
+    args: ['--steps', '120', '--test', '400'],
+    timeoutMs: 280_000,
+  });
+  expect(exitCode).toBe(0);
+  // Of eight classes; over 99% come of the 300 steps that it makes by itself.
+  expect(number(stdout, /^([\d.]+)% of 400 test videos right/)).toBeGreaterThan(60);
 });

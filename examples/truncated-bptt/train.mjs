@@ -2,7 +2,7 @@
 // windows. The state goes on from window to window, its gradient does not: detach() is the cut. Memory is
 // that of one window, however long the sequence is.
 //
-//   node examples/truncated-bptt/train.mjs --frames 600
+//   node examples/truncated-bptt/train.mjs --frames 1000
 import { parseArgs } from 'node:util';
 import {
   Adam,
@@ -10,20 +10,21 @@ import {
   Conv2d,
   ConvLSTM,
   clipGradNorm,
+  init,
   Module,
   MovingMnist,
   manualSeed,
   Tensor,
 } from 'convlstm';
 
-const { values } = parseArgs({ options: { frames: { type: 'string', default: '600' } } });
+const { values } = parseArgs({ options: { frames: { type: 'string', default: '1000' } } });
 const kFrames = Number(values.frames);
 const kWindow = 10;
 const kSize = 16;
 
 class Net extends Module {
-  cells = new ConvLSTM({ inputDim: 1, hiddenDim: 8, kernelSize: 5, batchFirst: true });
-  head = new Conv2d({ inChannels: 8, outChannels: 1, kernelSize: 1 });
+  cells = new ConvLSTM({ inputDim: 1, hiddenDim: 16, kernelSize: 5, batchFirst: true });
+  head = new Conv2d({ inChannels: 16, outChannels: 1, kernelSize: 1 });
 
   /** For each frame of x the next one, before the sigmoid, and the states to go on from. */
   forward(x, states) {
@@ -37,12 +38,13 @@ class Net extends Module {
 }
 
 manualSeed(3);
-const net = new Net();
+const net = init.forgetBias(new Net(), 1);
+for (const { conv } of net.cells.cell_list) init.xavierUniform(conv.weight, { gain: 2 });
 const adam = new Adam(net.parameters(), { lr: 1e-2 });
 // A square that moves and bounces in a video without an end.
 const square = { data: new Uint8Array(25).fill(255), shape: [1, 5, 5] };
 const options = { frames: kFrames + 1, size: kSize, numDigits: 1, speed: [1, 2], seed: 1 };
-const video = Tensor.from(new MovingMnist(square, options).batch(2));
+const video = Tensor.from(new MovingMnist(square, options).batch(4));
 
 let states = null;
 const losses = [];

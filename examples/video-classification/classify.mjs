@@ -2,7 +2,7 @@
 // on moving MNIST digits and tested on digits that it has never seen.
 //
 //   node examples/video-classification/classify.mjs
-//   node examples/video-classification/classify.mjs --steps 60
+//   node examples/video-classification/classify.mjs --steps 120
 import { parseArgs } from 'node:util';
 import {
   Adam,
@@ -22,7 +22,7 @@ import { kClasses, movingDigits } from './moving-digits.mjs';
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '500' },
+    steps: { type: 'string', default: '300' },
     test: { type: 'string', default: '2000' },
   },
 });
@@ -41,10 +41,8 @@ class Classifier extends Module {
 
   /** Frames [B, T, 1, H, W] to a score for each class, [B, 8]. */
   forward(frames) {
-    using patches = functional.pixelUnshuffle(frames, kPatch);
-    const { states } = this.cells.forward(patches);
-    using pooled = states.at(-1).h.mean([2, 3]);
-    return this.classes.forward(pooled);
+    const { states } = this.cells.forward(functional.pixelUnshuffle(frames, kPatch));
+    return this.classes.forward(states.at(-1).h.mean([2, 3]));
   }
 }
 

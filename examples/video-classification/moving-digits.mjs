@@ -13,9 +13,11 @@ const kDirections = [
   [-1, 0],
   [1, 0],
 ];
-const kSpeeds = [1, 3];
+const kSpeeds = [1, 2];
 const kFrames = 6;
-export const kSize = 32;
+const kSize = 32;
+/** First of the places in the middle of the video, and how many there are: none leaves the frame. */
+const kMiddle = [6, 7];
 
 /** MNIST's digits [count, 28, 28] as means of 2 by 2 pixels, [count, 14, 14]. */
 async function smallDigits(file) {
@@ -33,8 +35,8 @@ async function smallDigits(file) {
 }
 
 /**
- * Sample n is a digit that moves as class n % 8 says, from a place where it stays in the frame: the same
- * sample whenever it is asked for, another one in each epoch.
+ * Sample n is a digit that moves as class n % 8 says: the same sample whenever it is asked for, another
+ * one in each epoch.
  */
 class MovingDigits {
   #digits;
@@ -53,11 +55,9 @@ class MovingDigits {
     const digit = sample % count;
     // Two numbers from 0 to 1 that depend on the sample alone.
     const [a, b] = [Math.SQRT2, Math.sqrt(3)].map((step) => ((sample + 1) * step) % 1);
-    const way = (kFrames - 1) * speed;
-    const start = (step, share) => {
-      const room = kSize - side - (step === 0 ? 0 : way);
-      return Math.floor(share * (room + 1)) + (step < 0 ? way : 0);
-    };
+    // In the middle of the video, all classes are at the same places.
+    const start = (step, share) =>
+      kMiddle[0] + Math.floor(share * kMiddle[1]) - step * (kFrames >> 1);
     const [top, left] = [start(down, a), start(right, b)];
     const data = new Float32Array(kFrames * kSize * kSize);
     for (let t = 0; t < kFrames; t++) {

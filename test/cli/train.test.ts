@@ -9,8 +9,7 @@ import { loadCheckpoint, loadModel, MovingMnist, png, Tensor } from '../../src/i
 import { type ProgramResult, runProgram } from '../support/program.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const env = { CONVLSTM_DEVICE: 'javascript' };
-const convlstm = (...args: string[]): Promise<ProgramResult> => runProgram(main, { args, env });
+const convlstm = (...args: string[]): Promise<ProgramResult> => runProgram(main, { args });
 
 /** One line that names the program. */
 function expectFailure(result: ProgramResult, exitCode: number, message: RegExp): void {
@@ -101,7 +100,7 @@ describe('train', () => {
 
   it('goes on after SIGTERM and ends with the bits of a run that was not stopped', async () => {
     const args = ['train', '--config', config, '--data', data, '--out', run('b'), '--json'];
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [main, ...args]);
     let [stdout, stderr] = ['', ''];
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;

@@ -8,6 +8,7 @@ it.each([
   ['forward', 10_000],
   ['dispose', 10_000],
   ['stream', 100_000],
+  ['train', 8_000],
 ])('%s %i times', { timeout: 300_000 }, async (what, count) => {
   const { exitCode, stdout, stderr } = await runProgram('leak', {
     args: [what, String(count)],

@@ -1,6 +1,6 @@
-// leak.mjs forward|dispose|stream COUNT: does one thing COUNT times after warming up, and prints how
+// leak.mjs forward|dispose|stream|train COUNT: does one thing COUNT times after warming up, and prints how
 // much the resident size grew meanwhile. Run with --expose-gc.
-import { ConvLSTM, emptyCache, Tensor } from 'convlstm';
+import { Adam, ConvLSTM, DataLoader, emptyCache, mseLoss, Tensor, Trainer } from 'convlstm';
 
 const [what, count] = [process.argv[2], Number(process.argv[3])];
 const net = new ConvLSTM({
@@ -14,6 +14,25 @@ const sequence = Tensor.ones([1, 4, 1, 16, 16]);
 const frame = Tensor.ones([1, 1, 16, 16]);
 const stream = net.stream();
 
+const samples = {
+  length: 1000,
+  get: () => ({ input: { data: new Float32Array(4 * 16 * 16).fill(1), shape: [4, 1, 16, 16] } }),
+};
+const trainer = new Trainer({
+  model: net,
+  optimizer: new Adam(net.parameters()),
+  data: new DataLoader(samples, { batchSize: 1 }),
+  // Disposes nothing itself.
+  loss({ input }) {
+    const { outputs } = net.forward(input);
+    return mseLoss(outputs[0].sigmoid(), Tensor.zeros(outputs[0].shape));
+  },
+  epochs: 1000,
+  reportEvery: 1,
+  clipNorm: 1,
+});
+const steps = trainer[Symbol.asyncIterator]();
+
 const actions = {
   // Leaves its tensors to the collector.
   async forward() {
@@ -26,6 +45,9 @@ const actions = {
   },
   async stream() {
     await stream.step(frame).data();
+  },
+  async train() {
+    await steps.next();
   },
 };
 
