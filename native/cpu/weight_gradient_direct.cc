@@ -1,126 +1,20 @@
 // Weight gradients by direct summation, for every kernel.
 //
-// A tile of sums is kTileRows rows, each one tap and input channel, by kVectors vectors of output
-// channels; it stays in registers while the pixels of a block pass by: a load of delta and a
-// broadcast of the input serve kTileRows and kVectors multiply-adds. Taps side by side and their
-// channels follow each other in a channels-last row, so they are one run of rows. A block is about
-// 128 pixels: its input, with the border's zeros staged around it, and 64 channels of its delta
-// (32 KiB) come from L1 and L2 for all tiles, and the tile's own load and store cost 48
-// instructions for 3,072 multiply-adds. The sum of a block is made apart, so that the error of a
-// long sum grows with the number of blocks only.
-#include "cpu/convolution_gradients.h"
-
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/weight_gradient_direct.cc"
-#include "cpu/simd.h"
-//
-#include "hwy/foreach_target.h"
-//
-#include "hwy/highway.h"
-
-#ifndef CONVLSTM_CPU_WEIGHT_GRADIENT_DIRECT_CC_
-#define CONVLSTM_CPU_WEIGHT_GRADIENT_DIRECT_CC_
-
+// The left values of the outer products (outer_product.h) are the input under the taps, the right
+// ones 4 vectors of delta. Taps side by side and their channels follow each other in a
+// channels-last row, so they are one run of values. A block is about 128 pixels: its input, with
+// the border's zeros staged around it, and 64 channels of its delta (32 KiB) come from L1 and L2
+// for all of the run, and the load and store of 24 vectors of sums cost 48 instructions for 3,072
+// multiply-adds.
 #include <algorithm>
-#include <array>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "core/buffer.h"
+#include "cpu/convolution_gradients.h"
+#include "cpu/outer_product.h"
 #include "cpu/parallel_for.h"
 
-namespace convlstm::cpu {
-
-// The products of a rectangle of pixels.
-struct OuterProducts {
-  const float* in;
-  int64_t in_pixel, in_row;  // from pixel to pixel of a row, and from row to row
-  const float* delta;
-  int64_t delta_pixel, delta_row;
-  int64_t pixels, rows;
-};
-
-// sums[row][vector] += products; the block of output channels has as many vectors.
-using AddProductsFunction = void (*)(const OuterProducts& products, float* sums);
-
-struct DirectSumsKernel {
-  int64_t lanes;
-  // Rows of a tile for a block of one to four vectors.
-  std::array<int64_t, 4> tile_rows;
-  AddProductsFunction (*add)(int64_t vectors, int64_t rows);
-};
-
-}  // namespace convlstm::cpu
-
-#endif  // CONVLSTM_CPU_WEIGHT_GRADIENT_DIRECT_CC_
-
-HWY_BEFORE_NAMESPACE();
-namespace convlstm::cpu::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using F32 = hn::ScalableTag<float>;
-
-// 24 sums, 4 vectors of delta and a broadcast of 32 registers, or 12, 3 broadcasts and one of 16.
-constexpr bool kManyRegisters = HWY_TARGET != HWY_AVX2 && HWY_TARGET != HWY_EMU128;
-constexpr std::array<int64_t, 4> kTileRows =
-    kManyRegisters ? std::array<int64_t, 4>{12, 12, 8, 6} : std::array<int64_t, 4>{6, 6, 4, 3};
-
-template <size_t kVectors, size_t kRows>
-HWY_NOINLINE void AddProducts(const OuterProducts& p, float* HWY_RESTRICT sums) {
-  const F32 d;
-  using V = hn::Vec<F32>;
-  constexpr size_t kLanes = HWY_LANES(float);
-  V sum[kRows][kVectors];
-  CONVLSTM_UNROLL
-  for (size_t r = 0; r < kRows; ++r) {
-    CONVLSTM_UNROLL
-    for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
-  }
-  for (int64_t y = 0; y < p.rows; ++y) {
-    const float* HWY_RESTRICT in = p.in + y * p.in_row;
-    const float* HWY_RESTRICT delta = p.delta + y * p.delta_row;
-    for (int64_t x = 0; x < p.pixels; ++x, in += p.in_pixel, delta += p.delta_pixel) {
-      V deltas[kVectors];
-      CONVLSTM_UNROLL
-      for (size_t v = 0; v < kVectors; ++v) deltas[v] = hn::LoadU(d, delta + v * kLanes);
-      CONVLSTM_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        const V value = hn::Set(d, in[r]);
-        CONVLSTM_UNROLL
-        for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(value, deltas[v], sum[r][v]);
-      }
-    }
-  }
-  CONVLSTM_UNROLL
-  for (size_t r = 0; r < kRows; ++r) {
-    CONVLSTM_UNROLL
-    for (size_t v = 0; v < kVectors; ++v) {
-      float* const to = sums + (r * kVectors + v) * kLanes;
-      hn::Store(hn::Add(hn::Load(d, to), sum[r][v]), d, to);
-    }
-  }
-}
-
-template <size_t kVectors, size_t... kIndex>
-AddProductsFunction SelectRows(int64_t rows, std::index_sequence<kIndex...>) {
-  static constexpr AddProductsFunction kTable[] = {AddProducts<kVectors, kIndex + 1>...};
-  return kTable[rows - 1];
-}
-
-AddProductsFunction SelectAddProducts(int64_t vectors, int64_t rows) {
-  if (vectors == 1) return SelectRows<1>(rows, std::make_index_sequence<kTileRows[0]>());
-  if (vectors == 2) return SelectRows<2>(rows, std::make_index_sequence<kTileRows[1]>());
-  if (vectors == 3) return SelectRows<3>(rows, std::make_index_sequence<kTileRows[2]>());
-  return SelectRows<4>(rows, std::make_index_sequence<kTileRows[3]>());
-}
-
-DirectSumsKernel GetDirectSumsKernel() { return {HWY_LANES(float), kTileRows, SelectAddProducts}; }
-
-}  // namespace convlstm::cpu::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace convlstm::cpu {
 namespace {
 
@@ -138,7 +32,7 @@ struct Item {
 class DirectWeightGradient final : public WeightGradient {
  public:
   DirectWeightGradient(const ConvolutionShape& shape, Isa isa, ThreadPool& pool)
-      : s_(shape), kernel_(CONVLSTM_SIMD(isa, GetDirectSumsKernel)()) {
+      : s_(shape), kernel_(GetOuterProductKernel(isa)) {
     PlanBlocks();
     PlanItems();
     const int64_t elements = Rows() * DivideUp(s_.out_channels, kernel_.lanes) * kernel_.lanes;
@@ -208,14 +102,14 @@ class DirectWeightGradient final : public WeightGradient {
     const int64_t runs = Rows() / run;
     for (int64_t first = 0; first * kernel_.lanes < s_.out_channels; first += 4) {
       const int64_t vectors = BlockVectors(first);
-      const int64_t tiles = DivideUp(run, kernel_.tile_rows[vectors - 1]);
+      const int64_t tiles = DivideUp(run, kernel_.most_values[vectors - 1]);
       for (int64_t index = 0; index < runs; ++index) {
         const int64_t tap_y = whole_rows ? index : index / s_.kernel_width;
         const int64_t tap_x = whole_rows ? 0 : index % s_.kernel_width;
         for (int64_t tile = 0; tile < tiles; ++tile) {
           const int64_t begin = run * tile / tiles, end = run * (tile + 1) / tiles;
-          items_.push_back({kernel_.add(vectors, end - begin), tap_y, tap_x, begin,
-                            first * kernel_.lanes,
+          items_.push_back({kernel_.get(SumProducts::kApart, vectors, end - begin), tap_y, tap_x,
+                            begin, first * kernel_.lanes,
                             (first * Rows() + (index * run + begin) * vectors) * kernel_.lanes});
         }
       }
@@ -248,10 +142,10 @@ class DirectWeightGradient final : public WeightGradient {
                               rows};
     for (int64_t k = range.begin; k < range.end; ++k) {
       const Item& item = items_[k];
-      products.in = origin +
-                    (item.tap_y * s_.dilation_y * pitch + item.tap_x * s_.dilation_x) * channels +
-                    item.in_offset;
-      products.delta = delta + (y * s_.out_width + x) * s_.out_channels + item.out_channel;
+      products.left = origin +
+                      (item.tap_y * s_.dilation_y * pitch + item.tap_x * s_.dilation_x) * channels +
+                      item.in_offset;
+      products.right = delta + (y * s_.out_width + x) * s_.out_channels + item.out_channel;
       item.add(products, sums_.as<float>() + item.sums_offset);
     }
   }
@@ -275,7 +169,7 @@ class DirectWeightGradient final : public WeightGradient {
   }
 
   const ConvolutionShape s_;
-  const DirectSumsKernel kernel_;
+  const OuterProductKernel kernel_;
   int64_t blocks_across_, blocks_down_;
   int64_t block_rows_, block_columns_;
   int64_t window_rows_, window_columns_;
@@ -291,4 +185,3 @@ std::unique_ptr<WeightGradient> MakeDirectWeightGradient(const ConvolutionShape&
 }
 
 }  // namespace convlstm::cpu
-#endif  // HWY_ONCE

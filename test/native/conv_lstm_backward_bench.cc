@@ -1,0 +1,235 @@
+// Times the forward and the backward pass of ConvLSTM and the parts of the latter, without
+// JavaScript.
+//   conv_lstm_backward_bench ISA THREADS [WORKLOAD...]
+// GFLOP/s count the direct convolution's operations, two for each product, whatever algorithm runs.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/conv_lstm.h"
+#include "cpu/conv_lstm_backward.h"
+#include "cpu/conv_lstm_delta.h"
+#include "cpu/convolution_gradients.h"
+#include "operations.h"
+
+namespace convlstm::cpu {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// With one thread its own processor time, which other programs disturb less.
+double Seconds(int threads) {
+  if (threads == 1) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+void Measure(const std::string& name, double flops, int threads,
+             const std::function<void()>& body) {
+  body();
+  std::vector<double> seconds;
+  const auto start = Clock::now();
+  while (seconds.size() < 3 ||
+         (Clock::now() - start < std::chrono::milliseconds(700) && seconds.size() < 1000)) {
+    const double before = Seconds(threads);
+    body();
+    seconds.push_back(Seconds(threads) - before);
+  }
+  std::sort(seconds.begin(), seconds.end());
+  std::printf("%-34s %9.3f ms median %9.3f ms least %7.1f GFLOP/s\n", name.c_str(),
+              seconds[seconds.size() / 2] * 1e3, seconds[0] * 1e3, flops / seconds[0] * 1e-9);
+  std::fflush(stdout);
+}
+
+double ConvolutionFlops(const ConvLstmShape& s, int64_t channels) {
+  return 2.0 * s.batch * s.time * s.pixels() * channels * s.kernel_height * s.kernel_width * 4 *
+         s.hidden_dim;
+}
+
+struct Workload {
+  const char* name;
+  std::vector<ConvLstmShape> layers;
+};
+
+std::vector<ConvLstmShape> Stack(int64_t batch, int64_t time, int64_t input,
+                                 const std::vector<int64_t>& hidden, int64_t size, int64_t kernel) {
+  std::vector<ConvLstmShape> layers;
+  for (const int64_t h : hidden) {
+    layers.push_back({batch, time, false, input, h, size, size, kernel, kernel});
+    input = h;
+  }
+  return layers;
+}
+
+struct Layer {
+  ConvLstmShape shape;
+  ConvLstmInputs inputs;
+  ConvLstmOutputs outputs;
+};
+
+StoragePtr Empty(int64_t elements) { return std::make_shared<Storage>(elements); }
+
+// All layers forward and backward, as a training step runs them; x of the first has no gradient.
+void RunWorkload(const Workload& workload, ThreadPool& pool) {
+  std::vector<Layer> layers;
+  double flops = 0;
+  for (const ConvLstmShape& s : workload.layers) {
+    const int64_t fan_in = (s.input_dim + s.hidden_dim) * s.kernel_height * s.kernel_width;
+    Layer layer{s, {}, {}};
+    layer.inputs.weight =
+        RowMajorStorage(RandomValues(4 * s.hidden_dim * fan_in, 0.5f / std::sqrt(fan_in)));
+    layer.inputs.bias = RowMajorStorage(RandomValues(4 * s.hidden_dim, 0.1f));
+    layers.push_back(layer);
+    flops += ConvolutionFlops(s, s.input_dim + s.hidden_dim);
+  }
+  const ConvLstmShape& first = workload.layers.front();
+  const ConvLstmShape& last = workload.layers.back();
+  const StoragePtr x = RowMajorStorage(
+      RandomValues(first.batch * first.time * first.input_dim * first.pixels(), 0.5f));
+  const StoragePtr output_grad = ChannelsLastStorage(
+      RandomValues(last.batch * last.time * last.hidden_dim * last.pixels(), 1e-3f),
+      {last.batch * last.time, last.hidden_dim, last.pixels()});
+  const auto forward = [&](int64_t save_every) {
+    StoragePtr input = x;
+    for (Layer& layer : layers) {
+      const ConvLstmShape& s = layer.shape;
+      const int64_t state = s.batch * s.hidden_dim * s.pixels();
+      layer.inputs.weight->derived().clear();  // as an optimizer does
+      layer.inputs.x = input;
+      layer.outputs = {Empty(state * s.time), Empty(state), Empty(state)};
+      if (save_every > 0) {
+        layer.outputs.saved = Empty(SavedElements(s, save_every));
+        layer.outputs.save_every = save_every;
+      }
+      ConvLstm(s, layer.inputs, Precision::kHighest, layer.outputs, pool);
+      input = layer.outputs.output;
+    }
+  };
+  const auto backward = [&] {
+    StoragePtr grad = output_grad;
+    for (size_t l = layers.size(); l-- > 0;) {
+      const Layer& layer = layers[l];
+      const ConvLstmGradients gradients = {.x = l > 0 ? Empty(layer.inputs.x->elements()) : nullptr,
+                                           .h0 = nullptr,
+                                           .c0 = nullptr,
+                                           .weight = Empty(layer.inputs.weight->elements()),
+                                           .bias = Empty(layer.inputs.bias->elements()),
+                                           .wci = nullptr,
+                                           .wcf = nullptr,
+                                           .wco = nullptr};
+      ConvLstmBackward(layer.shape,
+                       {layer.inputs, layer.outputs.output, layer.outputs.saved,
+                        layer.outputs.save_every, grad, nullptr, nullptr},
+                       Precision::kHighest, gradients, pool);
+      grad = gradients.x;
+    }
+  };
+  const std::string name = workload.name;
+  Measure(name + " forward", flops, pool.threads(), [&] { forward(0); });
+  Measure(name + " forward, saving all", flops, pool.threads(), [&] { forward(1); });
+  Measure(name + " forward and backward", 3 * flops, pool.threads(), [&] {
+    forward(1);
+    backward();
+  });
+  Measure(name + " the same, saving every 4th c", 3 * flops, pool.threads(), [&] {
+    forward(4);
+    backward();
+  });
+}
+
+// The parts of one layer's backward pass over one step, as the whole runs them.
+void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& pool) {
+  s.time = 1;
+  const int64_t taps = s.kernel_height * s.kernel_width, frame = s.hidden_dim * s.pixels();
+  const std::vector<float> weight =
+      RandomValues(4 * s.hidden_dim * (s.input_dim + s.hidden_dim) * taps, 0.05f);
+  std::vector<float> gates = RandomValues(4 * s.batch * frame, 0.1f);
+  const std::vector<float> h = RandomValues(s.batch * frame),
+                           x = RandomValues(s.batch * s.input_dim * s.pixels());
+  std::vector<float> h_grad(s.batch * frame), c_grad(s.batch * frame);
+  std::vector<float> x_grad(x.size());
+  std::vector<float*> gate_frames(s.batch), h_grads(s.batch), c_grads(s.batch), x_grads(s.batch);
+  std::vector<const float*> h_frames(s.batch), x_frames(s.batch), deltas(s.batch), grads(s.batch);
+  for (int64_t b = 0; b < s.batch; ++b) {
+    gate_frames[b] = gates.data() + 4 * b * frame;
+    deltas[b] = gate_frames[b];
+    h_grads[b] = h_grad.data() + b * frame;
+    grads[b] = h_grads[b];
+    c_grads[b] = c_grad.data() + b * frame;
+    h_frames[b] = h.data() + b * frame;
+    x_frames[b] = x.data() + b * s.input_dim * s.pixels();
+    x_grads[b] = x_grad.data() + b * s.input_dim * s.pixels();
+  }
+  const int threads = pool.threads();
+  ConvLstmDeltas pass(s, {}, true, false, isa, pool);
+  Measure(name + " deltas", 0, threads, [&] {
+    pass.Run({gate_frames.data(), h_frames.data(), grads.data(), h_frames.data(), c_grads.data()});
+  });
+  for (const bool of_h : {true, false}) {
+    const int64_t channels = of_h ? s.hidden_dim : s.input_dim;
+    const ConvolutionShape shape = {.in_channels = channels,
+                                    .in_height = s.height,
+                                    .in_width = s.width,
+                                    .out_channels = 4 * s.hidden_dim,
+                                    .out_height = s.height,
+                                    .out_width = s.width,
+                                    .kernel_height = s.kernel_height,
+                                    .kernel_width = s.kernel_width,
+                                    .pad_top = s.pad_top(),
+                                    .pad_left = s.pad_left()};
+    const int64_t out_stride = (s.input_dim + s.hidden_dim) * taps;
+    const char* const source = of_h ? " h" : " x";
+    std::unique_ptr<DataGradient> data;
+    Measure(name + source + " packing", 0, threads,
+            [&] { data = MakeDataGradient(shape, weight.data(), out_stride, isa, pool); });
+    Measure(name + source + " data gradient", ConvolutionFlops(s, channels), threads, [&] {
+      data->Run(s.batch, deltas.data(), of_h ? h_grads.data() : x_grads.data(), pool);
+    });
+    const std::unique_ptr<WeightGradient> sums = MakeWeightGradient(shape, isa, pool);
+    Measure(name + source + " weight gradient", ConvolutionFlops(s, channels), threads, [&] {
+      sums->Add(s.batch, of_h ? h_frames.data() : x_frames.data(), deltas.data(), pool);
+    });
+    std::vector<float> weight_grad(weight.size());
+    Measure(name + source + " finishing", 0, threads,
+            [&] { sums->Finish(weight_grad.data(), out_stride, pool); });
+  }
+}
+
+int Main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: conv_lstm_backward_bench ISA THREADS [WORKLOAD...]\n");
+    return 2;
+  }
+  Isa isa = AvailableIsas().front();
+  for (const Isa candidate : AvailableIsas()) {
+    if (std::string(argv[1]) == IsaName(candidate)) isa = candidate;
+  }
+  ThreadPool pool(std::atoi(argv[2]));
+  const Workload workloads[] = {{"W1", Stack(1, 10, 1, {64}, 64, 3)},
+                                {"W2", Stack(8, 10, 16, {128, 64, 64}, 16, 5)},
+                                {"X1", Stack(1, 10, 64, {64}, 64, 3)},
+                                {"1x1", Stack(1, 10, 64, {64}, 64, 1)}};
+  for (const Workload& workload : workloads) {
+    bool selected = argc == 3;
+    for (int k = 3; k < argc; ++k) selected |= workload.name == std::string(argv[k]);
+    if (!selected) continue;
+    if (isa == CurrentIsa()) RunWorkload(workload, pool);
+    for (const ConvLstmShape& layer : workload.layers) {
+      const std::string channels =
+          std::to_string(layer.input_dim) + "->" + std::to_string(layer.hidden_dim);
+      RunParts(std::string(workload.name) + " " + channels, layer, isa, pool);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace convlstm::cpu
+
+int main(int argc, char** argv) { return convlstm::cpu::Main(argc, argv); }
