@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "cpu/conv_lstm_kernel.h"
-#include "cpu/conv_lstm_winograd_axis.h"
+#include "cpu/conv_lstm_winograd_filter.h"
 #include "cpu/conv_lstm_winograd_tile.h"
 
 namespace convlstm::cpu {
@@ -29,56 +29,27 @@ size_t DivideUp(size_t value, size_t by) { return (value + by - 1) / by; }
 
 }  // namespace
 
+WinogradTiling::WinogradTiling(const WinogradVariant& v, size_t frames, size_t frame_height,
+                               size_t frame_width)
+    : variant(v),
+      height(frame_height),
+      width(frame_width),
+      tile_rows(DivideUp(height, v.rows)),
+      tile_columns(DivideUp(width, v.columns)),
+      tiles(frames * tile_rows * tile_columns) {}
+
 WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVariant& v,
                            size_t lanes_of_vector)
-    : shape(shape_of_layer),
-      variant(v),
+    : WinogradTiling(v, shape_of_layer.batch, shape_of_layer.height, shape_of_layer.width),
+      shape(shape_of_layer),
       lanes(lanes_of_vector),
       hidden(shape.hidden_dim),
       input(shape.input_dim),
       groups(DivideUp(hidden, lanes)),
       row(4 * lanes),
-      depth(hidden + input),
-      tile_rows(DivideUp(shape.height, v.rows)),
-      tile_columns(DivideUp(shape.width, v.columns)),
-      tiles(shape.batch * tile_rows * tile_columns) {}
+      depth(hidden + input) {}
 
 namespace {
-
-// filter[tap row][tap column][row] to products[row of products][column][row], in double.
-using FilterTransform = void (*)(const double* filter, size_t row, double* products);
-
-template <typename Rows, typename Columns>
-void TransformFilter(const double* filter, size_t row, double* products) {
-  constexpr size_t kTaps = Rows::kTaps;
-  double half[kTaps * 64];
-  for (size_t y = 0; y < Rows::kPoints; ++y) {
-    const auto weights = Rows::FilterRow(y);
-    std::fill_n(half, kTaps * row, 0.0);
-    for (size_t tap = 0; tap < kTaps; ++tap) {
-      if (weights[tap] == 0) continue;
-      for (size_t k = 0; k < kTaps * row; ++k) {
-        half[k] += weights[tap] * filter[tap * kTaps * row + k];
-      }
-    }
-    for (size_t x = 0; x < Columns::kPoints; ++x, products += row) {
-      const auto column = Columns::FilterRow(x);
-      std::fill_n(products, row, 0.0);
-      for (size_t tap = 0; tap < kTaps; ++tap) {
-        if (column[tap] == 0) continue;
-        for (size_t k = 0; k < row; ++k) products[k] += column[tap] * half[tap * row + k];
-      }
-    }
-  }
-}
-
-template <size_t... kIndex>
-FilterTransform GetFilterTransform(size_t variant, std::index_sequence<kIndex...>) {
-  static constexpr FilterTransform kTransforms[] = {TransformFilter<
-      WinogradAxis<kWinogradVariants[kIndex].rows, kWinogradVariants[kIndex].taps>,
-      WinogradAxis<kWinogradVariants[kIndex].columns, kWinogradVariants[kIndex].taps>>...};
-  return kTransforms[variant];
-}
 
 // Packs the weights of one group, channel by channel.
 class GroupPacker {
@@ -86,8 +57,7 @@ class GroupPacker {
   GroupPacker(const WinogradPlan& plan, size_t variant, const float* weight,
               const WinogradWeights& packed)
       : plan_(plan),
-        transform_(
-            GetFilterTransform(variant, std::make_index_sequence<kWinogradVariants.size()>())),
+        transform_(GetWinogradFilterTransform(variant)),
         weight_(weight),
         packed_(packed),
         filter_(Taps() * plan.row),
@@ -144,7 +114,7 @@ class GroupPacker {
   }
 
   const WinogradPlan& plan_;
-  const FilterTransform transform_;
+  const WinogradFilterTransform transform_;
   const float* const weight_;
   const WinogradWeights& packed_;
   std::vector<double> filter_;

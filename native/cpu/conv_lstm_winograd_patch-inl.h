@@ -25,10 +25,18 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 // fifth. Of normally distributed data one value in 16,000 is above 4.
 constexpr float kLargestTransformed = 4.0f;
 
-// A rectangle of pixels, channels-last; its rows need not follow each other.
+// A rectangle of pixels, channels-last; its rows and pixels need not follow each other.
 struct Patch {
   const float* data;
   size_t row_stride;
+  size_t pixel_stride;
+};
+
+// Some of the channels of a frame.
+struct Channels {
+  size_t of_frame;
+  size_t first;
+  size_t count;
 };
 
 // The upper left corner of what a tile writes.
@@ -38,7 +46,7 @@ struct TilePlace {
   size_t left;
 };
 
-HWY_INLINE TilePlace PlaceOf(const WinogradPlan& plan, size_t tile) {
+HWY_INLINE TilePlace PlaceOf(const WinogradTiling& plan, size_t tile) {
   const size_t column = tile % plan.tile_columns;
   const size_t row = tile / plan.tile_columns;
   return {row / plan.tile_rows, row % plan.tile_rows * plan.variant.rows,
@@ -48,30 +56,38 @@ HWY_INLINE TilePlace PlaceOf(const WinogradPlan& plan, size_t tile) {
 // What the tile reads of `frame`: in place where it lies inside of the image, else a copy in
 // `scratch` with zeros around.
 template <WinogradVariant kVariant>
-Patch PatchOf(const WinogradPlan& plan, const TilePlace& place, const float* frame, size_t channels,
-              float* scratch) {
+Patch PatchOf(const WinogradTiling& plan, const TilePlace& place, const float* frame,
+              const Channels& channels, float* scratch) {
   constexpr ptrdiff_t kRows = kVariant.patch_rows(), kColumns = kVariant.patch_columns();
-  const ptrdiff_t height = plan.shape.height, width = plan.shape.width;
+  const ptrdiff_t height = plan.height, width = plan.width;
   const ptrdiff_t top = static_cast<ptrdiff_t>(place.top) - kVariant.pad();
   const ptrdiff_t left = static_cast<ptrdiff_t>(place.left) - kVariant.pad();
   if (top >= 0 && left >= 0 && top + kRows <= height && left + kColumns <= width) {
-    return {frame + (top * width + left) * channels, static_cast<size_t>(width) * channels};
+    return {frame + (top * width + left) * channels.of_frame + channels.first,
+            static_cast<size_t>(width) * channels.of_frame, channels.of_frame};
   }
   const ptrdiff_t begin = std::max<ptrdiff_t>(0, -left);
   const ptrdiff_t end = std::min(kColumns, width - left);
-  const size_t row_floats = kColumns * channels;
+  const size_t count = channels.count, row_floats = kColumns * count;
   for (ptrdiff_t y = 0; y < kRows; ++y) {
     float* row = scratch + y * row_floats;
     if (top + y < 0 || top + y >= height) {
       std::fill_n(row, row_floats, 0.0f);
       continue;
     }
-    std::fill_n(row, begin * channels, 0.0f);
-    std::memcpy(row + begin * channels, frame + ((top + y) * width + left + begin) * channels,
-                (end - begin) * channels * sizeof(float));
-    std::fill_n(row + end * channels, (kColumns - end) * channels, 0.0f);
+    std::fill_n(row, begin * count, 0.0f);
+    const float* from =
+        frame + ((top + y) * width + left + begin) * channels.of_frame + channels.first;
+    if (count == channels.of_frame) {
+      std::memcpy(row + begin * count, from, (end - begin) * count * sizeof(float));
+    } else {
+      for (ptrdiff_t x = begin; x < end; ++x, from += channels.of_frame) {
+        std::memcpy(row + x * count, from, count * sizeof(float));
+      }
+    }
+    std::fill_n(row + end * count, (kColumns - end) * count, 0.0f);
   }
-  return {scratch, row_floats};
+  return {scratch, row_floats, count};
 }
 
 // Transforms a patch into v[product][channel], `v_stride` values from product to product. The
@@ -92,7 +108,7 @@ bool TransformPatch(const Patch& patch, size_t channels, float* v, size_t v_stri
     CONVLSTM_UNROLL
     for (size_t x = 0; x < Columns::kPoints; ++x) {
       Vector inputs[Rows::kPoints], products[Rows::kPoints];
-      const float* from = patch.data + x * channels + channel;
+      const float* from = patch.data + x * patch.pixel_stride + channel;
       CONVLSTM_UNROLL
       for (size_t y = 0; y < Rows::kPoints; ++y) {
         const float* pixel = from + y * patch.row_stride;

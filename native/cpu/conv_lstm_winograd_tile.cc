@@ -111,7 +111,7 @@ class Part {
       for (size_t k = 0; k < kProducts; ++k) std::fill_n(v + k * v_stride_, channels, 0.0f);
       return {true, first, first};
     }
-    TransformPatch<kVariant>({scratch, kVariant.patch_columns() * channels}, channels, v,
+    TransformPatch<kVariant>({scratch, kVariant.patch_columns() * channels, channels}, channels, v,
                              v_stride_);
     return {false, first, spikes_.size()};
   }
@@ -119,7 +119,8 @@ class Part {
   Patch PatchFrom(WinogradSource source, const TilePlace& place) {
     const float* frame =
         source == kFromHidden ? step_.h_in[place.sequence] : step_.x[place.sequence];
-    return PatchOf<kVariant>(plan_, place, frame, plan_.channels(source),
+    const size_t channels = plan_.channels(source);
+    return PatchOf<kVariant>(plan_, place, frame, {channels, 0, channels},
                              patch_buffer_.as<float>());
   }
 

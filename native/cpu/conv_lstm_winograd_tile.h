@@ -52,19 +52,26 @@ struct WinogradWeights final : PackedWeights {
   PackedPeepholes peepholes;
 };
 
+// How frames are cut up.
+struct WinogradTiling {
+  WinogradTiling(const WinogradVariant& variant, size_t frames, size_t height, size_t width);
+
+  WinogradVariant variant;
+  size_t height, width;
+  size_t tile_rows, tile_columns;  // per frame
+  size_t tiles;                    // of all frames
+};
+
 // How a layer is cut up.
-struct WinogradPlan {
+struct WinogradPlan : WinogradTiling {
   WinogradPlan(const ConvLstmShape& shape, const WinogradVariant& variant, size_t lanes);
 
   ConvLstmShape shape;
-  WinogradVariant variant;
   size_t lanes;
   size_t hidden, input;
   size_t groups;
-  size_t row;                      // floats of a row of weights: 4 * lanes
-  size_t depth;                    // hidden + input
-  size_t tile_rows, tile_columns;  // per frame
-  size_t tiles;                    // of all sequences
+  size_t row;    // floats of a row of weights: 4 * lanes
+  size_t depth;  // hidden + input
 
   size_t channels(WinogradSource source) const { return source == kFromHidden ? hidden : input; }
 };

@@ -85,6 +85,27 @@ CONVLSTM_INLINE void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>
   }
 }
 
+// The transpose of TransformOutput, which makes the gradients of the products from those of the
+// outputs: products[k] is the sum over the outputs j of point^j * outputs[j].
+template <class Axis, class D>
+CONVLSTM_INLINE void TransformOutputGradient(D d, const hn::Vec<D>* outputs, hn::Vec<D>* products) {
+  constexpr const auto& kPowers = kWinogradCoefficients<Axis>.powers;
+  products[0] = outputs[0];
+  products[Axis::kPoints - 1] = outputs[Axis::kOutputs - 1];
+  CONVLSTM_UNROLL
+  for (size_t pair = 0; pair < Axis::kPairs; ++pair) {
+    auto even = outputs[0];
+    auto odd = hn::Mul(hn::Set(d, kPowers[1][pair]), outputs[1]);
+    CONVLSTM_UNROLL
+    for (size_t j = 2; j < Axis::kOutputs; ++j) {
+      auto& half = j % 2 == 0 ? even : odd;
+      half = hn::MulAdd(hn::Set(d, kPowers[j][pair]), outputs[j], half);
+    }
+    products[1 + 2 * pair] = hn::Add(even, odd);
+    products[2 + 2 * pair] = hn::Sub(even, odd);
+  }
+}
+
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

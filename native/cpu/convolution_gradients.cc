@@ -1,6 +1,7 @@
 #include "cpu/convolution_gradients.h"
 
 #include <memory>
+#include <utility>
 
 #include "cpu/direct_convolution.h"
 
@@ -49,12 +50,15 @@ std::unique_ptr<DataGradient> MakeDirectDataGradient(const ConvolutionShape& sha
 
 std::unique_ptr<DataGradient> MakeDataGradient(const ConvolutionShape& shape, const float* weight,
                                                int64_t out_stride, Isa isa, ThreadPool& pool) {
-  return MakeDirectDataGradient(shape, weight, out_stride, isa, pool);
+  auto winograd = MakeWinogradDataGradient(shape, weight, out_stride, isa, pool);
+  return winograd ? std::move(winograd)
+                  : MakeDirectDataGradient(shape, weight, out_stride, isa, pool);
 }
 
 std::unique_ptr<WeightGradient> MakeWeightGradient(const ConvolutionShape& shape, Isa isa,
                                                    ThreadPool& pool) {
-  return MakeDirectWeightGradient(shape, isa, pool);
+  auto winograd = MakeWinogradWeightGradient(shape, isa, pool);
+  return winograd ? std::move(winograd) : MakeDirectWeightGradient(shape, isa, pool);
 }
 
 }  // namespace convlstm::cpu

@@ -51,7 +51,13 @@ std::unique_ptr<DataGradient> MakeDataGradient(const ConvolutionShape& shape, co
 std::unique_ptr<WeightGradient> MakeWeightGradient(const ConvolutionShape& shape, Isa isa,
                                                    ThreadPool& pool);
 
-// The families behind them. Direct ones serve every shape.
+// The families behind them. Winograd ones are null where they do not serve a shape or do not pay;
+// direct ones serve every shape.
+std::unique_ptr<DataGradient> MakeWinogradDataGradient(const ConvolutionShape& shape,
+                                                       const float* weight, int64_t out_stride,
+                                                       Isa isa, ThreadPool& pool);
+std::unique_ptr<WeightGradient> MakeWinogradWeightGradient(const ConvolutionShape& shape, Isa isa,
+                                                           ThreadPool& pool);
 std::unique_ptr<DataGradient> MakeDirectDataGradient(const ConvolutionShape& shape,
                                                      const float* weight, int64_t out_stride,
                                                      Isa isa, ThreadPool& pool);
