@@ -43,7 +43,7 @@ Napi::Value SgdStep(const Napi::CallbackInfo& info) {
                               .dampening = arguments.Number("dampening"),
                               .nesterov = arguments.Boolean("nesterov"),
                               .weight_decay = arguments.Number("weightDecay")};
-  const StoragePtr parameter = arguments.RequiredStorage("parameter");
+  const StoragePtr& parameter = arguments.RequiredStorage("parameter");
   const StoragePtr grad = ReadGrad(arguments, parameter);
   const SgdState before = {parameter, ReadState(arguments, "buffer", parameter)};
   const SgdState after = {NewState(parameter),
@@ -64,7 +64,7 @@ Napi::Value RmspropStep(const Napi::CallbackInfo& info) {
                                   .eps = arguments.Number("eps"),
                                   .momentum = arguments.Number("momentum"),
                                   .weight_decay = arguments.Number("weightDecay")};
-  const StoragePtr parameter = arguments.RequiredStorage("parameter");
+  const StoragePtr& parameter = arguments.RequiredStorage("parameter");
   const StoragePtr grad = ReadGrad(arguments, parameter);
   const RmspropState before = {parameter, ReadState(arguments, "squareAverage", parameter),
                                ReadState(arguments, "buffer", parameter)};
@@ -90,7 +90,7 @@ Napi::Value AdamStep(const Napi::CallbackInfo& info) {
                                .eps = arguments.Number("eps"),
                                .weight_decay = arguments.Number("weightDecay"),
                                .decoupled = arguments.Boolean("decoupled")};
-  const StoragePtr parameter = arguments.RequiredStorage("parameter");
+  const StoragePtr& parameter = arguments.RequiredStorage("parameter");
   const StoragePtr grad = ReadGrad(arguments, parameter);
   const AdamState before = {parameter, ReadState(arguments, "average", parameter),
                             ReadState(arguments, "squareAverage", parameter)};
