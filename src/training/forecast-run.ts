@@ -170,7 +170,7 @@ export function buildOptimizer({ optimizer }: TrainConfig, model: Forecaster): A
 }
 
 export function buildSchedule(
-  { schedule, optimizer: { lr } }: TrainConfig,
+  { schedule, optimizer: { lr, ...others } }: TrainConfig,
   optimizer: AnyOptimizer,
   totalSteps: number,
 ): Schedule | ReduceLROnPlateau | null {
@@ -183,8 +183,12 @@ export function buildSchedule(
       const { warmup, floor } = schedule;
       return new CosineWithWarmup(optimizer, { totalSteps, warmupSteps: warmup, minLr: floor });
     }
-    case 'one-cycle':
-      return new OneCycle(optimizer, { maxLr: lr, totalSteps, pctStart: schedule.rise });
+    case 'one-cycle': {
+      // An optimizer without momentum goes without.
+      const cycleMomentum = !('momentum' in others && others.momentum === 0);
+      const pctStart = schedule.rise;
+      return new OneCycle(optimizer, { maxLr: lr, totalSteps, pctStart, cycleMomentum });
+    }
     case 'plateau': {
       const { factor, patience } = schedule;
       return new ReduceLROnPlateau(optimizer, { factor, patience });

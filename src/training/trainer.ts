@@ -20,7 +20,7 @@ import { openDisplay, type ProgressOptions } from './progress.js';
 /** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
 export type AnyOptimizer = Pick<
   Optimizer<{ lr: number }>,
-  'groups' | 'step' | 'zeroGrad' | 'stateDict' | 'loadStateDict'
+  'groups' | 'step' | 'stateDict' | 'loadStateDict'
 >;
 
 /** Where a run stands when a loss is asked for. */
@@ -177,6 +177,10 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     this.#clipNorm = clipNorm;
     this.#validation = options.validation ?? null;
+    if (this.#validation?.data === options.data) {
+      const message = 'validation.data: expected a loader of its own, got that of the training';
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     for (const name of ['every', 'patience'] as const) {
       const value = this.#validation?.[name] ?? null;
       if (value !== null) checkCount(`validation.${name}`, value);
@@ -291,7 +295,9 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   async #trainStep(batches: AsyncGenerator<Batch<S>, void>) {
     const progress = { epoch: this.#data.position.epoch + 1, step: this.#step + 1 };
-    const parameters = this.#model.parameters();
+    const optimized = this.#optimizer.groups.flatMap(({ parameters }) => parameters);
+    // Those of the model that are not optimized have gradients too.
+    const parameters = new Set<Tensor>([...optimized, ...this.#model.parameters()]);
     const lr = this.#optimizer.groups[0]!.lr;
     let [loss, samples] = [0, 0];
     try {
@@ -301,21 +307,24 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
         samples += tensors[0]!.shape[0]!;
         const value = disposeCreated(
           () => this.#backward(batch, progress),
-          () => parameters.map(({ grad }) => grad),
+          () => Array.from(parameters, ({ grad }) => grad),
         );
         for (const tensor of tensors) tensor.dispose();
         loss += (await value)[0]!;
         checkFinite(progress.step, 'the loss', loss);
       }
       if (this.#clipNorm !== null) {
-        const norm = clipGradNorm(parameters, this.#clipNorm);
+        const norm = clipGradNorm(optimized, this.#clipNorm);
         const value = await norm.item();
         norm.dispose();
         checkFinite(progress.step, 'the norm of the gradients', value);
       }
       this.#optimizer.step();
     } finally {
-      this.#optimizer.zeroGrad();
+      for (const parameter of parameters) {
+        parameter.grad?.dispose();
+        parameter.grad = null;
+      }
     }
     this.#step++;
     if (this.#schedule instanceof Schedule) this.#schedule.step();

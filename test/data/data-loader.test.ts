@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   type Batch,
@@ -208,6 +211,24 @@ describe('worker threads', () => {
     expect(count).toBe(6);
     await other.return();
     expect(here.get(0).input.data).toEqual(there.get(0).input.data);
+  });
+
+  it('make windows of a folder of frames', async () => {
+    const { DataLoader, FrameFolder, npy } = await built;
+    const folder = await mkdtemp(join(tmpdir(), 'convlstm-loader-'));
+    const frames = { data: Float32Array.from({ length: 160 }, (_, i) => i), shape: [10, 4, 4] };
+    await npy.save(join(folder, 'frames.npy'), frames);
+    const options = { inputLength: 2, targetLength: 1, crop: 2, vary: true, flip: 'both' } as const;
+    const dataset = await FrameFolder.open(folder, options);
+    const seen: Float32Array[][] = [[], []];
+    for (const [n, workers] of [0, 2].entries()) {
+      for await (const { input } of new DataLoader(dataset, { batchSize: 3, workers })) {
+        seen[n]!.push(await input.data());
+      }
+    }
+    expect(seen[0]).toHaveLength(3);
+    expect(seen[1]).toEqual(seen[0]);
+    await rm(folder, { recursive: true });
   });
 
   it('keep this thread free: the batch that is asked for is there', async () => {

@@ -354,6 +354,25 @@ describe('Trainer', () => {
     expect([constant, ...model.parameters()].some((tensor) => tensor.disposed)).toBe(false);
   });
 
+  it('leaves alone what is not optimized, and takes what is not of the model', async () => {
+    manualSeed(11);
+    const model = new Line();
+    const factor = new Parameter(Tensor.from([1]));
+    const trainer = new Trainer<Point>({
+      model,
+      optimizer: new SGD([model.slope, factor], { lr: 0.01 }),
+      data: new DataLoader(points, { batchSize: 4 }),
+      loss: ({ input, target }) => mseLoss(model.forward(input).mul(factor), target.add(3)),
+      accumulate: 3,
+      epochs: 3,
+    });
+    await drain(trainer);
+    const [slope, offset] = await model.values();
+    expect(slope).not.toBe(0);
+    expect(offset).toBe(0);
+    expect([model.slope, model.offset, factor].map(({ grad }) => grad)).toEqual([null, null, null]);
+  });
+
   it('shows itself as lines, or as JSON, or not at all', async () => {
     const { PassThrough } = await import('node:stream');
     const shown = async (progress: 'auto' | 'lines' | 'json' | 'none') => {
@@ -411,6 +430,11 @@ describe('Trainer', () => {
     ['validation.patience', { validation: { data: new DataLoader(points), patience: 0 } }],
   ])('refuses %s out of range', (name, options) => {
     expectError(() => setUp(options), 'ERR_OPTION', name);
+  });
+
+  it('refuses to validate with the loader of the training', () => {
+    const data = new DataLoader(points);
+    expectError(() => setUp({ data, validation: { data } }), 'ERR_OPTION', 'validation.data');
   });
 });
 
