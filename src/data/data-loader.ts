@@ -29,7 +29,9 @@ export type Batch<S extends Sample = Sample> = { [Name in keyof S]: Tensor };
 
 /** Which batch comes next, counted from 0. */
 export interface LoaderPosition {
+  /** Which pass over the data. */
   epoch: number;
+  /** Which batch of it. */
   batch: number;
 }
 
@@ -70,7 +72,9 @@ class LocalMaker implements BatchMaker {
  * ```
  */
 export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batch<S>> {
+  /** What the batches are of. */
   readonly dataset: Dataset<S>;
+  /** Samples in a batch; the last one of an epoch may have fewer. */
   readonly batchSize: number;
   /** Of a whole epoch. */
   readonly batchesPerEpoch: number;

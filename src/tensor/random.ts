@@ -3,8 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { ConvLSTMError } from '../errors.js';
 import { Philox, type PhiloxState } from './philox.js';
 
-/** A place in the sequence of random numbers of one seed. */
-export type RandomState = Readonly<PhiloxState>;
+/** A place in the sequence of random numbers of one seed: JSON. */
+export interface RandomState {
+  /** The lower 32 bits of the seed. */
+  readonly key0: number;
+  /** Those above. */
+  readonly key1: number;
+  /** Blocks of four numbers taken so far. */
+  readonly counter: number;
+}
 
 function seeded(seed: number): Philox {
   return new Philox({ key0: seed >>> 0, key1: Math.floor(seed / 2 ** 32), counter: 0 });

@@ -59,10 +59,13 @@ export interface CheckpointOptions {
 
 /** Options of `Trainer`. */
 export interface TrainerOptions<S extends Sample> {
+  /** What is trained. */
   model: Module;
   /** Of the model's parameters. */
   optimizer: AnyOptimizer;
+  /** What it is trained on, from the loader's position on. */
   data: DataLoader<S>;
+  /** What is to be made small. */
   loss: LossFunction<S>;
   /** Passes over the data; 1 by default. */
   epochs?: number;
@@ -72,7 +75,9 @@ export interface TrainerOptions<S extends Sample> {
   accumulate?: number;
   /** The largest norm of all gradients together; any by default. */
   clipNorm?: number | null;
+  /** None by default. */
   validation?: ValidationOptions<S> | null;
+  /** None by default. */
   checkpoint?: CheckpointOptions | null;
   /** Steps between two reports; 10 by default. */
   reportEvery?: number;
@@ -92,7 +97,9 @@ export interface TrainReport {
   loss: number;
   /** Of this step, in the first group of parameters. */
   lr: number;
+  /** Since the last report. */
   samplesPerSecond: number;
+  /** Until the end, at the pace so far. */
   etaSeconds: number;
   /** The mean loss over the validation's data, when this step was followed by one; else null. */
   validation: number | null;
@@ -102,8 +109,11 @@ export interface TrainReport {
 
 /** What the curves are drawn of: values by step. */
 export interface TrainHistory {
+  /** Of each report. */
   loss: [step: number, loss: number][];
+  /** Of each validation. */
   validation: [step: number, loss: number][];
+  /** Of each report. */
   lr: [step: number, lr: number][];
 }
 
