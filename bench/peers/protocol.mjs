@@ -7,6 +7,7 @@
 //   output FILE             writes what the first run after `load` gave: the last layer's h of all
 //                           steps, float32, [batch, time, hidden, height, width]   -> ok
 //   run COUNT               runs COUNT times                                       -> ok MS MS ...
+//   peak                    (sides that train) the process's peak resident size    -> ok MIB
 //
 // A workload that is one step starts from the given h and c. Later runs may go on from the state of the
 // run before, as a stream does, in whatever layout a side keeps it.
@@ -61,7 +62,8 @@ function inBatchOrder(steps, batch) {
  * Serves standard input until it ends.
  * @param {string} version
  * @param {(shape: Shape, variant: string, data: Map<string, Float32Array>) => Promise<{
- *   run: () => Promise<Float32Array | Float32Array[]>, note: () => string, release: () => unknown }>} load
+ *   run: () => Promise<Float32Array | Float32Array[]>, note: () => string, release: () => unknown,
+ *   peak?: () => number }>} load
  *   `run` ends with the output in hand: whole, or one array a step.
  */
 export async function serve(version, load) {
@@ -87,6 +89,7 @@ export async function serve(version, load) {
       first = [];
       return '';
     },
+    peak: () => model.peak(),
     /** @param {string} count */
     async run(count) {
       const samples = [];
