@@ -54,10 +54,10 @@ namespace {
 // Packs the weights of one group, channel by channel.
 class GroupPacker {
  public:
-  GroupPacker(const WinogradPlan& plan, size_t variant, const float* weight,
+  GroupPacker(const WinogradPlan& plan, size_t variant, Isa isa, const float* weight,
               const WinogradWeights& packed)
       : plan_(plan),
-        transform_(GetWinogradFilterTransform(variant)),
+        transform_(GetWinogradFilterTransform(isa, variant)),
         weight_(weight),
         packed_(packed),
         filter_(Taps() * plan.row),
@@ -188,7 +188,7 @@ class WinogradKernel final : public ConvLstmKernel {
     pool.Run([&](int part) {
       const Range groups = SplitRange(plan.groups, part, pool.threads());
       if (groups.begin == groups.end) return;
-      GroupPacker packer(plan, variant_, weights.weight, *packed);
+      GroupPacker packer(plan, variant_, isa_, weights.weight, *packed);
       for (int64_t group = groups.begin; group < groups.end; ++group) packer.Pack(group);
     });
     return packed;

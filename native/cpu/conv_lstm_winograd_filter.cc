@@ -1,18 +1,27 @@
 #include "cpu/conv_lstm_winograd_filter.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/conv_lstm_winograd_filter.cc"
+#include "cpu/simd.h"
+//
+#include "hwy/foreach_target.h"
+//
 #include <algorithm>
 #include <utility>
 
 #include "cpu/conv_lstm_winograd_axis.h"
 #include "cpu/conv_lstm_winograd_tile.h"
+#include "hwy/highway.h"
 
-namespace convlstm::cpu {
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
 namespace {
 
 constexpr size_t kMostRow = 64;  // values of a row: 4 vectors of 16
 
 // to += factor * from.
-void AddRow(double factor, const double* from, size_t count, double* to) {
+HWY_INLINE void AddRow(double factor, const double* HWY_RESTRICT from, size_t count,
+                       double* HWY_RESTRICT to) {
   for (size_t k = 0; k < count; ++k) to[k] += factor * from[k];
 }
 
@@ -80,12 +89,22 @@ using Variants = std::make_index_sequence<kWinogradVariants.size()>;
 
 }  // namespace
 
-WinogradFilterTransform GetWinogradFilterTransform(size_t variant) {
-  return SelectTransform(variant, Variants());
+WinogradFilterTransform TransformOf(size_t variant) { return SelectTransform(variant, Variants()); }
+WinogradFilterGradient GradientOf(size_t variant) { return SelectGradient(variant, Variants()); }
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convlstm::cpu {
+
+WinogradFilterTransform GetWinogradFilterTransform(Isa isa, size_t variant) {
+  return CONVLSTM_SIMD(isa, TransformOf)(variant);
 }
 
-WinogradFilterGradient GetWinogradFilterGradient(size_t variant) {
-  return SelectGradient(variant, Variants());
+WinogradFilterGradient GetWinogradFilterGradient(Isa isa, size_t variant) {
+  return CONVLSTM_SIMD(isa, GradientOf)(variant);
 }
 
 }  // namespace convlstm::cpu
+#endif  // HWY_ONCE

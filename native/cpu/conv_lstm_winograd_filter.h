@@ -1,19 +1,22 @@
-// The transform of a Winograd variant's filters, and its transpose, in double.
+// The transform of a Winograd variant's filters, and its transpose, in double: the same bits on
+// every instruction set, whose vectors the compiler uses.
 #ifndef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_FILTER_H_
 #define CONVLSTM_CPU_CONV_LSTM_WINOGRAD_FILTER_H_
 
 #include <cstddef>
 
+#include "cpu/isa.h"
+
 namespace convlstm::cpu {
 
 // filter[tap row][tap column][row] to products[row of products][column][row].
 using WinogradFilterTransform = void (*)(const double* filter, size_t row, double* products);
-WinogradFilterTransform GetWinogradFilterTransform(size_t variant);
+WinogradFilterTransform GetWinogradFilterTransform(Isa isa, size_t variant);
 
 // The transpose, which makes the gradient of a filter from that of its products:
 // products[row of products][column][row] to filter[tap row][tap column][row].
 using WinogradFilterGradient = void (*)(const double* products, size_t row, double* filter);
-WinogradFilterGradient GetWinogradFilterGradient(size_t variant);
+WinogradFilterGradient GetWinogradFilterGradient(Isa isa, size_t variant);
 
 }  // namespace convlstm::cpu
 

@@ -59,6 +59,7 @@ class WinogradDataGradientOf final : public DataGradient {
       : s_(shape),
         variant_(VariantOf(shape)),
         part_(GetWinogradDataGradientPart(isa, variant_)),
+        transform_(GetWinogradFilterTransform(isa, variant_)),
         row_(4 * WinogradLanes(isa)),
         groups_(DivideUp(s_.in_channels, row_)),
         products_(kWinogradVariants[variant_].products()),
@@ -105,7 +106,7 @@ class WinogradDataGradientOf final : public DataGradient {
         filter[(taps - 1 - tap) * row_ + channel] = *from++;
       }
     }
-    GetWinogradFilterTransform(variant_)(filter, row_, products);
+    transform_(filter, row_, products);
     const size_t part = out_channel / kWinogradDepth * kWinogradDepth;
     const size_t part_depth = std::min(kWinogradDepth, s_.out_channels - part);
     float* to = weights_.as<float>() + (group * s_.out_channels + part) * products_ * row_ +
@@ -118,6 +119,7 @@ class WinogradDataGradientOf final : public DataGradient {
   const ConvolutionShape s_;
   const size_t variant_;
   const WinogradDataGradientPart part_;
+  const WinogradFilterTransform transform_;
   const size_t row_;
   const size_t groups_;
   const size_t products_;
@@ -131,6 +133,7 @@ class WinogradWeightGradientOf final : public WeightGradient {
         variant_(VariantOf(shape)),
         kernel_(GetOuterProductKernel(isa)),
         part_(GetWinogradWeightGradientPart(isa, variant_)),
+        transform_back_(GetWinogradFilterGradient(isa, variant_)),
         products_(kWinogradVariants[variant_].products()),
         vectors_(DivideUp(s_.out_channels, kernel_.lanes)) {
     const int64_t elements = products_ * s_.in_channels * vectors_ * kernel_.lanes;
@@ -184,7 +187,7 @@ class WinogradWeightGradientOf final : public WeightGradient {
     for (size_t product = 0; product < products_; ++product, from += s_.in_channels * row) {
       std::copy_n(from, row, products + product * row);
     }
-    GetWinogradFilterGradient(variant_)(products, row, filter);
+    transform_back_(products, row, filter);
     const size_t channels = std::min<size_t>(row, s_.out_channels - first);
     for (size_t channel = 0; channel < channels; ++channel) {
       float* const to = weight + (first + channel) * out_stride + in_channel * taps;
@@ -198,6 +201,7 @@ class WinogradWeightGradientOf final : public WeightGradient {
   const size_t variant_;
   const OuterProductKernel kernel_;
   const WinogradWeightGradientPart part_;
+  const WinogradFilterGradient transform_back_;
   const size_t products_;
   const size_t vectors_;  // of output channels
   Buffer sums_;           // [block of 4 vectors][product][in channel][channel of the block]

@@ -146,12 +146,13 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
 // The parts of one layer's backward pass over one step, as the whole runs them.
 void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& pool) {
   s.time = 1;
+  constexpr int64_t kPast = 16;  // floats that may be read past the end, as of a Buffer
   const int64_t taps = s.kernel_height * s.kernel_width, frame = s.hidden_dim * s.pixels();
   const std::vector<float> weight =
       RandomValues(4 * s.hidden_dim * (s.input_dim + s.hidden_dim) * taps, 0.05f);
-  std::vector<float> gates = RandomValues(4 * s.batch * frame, 0.1f);
-  const std::vector<float> h = RandomValues(s.batch * frame),
-                           x = RandomValues(s.batch * s.input_dim * s.pixels());
+  std::vector<float> gates = RandomValues(4 * s.batch * frame + kPast, 0.1f);
+  const std::vector<float> h = RandomValues(s.batch * frame + kPast),
+                           x = RandomValues(s.batch * s.input_dim * s.pixels() + kPast);
   std::vector<float> h_grad(s.batch * frame), c_grad(s.batch * frame);
   std::vector<float> x_grad(x.size());
   std::vector<float*> gate_frames(s.batch), h_grads(s.batch), c_grads(s.batch), x_grads(s.batch);

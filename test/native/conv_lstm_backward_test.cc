@@ -221,6 +221,104 @@ TEST_SUITE("operations") {
       }
     }
   }
+
+  TEST_CASE("gradients are the same on every run, and nearly for every number of threads") {
+    ThreadPool one(1), two(2), five(5);
+    ConvLstmOptions options;
+    options.states = options.masks = true;
+    options.peephole = Peephole::kChannel;
+    for (const int64_t taps : {3, 4, 5}) {
+      const ConvLstmCase test = MakeCase("", {2, 3, false, 9, 40, 11, 13, taps, taps}, options);
+      const ConvLstmResultGradients given = RandomGradients(test.shape);
+      const Gradients first = Run(test, given, 1, one);
+      for (ThreadPool* pool : {&two, &five}) {
+        const Gradients a = Run(test, given, 1, *pool);
+        CHECK(a == Run(test, given, 1, *pool));
+        CHECK(a == Run(test, given, 2, *pool));
+        CHECK(RelativeError(a.x, first.x) <= 1e-6);
+        CHECK(RelativeError(a.weight, first.weight) <= 1e-6);
+        CHECK(RelativeError(a.bias, first.bias) <= 1e-6);
+        CHECK(RelativeError(a.wcf, first.wcf) <= 1e-6);
+      }
+    }
+  }
+
+  TEST_CASE("what is not wanted is left out, and changes nothing") {
+    ThreadPool pool(2);
+    ConvLstmOptions options;
+    options.states = true;
+    options.peephole = Peephole::kChannel;
+    const ConvLstmCase test = MakeCase("", {2, 3, true, 3, 10, 6, 5, 3, 3}, options);
+    const ConvLstmShape& s = test.shape;
+    const ConvLstmResultGradients given = RandomGradients(s);
+    const Gradients all = Run(test, given, 1, pool);
+    const int64_t state = s.batch * s.hidden_dim * s.pixels();
+    const auto run = [&](bool x, bool h0, bool weight) {
+      const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
+      const ConvLstmInputs inputs = UploadInputs(test);
+      const ConvLstmOutputs outputs = {storage(state * s.time), storage(state), storage(state),
+                                       storage(SavedElements(s, 1)), 1};
+      ConvLstm(s, inputs, Precision::kHighest, outputs, pool);
+      ConvLstmGradients gradients;
+      if (x) gradients.x = storage(inputs.x->elements());
+      if (h0) gradients.h0 = storage(state);
+      if (weight) gradients.weight = storage(inputs.weight->elements());
+      ConvLstmBackward(s,
+                       {inputs, outputs.output, outputs.saved, 1, Upload(given.output),
+                        Upload(given.h), Upload(given.c)},
+                       Precision::kHighest, gradients, pool);
+      if (x) CHECK(Values(*gradients.x, pool) == all.x);
+      if (h0) CHECK(Values(*gradients.h0, pool) == all.h0);
+      if (weight) CHECK(Values(*gradients.weight, pool) == all.weight);
+    };
+    run(true, false, false);
+    run(false, true, false);
+    run(false, false, true);
+    run(false, false, false);
+  }
+
+  TEST_CASE("a backward pass refuses what does not fit") {
+    const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
+    const ConvLstmShape s = {2, 3, true, 3, 4, 6, 5, 3, 3};
+    const int64_t state = 2 * 4 * 30;
+    const auto code = [&](const ConvLstmBackwardInputs& inputs, const ConvLstmGradients& wanted) {
+      try {
+        CheckConvLstmBackward(s, inputs, wanted);
+      } catch (const Error& error) {
+        return std::string(CodeName(error.code()));
+      }
+      return std::string("none");
+    };
+    ConvLstmInputs forward{};
+    forward.x = storage(2 * 3 * 3 * 30);
+    forward.weight = storage(16 * 7 * 9);
+    const ConvLstmBackwardInputs good = {
+        forward, storage(3 * state), storage(SavedElements(s, 2)), 2, nullptr, nullptr, nullptr};
+    CHECK(SavedElements(s, 1) == 14 * state);
+    CHECK(SavedElements(s, 2) == state);
+    CHECK(SavedElements(s, 3) == 0);
+    CHECK(code(good, {}) == "none");
+    ConvLstmBackwardInputs bad = good;
+    bad.save_every = 1;
+    CHECK(code(bad, {}) == "ERR_SHAPE");
+    bad.save_every = 0;
+    CHECK(code(bad, {}) == "ERR_OPTION");
+    bad = good;
+    bad.output = storage(state);
+    CHECK(code(bad, {}) == "ERR_SHAPE");
+    bad = good;
+    bad.output_grad = storage(state);
+    CHECK(code(bad, {}) == "ERR_SHAPE");
+    bad = good;
+    bad.forward.zoneout_h = storage(2);
+    CHECK(code(bad, {}) == "ERR_SHAPE");
+    ConvLstmGradients wanted;
+    wanted.bias = storage(16);
+    CHECK(code(good, wanted) == "ERR_OPTION");
+    wanted.bias = nullptr;
+    wanted.weight = storage(16);
+    CHECK(code(good, wanted) == "ERR_SHAPE");
+  }
 }
 
 }  // namespace convlstm::cpu
