@@ -114,6 +114,13 @@ export interface ConvLstmResult {
   saved: Storage | null;
 }
 
+export interface ConvLstmStackResult {
+  /** The last layer's h of every step. */
+  output: Storage;
+  /** Of every layer after the last step. */
+  states: { h: Storage; c: Storage }[];
+}
+
 /** The forward call once more, what came of it, and what is to be found. */
 export interface ConvLstmBackwardArguments extends ConvLstmArguments {
   output: Storage;
@@ -267,6 +274,12 @@ export interface Backend {
   concat(parts: readonly Storage[], shapes: readonly Shape[], axis: number): Storage;
   conv2d(args: Conv2dArguments): Storage;
   convLstm(args: ConvLstmArguments): ConvLstmResult;
+  /**
+   * `convLstm` for layers one on another, first to last, without holding the sequences between them:
+   * `x` of all but the first stands for the output of the layer before and is not looked at, nor is
+   * `saveEvery`. Absent where a backend has nothing to gain by it.
+   */
+  convLstmStack?(layers: readonly ConvLstmArguments[]): ConvLstmStackResult;
   /**
    * `value` with `probability`, else 0. Element n is decided by word n % 4 of the Philox block with
    * the counter `counter` + floor(n / 4), as `src/tensor/random.ts` makes it: `value` where

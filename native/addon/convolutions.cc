@@ -13,6 +13,7 @@
 #include "cpu/conv2d_backward.h"
 #include "cpu/conv_lstm.h"
 #include "cpu/conv_lstm_backward.h"
+#include "cpu/conv_lstm_stack.h"
 #include "cpu/thread_pool.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
@@ -77,8 +78,8 @@ ConvLstmShape ReadConvLstmShape(const Arguments& arguments) {
           .kernel_width = arguments.Integer("kernelWidth")};
 }
 
-ConvLstmInputs ReadConvLstmInputs(const Arguments& arguments) {
-  return {.x = arguments.RequiredStorage("x"),
+ConvLstmInputs ReadConvLstmInputs(const Arguments& arguments, bool with_x = true) {
+  return {.x = with_x ? arguments.RequiredStorage("x") : nullptr,
           .weight = arguments.RequiredStorage("weight"),
           .bias = arguments.OptionalStorage("bias"),
           .peephole = arguments.Choice<Peephole>("peephole", {"none", "channel", "spatial"}),
@@ -166,6 +167,47 @@ Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
   result.Set("x", WrapOrNull(info.Env(), gradients.x));
   result.Set("weight", WrapOrNull(info.Env(), gradients.weight));
   result.Set("bias", WrapOrNull(info.Env(), gradients.bias));
+  return result;
+}
+
+Napi::Value ConvLstmStack(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArray()) {
+    throw Error(ErrorCode::kOption, "convLstmStack: expected an array of layers");
+  }
+  const auto array = info[0].As<Napi::Array>();
+  std::vector<ConvLstmLayer> layers;
+  for (uint32_t k = 0; k < array.Length(); ++k) {
+    const Arguments arguments(array.Get(k));
+    layers.push_back({ReadConvLstmShape(arguments),
+                      ReadConvLstmInputs(arguments, k == 0),
+                      ReadPrecision(arguments),
+                      {}});
+  }
+  CheckConvLstmStack(layers);
+  const ConvLstmShape& last = layers.back().shape;
+  layers.back().outputs.output =
+      NewStorage({last.batch, last.time, last.hidden_dim, last.height, last.width});
+  std::vector<StoragePtr> inputs, outputs = {layers.back().outputs.output};
+  for (ConvLstmLayer& layer : layers) {
+    const ConvLstmShape& s = layer.shape;
+    layer.outputs.h = NewStorage({s.batch, s.hidden_dim, s.height, s.width});
+    layer.outputs.c = NewStorage({s.batch, s.hidden_dim, s.height, s.width});
+    for (const StoragePtr& input : StoragesOf(layer.inputs)) inputs.push_back(input);
+    outputs.insert(outputs.end(), {layer.outputs.h, layer.outputs.c});
+  }
+  const Napi::Env env = info.Env();
+  Submit(Environment::Of(env), inputs, outputs,
+         [layers] { cpu::ConvLstmStack(layers, GlobalThreadPool()); });
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("output", WrapOrNull(env, outputs.front()));
+  Napi::Array states = Napi::Array::New(env, layers.size());
+  for (uint32_t k = 0; k < layers.size(); ++k) {
+    Napi::Object state = Napi::Object::New(env);
+    state.Set("h", WrapOrNull(env, layers[k].outputs.h));
+    state.Set("c", WrapOrNull(env, layers[k].outputs.c));
+    states.Set(k, state);
+  }
+  result.Set("states", states);
   return result;
 }
 

@@ -8,6 +8,7 @@ namespace convlstm::addon {
 
 Napi::Value Conv2d(const Napi::CallbackInfo& info);
 Napi::Value ConvLstm(const Napi::CallbackInfo& info);
+Napi::Value ConvLstmStack(const Napi::CallbackInfo& info);
 Napi::Value Conv2dBackward(const Napi::CallbackInfo& info);
 Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info);
 

@@ -190,6 +190,8 @@ Napi::Object CpuBackend(Napi::Env env) {
                                          napi_enumerable),
       Napi::PropertyDescriptor::Function(env, backend, "convLstm", Guarded<ConvLstm>,
                                          napi_enumerable),
+      Napi::PropertyDescriptor::Function(env, backend, "convLstmStack", Guarded<ConvLstmStack>,
+                                         napi_enumerable),
       Napi::PropertyDescriptor::Function(env, backend, "conv2dBackward", Guarded<Conv2dBackward>,
                                          napi_enumerable),
       Napi::PropertyDescriptor::Function(env, backend, "convLstmBackward",

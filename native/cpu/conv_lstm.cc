@@ -165,10 +165,10 @@ ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& i
     : shape_(shape),
       pool_(pool),
       frame_elements_(shape.hidden_dim * shape.pixels()),
-      x_(shape, *inputs.x, shape.input_dim, 1, pool),
       x_frames_(shape.batch),
       h_frames_(shape.batch),
       c_frames_(shape.batch) {
+  if (inputs.x != nullptr) x_.emplace(shape, *inputs.x, shape.input_dim, 1, pool);
   const ConvLstmRequest request = {shape, inputs.peephole, precision, CurrentIsa()};
   kernel_ = &ChooseConvLstmKernel(request);
   RecordChoice(request, *kernel_);
@@ -177,6 +177,7 @@ ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& i
   if (inputs.recurrent_mask != nullptr) {
     mask_ = ToFrames(*inputs.recurrent_mask, {shape.batch, shape.hidden_dim, shape.pixels()},
                      converted_mask_, pool);
+    held_mask_ = inputs.recurrent_mask->buffer();
     masked_h_ = Buffer::AllocateArray<float>(shape.batch * frame_elements_);
   }
   if (inputs.zoneout_h != nullptr) zoneout_h_.emplace(shape, *inputs.zoneout_h, pool);
@@ -187,7 +188,11 @@ ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& i
 }
 
 void ConvLstmSteps::Run(int64_t t, const ConvLstmStepFrames& frames) {
-  x_.Get(t, x_frames_.data());
+  const float* const* x = frames.x;
+  if (x == nullptr) {
+    x_->Get(t, x_frames_.data());
+    x = x_frames_.data();
+  }
   const float* const* h_in = frames.h_in;
   const float* const* c_in = frames.c_in;
   for (int64_t b = 0; b < shape_.batch; ++b) {
@@ -204,8 +209,7 @@ void ConvLstmSteps::Run(int64_t t, const ConvLstmStepFrames& frames) {
   }
   if (mask_ != nullptr && h_in != nullptr) h_in = h_frames_.data();
   if (zoneout_c_) c_in = c_frames_.data();
-  kernel_->Step(shape_, *packed_, {x_frames_.data(), h_in, frames.h, frames.c, c_in, frames.gates},
-                pool_);
+  kernel_->Step(shape_, *packed_, {x, h_in, frames.h, frames.c, c_in, frames.gates}, pool_);
   if (zoneout_h_) {
     zoneout_h_->Step(t);
     for (int64_t b = 0; b < shape_.batch; ++b) {

@@ -36,10 +36,12 @@ struct ConvLstmStepFrames {
   const float* const* c_in;  // may be c
   float* const* h;
   float* const* c;
-  float* const* gates;  // null where they are not wanted
+  float* const* gates;              // null where they are not wanted
+  const float* const* x = nullptr;  // frames of input_dim channels; null: those of inputs.x
 };
 
-// Runs the steps of a layer one by one, with all that goes on around the kernel.
+// Runs the steps of a layer one by one, with all that goes on around the kernel. inputs.x may be
+// null where every step is given its x.
 class ConvLstmSteps {
  public:
   ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
@@ -52,8 +54,9 @@ class ConvLstmSteps {
   const int64_t frame_elements_;
   const ConvLstmKernel* kernel_;
   std::shared_ptr<const PackedWeights> packed_;
-  StepFrames x_;
+  std::optional<StepFrames> x_;
   const float* mask_ = nullptr;
+  std::shared_ptr<const Buffer> held_mask_;
   Buffer converted_mask_;
   Buffer masked_h_;
   std::optional<ZoneoutFrames> zoneout_h_, zoneout_c_;

@@ -29,8 +29,11 @@ constexpr size_t kPartDepth = HWY_TARGET == HWY_EMU128 ? 16 : 32;
 // Tiles of a block, at most. The weights come from L3 once per block: 4 * 32 multiply-adds for
 // every row of 4 vectors are 2 bytes a cycle on a core that does one 512-bit multiply-add a cycle.
 // L1 (32 KiB) holds a part of the weights and its successor (8 KiB each) and the products of the
-// block (8 KiB); V and M of 64 + 64 channels are 590 and 295 KiB of L2.
-constexpr size_t kBlockTiles = 32;
+// block (8 KiB). V and M of 32 tiles and 64 + 64 channels are 590 and 295 KiB: deeper layers take
+// fewer tiles at once, so that both leave room in L2 (1 MiB), but not so few that weights, again
+// from L3 for each block, hold the products up.
+constexpr size_t kBlockTiles = 32, kFewestBlockTiles = 18;
+constexpr size_t kBlockBytes = size_t{768} << 10;
 
 // The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
 // Not a template of the variant: the update is the larger part of the code.
@@ -64,7 +67,9 @@ class Part {
 
   void Run(const Range& tiles, const Range& groups) {
     const size_t count = tiles.end - tiles.begin;
-    const size_t blocks = (count + kBlockTiles - 1) / kBlockTiles;
+    const size_t tile_bytes = kProducts * (v_tile_stride_ + kRow) * sizeof(float);
+    const size_t most = std::clamp(kBlockBytes / tile_bytes, kFewestBlockTiles, kBlockTiles);
+    const size_t blocks = (count + most - 1) / most;
     const size_t largest = (count + blocks - 1) / blocks;
     // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
     // of the cache.

@@ -1,5 +1,6 @@
 #include "ops/conv_lstm.h"
 
+#include <memory>
 #include <string>
 
 #include "core/error.h"
@@ -53,6 +54,26 @@ void CheckConvLstm(const ConvLstmShape& s, const ConvLstmInputs& in) {
     if (zoneout != nullptr && zoneout->elements() != 1) {
       CheckElements("convLstm: zoneout", zoneout, OutputOf(s));
     }
+  }
+}
+
+void CheckConvLstmStack(const std::vector<ConvLstmLayer>& layers) {
+  if (layers.empty()) throw Error(ErrorCode::kOption, "convLstmStack: expected at least one layer");
+  const ConvLstmLayer* below = nullptr;
+  for (const ConvLstmLayer& layer : layers) {
+    ConvLstmInputs inputs = layer.inputs;
+    if (below != nullptr) {
+      const ConvLstmShape& s = layer.shape;
+      const Shape given = OutputOf(below->shape);
+      const Shape taken = {s.batch, s.time, s.input_dim, s.height, s.width};
+      if (given != taken || s.time_major != below->shape.time_major) {
+        throw Error(ErrorCode::kShape, "convLstmStack: a layer gives " + ToString(given) +
+                                           " and the next takes " + ToString(taken));
+      }
+      inputs.x = std::make_shared<Storage>(NumElements(given));
+    }
+    CheckConvLstm(layer.shape, inputs);
+    below = &layer;
   }
 }
 

@@ -18,6 +18,7 @@
 #define CONVLSTM_OPS_CONV_LSTM_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "core/precision.h"
 #include "core/storage.h"
@@ -64,6 +65,15 @@ struct ConvLstmOutputs {
   int64_t save_every = 0;
 };
 
+// One layer of a stack: x of all but the first and output of all but the last are null, for the one
+// stands for the other.
+struct ConvLstmLayer {
+  ConvLstmShape shape;
+  ConvLstmInputs inputs;
+  Precision precision;
+  ConvLstmOutputs outputs;
+};
+
 // What a call leaves to its backward pass, in channels-last frames: with save_every 1 the gates
 // [time][batch][pixel][4 * hidden], i f o g; with any, c after the steps k - 1, 2k - 1, ... but not
 // after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden].
@@ -86,6 +96,8 @@ struct ConvLstmGradients {
 // Throws Error(kShape) unless every storage present has the number of elements that `shape` says
 // and every dimension is at least 1.
 void CheckConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs);
+// The same of every layer; each must take what the one before gives.
+void CheckConvLstmStack(const std::vector<ConvLstmLayer>& layers);
 // Throws Error(kOption) unless save_every is 0 to 2^31.
 void CheckSaveEvery(int64_t save_every);
 // Likewise for all that a backward pass is given and is to fill.

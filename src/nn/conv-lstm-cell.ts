@@ -1,4 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
+import type { ConvLstmLayer } from '../functional/conv-lstm-call.js';
 import {
   bernoulli,
   type ConvLstmOutputs,
@@ -220,21 +221,27 @@ export class ConvLSTMCell extends Module {
    * @internal
    */
   forwardSequence(x: Tensor, state: State | null, batchFirst: boolean): ConvLstmOutputs {
-    const { Wci, Wcf, Wco } = this;
-    const peephole: PeepholeWeights | null = Wci && Wcf && Wco && { wci: Wci, wcf: Wcf, wco: Wco };
-    const { weight, bias } = this.conv;
     const masks = this.#masks(x, batchFirst);
+    const { h0, c0, weight, bias, options } = this.layer(state, batchFirst);
     try {
-      return convLstm(x, state?.h ?? null, state?.c ?? null, weight, bias, {
-        batchFirst,
-        peephole,
-        precision: this.precision,
-        checkpointEvery: this.checkpointEvery,
-        ...masks,
-      });
+      return convLstm(x, h0, c0, weight, bias, { ...options, ...masks });
     } finally {
       for (const mask of Object.values(masks)) mask?.dispose();
     }
+  }
+
+  /**
+   * What this layer is called with, without dropout and zoneout.
+   *
+   * @internal
+   */
+  layer(state: State | null, batchFirst: boolean): ConvLstmLayer {
+    const { Wci, Wcf, Wco } = this;
+    const peephole: PeepholeWeights | null = Wci && Wcf && Wco && { wci: Wci, wcf: Wcf, wco: Wco };
+    const { weight, bias } = this.conv;
+    const { precision, checkpointEvery } = this;
+    const options = { batchFirst, peephole, precision, checkpointEvery };
+    return { h0: state?.h ?? null, c0: state?.c ?? null, weight, bias, options };
   }
 
   /** Of recurrent dropout and zoneout, as far as there are any. */

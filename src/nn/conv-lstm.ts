@@ -1,4 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
+import { convLstmStack } from '../functional/conv-lstm-stack.js';
 import { dropout } from '../functional/index.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -161,7 +162,7 @@ export class ConvLSTM extends Module {
   }
 
   /**
-   * All layers over a whole sequence, one operation each.
+   * All layers over a whole sequence. Within `noGrad` the CPU does not hold the sequences between them.
    *
    * @param x [T, B, inputDim, H, W], or [B, T, inputDim, H, W] with `batchFirst`
    * @param states one per layer, as `forward` returns them; zeros for a layer's null or when left out
@@ -176,6 +177,13 @@ export class ConvLSTM extends Module {
       );
     }
     this.#checkStates(x, states ?? []);
+    if (this.numLayers > 1 && !this.returnAllLayers && !this.#isRegularized()) {
+      const layers = this.cell_list.map((cell, k) =>
+        cell.layer(states?.[k] ?? null, this.batchFirst),
+      );
+      const stack = convLstmStack(x, layers);
+      if (stack) return { outputs: [stack.output], states: stack.states };
+    }
     const outputs: Tensor[] = [];
     const lastStates: State[] = [];
     let input = x;
@@ -208,6 +216,13 @@ export class ConvLSTM extends Module {
    */
   stream(): ConvLSTMStream {
     return new ConvLSTMStream(this.cell_list);
+  }
+
+  /** Whether dropout or zoneout change what the layers compute. */
+  #isRegularized(): boolean {
+    const { recurrentDropout, zoneout } = this.cell_list[0]!;
+    const dropped = this.training && (this.dropout > 0 || recurrentDropout > 0);
+    return dropped || zoneout.h > 0 || zoneout.c > 0;
   }
 
   #checkInput(x: Tensor): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConvLSTM, ConvLSTMCell, type ConvLSTMOptions, Tensor } from '../../src/index.js';
+import { ConvLSTM, ConvLSTMCell, type ConvLSTMOptions, noGrad, Tensor } from '../../src/index.js';
 import { devices } from '../support/devices.js';
 import { expectError } from '../support/errors.js';
 
@@ -221,5 +221,49 @@ describe.each(devices)('peepholes on %s', (device) => {
     h.dataSync().forEach((value, k) => {
       expect(value).toBeCloseTo(newH[k]!, 6);
     });
+  });
+});
+
+describe.each(devices)('ConvLSTM within noGrad on %s', (device) => {
+  const batch = 2;
+  const size: [number, number] = [9, 7];
+
+  it.each([
+    { batchFirst: true, time: 1, given: false },
+    { batchFirst: true, time: 7, given: true },
+    { batchFirst: false, time: 2, given: true },
+    { batchFirst: false, time: 6, given: false },
+  ])('gives the same bits: %o', async ({ batchFirst, time, given }) => {
+    const hiddenDim = [6, 5, 8];
+    const net = new ConvLSTM({
+      ...{ inputDim: 3, hiddenDim, kernelSize: 3, batchFirst },
+      peephole: 'channel',
+    }).to(device);
+    const x = Tensor.randn([...(batchFirst ? [batch, time] : [time, batch]), 3, ...size], {
+      device,
+    });
+    const state = (hidden: number) => Tensor.randn([batch, hidden, ...size], { device });
+    const states = given ? hiddenDim.map((n) => ({ h: state(n).tanh(), c: state(n) })) : null;
+    const recorded = net.forward(x, states);
+    const result = noGrad(() => net.forward(x, states));
+    expect(result.outputs[0]!.shape).toEqual(recorded.outputs[0]!.shape);
+    expect(await result.outputs[0]!.data()).toEqual(await recorded.outputs[0]!.data());
+    for (const [layer, { h, c }] of result.states.entries()) {
+      expect(h.shape).toEqual([batch, hiddenDim[layer], ...size]);
+      expect(await h.data()).toEqual(await recorded.states[layer]!.h.data());
+      expect(await c.data()).toEqual(await recorded.states[layer]!.c.data());
+    }
+  });
+
+  it('keeps dropout and zoneout', async () => {
+    const x = Tensor.randn([1, 3, 3, ...size], { device });
+    const options = { inputDim: 3, hiddenDim: [4, 4], kernelSize: 3, batchFirst: true };
+    for (const regularized of [{ dropout: 0.5 }, { recurrentDropout: 0.5 }, { zoneout: 0.5 }]) {
+      const net = new ConvLSTM({ ...options, ...regularized }).to(device);
+      const plain = new ConvLSTM(options).to(device);
+      plain.loadStateDict(net.stateDict());
+      const [a, b] = noGrad(() => [net.forward(x), plain.forward(x)]);
+      expect(await a!.outputs[0]!.data()).not.toEqual(await b!.outputs[0]!.data());
+    }
   });
 });

@@ -1,0 +1,110 @@
+import type { Shape } from '../../binding.js';
+import { ConvLSTMError } from '../errors.js';
+import { getFloat32Precision } from '../precision.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { ConvLstmOptions } from './conv-lstm.js';
+import { deviceOf } from './run.js';
+
+/** What a layer is called with beside its x: the arguments of `convLstm`. */
+export interface ConvLstmLayer {
+  h0: Tensor | null;
+  c0: Tensor | null;
+  weight: Tensor;
+  bias: Tensor | null;
+  options: ConvLstmOptions;
+}
+
+/**
+ * A call of one layer, checked.
+ *
+ * @param x what the layer runs on, or what the first layer of its stack does
+ * @param shape of what the layer runs on
+ * @throws ConvLSTMError as `convLstm`
+ */
+export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
+  const { h0, c0, weight, bias, options } = layer;
+  const { batchFirst = false, peephole, checkpointEvery = 1 } = options;
+  const { recurrentMask = null, zoneoutH = null, zoneoutC = null } = options;
+  const { wci = null, wcf = null, wco = null } = peephole ?? {};
+  const device = deviceOf('convLstm', {
+    ...{ input: x, weight, bias, h0, c0, wci, wcf, wco },
+    ...{ recurrentMask, zoneoutH, zoneoutC },
+  });
+  if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `convLstm: checkpointEvery: expected a positive integer, got ${checkpointEvery}`,
+    );
+  }
+
+  const [rows, weightChannels, kernelHeight, kernelWidth] = weight.shape;
+  const hiddenDim = (rows ?? 0) / 4;
+  const inputDim = (weightChannels ?? 0) - hiddenDim;
+  if (weight.shape.length !== 4 || weight.size === 0 || rows! % 4 !== 0 || inputDim < 1) {
+    refuse('weight', '[4 * hidden, input + hidden, kh, kw]', weight.shape);
+  }
+  if (shape.length !== 5 || shape.includes(0) || shape[2] !== inputDim) {
+    refuse('input', `[${batchFirst ? 'B, T' : 'T, B'}, ${inputDim}, H, W]`, shape);
+  }
+  const [batch, time] = (batchFirst ? shape : [shape[1], shape[0]]) as [number, number];
+  const [height, width] = shape.slice(3) as [number, number];
+  const state = [batch, hiddenDim, height, width];
+  if (h0) expectShape('h0', h0, state);
+  if (c0) expectShape('c0', c0, state);
+  if (bias) expectShape('bias', bias, [rows!]);
+
+  let kind: 'none' | 'channel' | 'spatial' = 'none';
+  if (peephole) {
+    const channel = [1, hiddenDim, 1, 1];
+    kind = sameShape(peephole.wci.shape, channel) ? 'channel' : 'spatial';
+    const expected = kind === 'channel' ? channel : [1, hiddenDim, height, width];
+    expectShape('wci', peephole.wci, expected);
+    expectShape('wcf', peephole.wcf, expected);
+    expectShape('wco', peephole.wco, expected);
+  }
+
+  const outputShape = [...shape.slice(0, 2), hiddenDim, height, width];
+  if (recurrentMask) expectShape('recurrentMask', recurrentMask, state);
+  if (zoneoutH && zoneoutH.shape.length > 0) expectShape('zoneoutH', zoneoutH, outputShape);
+  if (zoneoutC && zoneoutC.shape.length > 0) expectShape('zoneoutC', zoneoutC, outputShape);
+
+  const precision = options.precision ?? getFloat32Precision();
+  // One literal: spreading objects into another costs as much as the rest of a small call.
+  const argumentsOf = (tensors: readonly (Tensor | null)[], saveEvery: number) => ({
+    batch,
+    time,
+    timeMajor: !batchFirst,
+    inputDim,
+    hiddenDim,
+    height,
+    width,
+    kernelHeight: kernelHeight!,
+    kernelWidth: kernelWidth!,
+    x: tensors[0]!.storage,
+    h0: tensors[1]?.storage ?? null,
+    c0: tensors[2]?.storage ?? null,
+    weight: tensors[3]!.storage,
+    bias: tensors[4]?.storage ?? null,
+    peephole: kind,
+    wci: tensors[5]?.storage ?? null,
+    wcf: tensors[6]?.storage ?? null,
+    wco: tensors[7]?.storage ?? null,
+    recurrentMask: tensors[8]?.storage ?? null,
+    zoneoutH: tensors[9]?.storage ?? null,
+    zoneoutC: tensors[10]?.storage ?? null,
+    precision,
+    saveEvery,
+  });
+  const operands = [x, h0, c0, weight, bias, wci, wcf, wco] as const;
+  const masks = [recurrentMask, zoneoutH, zoneoutC] as const;
+  return { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf };
+}
+
+function expectShape(name: string, tensor: Tensor, expected: readonly number[]): void {
+  if (!sameShape(tensor.shape, expected)) refuse(name, formatShape(expected), tensor.shape);
+}
+
+function refuse(name: string, expected: string, got: Shape): never {
+  throw new ConvLSTMError('ERR_SHAPE', `${name}: expected ${expected}, got ${formatShape(got)}`);
+}
