@@ -75,8 +75,12 @@ class Part {
     // of the cache.
     m_stride_ = largest * kRow + kCacheLine / sizeof(float);
     v_stride_ = largest * v_tile_stride_;
-    v_buffer_ = Buffer::AllocateArray<float>(kProducts * v_stride_);
-    m_buffer_ = Buffer::AllocateArray<float>(kProducts * m_stride_);
+    const size_t v_floats = (kProducts * v_stride_ + kLanes - 1) / kLanes * kLanes;
+    const size_t bytes = (v_floats + kProducts * m_stride_) * sizeof(float);
+    // Of one size for all layers that fit, so that they find each other's blocks.
+    scratch_ = Buffer::Allocate(std::max(bytes, kBlockBytes));
+    v_ = scratch_.as<float>();
+    m_ = v_ + v_floats;
     left_over_.resize(largest * kWinogradSources);
     patch_buffer_ = Buffer::AllocateArray<float>(kProducts * std::max(plan_.hidden, plan_.input));
     for (size_t block = 0; block < blocks; ++block) {
@@ -99,7 +103,7 @@ class Part {
 
   void TransformTile(size_t tile, size_t in_block) {
     const TilePlace place = PlaceOf(plan_, tile);
-    float* v = v_buffer_.as<float>() + in_block * v_tile_stride_;
+    float* v = v_ + in_block * v_tile_stride_;
     LeftOver* left_over = left_over_.data() + in_block * kWinogradSources;
     left_over[kFromHidden] =
         step_.h_in == nullptr ? LeftOver{} : TransformSource(kFromHidden, place, v);
@@ -138,8 +142,8 @@ class Part {
     for (size_t product = 0; product < kProducts; ++product) {
       const float* w =
           weights_.transformed.as<float>() + (group * kProducts + product) * plan_.depth * kRow;
-      const float* v = v_buffer_.as<float>() + product * v_stride_;
-      float* m = m_buffer_.as<float>() + product * m_stride_;
+      const float* v = v_ + product * v_stride_;
+      float* m = m_ + product * m_stride_;
       for (size_t part = 0; part < parts; ++part) {
         const size_t begin = depth_begin_ + depth * part / parts;
         const size_t end = depth_begin_ + depth * (part + 1) / parts;
@@ -186,7 +190,7 @@ class Part {
   void UpdateTile(size_t tile, size_t in_block, size_t group) {
     const TilePlace place = PlaceOf(plan_, tile);
     HWY_ALIGN float sums[kVariant.rows * kVariant.columns * kRow];
-    TransformProducts<kVariant>(m_buffer_.as<float>() + in_block * kRow, m_stride_,
+    TransformProducts<kVariant>(m_ + in_block * kRow, m_stride_,
                                 weights_.bias.as<float>() + group * kRow, sums);
     for (const WinogradSource source : {kFromHidden, kFromInput}) {
       const LeftOver& left_over = left_over_[in_block * kWinogradSources + source];
@@ -222,7 +226,8 @@ class Part {
   const size_t v_tile_stride_;  // values from tile to tile of V, [product][tile][depth]
   size_t v_stride_ = 0;         // from product to product
   size_t m_stride_ = 0;         // likewise of M, [product][tile][row]
-  Buffer v_buffer_, m_buffer_;
+  Buffer scratch_;
+  float *v_ = nullptr, *m_ = nullptr;
   Buffer patch_buffer_;
   std::vector<LeftOver> left_over_;  // [tile][source] of the block
   std::vector<Spike> spikes_;        // of the block
