@@ -51,6 +51,7 @@ export { loadCheckpoint, saveCheckpoint } from './training/checkpoint.js';
 export type { TrainConfig } from './training/config.js';
 export { parseTrainConfig } from './training/config.js';
 export type { ProgressOptions, ProgressStyle } from './training/progress.js';
+export { Trainer } from './training/trainer.js';
 export type {
   AnyOptimizer,
   CheckpointOptions,
@@ -61,5 +62,4 @@ export type {
   TrainProgress,
   TrainReport,
   ValidationOptions,
-} from './training/trainer.js';
-export { Trainer } from './training/trainer.js';
+} from './training/trainer-options.js';

@@ -33,7 +33,7 @@ import {
 import { manualSeed } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainConfig } from './config.js';
-import type { AnyOptimizer, LossFunction } from './trainer.js';
+import type { AnyOptimizer, LossFunction } from './trainer-options.js';
 
 /** What data is for. */
 export type Split = 'train' | 'validation' | 'test';

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import { formatNumber } from './chart.js';
-import type { TrainReport } from './trainer.js';
+import type { TrainReport } from './trainer-options.js';
 
 /** How a run is shown: `'auto'` is a bar on a terminal and lines elsewhere. */
 export type ProgressStyle = 'auto' | 'lines' | 'json' | 'none';

@@ -5,8 +5,10 @@ import type { Forecaster } from '../models/forecaster.js';
 import { Tensor } from '../tensor/tensor.js';
 import { formatNumber, lineChart } from './chart.js';
 import { type ForecastExample, renderReport } from './html-report.js';
+import { lossCurve } from './loss-curve.js';
 import { formatDuration } from './progress.js';
-import { lossCurve, type Trainer, type TrainReport } from './trainer.js';
+import type { Trainer } from './trainer.js';
+import type { TrainReport } from './trainer-options.js';
 
 /** What the model makes of a sample, all with values 0..1. */
 async function forecastOf(

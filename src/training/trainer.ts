@@ -1,131 +1,45 @@
 import { noGrad } from '../autograd/grad-mode.js';
-import type { Batch, DataLoader, LoaderPosition } from '../data/data-loader.js';
+import type { Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
 import { type FilePath, toPath, writeBytes } from '../io/files.js';
-import type { Module, StateDict } from '../nn/index.js';
+import type { Module } from '../nn/index.js';
 import { checkCount } from '../nn/options.js';
 import { clipGradNorm } from '../optim/clip.js';
-import type { Optimizer } from '../optim/optimizer.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
-import type { OptimizerStateDict } from '../optim/state-dict.js';
-import { type RandomState, randomState, setRandomState } from '../tensor/random.js';
+import { randomState, setRandomState } from '../tensor/random.js';
 import { disposeCreated } from '../tensor/scope.js';
 import { Tensor } from '../tensor/tensor.js';
-import { lineChart } from './chart.js';
-import { type CheckpointState, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { lossCurve } from './loss-curve.js';
 import { openDisplay, type ProgressOptions } from './progress.js';
+import { type Best, checkRunState, type RunState } from './run-state.js';
+import type {
+  AnyOptimizer,
+  CheckpointOptions,
+  LossFunction,
+  TrainEnd,
+  TrainerOptions,
+  TrainHistory,
+  TrainProgress,
+  TrainReport,
+  ValidationOptions,
+} from './trainer-options.js';
 
-/** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
-export type AnyOptimizer = Pick<
-  Optimizer<{ lr: number }>,
-  'groups' | 'step' | 'stateDict' | 'loadStateDict'
->;
-
-/** Where a run stands when a loss is asked for. */
-export interface TrainProgress {
-  /** Counted from 1. */
-  epoch: number;
-  /** The step that is being made, counted from 1. */
+/** What has happened since the last report. */
+interface Window {
   step: number;
-}
-
-/**
- * What is to be made small: a single number, differentiable. Called synchronously; every tensor made in
- * it is disposed after the step.
- */
-export type LossFunction<S extends Sample> = (batch: Batch<S>, progress: TrainProgress) => Tensor;
-
-/** How a model is validated. */
-export interface ValidationOptions<S extends Sample> {
-  /** Goes through its epoch 0 each time. */
-  data: DataLoader<S>;
-  /** That of the training by default. Called with the model in `eval()`, recording nothing. */
-  loss?: LossFunction<S>;
-  /** Steps between two validations; null, the default, for the end of each epoch. */
-  every?: number | null;
-  /** Training ends after so many validations without a better one; null, the default, for never. */
-  patience?: number | null;
-}
-
-/** Where a run is kept. */
-export interface CheckpointOptions {
-  /** A safetensors file. The curve of the loss is drawn beside it, as `<name>.svg`. */
-  file: FilePath;
-  /** Steps between two checkpoints; 100 by default. There is one at the end in any case. */
-  every?: number;
-}
-
-/** Options of `Trainer`. */
-export interface TrainerOptions<S extends Sample> {
-  /** What is trained. */
-  model: Module;
-  /** Of the model's parameters. */
-  optimizer: AnyOptimizer;
-  /** What it is trained on, from the loader's position on. */
-  data: DataLoader<S>;
-  /** What is to be made small. */
-  loss: LossFunction<S>;
-  /** Passes over the data; 1 by default. */
-  epochs?: number;
-  /** Stepped once a step; `ReduceLROnPlateau` once a validation. */
-  schedule?: Schedule | ReduceLROnPlateau | null;
-  /** Batches whose gradients make one step; 1 by default. */
-  accumulate?: number;
-  /** The largest norm of all gradients together; any by default. */
-  clipNorm?: number | null;
-  /** None by default. */
-  validation?: ValidationOptions<S> | null;
-  /** None by default. */
-  checkpoint?: CheckpointOptions | null;
-  /** Steps between two reports; 10 by default. */
-  reportEvery?: number;
-  /** Ends the training after the step in progress, with a checkpoint. */
-  signal?: AbortSignal | undefined;
-}
-
-/** What a trainer tells now and then. */
-export interface TrainReport {
-  /** Counted from 1. */
-  epoch: number;
-  /** Steps done. */
-  step: number;
-  /** Steps of the whole training. */
-  totalSteps: number;
-  /** The mean over the steps since the last report. */
+  seconds: number;
+  samples: number;
   loss: number;
-  /** Of this step, in the first group of parameters. */
+}
+
+/** One step that was made. */
+interface Step extends TrainProgress {
+  loss: number;
+  samples: number;
   lr: number;
-  /** Since the last report. */
-  samplesPerSecond: number;
-  /** Until the end, at the pace so far. */
-  etaSeconds: number;
-  /** The mean loss over the validation's data, when this step was followed by one; else null. */
-  validation: number | null;
-  /** Whether that is the least so far. */
-  best: boolean;
-}
-
-/** What the curves are drawn of: values by step. */
-export interface TrainHistory {
-  /** Of each report. */
-  loss: [step: number, loss: number][];
-  /** Of each validation. */
-  validation: [step: number, loss: number][];
-  /** Of each report. */
-  lr: [step: number, lr: number][];
-}
-
-/** Why a training ended. */
-export type TrainEnd = 'done' | 'patience' | 'aborted';
-
-/** The best validation so far. */
-interface Best {
-  loss: number;
-  step: number;
-  /** Validations since. */
-  since: number;
 }
 
 /**
@@ -247,54 +161,40 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /** Trains from where it stands; leaving the loop leaves it there. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainReport, void> {
-    if (this.#step === this.totalSteps) this.#ended = 'done';
-    else this.#ended = this.#signal?.aborted ? 'aborted' : null;
+    this.#ended = this.#findEnd();
     this.#model.train();
     this.#begun = now();
     const begin = { step: this.#step, seconds: this.#begun };
-    let last = { step: this.#step, seconds: now(), samples: 0, loss: 0 };
+    let window: Window = { ...begin, samples: 0, loss: 0 };
     const batches = this.#data.endless();
     try {
       while (this.#ended === null) {
-        const { loss, samples, epoch, lr } = await this.#trainStep(batches);
-        last.samples += samples;
-        last.loss += loss;
-        const seconds = now() - last.seconds;
-        const endOfEpoch = this.#data.position.epoch + 1 > epoch || this.#step === this.totalSteps;
-        const every = this.#validation?.every ?? null;
-        const due = every === null ? endOfEpoch : this.#step % every === 0;
-        const validation = this.#validation && due ? await this.#validate(epoch) : null;
+        const made = await this.#trainStep(batches);
+        window.samples += made.samples;
+        window.loss += made.loss;
+        const seconds = now() - window.seconds;
+        const validation = this.#isValidated(made) ? await this.#validate(made) : null;
         const best = validation !== null && this.#compare(validation);
-        if (this.#step === this.totalSteps) this.#ended = 'done';
-        else if ((this.#best?.since ?? 0) >= (this.#validation?.patience ?? Infinity)) {
-          this.#ended = 'patience';
-        } else if (this.#signal?.aborted) this.#ended = 'aborted';
+        this.#ended = this.#findEnd();
 
-        const reported = this.#ended !== null || validation !== null;
-        const report = reported || this.#step % this.#reportEvery === 0;
-        const mean = last.loss / (this.#step - last.step);
-        if (report) {
-          this.history.loss.push([this.#step, mean]);
-          this.history.lr.push([this.#step, lr]);
+        const reported =
+          this.#ended !== null || validation !== null || made.step % this.#reportEvery === 0;
+        const loss = window.loss / (made.step - window.step);
+        if (reported) {
+          this.history.loss.push([made.step, loss]);
+          this.history.lr.push([made.step, made.lr]);
         }
-        if (this.#ended !== null || this.#step % (this.#checkpoint?.every ?? Infinity) === 0) {
+        if (this.#ended !== null || made.step % (this.#checkpoint?.every ?? Infinity) === 0) {
           await this.save();
         }
-        if (!report) continue;
-        const pace = (now() - begin.seconds) / (this.#step - begin.step);
-        const { samples: done } = last;
-        last = { step: this.#step, seconds: now(), samples: 0, loss: 0 };
-        yield {
-          epoch,
-          step: this.#step,
-          totalSteps: this.totalSteps,
-          loss: mean,
-          lr,
-          samplesPerSecond: done / seconds,
-          etaSeconds: pace * (this.totalSteps - this.#step),
-          validation,
-          best,
-        };
+        if (!reported) continue;
+        const pace = (now() - begin.seconds) / (made.step - begin.step);
+        const { epoch, step, lr } = made;
+        const { totalSteps } = this;
+        const etaSeconds = pace * (totalSteps - step);
+        const samplesPerSecond = window.samples / seconds;
+        window = { step, seconds: now(), samples: 0, loss: 0 };
+        yield { epoch, step, totalSteps, loss, lr, samplesPerSecond, etaSeconds, validation, best };
       }
     } finally {
       this.#seconds = this.seconds;
@@ -303,7 +203,23 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
   }
 
-  async #trainStep(batches: AsyncGenerator<Batch<S>, void>) {
+  /** Why the training is at its end; null where it is not. */
+  #findEnd(): TrainEnd | null {
+    if (this.#step === this.totalSteps) return 'done';
+    const patience = this.#validation?.patience ?? Infinity;
+    if (this.#best && this.#best.since >= patience) return 'patience';
+    return this.#signal?.aborted ? 'aborted' : null;
+  }
+
+  /** Whether a validation follows the step. */
+  #isValidated({ epoch, step }: Step): boolean {
+    if (!this.#validation) return false;
+    const { every = null } = this.#validation;
+    if (every !== null) return step % every === 0;
+    return this.#data.position.epoch >= epoch || step === this.totalSteps;
+  }
+
+  async #trainStep(batches: AsyncGenerator<Batch<S>, void>): Promise<Step> {
     const progress = { epoch: this.#data.position.epoch + 1, step: this.#step + 1 };
     const optimized = this.#optimizer.groups.flatMap(({ parameters }) => parameters);
     // Those of the model that are not optimized have gradients too.
@@ -313,14 +229,13 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     try {
       for (let part = 0; part < this.#accumulate; part++) {
         const batch = (await batches.next()).value as Batch<S>;
-        const tensors = Object.values(batch);
-        samples += tensors[0]!.shape[0]!;
+        samples += samplesOf(batch);
         const value = disposeCreated(
           () => this.#backward(batch, progress),
           () => Array.from(parameters, ({ grad }) => grad),
         );
-        for (const tensor of tensors) tensor.dispose();
-        loss += (await value)[0]!;
+        disposeBatch(batch);
+        loss += await value;
         checkFinite(progress.step, 'the loss', loss);
       }
       if (this.#clipNorm !== null) {
@@ -338,34 +253,33 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     this.#step++;
     if (this.#schedule instanceof Schedule) this.#schedule.step();
-    return { loss, samples, lr, epoch: progress.epoch };
+    return { ...progress, loss, samples, lr };
   }
 
   /** Adds this batch's part to the gradients; the part of the loss comes when it is computed. */
-  #backward(batch: Batch<S>, progress: TrainProgress): Promise<Float32Array> {
-    const whole = this.#loss(batch, progress);
+  #backward(batch: Batch<S>, progress: TrainProgress): Promise<number> {
+    const whole = callLoss(this.#loss, batch, progress);
     const part = this.#accumulate === 1 ? whole : whole.div(this.#accumulate);
-    const value = part.data();
+    const value = part.item();
+    value.catch(() => {}); // awaited later, unless backward() throws
     part.backward();
     return value;
   }
 
   /** The mean loss over the validation's data. */
-  async #validate(epoch: number): Promise<number> {
+  async #validate(progress: TrainProgress): Promise<number> {
     const { data, loss = this.#loss } = this.#validation!;
-    const progress = { epoch, step: this.#step };
     let [sum, samples] = [0, 0];
     this.#model.eval();
     try {
       for await (const batch of data.seek({ epoch: 0, batch: 0 })) {
-        const tensors = Object.values(batch);
-        const count = tensors[0]!.shape[0]!;
+        const count = samplesOf(batch);
         const value = disposeCreated(
-          () => noGrad(() => loss(batch, progress).data()),
+          () => noGrad(() => callLoss(loss, batch, progress).item()),
           () => [],
         );
-        for (const tensor of tensors) tensor.dispose();
-        sum += count * (await value)[0]!;
+        disposeBatch(batch);
+        sum += count * (await value);
         samples += count;
       }
     } finally {
@@ -450,43 +364,30 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   }
 }
 
-/** What `save` writes. */
-interface RunState {
-  step: number;
-  seconds: number;
-  position: LoaderPosition;
-  random: RandomState;
-  best: Best | null;
-  history: TrainHistory;
-  schedule: CheckpointState;
-  optimizer: OptimizerStateDict;
-  model: StateDict;
-}
-
-/** What the parts check themselves is left to them. */
-function checkRunState(name: string, state: object): asserts state is RunState {
-  const { step, position, random, history, optimizer, model } = state as Partial<RunState>;
-  const objects = [position, random, history, optimizer, optimizer?.tensors, model];
-  const lists = [history?.loss, history?.validation, history?.lr];
-  const valid = Number.isSafeInteger(step) && objects.every((part) => typeof part === 'object');
-  if (!valid || !lists.every(Array.isArray)) {
-    throw new ConvLSTMError('ERR_FORMAT', `${name}: is not a checkpoint of a Trainer`);
-  }
-}
-
 const now = () => performance.now() / 1000;
+
+/** Samples in a batch. */
+function samplesOf(batch: Batch): number {
+  return Object.values(batch)[0]!.shape[0]!;
+}
+
+function disposeBatch(batch: Batch): void {
+  for (const tensor of Object.values(batch)) tensor.dispose();
+}
+
+function callLoss<S extends Sample>(
+  loss: LossFunction<S>,
+  batch: Batch<S>,
+  { epoch, step }: TrainProgress,
+): Tensor {
+  const value: unknown = loss(batch, { epoch, step });
+  if (value instanceof Tensor) return value;
+  const message = `loss: expected a Tensor, got ${value instanceof Promise ? 'a promise' : typeof value}`;
+  throw new ConvLSTMError('ERR_OPTION', message);
+}
 
 function checkFinite(step: number, what: string, value: number): void {
   if (Number.isFinite(value)) return;
   const message = `step ${step}: ${what} is ${value}; the parameters are still those before this step`;
   throw new ConvLSTMError('ERR_NOT_FINITE', message);
-}
-
-/** The losses of a run by step. @internal */
-export function lossCurve({ loss, validation }: TrainHistory): string {
-  const series = [
-    { name: 'training', points: loss },
-    { name: 'validation', points: validation },
-  ];
-  return lineChart({ title: 'Loss', xLabel: 'step', series });
 }

@@ -250,6 +250,8 @@ describe('Trainer', () => {
     expect(trainer.ended).toBe('patience');
     expect(trainer.best).toEqual({ step: 4, loss: 2 });
     expect(optimizer.groups[0]!.lr).toBeCloseTo(0.05 / 8, 10);
+    expect(await drain(trainer)).toEqual([]); // it is at its end
+    expect([trainer.step, trainer.ended]).toEqual([10, 'patience']);
   });
 
   it('finishes the step, saves and ends when it is told to', async () => {
@@ -430,6 +432,21 @@ describe('Trainer', () => {
     ['validation.patience', { validation: { data: new DataLoader(points), patience: 0 } }],
   ])('refuses %s out of range', (name, options) => {
     expectError(() => setUp(options), 'ERR_OPTION', name);
+  });
+
+  it('says that a loss function is synchronous', async () => {
+    const loss = (async () => Tensor.from(1)) as unknown as () => Tensor;
+    await expect(drain(setUp({ loss }).trainer)).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      message: 'loss: expected a Tensor, got a promise',
+    });
+  });
+
+  it.each(['loss', 'validation'])('refuses a %s of several numbers', async (where) => {
+    const loss = () => Tensor.ones([2]);
+    const validation = { data: new DataLoader(points), loss };
+    const { trainer } = setUp(where === 'loss' ? { loss } : { validation });
+    await expect(drain(trainer)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
   });
 
   it('refuses to validate with the loader of the training', () => {

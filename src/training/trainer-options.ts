@@ -1,0 +1,111 @@
+import type { Batch, DataLoader } from '../data/data-loader.js';
+import type { Sample } from '../data/dataset.js';
+import type { FilePath } from '../io/files.js';
+import type { Module } from '../nn/index.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import type { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
+import type { Schedule } from '../optim/schedule.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
+export type AnyOptimizer = Pick<
+  Optimizer<{ lr: number }>,
+  'groups' | 'step' | 'stateDict' | 'loadStateDict'
+>;
+
+/** Where a run stands when a loss is asked for. */
+export interface TrainProgress {
+  /** Counted from 1. */
+  epoch: number;
+  /** The step that is being made, counted from 1. */
+  step: number;
+}
+
+/**
+ * What is to be made small: a single number, differentiable. Called synchronously; every tensor made in
+ * it is disposed after the step.
+ */
+export type LossFunction<S extends Sample> = (batch: Batch<S>, progress: TrainProgress) => Tensor;
+
+/** How a model is validated. */
+export interface ValidationOptions<S extends Sample> {
+  /** Goes through its epoch 0 each time. */
+  data: DataLoader<S>;
+  /** That of the training by default. Called with the model in `eval()`, recording nothing. */
+  loss?: LossFunction<S>;
+  /** Steps between two validations; null, the default, for the end of each epoch. */
+  every?: number | null;
+  /** Training ends after so many validations without a better one; null, the default, for never. */
+  patience?: number | null;
+}
+
+/** Where a run is kept. */
+export interface CheckpointOptions {
+  /** A safetensors file. The curve of the loss is drawn beside it, as `<name>.svg`. */
+  file: FilePath;
+  /** Steps between two checkpoints; 100 by default. There is one at the end in any case. */
+  every?: number;
+}
+
+/** Options of `Trainer`. */
+export interface TrainerOptions<S extends Sample> {
+  /** What is trained. */
+  model: Module;
+  /** Of the model's parameters. */
+  optimizer: AnyOptimizer;
+  /** What it is trained on, from the loader's position on. */
+  data: DataLoader<S>;
+  /** What is to be made small. */
+  loss: LossFunction<S>;
+  /** Passes over the data; 1 by default. */
+  epochs?: number;
+  /** Stepped once a step; `ReduceLROnPlateau` once a validation. */
+  schedule?: Schedule | ReduceLROnPlateau | null;
+  /** Batches whose gradients make one step; 1 by default. */
+  accumulate?: number;
+  /** The largest norm of all gradients together; any by default. */
+  clipNorm?: number | null;
+  /** None by default. */
+  validation?: ValidationOptions<S> | null;
+  /** None by default. */
+  checkpoint?: CheckpointOptions | null;
+  /** Steps between two reports; 10 by default. */
+  reportEvery?: number;
+  /** Ends the training after the step in progress, with a checkpoint. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What a trainer tells now and then. */
+export interface TrainReport {
+  /** Counted from 1. */
+  epoch: number;
+  /** Steps done. */
+  step: number;
+  /** Steps of the whole training. */
+  totalSteps: number;
+  /** The mean over the steps since the last report. */
+  loss: number;
+  /** Of this step, in the first group of parameters. */
+  lr: number;
+  /** Since the last report. */
+  samplesPerSecond: number;
+  /** Until the end, at the pace so far. */
+  etaSeconds: number;
+  /** The mean loss over the validation's data, when this step was followed by one; else null. */
+  validation: number | null;
+  /** Whether that is the least so far. */
+  best: boolean;
+}
+
+/** What the curves are drawn of: values by step. */
+export interface TrainHistory {
+  /** Of each report. */
+  loss: [step: number, loss: number][];
+  /** Of each validation. */
+  validation: [step: number, loss: number][];
+  /** Of each report. */
+  lr: [step: number, lr: number][];
+}
+
+/** Why a training ended. */
+export type TrainEnd = 'done' | 'patience' | 'aborted';
