@@ -10,6 +10,7 @@ import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
 import { randomState, setRandomState } from '../tensor/random.js';
 import { disposeCreated } from '../tensor/scope.js';
+import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { lossCurve } from './loss-curve.js';
@@ -381,7 +382,11 @@ function callLoss<S extends Sample>(
   { epoch, step }: TrainProgress,
 ): Tensor {
   const value: unknown = loss(batch, { epoch, step });
-  if (value instanceof Tensor) return value;
+  if (value instanceof Tensor) {
+    if (value.size === 1) return value;
+    const got = formatShape(value.shape);
+    throw new ConvLSTMError('ERR_SHAPE', `loss: expected one number, got ${got}`);
+  }
   const message = `loss: expected a Tensor, got ${value instanceof Promise ? 'a promise' : typeof value}`;
   throw new ConvLSTMError('ERR_OPTION', message);
 }
