@@ -1,0 +1,221 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { manualSeed, parseTrainConfig, Tensor, type TrainConfig } from '../../src/index.js';
+import {
+  buildModel,
+  buildOptimizer,
+  buildSchedule,
+  openData,
+  trainingLoss,
+  validationLoss,
+} from '../../src/training/forecast-run.js';
+import { expectClose } from '../support/numbers.js';
+
+const model = { version: 1, patchSize: 2, hiddenDim: [3] };
+const data = { kind: 'frames', inputLength: 3, targetLength: 2 };
+const configOf = (fields: object) => parseTrainConfig({ version: 1, model, data, ...fields });
+
+manualSeed(8);
+const input = Tensor.rand([2, 3, 1, 12, 12]);
+const target = Tensor.rand([2, 2, 1, 12, 12]);
+const batch = { input, target };
+
+/** Losses of the first steps on one batch. */
+async function learn(config: TrainConfig, steps: number): Promise<number[]> {
+  using net = buildModel(config);
+  const optimizer = buildOptimizer(config, net);
+  const schedule = buildSchedule(config, optimizer, steps);
+  const loss = trainingLoss(config, net, steps);
+  const losses: number[] = [];
+  for (let step = 1; step <= steps; step++) {
+    const value = loss(batch, { epoch: 1, step });
+    value.backward();
+    optimizer.step();
+    for (const parameter of net.parameters()) parameter.grad = null;
+    schedule?.step(await value.item());
+    losses.push(await value.item());
+  }
+  return losses;
+}
+
+describe('a run learns', () => {
+  it.each(['bce', 'mse', 'l1', 'huber', 'ssim', 'balanced'])('with loss %s', async (loss) => {
+    const config = configOf({ loss, optimizer: { kind: 'adam', lr: 0.05 } });
+    const losses = await learn(config, 12);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+  });
+
+  it.each([
+    { kind: 'adam', lr: 0.02, beta1: 0.5 },
+    { kind: 'adamw', lr: 0.02 },
+    { kind: 'rmsprop', lr: 0.01 },
+    { kind: 'sgd', lr: 0.5, nesterov: true },
+  ])('with optimizer %j', async (optimizer) => {
+    for (const schedule of [{ kind: 'constant' }, { kind: 'one-cycle' }]) {
+      const losses = await learn(configOf({ loss: 'bce', optimizer, schedule }), 12);
+      expect(losses.at(-1)).toBeLessThan(losses[0]!);
+    }
+  });
+
+  it.each([
+    [{ kind: 'constant' }, [0.1, 0.1, 0.1, 0.1]],
+    [{ kind: 'step', every: 2, factor: 0.5 }, [0.1, 0.1, 0.05, 0.05]],
+    // A step of warm-up, then half a cosine over the three that are left.
+    [{ kind: 'cosine', warmup: 1 }, [0.1, 0.1, 0.075, 0.025]],
+    // Up over half of the steps from a 25th, down to a ten-thousandth of that.
+    [{ kind: 'one-cycle', rise: 0.5 }, [0.004, 0.1, 0.05, 4e-7]],
+    [{ kind: 'plateau', patience: 1, factor: 0.5 }, [0.1, 0.1, 0.1, 0.05]],
+  ])('with schedule %j', (schedule, rates) => {
+    const config = configOf({ optimizer: { kind: 'adam', lr: 0.1 }, schedule });
+    using net = buildModel(config);
+    const optimizer = buildOptimizer(config, net);
+    const stepped = buildSchedule(config, optimizer, 4);
+    const got = rates.map(() => {
+      const { lr } = optimizer.groups[0]!;
+      stepped?.step(1); // never better than the first
+      return lr;
+    });
+    expectClose(got, rates, 1e-6);
+  });
+});
+
+describe('the loss of a run', () => {
+  it('is of all frames but the first, or of the target alone', async () => {
+    using net = buildModel(configOf({}));
+    const draw = { epoch: 1, step: 1 };
+    const all = trainingLoss(configOf({ lossFrames: 'all' }), net, 1)(batch, draw);
+    const targets = trainingLoss(configOf({ lossFrames: 'targets' }), net, 1)(batch, draw);
+    const frames = net.unroll(input, target).sigmoid();
+    const truth = Tensor.concat([input, target], 1);
+    const squares = frames.sub(truth.slice([null, 1])).square();
+    expect(await all.item()).toBeCloseTo(await squares.mean().item(), 5);
+    expect(await targets.item()).toBeCloseTo(await squares.slice([null, 2]).mean().item(), 5);
+    const validated = validationLoss(configOf({}), net)(batch, draw);
+    expect(await validated.item()).toBeCloseTo(await targets.item(), 5);
+  });
+
+  it('is of frames on the scale of the model', async () => {
+    const scaled = configOf({ model: { ...model, scale: 4 } });
+    using net = buildModel(scaled);
+    using plain = buildModel(configOf({}));
+    const four = { input: input.mul(4), target: target.mul(4) };
+    const draw = { epoch: 1, step: 1 };
+    const one = trainingLoss(configOf({}), plain, 1)(batch, draw);
+    expect(await trainingLoss(scaled, net, 1)(four, draw).item()).toBeCloseTo(await one.item(), 5);
+  });
+
+  it('draws which frames are fed of the step alone, less and less of them', async () => {
+    const config = configOf({ teacherForcing: { from: 1, to: 0 } });
+    using net = buildModel(config);
+    const lossAt = (step: number, from = config) =>
+      trainingLoss(from, net, 11)(batch, { epoch: 1, step }).item();
+    expect(await lossAt(6)).toBe(await lossAt(6));
+    const always = configOf({ teacherForcing: { from: 1, to: 1 } });
+    const never = configOf({});
+    expect(await lossAt(1)).toBe(await lossAt(1, always));
+    expect(await lossAt(11)).toBe(await lossAt(11, never));
+    expect(await lossAt(1)).not.toBe(await lossAt(11));
+  });
+});
+
+describe('the weights of a run', () => {
+  const weightsOf = async (initialization: object, seed = 1) => {
+    const config = configOf({ model: { ...model, hiddenDim: [16] }, initialization, seed });
+    using net = buildModel(config);
+    const { weight, bias } = net.cell_list[0]!.conv;
+    return {
+      weight: await weight.data(),
+      bias: await bias!.data(),
+      head: await net.head.bias!.data(),
+    };
+  };
+  const deviation = (values: Float32Array) =>
+    Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);
+
+  it('are those of its seed', async () => {
+    expect(await weightsOf({})).toEqual(await weightsOf({}));
+    expect((await weightsOf({}, 2)).weight).not.toEqual((await weightsOf({})).weight);
+  });
+
+  it('are spread gate by gate as their kind says', async () => {
+    // One gate has 4 + 16 channels in, 16 out, 3x3.
+    const { weight } = await weightsOf({ kind: 'xavier', gain: 1.5 });
+    expect(deviation(weight)).toBeCloseTo(1.5 * Math.sqrt(2 / (36 * 9)), 2);
+    const { weight: plain } = await weightsOf({ kind: 'uniform' });
+    expect(deviation(plain)).toBeCloseTo(1 / Math.sqrt(3 * 20 * 9), 2);
+    const { weight: rows } = await weightsOf({ kind: 'orthogonal', gain: 2 });
+    // Rows of a gate have length 2 and are orthogonal; those of different gates need not be.
+    const row = (n: number) => rows.subarray(n * 180, (n + 1) * 180);
+    const dot = (a: number, b: number) => row(a).reduce((sum, v, i) => sum + v * row(b)[i]!, 0);
+    expect(dot(3, 3)).toBeCloseTo(4, 4);
+    expect(dot(3, 7)).toBeCloseTo(0, 4);
+    expect(dot(16, 31)).toBeCloseTo(0, 4);
+    expect(Math.abs(dot(3, 19))).toBeGreaterThan(1e-4);
+  });
+
+  it('have the biases that are asked for', async () => {
+    const { bias, head } = await weightsOf({ forgetBias: 2, headBias: -3 });
+    expect([...bias.subarray(16, 32)]).toEqual(Array(16).fill(2));
+    expect(Math.max(...bias.subarray(0, 16))).toBeLessThan(0.5);
+    expect([...head]).toEqual(Array(4).fill(-3));
+    const random = await weightsOf({ forgetBias: null });
+    expect(Math.max(...random.bias)).toBeLessThan(0.5);
+  });
+});
+
+describe('Moving MNIST of a run', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'convlstm-mnist-'));
+    // Digit n of a file has the grey value n / 2 or, in the file for tests, 200 all over.
+    const write = (name: string, count: number, value: (n: number) => number) => {
+      const header = Buffer.from([
+        0,
+        0,
+        8,
+        3,
+        0,
+        0,
+        count >> 8,
+        count & 255,
+        0,
+        0,
+        0,
+        4,
+        0,
+        0,
+        0,
+        4,
+      ]);
+      const pixels = Buffer.concat(
+        Array.from({ length: count }, (_, n) => Buffer.alloc(16, value(n))),
+      );
+      return writeFile(join(folder, `${name}-images-idx3-ubyte`), Buffer.concat([header, pixels]));
+    };
+    await write('train', 5002, (n) => (n < 2 ? 50 + n : 100));
+    await write('t10k', 3, () => 200);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('keeps digits for training, validation and tests apart', async () => {
+    const config = parseTrainConfig({
+      version: 1,
+      model,
+      data: { kind: 'moving-mnist', size: 8, length: 40, validationLength: 10, numDigits: 1 },
+    });
+    const valuesOf = async (split: 'train' | 'validation' | 'test') => {
+      const dataset = (await openData(config, folder, split))!;
+      const values = new Set<number>();
+      for (let n = 0; n < dataset.length; n++) {
+        const { input: frames } = await dataset.get(n, 0);
+        for (const value of frames.data) values.add(Math.round(value * 255));
+      }
+      return { length: dataset.length, values: [...values].sort((a, b) => a - b) };
+    };
+    expect(await valuesOf('train')).toEqual({ length: 40, values: [0, 50, 51] });
+    expect(await valuesOf('validation')).toEqual({ length: 10, values: [0, 100] });
+    expect(await valuesOf('test')).toEqual({ length: 10, values: [0, 200] });
+  });
+});
