@@ -75,7 +75,7 @@ const kStyle = `
   h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
   table { border-collapse: collapse; } th { text-align: left; font-weight: 600; padding: 0.15rem 1.5rem 0.15rem 0; }
   td { font-variant-numeric: tabular-nums; } svg { max-width: 100%; height: auto; }
-  .strip { overflow-x: auto; margin: 1rem 0; } img { image-rendering: pixelated; display: block; }
+  img { image-rendering: pixelated; display: block; max-width: 100%; height: auto; margin: 1rem 0; }
   pre { background: #f5f5f5; padding: 1rem; overflow-x: auto; font-size: 13px; }`;
 
 /**
@@ -88,11 +88,10 @@ export function renderReport({ title, facts, charts, examples, settings }: HtmlR
     ([name, value]) =>
       `<tr><th scope="row">${escapeXml(name)}</th><td>${escapeXml(value)}</td></tr>`,
   );
-  const strips = examples.map((example) => `<div class="strip">${picture(example)}</div>`);
   const forecasts = [
     '<h2>Forecasts</h2>',
     '<p>Above, the frames that were seen and those that came; below the latter, the forecasts.</p>',
-    ...strips,
+    ...examples.map(picture),
   ];
   return `<!doctype html>
 <html lang="en">
