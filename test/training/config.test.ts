@@ -159,6 +159,13 @@ function fits(schema: JsonSchema, value: unknown): boolean {
 describe('the JSON schema', () => {
   const schema = trainSchema();
 
+  it('and the checks take the configuration of the examples', () => {
+    const file = new URL('../../examples/moving-mnist/train.json', import.meta.url);
+    const example = JSON.parse(readFileSync(file, 'utf8'));
+    expect(parseTrainConfig(example).model.hiddenDim).toEqual([64, 64]);
+    expect(fits(schema, example)).toBe(true);
+  });
+
   it('is the one that is shipped (npm run schema)', () => {
     const file = new URL('../../schemas/train.schema.json', import.meta.url);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(schema);
