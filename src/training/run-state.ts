@@ -33,7 +33,8 @@ export function checkRunState(name: string, state: object): asserts state is Run
   const { step, position, random, history, optimizer, model } = state as Partial<RunState>;
   const objects = [position, random, history, optimizer, optimizer?.tensors, model];
   const lists = [history?.loss, history?.validation, history?.lr];
-  const valid = Number.isSafeInteger(step) && objects.every((part) => typeof part === 'object');
+  const isObject = (part: unknown) => typeof part === 'object' && part !== null;
+  const valid = Number.isSafeInteger(step) && objects.every(isObject);
   if (!valid || !lists.every(Array.isArray)) {
     throw new ConvLSTMError('ERR_FORMAT', `${name}: is not a checkpoint of a Trainer`);
   }

@@ -206,7 +206,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /** Why the training is at its end; null where it is not. */
   #findEnd(): TrainEnd | null {
-    if (this.#step === this.totalSteps) return 'done';
+    if (this.#step >= this.totalSteps) return 'done'; // more where a longer run is gone on from
     const patience = this.#validation?.patience ?? Infinity;
     if (this.#best && this.#best.since >= patience) return 'patience';
     return this.#signal?.aborted ? 'aborted' : null;
@@ -332,7 +332,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /**
    * Goes on from a checkpoint: of this trainer's own file, or of another one. Model, optimizer, data and
-   * schedule are to be made as they were for the run that wrote it.
+   * schedule are to be made as they were for the run that wrote it. All of them change, or none when it
+   * throws.
    *
    * @returns this trainer
    * @throws ConvLSTMError ERR_FORMAT for a file that is no such checkpoint, ERR_STATE_DICT for one of
@@ -347,11 +348,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     const { model, optimizer } = state as Partial<RunState>;
     try {
       checkRunState(toPath(file), state);
-      this.#model.loadStateDict(state.model);
-      this.#optimizer.loadStateDict(state.optimizer);
-      if (this.#schedule && state.schedule) this.#schedule.loadStateDict(state.schedule);
-      this.#data.seek(state.position);
-      setRandomState(state.random);
+      this.#load(state);
       this.#step = state.step;
       this.#seconds = state.seconds;
       this.#best = state.best;
@@ -363,6 +360,34 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     return this;
   }
+
+  /** Everything that may refuse, or nothing. */
+  #load(state: RunState): void {
+    const undo: (() => void)[] = [];
+    const load = <T>(part: Stateful<T>, next: T) => {
+      const before = part.stateDict();
+      undo.push(() => part.loadStateDict(before));
+      part.loadStateDict(next);
+    };
+    const random = randomState();
+    try {
+      load(this.#model, state.model);
+      load(this.#optimizer, state.optimizer);
+      if (this.#schedule && state.schedule) load<object>(this.#schedule, state.schedule as object);
+      undo.push(() => setRandomState(random));
+      setRandomState(state.random);
+      this.#data.seek(state.position);
+    } catch (error) {
+      for (const back of undo.reverse()) back();
+      throw error;
+    }
+  }
+}
+
+/** What has a state that is taken as a whole or not at all. */
+interface Stateful<T> {
+  stateDict(): T;
+  loadStateDict(state: T): unknown;
 }
 
 const now = () => performance.now() / 1000;

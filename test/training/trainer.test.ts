@@ -4,17 +4,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   Adam,
+  type Batch,
   ConvLSTMError,
   CosineWithWarmup,
   DataLoader,
   type Dataset,
   functional,
+  loadCheckpoint,
   Module,
   manualSeed,
   mseLoss,
   Parameter,
   ReduceLROnPlateau,
+  randomState,
   SGD,
+  saveCheckpoint,
   Tensor,
   Trainer,
   type TrainerOptions,
@@ -510,22 +514,47 @@ describe('resuming', () => {
 
   it('refuses what does not fit, and is as it was', async () => {
     const file = join(folder, 'other.safetensors');
+    const none = join(folder, 'none.safetensors');
     await drain(setUp({ checkpoint: { file } }).trainer);
-    const { saveCheckpoint } = await import('../../src/index.js');
-    const { model, trainer } = setUp();
-    await saveCheckpoint(join(folder, 'none.safetensors'), { step: 3 });
-    await expect(trainer.resume(join(folder, 'none.safetensors'))).rejects.toMatchObject({
-      code: 'ERR_FORMAT',
-      message: expect.stringContaining('is not a checkpoint of a Trainer'),
+    for (const state of [{ step: 3 }, { ...(await loadCheckpoint(file)), position: null }]) {
+      await saveCheckpoint(none, state);
+      await expect(setUp().trainer.resume(none)).rejects.toMatchObject({
+        code: 'ERR_FORMAT',
+        message: expect.stringContaining('is not a checkpoint of a Trainer'),
+      });
+    }
+    await expect(setUp().trainer.resume(`${file}.gone`)).rejects.toMatchObject({ code: 'ERR_IO' });
+
+    // The model fits, and then the optimizer or the data does not.
+    const { model, optimizer } = setUp();
+    const loss = ({ input }: Batch<Point>) => input.mul(model.slope).sum();
+    const short = new DataLoader(points, { batchSize: 12 }).seek({ epoch: 5, batch: 0 });
+    await saveCheckpoint(none, {
+      ...(await loadCheckpoint(file)),
+      position: { epoch: 3, batch: 2 },
     });
-    const other = new Trainer<Point>({
-      model,
-      optimizer: new SGD(model.parameters()),
-      data: new DataLoader(points),
-      loss: ({ input }) => input.sum(),
-    });
-    await expect(other.resume(file)).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
-    expect(other.step).toBe(0);
-    await expect(trainer.resume(join(folder, 'gone'))).rejects.toMatchObject({ code: 'ERR_IO' });
+    for (const [other, wrong, code] of [
+      [new SGD(model.parameters()), file, 'ERR_STATE_DICT'],
+      [optimizer, none, 'ERR_OPTION'],
+    ] as const) {
+      const trainer = new Trainer<Point>({ model, optimizer: other, data: short, loss });
+      const random = randomState();
+      const settings = other.stateDict().settings;
+      await expect(trainer.resume(wrong)).rejects.toMatchObject({ code });
+      expect(trainer.step).toBe(0);
+      expect(await model.values()).toEqual([0, 0]);
+      expect(randomState()).toEqual(random);
+      expect(short.position).toEqual({ epoch: 5, batch: 0 });
+      expect(other.stateDict().settings).toEqual(settings);
+    }
+  });
+
+  it('is at its end where the run has gone further than it would', async () => {
+    const file = join(folder, 'longer.safetensors');
+    await drain(setUp({ checkpoint: { file }, epochs: 2 }).trainer);
+    const { trainer } = setUp({ epochs: 1 });
+    await trainer.resume(file);
+    expect(await drain(trainer)).toEqual([]);
+    expect([trainer.step, trainer.ended]).toEqual([6, 'done']);
   });
 });
