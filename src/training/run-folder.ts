@@ -80,10 +80,10 @@ export class RunFolder {
     await writeBytes(this.config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   }
 
-  /** Takes out of the log what came after the step that is gone on from. */
+  /** Takes out of the log what came after the step that is gone on from, and what was cut short. */
   async cutLog(step: number): Promise<void> {
     const lines = await readFile(this.#log, 'utf8').catch(() => '');
-    const kept = lines.split('\n').filter((line) => line !== '' && JSON.parse(line).step <= step);
+    const kept = lines.split('\n').filter((line) => stepOf(line) <= step);
     await writeFile(this.#log, kept.map((line) => `${line}\n`).join(''));
   }
 
@@ -97,6 +97,15 @@ export class RunFolder {
 
   async saveReport(html: string): Promise<void> {
     await writeBytes(join(this.path, 'report.html'), Buffer.from(html));
+  }
+}
+
+/** The step of a line of the log; Infinity for half a line. */
+function stepOf(line: string): number {
+  try {
+    return (JSON.parse(line) as { step: number }).step;
+  } catch {
+    return Infinity;
   }
 }
 

@@ -1,6 +1,6 @@
 // Runs the built command line: npm run build:ts comes first.
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -116,6 +116,7 @@ describe('train', () => {
     expect(step).toBeLessThan(16);
     // What a killed run leaves unfinished goes.
     await writeFile(join(run('b'), '.convlstm-0.tmp'), 'half');
+    await appendFile(join(run('b'), 'log.jsonl'), '{"epoch":1,"st');
     const result = await convlstm('train', '--resume', run('b'), '--data', data, '--json');
     expect(result).toMatchObject({ exitCode: 0, stderr: '' });
     const later = result.stdout
