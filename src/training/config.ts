@@ -12,6 +12,7 @@ import {
   numberOrNull,
   object,
   pair,
+  sizeOrNull,
   type ValueOf,
   variants,
 } from './fields.js';
@@ -78,7 +79,6 @@ const data = variants(
       numDigits: count({ description: 'Digits in a sequence', default: 2 }),
       speed: pair({
         description: 'Slowest and fastest speed in pixels a frame',
-        integers: false,
         names: 'slowest, fastest',
         default: [3, 5],
       }),
@@ -87,10 +87,8 @@ const data = variants(
     frames: {
       ...lengths,
       stride: count({ description: 'Frames from one window to the next', default: 1 }),
-      crop: pair({
+      crop: sizeOrNull({
         description: 'Height and width to cut out: anywhere for training, the middle otherwise',
-        integers: true,
-        names: 'height, width',
         default: null,
       }),
       flip: choice(['none', 'horizontal', 'vertical', 'both'], {

@@ -131,21 +131,29 @@ export function choice<const W extends string>(
   return simple(options, expected, { enum: words }, (value) => words.includes(value as W));
 }
 
-/** Two numbers of one kind, such as [height, width]. */
+/** Two numbers of at least 0. `names` says what they are: `slowest, fastest`. */
 export function pair(
-  options: FieldOptions<readonly [number, number] | null> & { integers: boolean; names: string },
+  options: FieldOptions<readonly [number, number]> & { names: string },
+): Field<readonly [number, number]> {
+  const { names, ...others } = options;
+  const items = { type: 'number', minimum: 0 };
+  const schema = { type: 'array', items, minItems: 2, maxItems: 2 };
+  const isNumber = (entry: unknown) => Number.isFinite(entry) && (entry as number) >= 0;
+  return simple(others, `[${names}]`, schema, (value) => isPairOf(value, isNumber));
+}
+
+/** [height, width], or null. */
+export function sizeOrNull(
+  options: FieldOptions<readonly [number, number] | null>,
 ): Field<readonly [number, number] | null> {
-  const { integers, names, ...others } = options;
-  const nullable = options.default === null;
-  const items = integers ? { type: 'integer', minimum: 1 } : { type: 'number', minimum: 0 };
-  const type = nullable ? ['array', 'null'] : 'array';
-  const schema = { type, items, minItems: 2, maxItems: 2 };
-  const expected = `[${names}]${nullable ? ' or null' : ''}`;
-  return simple(others, expected, schema, (value) => {
-    if (value === null) return nullable;
-    const test = integers ? isCount : (n: unknown) => Number.isFinite(n) && (n as number) >= 0;
-    return Array.isArray(value) && value.length === 2 && value.every(test);
-  });
+  const items = { type: 'integer', minimum: 1 };
+  const schema = { type: ['array', 'null'], items, minItems: 2, maxItems: 2 };
+  const test = (value: unknown) => value === null || isPairOf(value, isCount);
+  return simple(options, '[height, width] or null', schema, test);
+}
+
+function isPairOf(value: unknown, test: (entry: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every(test);
 }
 
 /** Fields by name. */

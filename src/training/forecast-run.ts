@@ -35,6 +35,8 @@ import { Tensor } from '../tensor/tensor.js';
 import type { TrainConfig } from './config.js';
 import type { AnyOptimizer, LossFunction } from './trainer-options.js';
 
+type MovingMnistData = Extract<TrainConfig['data'], { kind: 'moving-mnist' }>;
+
 /** What data is for. */
 export type Split = 'train' | 'validation' | 'test';
 
@@ -45,12 +47,11 @@ const kValidationDigits = 5000;
 const kSeeds: Readonly<Record<Split, number>> = { train: 0, validation: 1, test: 2 };
 
 async function openMovingMnist(
-  config: TrainConfig,
+  { kind: _, targetLength, length, validationLength, ...options }: MovingMnistData,
+  seed: number,
   folder: string,
   split: Split,
 ): Promise<MovingMnist> {
-  if (config.data.kind !== 'moving-mnist') throw new TypeError(config.data.kind);
-  const { inputLength, targetLength, length, validationLength, speed, ...others } = config.data;
   const name = split === 'test' ? 't10k' : 'train';
   const digits = await loadIdx(join(folder, `${name}-images-idx3-ubyte`));
   const [count, side] = digits.shape as [number, number, number];
@@ -60,14 +61,10 @@ async function openMovingMnist(
   return new MovingMnist(
     { data, shape: [end! - first!, side, side] },
     {
-      seed: 3 * config.seed + kSeeds[split],
+      ...options,
+      seed: 3 * seed + kSeeds[split],
       length: split === 'train' ? length : validationLength,
-      frames: inputLength + targetLength,
-      inputLength,
-      size: others.size,
-      numDigits: others.numDigits,
-      speed: speed!,
-      bounce: others.bounce,
+      frames: options.inputLength + targetLength,
     },
   );
 }
@@ -91,8 +88,9 @@ export async function openData(
   folder: string,
   split: Split,
 ): Promise<Dataset<SequenceSample> | null> {
-  if (config.data.kind === 'moving-mnist') return openMovingMnist(config, folder, split);
-  const { inputLength, targetLength, stride, crop, flip } = config.data;
+  const { data, seed } = config;
+  if (data.kind === 'moving-mnist') return openMovingMnist(data, seed, folder, split);
+  const { inputLength, targetLength, stride, crop, flip } = data;
   const part = join(folder, split);
   const own = await isFolder(part);
   if (split === 'validation' && !own) return null;
@@ -103,7 +101,7 @@ export async function openData(
     stride,
     vary,
     flip,
-    seed: config.seed,
+    seed,
     ...(crop ? { crop } : {}),
   });
 }
