@@ -71,6 +71,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   if (from !== null) await trainer.resume(from.checkpoint);
   await folder.open(settings);
   await folder.cutLog(trainer.step);
+  if (from !== null && elsewhere && trainer.best !== null) await folder.copyModel(from);
 
   const examples = await firstSamples(validation ?? training, kShown);
   const stop = () => interrupt.abort();

@@ -95,6 +95,15 @@ export class RunFolder {
     await saveModel(this.model, model, { metadata: { steps: String(step) } });
   }
 
+  /** The best model so far of a run that is gone on with here. */
+  async copyModel(from: RunFolder): Promise<void> {
+    try {
+      await writeBytes(this.model, await readFile(from.model));
+    } catch (error) {
+      throw ioError('read', from.model, error);
+    }
+  }
+
   async saveReport(html: string): Promise<void> {
     await writeBytes(join(this.path, 'report.html'), Buffer.from(html));
   }

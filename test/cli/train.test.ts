@@ -149,6 +149,13 @@ describe('train', () => {
     expect(JSON.parse(result.stdout.trim().split('\n').at(-1)!).step).toBe(20);
     const { step } = await loadCheckpoint(join(run('a'), 'checkpoint.safetensors'));
     expect(step).toBe(16);
+    // Its best model so far comes along.
+    using model = await loadModel(join(run('c'), 'model.safetensors'));
+    expect(model.description.patchSize).toBe(4);
+    const done = await convlstm('train', '--resume', run('a'), '--data', data, '--out', run('d'));
+    expect(done.stdout).toMatch(/^16 steps, best validation /);
+    const models = ['a', 'd'].map((name) => readFile(join(run(name), 'model.safetensors')));
+    expect(await models[1]).toEqual(await models[0]);
   });
 
   it.each<[string, string[], number, RegExp]>([
