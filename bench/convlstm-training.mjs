@@ -54,9 +54,14 @@ await serve(version, async (shape, variant, data) => {
       await step();
       if (steps++ > 0) return new Float32Array();
       const gradients = await Promise.all(parameters.map(({ grad }) => grad.data()));
-      const all = gradients.flatMap((values) => [...values]);
+      const all = new Float32Array(gradients.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const values of gradients) {
+        all.set(values, at);
+        at += values.length;
+      }
       const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      return Float32Array.from(all, (value) => value / largest);
+      return all.map((value) => value / largest);
     },
     note: () => '',
     peak: peakMiB,

@@ -81,7 +81,12 @@ class BlockCache {
   void* Take(size_t requested, size_t block_bytes) {
     std::lock_guard lock(mutex_);
     void* data = TakeFree(block_bytes);
+    peak_live_bytes_ = std::max(peak_live_bytes_, live_bytes_ + block_bytes);
     if (!data) {
+      // Blocks of sizes that are not asked for again must not pile up beside those that are: where
+      // layers differ, a training step would leave more to reuse than it ever needs at once.
+      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 8;
+      while (cached_bytes_ > 0 && live_bytes_ + block_bytes + cached_bytes_ > most) FreeOldest();
       // Past the limit the system would not refuse but kill the process.
       if (live_bytes_ + block_bytes + cached_bytes_ > memory_limit_) FreeAll();
       if (live_bytes_ + block_bytes <= memory_limit_) data = SystemAllocate(block_bytes);
@@ -110,6 +115,7 @@ class BlockCache {
   void Empty() {
     std::lock_guard lock(mutex_);
     FreeAll();
+    peak_live_bytes_ = live_bytes_;
   }
 
   BufferStatistics Statistics() {
@@ -164,6 +170,7 @@ class BlockCache {
   std::mutex mutex_;
   std::map<size_t, std::deque<Block>> free_;  // by exact size; the block given back last at the end
   size_t live_bytes_ = 0;
+  size_t peak_live_bytes_ = 0;
   size_t cached_bytes_ = 0;
   uint64_t next_age_ = 0;
 };

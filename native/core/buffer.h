@@ -1,7 +1,8 @@
 // Memory of the CPU backend: aligned blocks that are reused.
 //
 // A fresh large block costs a page fault per 4 KiB (half of the time of a 480x480 step), so blocks
-// that are given back wait in a free list, by exact rounded size, for the next request.
+// that are given back wait in a free list, by exact rounded size, for the next request. New blocks
+// take the place of the oldest in it once all memory is an eighth above the most that was in use.
 #ifndef CONVLSTM_CORE_BUFFER_H_
 #define CONVLSTM_CORE_BUFFER_H_
 
