@@ -304,6 +304,10 @@ export interface GpuInfo {
   name: string;
   computeCapability: string;
   memoryBytes: number;
+  /** The CUDA version that its driver has, e.g. `13.0`. */
+  driver: string;
+  /** What multiplies: `tensor cores` or `FMA`. */
+  kernels: string;
 }
 
 export interface AddonInfo {
@@ -335,6 +339,8 @@ export interface AddonInfo {
 export interface Addon {
   /** The CPU engine. */
   cpu: Backend;
+  /** The engine of one GPU, opened at the first call; throws ERR_DEVICE where it is not there. */
+  cuda(device: number): Backend;
   info(): AddonInfo;
   /** Gives the memory that is kept for reuse back to the system. */
   emptyCache(): void;

@@ -37,10 +37,23 @@ function openCpu(): Backend {
   return addon.cpu;
 }
 
-function whyNoCuda(): string {
+const cudaBackends = new Map<number, Backend>();
+
+function openCuda(device: Device, index: number): Backend {
+  const known = cudaBackends.get(index);
+  if (known) return known;
   const { addon, reason } = nativeBinary();
-  if (!addon) return `no native binary is loaded: ${reason}`;
-  return addon.info().cuda.reason || 'this version computes on the CPU only';
+  const why = addon ? addon.info().cuda.reason : `no native binary is loaded: ${reason}`;
+  if (!addon || why) {
+    throw new ConvLSTMError('ERR_DEVICE', `device '${device}' is not available: ${why}`);
+  }
+  try {
+    const backend = addon.cuda(index);
+    cudaBackends.set(index, backend);
+    return backend;
+  } catch (error) {
+    throw toConvLSTMError(error);
+  }
 }
 
 /**
@@ -76,5 +89,5 @@ export function backendOf(device: Device): Backend {
       `device: expected ${kDeviceNames}, got ${JSON.stringify(device)}`,
     );
   }
-  throw new ConvLSTMError('ERR_DEVICE', `device '${device}' is not available: ${whyNoCuda()}`);
+  return openCuda(device, Number(kCudaName.exec(device)![2] ?? 0));
 }

@@ -9,9 +9,7 @@
 #include "addon/environment.h"
 #include "addon/submit.h"
 #include "core/error.h"
-#include "cpu/conv2d.h"
 #include "cpu/conv2d_backward.h"
-#include "cpu/conv_lstm.h"
 #include "cpu/conv_lstm_backward.h"
 #include "cpu/conv_lstm_stack.h"
 #include "cpu/thread_pool.h"
@@ -117,9 +115,10 @@ Napi::Value Conv2d(const Napi::CallbackInfo& info) {
   const Conv2dInputs inputs = ReadConv2dInputs(arguments);
   ReadPrecision(arguments);
   CheckConv2d(shape, inputs);
-  return SubmitOne(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias},
-                   shape.output(),
-                   [=](Storage& out) { cpu::Conv2d(shape, inputs, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, Environment::Of(info.Env()),
+                   std::array{inputs.x, inputs.weight, inputs.bias}, shape.output(),
+                   [=, &engine](Storage& out) { engine.Conv2d(shape, inputs, out); });
 }
 
 Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
@@ -130,17 +129,18 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
   const int64_t save_every = arguments.Integer("saveEvery");
   CheckConvLstm(shape, inputs);
   CheckSaveEvery(save_every);
+  Engine& engine = EngineOf(info);
   const Shape state = {shape.batch, shape.hidden_dim, shape.height, shape.width};
   ConvLstmOutputs outputs = {
-      NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}),
-      NewStorage(state), NewStorage(state)};
+      NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}, engine),
+      NewStorage(state, engine), NewStorage(state, engine)};
   if (save_every > 0) {
-    outputs.saved = NewStorage({SavedElements(shape, save_every)});
+    outputs.saved = NewStorage({SavedElements(shape, save_every)}, engine);
     outputs.save_every = save_every;
   }
-  Submit(Environment::Of(info.Env()), StoragesOf(inputs),
+  Submit(engine, Environment::Of(info.Env()), StoragesOf(inputs),
          std::array{outputs.output, outputs.h, outputs.c, outputs.saved},
-         [=] { cpu::ConvLstm(shape, inputs, precision, outputs, GlobalThreadPool()); });
+         [=, &engine] { engine.ConvLstm(shape, inputs, precision, outputs); });
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("output", WrapOrNull(info.Env(), outputs.output));
   result.Set("h", WrapOrNull(info.Env(), outputs.h));

@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "addon/errors.h"
-#include "cpu/layout.h"
-#include "cpu/thread_pool.h"
 
 namespace convlstm::addon {
 
@@ -27,12 +25,12 @@ struct Downloads::Port {
   std::mutex mutex;
   std::vector<Finished> finished;
 
-  void Write(uint64_t id, const Storage& storage, float* out) {
+  void Write(uint64_t id, const Engine::Download& download, float* out) {
     std::lock_guard lock(writing);
     if (closed) return;
     std::exception_ptr error;
     try {
-      cpu::CopyRowMajor(storage, out, cpu::GlobalThreadPool());
+      download(out);
     } catch (...) {
       error = std::current_exception();
     }
@@ -62,14 +60,26 @@ Downloads::Downloads(Napi::Env env) : port_(std::make_shared<Port>()) {
   NAPI_THROW_IF_FAILED_VOID(env, napi_add_env_cleanup_hook(env, Port::Close, port_.get()));
 }
 
-std::function<void()> Downloads::Add(StoragePtr storage, const Napi::ArrayBuffer& bytes,
+std::function<void()> Downloads::Add(Engine& engine, StoragePtr storage,
+                                     const Napi::ArrayBuffer& bytes,
                                      const Napi::Promise::Deferred& deferred) {
   if (pending_.empty()) napi_ref_threadsafe_function(bytes.Env(), port_->wake_up);
   const uint64_t id = next_id_++;
   pending_.emplace(id, Pending{deferred, Napi::Persistent(bytes)});
-  return [port = port_, id, storage = std::move(storage),
+  return [&engine, port = port_, id, storage = std::move(storage),
           out = static_cast<float*>(Napi::ArrayBuffer(bytes).Data())] {
-    port->Write(id, *storage, out);
+    Engine::Download download;
+    try {
+      download = engine.StartDownload(storage);
+    } catch (...) {
+      download = [error = std::current_exception()](float*) { std::rethrow_exception(error); };
+    }
+    if (&engine.downloads() == &engine.queue()) {
+      port->Write(id, download, out);
+    } else {
+      engine.downloads().Enqueue(
+          [port, id, download = std::move(download), out] { port->Write(id, download, out); });
+    }
   };
 }
 

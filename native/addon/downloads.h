@@ -1,4 +1,4 @@
-// Promises for elements that are still being computed: the queue's thread copies them into an
+// Promises for elements that are still being computed: a thread of the engine copies them into an
 // ArrayBuffer that nobody else has seen, and the event loop resolves.
 #ifndef CONVLSTM_ADDON_DOWNLOADS_H_
 #define CONVLSTM_ADDON_DOWNLOADS_H_
@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "core/storage.h"
+#include "runtime/engine.h"
 
 namespace convlstm::addon {
 
@@ -22,7 +23,7 @@ class Downloads {
 
   // Returns the task for the queue, which settles `deferred` with a Float32Array over all of
   // `bytes`, or with the error that the storage was left with.
-  std::function<void()> Add(StoragePtr storage, const Napi::ArrayBuffer& bytes,
+  std::function<void()> Add(Engine& engine, StoragePtr storage, const Napi::ArrayBuffer& bytes,
                             const Napi::Promise::Deferred& deferred);
 
   bool idle() const { return pending_.empty(); }

@@ -49,20 +49,25 @@ Napi::ArrayBuffer Environment::NewArrayBuffer(Napi::Env env, size_t bytes) const
   }
 }
 
-void Environment::Enqueue(std::function<void()> task) {
-  last_ticket_ = CpuQueue().Enqueue(std::move(task));
+void Environment::Enqueue(Queue& queue, std::function<void()> task) {
+  last_tickets_[&queue] = queue.Enqueue(std::move(task));
 }
 
-bool Environment::Settled() const {
+Queue::Ticket Environment::LastTicket(const Queue& queue) const {
+  const auto found = last_tickets_.find(&queue);
+  return found == last_tickets_.end() ? 0 : found->second;
+}
+
+bool Environment::Settled(const Queue& queue) const {
   // Waking the event loop takes some 50 us, waking the queue's thread as long: a wait in the middle
   // of a small step is over sooner than the way through the event loop, and keeps that thread from
   // falling asleep. While others wait for theirs this one is not in a hurry, so that many calls do
   // not add up.
   constexpr std::chrono::microseconds kWorthWaiting{100};
-  return downloads_.idle() ? CpuQueue().SpinUntilDone(last_ticket_, kWorthWaiting)
-                           : CpuQueue().Done(last_ticket_);
+  return downloads_.idle() ? queue.SpinUntilDone(LastTicket(queue), kWorthWaiting)
+                           : queue.Done(LastTicket(queue));
 }
 
-void Environment::WaitUntilSettled() const { CpuQueue().Wait(last_ticket_); }
+void Environment::WaitUntilSettled(const Queue& queue) const { queue.Wait(LastTicket(queue)); }
 
 }  // namespace convlstm::addon

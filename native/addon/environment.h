@@ -5,6 +5,7 @@
 #include <napi.h>
 
 #include <functional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "addon/downloads.h"
@@ -34,24 +35,27 @@ class Environment {
   // Throws Error(kOutOfMemory) when there is no memory for it.
   Napi::ArrayBuffer NewArrayBuffer(Napi::Env env, size_t bytes) const;
 
-  void Enqueue(std::function<void()> task);
+  void Enqueue(Queue& queue, std::function<void()> task);
 
-  // Whether nothing that this environment enqueued can still touch its storages, so that this
-  // thread may. Waits for a moment where that is likely to save the way through the event loop.
-  bool Settled() const;
-  void WaitUntilSettled() const;
+  // Whether nothing that this environment put on the queue can still touch its storages, so that
+  // this thread may. Waits for a moment where that is likely to save the way through the event
+  // loop.
+  bool Settled(const Queue& queue) const;
+  void WaitUntilSettled(const Queue& queue) const;
 
   Downloads& downloads() { return downloads_; }
 
  private:
   friend class StorageHandle;
 
+  Queue::Ticket LastTicket(const Queue& queue) const;
+
   Napi::FunctionReference storage_constructor_;
   Napi::FunctionReference array_buffer_constructor_;
   StoragePtr being_wrapped_;  // passed to the constructor of StorageHandle
   std::unordered_set<const StorageHandle*> handles_;
   Downloads downloads_;
-  Queue::Ticket last_ticket_ = 0;
+  std::unordered_map<const Queue*, Queue::Ticket> last_tickets_;
 };
 
 }  // namespace convlstm::addon

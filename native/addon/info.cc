@@ -7,7 +7,7 @@
 #include "cpu/conv_lstm.h"
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
-#include "cuda/device_info.h"
+#include "cuda/engines.h"
 
 namespace convlstm::addon {
 namespace {
@@ -30,7 +30,7 @@ Napi::Object Cpu(Napi::Env env) {
 }
 
 Napi::Object Cuda(Napi::Env env) {
-  const cuda::Devices found = cuda::ListDevices();
+  const cuda::Devices& found = cuda::ListDevices();
   Napi::Array devices = Napi::Array::New(env, found.devices.size());
   for (uint32_t k = 0; k < found.devices.size(); ++k) {
     const cuda::DeviceInfo& info = found.devices[k];
@@ -38,6 +38,8 @@ Napi::Object Cuda(Napi::Env env) {
     device.Set("name", info.name);
     device.Set("computeCapability", info.compute_capability);
     device.Set("memoryBytes", static_cast<double>(info.memory_bytes));
+    device.Set("driver", info.driver);
+    device.Set("kernels", info.kernels);
     devices.Set(k, device);
   }
   Napi::Object object = Napi::Object::New(env);

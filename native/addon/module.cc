@@ -1,14 +1,19 @@
 // What the binary exports: `Addon` of binding.d.ts.
 #include <napi.h>
 
+#include <limits>
 #include <memory>
 
+#include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
 #include "addon/info.h"
 #include "addon/keep_loaded.h"
 #include "addon/operations.h"
 #include "core/buffer.h"
+#include "core/error.h"
+#include "cpu/engine.h"
+#include "cuda/engines.h"
 
 namespace convlstm::addon {
 namespace {
@@ -18,10 +23,20 @@ Napi::Value EmptyCache(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// The engine of one GPU.
+Napi::Value Cuda(const Napi::CallbackInfo& info) {
+  const int64_t device = ToInteger(info[0], "device");
+  if (device < 0 || device > std::numeric_limits<int>::max()) {
+    throw Error(ErrorCode::kOption, "device: expected the number of a GPU");
+  }
+  return MakeBackend(info.Env(), cuda::EngineOf(static_cast<int>(device)));
+}
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   KeepLoaded();
   env.SetInstanceData(std::make_unique<Environment>(env).release());
-  exports.Set("cpu", CpuBackend(env));
+  exports.Set("cpu", MakeBackend(env, cpu::CpuEngine()));
+  exports.Set("cuda", Napi::Function::New<Guarded<Cuda>>(env, "cuda"));
   exports.Set("info", Napi::Function::New<Guarded<Info>>(env, "info"));
   exports.Set("emptyCache", Napi::Function::New<Guarded<EmptyCache>>(env, "emptyCache"));
   return exports;

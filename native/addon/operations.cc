@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "core/error.h"
 #include "cpu/bernoulli.h"
 #include "cpu/elementwise.h"
+#include "cpu/engine.h"
 #include "cpu/rearrange.h"
 #include "cpu/reduce.h"
 #include "cpu/thread_pool.h"
@@ -33,16 +35,21 @@ Napi::Value Upload(const Napi::CallbackInfo& info) {
     throw Error(ErrorCode::kDtype, "upload: expected a Float32Array");
   }
   const auto values = value.As<Napi::Float32Array>();
-  const StoragePtr storage = NewStorage({static_cast<int64_t>(values.ElementLength())});
-  std::copy_n(values.Data(), values.ElementLength(), storage->Allocate());
-  return Environment::Of(info.Env()).Wrap(storage);
+  Engine& engine = EngineOf(info);
+  Environment& environment = Environment::Of(info.Env());
+  const StoragePtr storage = NewStorage({static_cast<int64_t>(values.ElementLength())}, engine);
+  if (std::function<void()> copy = engine.Upload(values.Data(), storage)) {
+    Submit(engine, environment, std::array<StoragePtr, 0>(), std::array{storage}, std::move(copy));
+  }
+  return environment.Wrap(storage);
 }
 
 Napi::Value Fill(const Napi::CallbackInfo& info) {
   const int64_t length = ToInteger(info[0], "length");
   const auto value = static_cast<float>(ToNumber(info[1], "value"));
-  return SubmitOne(Environment::Of(info.Env()), std::array<StoragePtr, 0>(), {length},
-                   [value](Storage& out) { cpu::Fill(value, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, Environment::Of(info.Env()), std::array<StoragePtr, 0>(), {length},
+                   [&engine, value](Storage& out) { engine.Fill(value, out); });
 }
 
 UnaryOp ReadUnaryOp(Napi::Value value) {
@@ -56,8 +63,9 @@ Napi::Value Unary(const Napi::CallbackInfo& info) {
   const UnaryOp op = ReadUnaryOp(info[0]);
   const StoragePtr& x = environment.Unwrap(info[1], "x");
   const auto alpha = static_cast<float>(ToNumber(info[2], "alpha"));
-  return SubmitOne(environment, std::array{x}, {x->elements()},
-                   [=](Storage& out) { cpu::Unary(op, *x, alpha, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, std::array{x}, {x->elements()},
+                   [=, &engine](Storage& out) { engine.Unary(op, *x, alpha, out); });
 }
 
 Napi::Value UnaryBackward(const Napi::CallbackInfo& info) {
@@ -81,8 +89,9 @@ Napi::Value Binary(const Napi::CallbackInfo& info) {
   const BinaryShapes shapes = {ToIntegers(info[2], "aShape"), ToIntegers(info[4], "bShape"),
                                ToIntegers(info[5], "outShape")};
   CheckBinary(shapes, a, b);
-  return SubmitOne(environment, std::array{a, b}, shapes.out,
-                   [=](Storage& out) { cpu::Binary(op, shapes, *a, *b, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, std::array{a, b}, shapes.out,
+                   [=, &engine](Storage& out) { engine.Binary(op, shapes, *a, *b, out); });
 }
 
 Napi::Value Reduce(const Napi::CallbackInfo& info) {
@@ -91,8 +100,9 @@ Napi::Value Reduce(const Napi::CallbackInfo& info) {
                                ToIntegers(info[2], "shape"), ToIntegers(info[3], "axes")};
   const StoragePtr& x = environment.Unwrap(info[1], "x");
   CheckReduction(reduction, x);
-  return SubmitOne(environment, std::array{x}, reduction.output(),
-                   [=](Storage& out) { cpu::Reduce(reduction, *x, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, std::array{x}, reduction.output(),
+                   [=, &engine](Storage& out) { engine.Reduce(reduction, *x, out); });
 }
 
 Napi::Value Permute(const Napi::CallbackInfo& info) {
@@ -100,8 +110,9 @@ Napi::Value Permute(const Napi::CallbackInfo& info) {
   const StoragePtr& x = environment.Unwrap(info[0], "x");
   const Permutation permutation = {ToIntegers(info[1], "shape"), ToIntegers(info[2], "order")};
   CheckPermutation(permutation, x);
-  return SubmitOne(environment, std::array{x}, permutation.shape,
-                   [=](Storage& out) { cpu::Permute(permutation, *x, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, std::array{x}, permutation.shape,
+                   [=, &engine](Storage& out) { engine.Permute(permutation, *x, out); });
 }
 
 // The arguments of slice and sliceBackward after the first.
@@ -115,8 +126,9 @@ Napi::Value TakeSlice(const Napi::CallbackInfo& info) {
   const StoragePtr& x = environment.Unwrap(info[0], "x");
   const Slice slice = ReadSlice(info);
   CheckSlice(slice, x);
-  return SubmitOne(environment, std::array{x}, slice.sizes,
-                   [=](Storage& out) { cpu::TakeSlice(slice, *x, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, std::array{x}, slice.sizes,
+                   [=, &engine](Storage& out) { engine.TakeSlice(slice, *x, out); });
 }
 
 Napi::Value SliceBackward(const Napi::CallbackInfo& info) {
@@ -147,9 +159,9 @@ Napi::Value Concat(const Napi::CallbackInfo& info) {
   CheckConcatenation(concatenation, parts);
   int64_t elements = 0;
   for (const StoragePtr& part : parts) elements += part->elements();
-  return SubmitOne(environment, parts, {elements}, [=](Storage& out) {
-    cpu::Concatenate(concatenation, parts, out, GlobalThreadPool());
-  });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, parts, {elements},
+                   [=, &engine](Storage& out) { engine.Concatenate(concatenation, parts, out); });
 }
 
 Napi::Value MakeBernoulli(const Napi::CallbackInfo& info) {
@@ -168,35 +180,28 @@ Napi::Value MakeBernoulli(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-Napi::Object CpuBackend(Napi::Env env) {
+Napi::Object MakeBackend(Napi::Env env, Engine& engine) {
   Napi::Object backend = Napi::Object::New(env);
-  backend.DefineProperties({
-      Napi::PropertyDescriptor::Function(env, backend, "upload", Guarded<Upload>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "fill", Guarded<Fill>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "unary", Guarded<Unary>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "binary", Guarded<Binary>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "reduce", Guarded<Reduce>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "permute", Guarded<Permute>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "slice", Guarded<TakeSlice>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "concat", Guarded<Concat>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "conv2d", Guarded<Conv2d>, napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "unaryBackward", Guarded<UnaryBackward>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "sliceBackward", Guarded<SliceBackward>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "bernoulli", Guarded<MakeBernoulli>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "convLstm", Guarded<ConvLstm>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "convLstmStack", Guarded<ConvLstmStack>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "conv2dBackward", Guarded<Conv2dBackward>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "convLstmBackward",
-                                         Guarded<ConvLstmBackward>, napi_enumerable),
-  });
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    backend.DefineProperty(
+        Napi::PropertyDescriptor::Function(env, backend, name, function, napi_enumerable, &engine));
+  };
+  add("upload", Guarded<Upload>);
+  add("fill", Guarded<Fill>);
+  add("unary", Guarded<Unary>);
+  add("binary", Guarded<Binary>);
+  add("reduce", Guarded<Reduce>);
+  add("permute", Guarded<Permute>);
+  add("slice", Guarded<TakeSlice>);
+  add("concat", Guarded<Concat>);
+  add("conv2d", Guarded<Conv2d>);
+  add("unaryBackward", Guarded<UnaryBackward>);
+  add("sliceBackward", Guarded<SliceBackward>);
+  add("bernoulli", Guarded<MakeBernoulli>);
+  add("convLstm", Guarded<ConvLstm>);
+  if (&engine == &cpu::CpuEngine()) add("convLstmStack", Guarded<ConvLstmStack>);
+  add("conv2dBackward", Guarded<Conv2dBackward>);
+  add("convLstmBackward", Guarded<ConvLstmBackward>);
   AddOptimizers(backend);
   return backend;
 }

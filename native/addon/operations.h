@@ -4,9 +4,11 @@
 
 #include <napi.h>
 
+#include "runtime/engine.h"
+
 namespace convlstm::addon {
 
-Napi::Object CpuBackend(Napi::Env env);
+Napi::Object MakeBackend(Napi::Env env, Engine& engine);
 
 }  // namespace convlstm::addon
 

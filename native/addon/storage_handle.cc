@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "addon/engines.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
 #include "core/error.h"
@@ -20,7 +21,9 @@ void CopyHere(const Storage& storage, float* out) {
   static cpu::ThreadPool& this_thread = *std::make_unique<cpu::ThreadPool>(1).release();
   cpu::CopyRowMajor(storage, out, this_thread);
 }
-bool IsSmall(const Storage& storage) { return storage.bytes() <= 64 * 1024; }
+bool MayCopyHere(const Storage& storage) {
+  return &storage.memory() == &HostMemory() && storage.bytes() <= 64 * 1024;
+}
 
 Napi::Value Float32Array(const Napi::ArrayBuffer& bytes, int64_t elements) {
   return Napi::Float32Array::New(bytes.Env(), elements, bytes, 0);
@@ -82,11 +85,13 @@ Napi::Value StorageHandle::Data(const Napi::CallbackInfo& info) {
   try {
     if (!storage_) throw DisposedError();
     auto bytes = environment.NewArrayBuffer(env, storage_->bytes());
-    if (IsSmall(*storage_) && environment.Settled()) {
+    Engine& engine = EngineOf(*storage_);
+    if (MayCopyHere(*storage_) && environment.Settled(engine.queue())) {
       CopyHere(*storage_, static_cast<float*>(bytes.Data()));
       deferred.Resolve(Float32Array(bytes, elements_));
     } else {
-      environment.Enqueue(environment.downloads().Add(storage_, bytes, deferred));
+      environment.Enqueue(engine.queue(),
+                          environment.downloads().Add(engine, storage_, bytes, deferred));
     }
   } catch (const Napi::Error& error) {
     deferred.Reject(error.Value());
@@ -103,19 +108,20 @@ Napi::Value StorageHandle::DataSync(const Napi::CallbackInfo& info) {
     if (!storage_) throw DisposedError();
     auto bytes = environment.NewArrayBuffer(env, storage_->bytes());
     float* out = static_cast<float*>(bytes.Data());
-    if (IsSmall(*storage_)) {
-      environment.WaitUntilSettled();
+    Engine& engine = EngineOf(*storage_);
+    if (MayCopyHere(*storage_)) {
+      environment.WaitUntilSettled(engine.queue());
       CopyHere(*storage_, out);
     } else {
       std::exception_ptr failure;
-      environment.Enqueue([storage = storage_, out, &failure] {
+      environment.Enqueue(engine.queue(), [&engine, storage = storage_, out, &failure] {
         try {
-          cpu::CopyRowMajor(*storage, out, cpu::GlobalThreadPool());
+          engine.StartDownload(storage)(out);
         } catch (...) {
           failure = std::current_exception();
         }
       });
-      environment.WaitUntilSettled();
+      environment.WaitUntilSettled(engine.queue());
       if (failure) std::rethrow_exception(failure);
     }
     return Float32Array(bytes, elements_);

@@ -10,23 +10,42 @@
 #include <utility>
 
 #include "addon/environment.h"
+#include "core/error.h"
 #include "core/shape.h"
 #include "core/storage.h"
-#include "cpu/thread_pool.h"
+#include "cpu/engine.h"
+#include "runtime/engine.h"
 
 namespace convlstm::addon {
 
-inline StoragePtr NewStorage(const Shape& shape) {
-  return std::make_shared<Storage>(NumElements(shape));
+inline StoragePtr NewStorage(const Shape& shape, Engine& engine) {
+  return std::make_shared<Storage>(NumElements(shape), engine.memory());
+}
+inline StoragePtr NewStorage(const Shape& shape) { return NewStorage(shape, cpu::CpuEngine()); }
+
+// The engine of the backend that a function belongs to.
+inline Engine& EngineOf(const Napi::CallbackInfo& info) {
+  return *static_cast<Engine*>(info.Data());
+}
+
+// Throws Error(kDevice) for an input of another device.
+template <typename Inputs>
+void CheckDevice(Engine& engine, const Inputs& inputs) {
+  for (const StoragePtr& input : inputs) {
+    if (input && &input->memory() != &engine.memory()) {
+      throw Error(ErrorCode::kDevice,
+                  "an operation of '" + engine.name() + "' on an input that is on another device");
+    }
+  }
 }
 
 // Enqueues `operation`, which computes `outputs` from `inputs` (null where there is none of
 // either). What fails in it, or failed when an input was computed, is left with the outputs.
 template <typename Inputs, typename Outputs, typename Operation>
-void Submit(Environment& environment, const Inputs& inputs, const Outputs& outputs,
+void Submit(Engine& engine, Environment& environment, const Inputs& inputs, const Outputs& outputs,
             Operation operation) {
-  cpu::GlobalThreadPool();  // throws here, in the caller's line, when CONVLSTM_THREADS is no number
-  environment.Enqueue([inputs, outputs, operation = std::move(operation)] {
+  CheckDevice(engine, inputs);
+  environment.Enqueue(engine.queue(), [inputs, outputs, operation = std::move(operation)] {
     try {
       for (const StoragePtr& input : inputs) {
         if (input) input->ThrowIfFailed();
@@ -42,12 +61,24 @@ void Submit(Environment& environment, const Inputs& inputs, const Outputs& outpu
 
 // The same for one output of `shape`, which `operation(output)` computes.
 template <typename Inputs, typename Operation>
-Napi::Value SubmitOne(Environment& environment, const Inputs& inputs, const Shape& shape,
-                      Operation operation) {
-  const StoragePtr out = NewStorage(shape);
-  Submit(environment, inputs, std::array{out},
+Napi::Value SubmitOne(Engine& engine, Environment& environment, const Inputs& inputs,
+                      const Shape& shape, Operation operation) {
+  const StoragePtr out = NewStorage(shape, engine);
+  Submit(engine, environment, inputs, std::array{out},
          [operation = std::move(operation), out] { operation(*out); });
   return environment.Wrap(out);
+}
+
+// For the operations that only the CPU has.
+template <typename Inputs, typename Outputs, typename Operation>
+void Submit(Environment& environment, const Inputs& inputs, const Outputs& outputs,
+            Operation operation) {
+  Submit(cpu::CpuEngine(), environment, inputs, outputs, std::move(operation));
+}
+template <typename Inputs, typename Operation>
+Napi::Value SubmitOne(Environment& environment, const Inputs& inputs, const Shape& shape,
+                      Operation operation) {
+  return SubmitOne(cpu::CpuEngine(), environment, inputs, shape, std::move(operation));
 }
 
 }  // namespace convlstm::addon

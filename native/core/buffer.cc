@@ -181,39 +181,50 @@ BlockCache& Cache() {
   return cache;
 }
 
+class Host final : public Memory {
+ public:
+  Buffer Allocate(size_t bytes) override {
+    if (bytes > kMaxRequest) {
+      throw Error(ErrorCode::kOutOfMemory,
+                  "out of memory: asked for " + std::to_string(bytes) + " bytes");
+    }
+    const size_t block_bytes = BlockBytes(bytes);
+    void* data = Cache().Take(bytes, block_bytes);
+    // Reads of kBufferAlignment bytes past the end are allowed, and so cannot be caught.
+    ASAN_UNPOISON_MEMORY_REGION(data, bytes + kBufferAlignment);
+    return {data, bytes, block_bytes, *this};
+  }
+
+ private:
+  void Release(void* data, size_t block_bytes) noexcept override {
+    ASAN_POISON_MEMORY_REGION(data, block_bytes);
+    Cache().Give(data, block_bytes);
+  }
+};
+
 }  // namespace
+
+Memory& HostMemory() {
+  static Host& host = *std::make_unique<Host>().release();
+  return host;
+}
 
 Buffer::Buffer(Buffer&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       bytes_(std::exchange(other.bytes_, 0)),
-      block_bytes_(std::exchange(other.block_bytes_, 0)) {}
+      block_bytes_(std::exchange(other.block_bytes_, 0)),
+      home_(std::exchange(other.home_, nullptr)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   std::swap(block_bytes_, other.block_bytes_);
+  std::swap(home_, other.home_);
   return *this;
 }
 
 Buffer::~Buffer() {
-  if (!data_) return;
-  ASAN_POISON_MEMORY_REGION(data_, block_bytes_);
-  Cache().Give(data_, block_bytes_);
-}
-
-Buffer Buffer::Allocate(size_t bytes) {
-  if (bytes > kMaxRequest) {
-    throw Error(ErrorCode::kOutOfMemory,
-                "out of memory: asked for " + std::to_string(bytes) + " bytes");
-  }
-  Buffer buffer;
-  const size_t block_bytes = BlockBytes(bytes);
-  buffer.data_ = Cache().Take(bytes, block_bytes);
-  buffer.bytes_ = bytes;
-  buffer.block_bytes_ = block_bytes;
-  // Reads of kBufferAlignment bytes past the end are allowed, and so cannot be caught.
-  ASAN_UNPOISON_MEMORY_REGION(buffer.data_, bytes + kBufferAlignment);
-  return buffer;
+  if (data_) home_->Release(data_, block_bytes_);
 }
 
 BufferStatistics GetBufferStatistics() { return Cache().Statistics(); }

@@ -1,8 +1,9 @@
-// Memory of the CPU backend: aligned blocks that are reused.
+// Memory of a device, in blocks that are reused. The host's are aligned.
 //
-// A fresh large block costs a page fault per 4 KiB (half of the time of a 480x480 step), so blocks
-// that are given back wait in a free list, by exact rounded size, for the next request. New blocks
-// take the place of the oldest in it once all memory is an eighth above the most that was in use.
+// A fresh large block costs a page fault per 4 KiB (half of the time of a 480x480 step), so the
+// host's blocks that are given back wait in a free list, by exact rounded size, for the next
+// request. New blocks take the place of the oldest in it once all memory is an eighth above the
+// most that was in use.
 #ifndef CONVLSTM_CORE_BUFFER_H_
 #define CONVLSTM_CORE_BUFFER_H_
 
@@ -14,19 +15,36 @@ namespace convlstm {
 
 inline constexpr size_t kBufferAlignment = 64;
 
+class Buffer;
+
+// Where the blocks of a device come from and go back to. Thread-safe, never destroyed.
+class Memory {
+ public:
+  // Throws Error(kOutOfMemory) with the numbers in the message.
+  virtual Buffer Allocate(size_t bytes) = 0;
+
+ protected:
+  friend class Buffer;
+  ~Memory() = default;
+  virtual void Release(void* data, size_t block_bytes) noexcept = 0;
+};
+Memory& HostMemory();
+
 // Owns one block, or nothing. Contents are indeterminate after Allocate. kBufferAlignment bytes
-// past the end may be read (not written), so that vector loads need no tail.
+// past the end of the host's may be read (not written), so that vector loads need no tail.
 class Buffer {
  public:
   Buffer() = default;
+  Buffer(void* data, size_t bytes, size_t block_bytes, Memory& home)
+      : data_(data), bytes_(bytes), block_bytes_(block_bytes), home_(&home) {}
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer();
 
-  // Throws Error(kOutOfMemory) with the numbers in the message. Thread-safe.
-  static Buffer Allocate(size_t bytes);
+  // Of the host.
+  static Buffer Allocate(size_t bytes) { return HostMemory().Allocate(bytes); }
   template <typename T>
   static Buffer AllocateArray(size_t count) {
     return Allocate(count * sizeof(T));
@@ -43,6 +61,7 @@ class Buffer {
   void* data_ = nullptr;
   size_t bytes_ = 0;
   size_t block_bytes_ = 0;
+  Memory* home_ = nullptr;
 };
 
 struct BufferStatistics {

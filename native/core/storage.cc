@@ -5,7 +5,7 @@
 namespace convlstm {
 
 float* Storage::Allocate() {
-  buffer_ = std::make_shared<const Buffer>(Buffer::Allocate(bytes()));
+  buffer_ = std::make_shared<const Buffer>(memory_->Allocate(bytes()));
   channels_last_ = false;
   return buffer_->as<float>();
 }

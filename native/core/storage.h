@@ -27,12 +27,16 @@ struct ChannelsLast {
 // order, which is why there is no lock.
 class Storage {
  public:
-  explicit Storage(int64_t elements) : elements_(elements) {}
+  explicit Storage(int64_t elements, Memory& memory = HostMemory())
+      : elements_(elements), memory_(&memory) {}
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
   int64_t elements() const { return elements_; }
   size_t bytes() const { return static_cast<size_t>(elements_) * sizeof(float); }
+
+  // The device's that the elements are on.
+  Memory& memory() const { return *memory_; }
 
   // For the operation that fills this storage: allocates, row-major until said otherwise.
   float* Allocate();
@@ -62,6 +66,7 @@ class Storage {
 
  private:
   int64_t elements_;
+  Memory* memory_;
   std::shared_ptr<const Buffer> buffer_;
   bool channels_last_ = false;
   ChannelsLast layout_{};

@@ -1,0 +1,77 @@
+#include "cpu/engine.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "cpu/conv2d.h"
+#include "cpu/conv_lstm.h"
+#include "cpu/elementwise.h"
+#include "cpu/layout.h"
+#include "cpu/rearrange.h"
+#include "cpu/reduce.h"
+#include "cpu/thread_pool.h"
+
+namespace convlstm::cpu {
+namespace {
+
+class TheCpu final : public Engine {
+ public:
+  const std::string& name() const override { return name_; }
+  Memory& memory() override { return HostMemory(); }
+  Queue& queue() override {
+    pool();  // throws here, in the caller's line, when CONVLSTM_THREADS is no number
+    return CpuQueue();
+  }
+  Queue& downloads() override { return CpuQueue(); }
+
+  std::function<void()> Upload(const float* values, const StoragePtr& out) override {
+    std::copy_n(values, out->elements(), out->Allocate());
+    return nullptr;
+  }
+  Download StartDownload(const StoragePtr& storage) override {
+    return [storage](float* out) { CopyRowMajor(*storage, out, pool()); };
+  }
+
+  void Fill(float value, Storage& out) override { cpu::Fill(value, out, pool()); }
+  void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) override {
+    cpu::Unary(op, x, alpha, out, pool());
+  }
+  void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
+              Storage& out) override {
+    cpu::Binary(op, shapes, a, b, out, pool());
+  }
+  void Reduce(const Reduction& reduction, Storage& x, Storage& out) override {
+    cpu::Reduce(reduction, x, out, pool());
+  }
+  void Permute(const Permutation& permutation, Storage& x, Storage& out) override {
+    cpu::Permute(permutation, x, out, pool());
+  }
+  void TakeSlice(const Slice& slice, Storage& x, Storage& out) override {
+    cpu::TakeSlice(slice, x, out, pool());
+  }
+  void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
+                   Storage& out) override {
+    cpu::Concatenate(concatenation, parts, out, pool());
+  }
+  void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) override {
+    cpu::Conv2d(shape, inputs, out, pool());
+  }
+  void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
+                const ConvLstmOutputs& outputs) override {
+    cpu::ConvLstm(shape, inputs, precision, outputs, pool());
+  }
+
+ private:
+  static ThreadPool& pool() { return GlobalThreadPool(); }
+
+  const std::string name_ = "cpu";
+};
+
+}  // namespace
+
+Engine& CpuEngine() {
+  static Engine& engine = *std::make_unique<TheCpu>().release();
+  return engine;
+}
+
+}  // namespace convlstm::cpu

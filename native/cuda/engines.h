@@ -1,0 +1,38 @@
+// The NVIDIA GPUs of this machine, or why there is none.
+#ifndef CONVLSTM_CUDA_ENGINES_H_
+#define CONVLSTM_CUDA_ENGINES_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "runtime/engine.h"
+
+namespace convlstm::cuda {
+
+struct DeviceInfo {
+  std::string name;
+  std::string compute_capability;  // "9.0"
+  size_t memory_bytes;
+  std::string driver;   // the CUDA version it has: "13.0"
+  std::string kernels;  // the family that is chosen: "tensor cores" or "FMA"
+};
+
+struct Devices {
+  std::vector<DeviceInfo> devices;
+  std::string reason;  // empty when there is a device
+};
+
+// Looks once per process; never throws for want of a driver or a device.
+const Devices& ListDevices();
+
+// Opened at the first call. Throws Error(kDevice) for one that is not there.
+Engine& EngineOf(int device);
+
+// The engine whose memory it is. Throws Error(kDevice) where none is.
+Engine& EngineOf(const Memory& memory);
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_ENGINES_H_

@@ -1,0 +1,15 @@
+// Takes the place of engines.cc where there is no nvcc.
+#include "core/error.h"
+#include "cuda/engines.h"
+
+namespace convlstm::cuda {
+
+const Devices& ListDevices() {
+  static const Devices none = {{}, "built without CUDA"};
+  return none;
+}
+
+Engine& EngineOf(int) { throw Error(ErrorCode::kDevice, ListDevices().reason); }
+Engine& EngineOf(const Memory&) { throw Error(ErrorCode::kDevice, ListDevices().reason); }
+
+}  // namespace convlstm::cuda
