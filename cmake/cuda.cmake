@@ -11,17 +11,25 @@ if(NOT CONVLSTM_CUDA STREQUAL "OFF")
 endif()
 
 if(CONVLSTM_WITH_CUDA)
-  if(CONVLSTM_RELEASE)
-    set(CMAKE_CUDA_ARCHITECTURES
-      75-real 80-real 86-real 89-real 90-real 100-real 120-real 120-virtual)
-  else()
-    set(CMAKE_CUDA_ARCHITECTURES 75-virtual)
+  # Without a list of one's own (-DCMAKE_CUDA_ARCHITECTURES=90-real): a release has code for every
+  # GPU, another build the two kinds of kernels as PTX, which the driver compiles.
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    if(CONVLSTM_RELEASE)
+      set(CMAKE_CUDA_ARCHITECTURES
+        75-real 80-real 86-real 89-real 90-real 100-real 120-real 120-virtual)
+    else()
+      set(CMAKE_CUDA_ARCHITECTURES 75-virtual 80-virtual)
+    endif()
   endif()
-  set(CMAKE_CUDA_STANDARD 20)
-  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
   set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
   enable_language(CUDA)
+  string(APPEND CMAKE_CUDA_FLAGS " --threads=2")
+  set(CMAKE_CUDA_STANDARD 20)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has it
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
     string(APPEND CMAKE_CUDA_FLAGS " --compress-mode=size")
   endif()

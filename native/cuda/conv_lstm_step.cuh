@@ -11,8 +11,9 @@ namespace convlstm::cuda {
 struct SequencePointers {
   const float* x;
   const float* h0;
+  const float* c0;  // null: zeros
   float* output;
-  float* c;  // [images][pixels][hidden], updated in place
+  float* c;  // [images][pixels][hidden]
 };
 
 struct StepArguments {
@@ -27,7 +28,7 @@ struct StepArguments {
 
   SequencePointers pointers;
   const SequencePointers* late_pointers;   // read instead where not null: in a graph
-  bool h_is_output;                        // h of the step before, else h0
+  bool first;                              // takes h0 and c0, a later step output and c
   int64_t x_offset, h_offset, out_offset;  // elements
   int out_image_stride;                    // pixels
   int packed_chunks;                       // of x and h, also where h is zero
@@ -60,10 +61,11 @@ __device__ __forceinline__ void StoreFour(const float (&from)[4], int count, flo
 // kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is.
 template <bool kAll>
 __device__ __forceinline__ void UpdateCell(const StepArguments& p, int pixel, int channel,
-                                           const float (&gates)[4][4], float* c, float* h) {
+                                           const float (&gates)[4][4], const float* c_in, float* c,
+                                           float* h) {
   const int count = p.hidden - channel;
-  float old_c[4], new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
-  LoadFour<kAll>(c, count, old_c);
+  float old_c[4] = {}, new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
+  if (c_in != nullptr) LoadFour<kAll>(c_in, count, old_c);
   if (p.peephole != nullptr) {
     const float* w = p.peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + channel;
     LoadFour<kAll>(w, count, wci);
@@ -83,7 +85,7 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, int pixel, in
 
 template <class T, bool kAll>
 __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
-                                            float* c, float* out) {
+                                            const float* c_in, float* c, float* out) {
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
   const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
   const int channel = block * kWarpChannels + lane % 4 * 4;
@@ -106,8 +108,9 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
       }
       const int pixels = p.geometry.out_pixels(), image = row / pixels, pixel = row % pixels;
       const int64_t out_pixel = static_cast<int64_t>(image) * p.out_image_stride + pixel;
-      UpdateCell<kAll>(p, pixel, channel, gates, c + static_cast<int64_t>(row) * p.hidden + channel,
-                       out + out_pixel * p.hidden + channel);
+      const int64_t state = static_cast<int64_t>(row) * p.hidden + channel;
+      UpdateCell<kAll>(p, pixel, channel, gates, c_in == nullptr ? nullptr : c_in + state,
+                       c + state, out + out_pixel * p.hidden + channel);
     }
   }
 }
@@ -126,8 +129,9 @@ __global__ void __launch_bounds__(T::kThreads) ConvLstmStep(const StepArguments 
     const SequencePointers at = p.late_pointers != nullptr ? *p.late_pointers : p.pointers;
     ConvSource x = p.x, h = p.h;
     x.data = at.x + p.x_offset;
-    h.data = (p.h_is_output ? at.output : at.h0) + p.h_offset;
+    h.data = (p.first ? at.h0 : at.output) + p.h_offset;
     float* out = at.output + p.out_offset;
+    const float* c_in = p.first ? at.c0 : at.c;
 
     const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
     const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
@@ -149,9 +153,9 @@ __global__ void __launch_bounds__(T::kThreads) ConvLstmStep(const StepArguments 
     ChunkLoader<T> loader(p.geometry, x, h, p.weights, p.packed_chunks, shared);
     Accumulate<T>(loader, x.chunks + h.chunks, shared, sums);
     if (p.hidden % 4 == 0) {
-      UpdateState<T, true>(p, sums, at.c, out);
+      UpdateState<T, true>(p, sums, c_in, at.c, out);
     } else {
-      UpdateState<T, false>(p, sums, at.c, out);
+      UpdateState<T, false>(p, sums, c_in, at.c, out);
     }
   }
 }

@@ -72,6 +72,7 @@ double ErrorOf(const ConvLstmCase& test) {
 
   // Every step has its frames in a heap block of its own, so that reads beside them show.
   std::vector<float> c = ChannelsLast(test.c0, hidden, pixels);
+  const bool has_c0 = !c.empty();
   c.resize(static_cast<size_t>(batch) * pixels * hidden);
   std::vector<float> h = ChannelsLast(test.h0, hidden, pixels);
   const std::vector<float> x = ChannelsLast(test.x, in, pixels);
@@ -93,9 +94,10 @@ double ErrorOf(const ConvLstmCase& test) {
         .peephole_pixel_stride = spatial ? hidden : 0,
         .hidden = hidden,
         .padded_hidden = padded,
-        .pointers = {x_step.data(), h.data(), out.data(), c.data()},
+        .pointers = {x_step.data(), h.data(), t > 0 || has_c0 ? c.data() : nullptr, out.data(),
+                     c.data()},
         .late_pointers = nullptr,
-        .h_is_output = false,
+        .first = true,
         .x_offset = 0,
         .h_offset = 0,
         .out_offset = 0,

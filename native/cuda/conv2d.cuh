@@ -1,0 +1,61 @@
+// A convolution with any stride, padding and dilation, on the main loop of the ConvLSTM's.
+#ifndef CONVLSTM_CUDA_CONV2D_CUH_
+#define CONVLSTM_CUDA_CONV2D_CUH_
+
+#include "cuda/implicit_gemm.cuh"
+
+namespace convlstm::cuda {
+
+struct Conv2dArguments {
+  ConvGeometry geometry;
+  ConvSource x;
+  const uint4* weights;
+  const float* bias;  // [channels] or null
+  float* out;         // channels-last
+  int channels;
+};
+
+// Grid: (rows / T::kRows, columns / T::kBlockColumns).
+template <class T>
+__global__ void __launch_bounds__(T::kThreads) Convolve2d(const Conv2dArguments p) {
+#if CONVLSTM_CUDA_ARCH < 800
+  if constexpr (T::kMath != Math::kFma) {
+    return;  // never launched there
+  } else
+#endif
+  {
+    CONVLSTM_SHARED_MEMORY(memory);
+    auto* shared = reinterpret_cast<uint32_t*>(memory);
+    Accumulators<T> sums = {};
+    ChunkLoader<T> loader(p.geometry, p.x, ConvSource{}, p.weights, p.x.chunks, shared);
+    Accumulate<T>(loader, p.x.chunks, shared, sums);
+
+    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+    const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+    const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
+                          warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+#pragma unroll
+    for (int j = 0; j < kColumns / 8; ++j) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int channel = block * kColumns + j * 8 + lane % 4 * 2 + e;
+        if (channel >= p.channels) continue;
+        const float bias = p.bias == nullptr ? 0.0f : p.bias[channel];
+#pragma unroll
+        for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+            const int row = first_row + i * 16 + half * 8;
+            if (row >= p.geometry.rows()) continue;
+            p.out[static_cast<int64_t>(row) * p.channels + channel] =
+                sums[i][j][half * 2 + e] + bias;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV2D_CUH_

@@ -1,0 +1,119 @@
+#include "cuda/device.h"
+
+#include <cstdint>
+
+#include "core/error.h"
+
+namespace convlstm::cuda {
+namespace {
+
+constexpr int kTensorCores = 8;  // compute capability from which the kernels use them
+
+}  // namespace
+
+Device::Device(int ordinal) : ordinal_(ordinal), name_("cuda:" + std::to_string(ordinal)) {
+  Use();
+  cudaDeviceProp properties;
+  Check(cudaGetDeviceProperties(&properties, ordinal), "reading its properties");
+  multiprocessors_ = properties.multiProcessorCount;
+  has_tensor_cores_ = properties.major >= kTensorCores;
+  Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  Check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), "opening its memory pool");
+  // Blocks that are given back stay in the pool.
+  uint64_t keep = UINT64_MAX;
+  Check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep),
+        "setting up its memory pool");
+}
+
+void Device::Use() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!fault_.empty()) {
+      throw Error(ErrorCode::kDevice, fault_ + "; reopen the device in a new process");
+    }
+  }
+  Check(cudaSetDevice(ordinal_), "selecting it");
+}
+
+void Device::Check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // an error that can be lived with is not reported again
+  if (status == cudaErrorMemoryAllocation) {
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    throw Error(ErrorCode::kOutOfMemory, name_ + ": out of memory " + what + ", " +
+                                             std::to_string(free) + " of " + std::to_string(total) +
+                                             " bytes are free");
+  }
+  std::string message =
+      name_ + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ") at " + what;
+  std::lock_guard lock(mutex_);
+  const cudaError_t now = stream_ == nullptr ? cudaSuccess : cudaStreamQuery(stream_);
+  if (now != cudaSuccess && now != cudaErrorNotReady && fault_.empty()) {
+    // Kernels fail after their launch: it is that one or one shortly before.
+    message += std::string("; the last kernel launched was ") + last_kernel_;
+    fault_ = message;
+  }
+  throw Error(ErrorCode::kDevice, message);
+}
+
+void Device::CheckLaunch(const char* kernel) {
+  last_kernel_ = kernel;
+  Check(cudaGetLastError(), kernel);
+}
+
+void Device::AllowShared(const void* kernel, int bytes) {
+  if (!allowed_.insert(kernel).second) return;
+  Check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+        "setting a kernel's shared memory");
+}
+
+Buffer Device::Allocate(size_t bytes) {
+  if (bytes == 0) return {};
+  Use();
+  void* data = nullptr;
+  cudaError_t status = cudaMallocAsync(&data, bytes, stream_);
+  if (status == cudaErrorMemoryAllocation) {
+    // What the pool keeps may be in pieces that are too small.
+    cudaGetLastError();
+    Trim();
+    status = cudaMallocAsync(&data, bytes, stream_);
+  }
+  if (status == cudaErrorMemoryAllocation) ThrowOutOfMemory(bytes);
+  Check(status, "allocating memory");
+  return {data, bytes, bytes, *this};
+}
+
+void Device::Trim() {
+  Use();
+  Check(cudaStreamSynchronize(stream_), "waiting for its stream");
+  Check(cudaMemPoolTrimTo(pool_, 0), "trimming its memory pool");
+}
+
+void Device::ThrowOutOfMemory(size_t bytes) {
+  const std::string what = "when asked for " + std::to_string(bytes) + " bytes";
+  Check(cudaErrorMemoryAllocation, what.c_str());
+  throw Error(ErrorCode::kInternal, "unreachable");
+}
+
+// On any thread. Whoever read the block did so in the stream or has waited for it. Errors are those
+// of a device that is lost, or of a process that ends.
+void Device::Release(void* data, size_t) noexcept {
+  int before = 0;
+  if (cudaGetDevice(&before) != cudaSuccess || cudaSetDevice(ordinal_) != cudaSuccess) return;
+  cudaFreeAsync(data, stream_);
+  cudaSetDevice(before);
+}
+
+Event::Event(Device& device, cudaStream_t stream) : device_(device) {
+  device.Check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event");
+  device.Check(cudaEventRecord(event_, stream), "recording an event");
+}
+
+Event::~Event() { cudaEventDestroy(event_); }
+
+void Event::Wait() { device_.Check(cudaEventSynchronize(event_), "waiting for its results"); }
+
+bool Event::Passed() { return cudaEventQuery(event_) == cudaSuccess; }
+
+}  // namespace convlstm::cuda

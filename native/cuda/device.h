@@ -1,0 +1,83 @@
+// One GPU: its memory, its stream, and what is made of the errors it reports.
+#ifndef CONVLSTM_CUDA_DEVICE_H_
+#define CONVLSTM_CUDA_DEVICE_H_
+
+#include <cuda_runtime.h>
+
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "core/buffer.h"
+
+namespace convlstm::cuda {
+
+// Never destroyed: JavaScript's handles may outlive everything.
+class Device final : public Memory {
+ public:
+  // Throws Error(kDevice) where the device cannot be opened.
+  explicit Device(int ordinal);
+
+  const std::string& name() const { return name_; }  // "cuda:0"
+  cudaStream_t stream() const { return stream_; }
+  int multiprocessors() const { return multiprocessors_; }
+  bool has_tensor_cores() const { return has_tensor_cores_; }
+
+  // Makes it the calling thread's device. Throws the fault that has befallen it, if any.
+  void Use();
+
+  // Throws Error(kOutOfMemory or kDevice) unless `status` is success; `what` says what was tried, a
+  // kernel by its name. A fault that only a new process gets rid of is remembered.
+  void Check(cudaError_t status, const char* what);
+  // The same for the launch that was just made.
+  void CheckLaunch(const char* kernel);
+
+  // Lets a kernel have so much shared memory. On the queue's thread.
+  void AllowShared(const void* kernel, int bytes);
+
+  // Blocks come from the device's pool in the order of stream().
+  Buffer Allocate(size_t bytes) override;
+  template <typename T>
+  Buffer AllocateArray(int64_t count) {
+    return Allocate(static_cast<size_t>(count) * sizeof(T));
+  }
+  // Gives what the pool keeps for reuse back to the device.
+  void Trim();
+
+ private:
+  void Release(void* data, size_t block_bytes) noexcept override;
+  [[noreturn]] void ThrowOutOfMemory(size_t bytes);
+
+  const int ordinal_;
+  const std::string name_;
+  cudaStream_t stream_ = nullptr;
+  cudaMemPool_t pool_ = nullptr;
+  int multiprocessors_ = 0;
+  bool has_tensor_cores_ = false;
+  std::set<const void*> allowed_;
+
+  std::mutex mutex_;
+  std::string fault_;
+  const char* last_kernel_ = "";
+};
+
+// A point in a stream.
+class Event {
+ public:
+  Event(Device& device, cudaStream_t stream);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void Wait();  // on this thread
+  bool Passed();
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  Device& device_;
+  cudaEvent_t event_ = nullptr;
+};
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_DEVICE_H_

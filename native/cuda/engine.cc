@@ -1,0 +1,169 @@
+#include "cuda/engine.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "cuda/device.h"
+#include "cuda/layout.h"
+#include "cuda/operations.h"
+#include "cuda/staging.h"
+
+namespace convlstm::cuda {
+namespace {
+
+class Gpu final : public Engine {
+ public:
+  explicit Gpu(int ordinal) : device_(ordinal), staging_(device_) {
+    device_.Check(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "making a stream");
+  }
+
+  const std::string& name() const override { return device_.name(); }
+  Memory& memory() override { return device_; }
+  Queue& queue() override { return queue_; }
+  Queue& downloads() override { return downloads_; }
+
+  std::function<void()> Upload(const float* values, const StoragePtr& out) override {
+    if (out->bytes() <= Staging::kMaxBytes) {
+      auto block = std::make_shared<Staging::Block>(staging_.Take(out->bytes()));
+      std::memcpy(block->data, values, out->bytes());
+      return [this, out, block] {
+        device_.Use();
+        CopyIn(block->data, *out);
+        staging_.Give(std::move(*block), std::make_unique<Event>(device_, device_.stream()));
+      };
+    }
+    auto copy = std::make_shared<Buffer>(Buffer::Allocate(out->bytes()));
+    std::memcpy(copy->as<float>(), values, out->bytes());
+    return [this, out, copy] {  // from memory that is not pinned: returns when it is read
+      device_.Use();
+      CopyIn(copy->as<float>(), *out);
+    };
+  }
+
+  Download StartDownload(const StoragePtr& storage) override {
+    device_.Use();
+    auto rows = std::make_shared<Buffer>();
+    const float* from = ToRows(device_, *storage, *rows);
+    const size_t bytes = storage->bytes();
+    if (bytes == 0) return [](float*) {};
+    if (bytes <= kChunk) {
+      auto block = std::make_shared<Staging::Block>(staging_.Take(bytes));
+      device_.Check(
+          cudaMemcpyAsync(block->data, from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
+          "copying to the host");
+      auto ready = std::make_shared<Event>(device_, device_.stream());
+      return [this, block, ready, bytes, rows, memory = storage->buffer()](float* out) {
+        device_.Use();
+        ready->Wait();
+        std::memcpy(out, block->data, bytes);
+        staging_.Give(std::move(*block), nullptr);
+      };
+    }
+    auto ready = std::make_shared<Event>(device_, device_.stream());
+    return [this, from, ready, bytes, rows, memory = storage->buffer()](float* out) {
+      CopyOut(from, *ready, bytes, reinterpret_cast<char*>(out));
+    };
+  }
+
+  void Fill(float value, Storage& out) override {
+    device_.Use();
+    cuda::Fill(device_, value, out);
+  }
+  void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) override {
+    device_.Use();
+    cuda::Unary(device_, op, x, alpha, out);
+  }
+  void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
+              Storage& out) override {
+    device_.Use();
+    cuda::Binary(device_, op, shapes, a, b, out);
+  }
+  void Reduce(const Reduction& reduction, Storage& x, Storage& out) override {
+    device_.Use();
+    cuda::Reduce(device_, reduction, x, out);
+  }
+  void Permute(const Permutation& permutation, Storage& x, Storage& out) override {
+    device_.Use();
+    cuda::Permute(device_, permutation, x, out);
+  }
+  void TakeSlice(const Slice& slice, Storage& x, Storage& out) override {
+    device_.Use();
+    cuda::TakeSlice(device_, slice, x, out);
+  }
+  void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
+                   Storage& out) override {
+    device_.Use();
+    cuda::Concatenate(device_, concatenation, parts, out);
+  }
+  void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) override {
+    device_.Use();
+    cuda::Conv2d(device_, shape, inputs, out);
+  }
+  void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
+                const ConvLstmOutputs& outputs) override {
+    device_.Use();
+    cuda::ConvLstm(device_, shape, inputs, precision, outputs);
+  }
+
+ private:
+  // What a download is copied in: two pieces on their way keep the bus busy.
+  static constexpr size_t kChunk = size_t{4} << 20;
+
+  void CopyIn(const void* values, Storage& out) {
+    float* to = out.Allocate();
+    if (out.bytes() == 0) return;
+    device_.Check(
+        cudaMemcpyAsync(to, values, out.bytes(), cudaMemcpyHostToDevice, device_.stream()),
+        "copying from the host");
+  }
+
+  // One at a time: a dataSync() may come from the queue's thread.
+  void CopyOut(const float* from, const Event& ready, size_t bytes, char* out) {
+    std::lock_guard lock(copying_);
+    device_.Use();
+    device_.Check(cudaStreamWaitEvent(copies_, ready.get(), 0), "ordering streams");
+    struct Piece {
+      Staging::Block block;
+      std::unique_ptr<Event> there;
+      size_t begin = 0, bytes = 0;
+    };
+    Piece pieces[2];
+    for (Piece& piece : pieces) piece.block = staging_.Take(kChunk);
+    size_t begun = 0;
+    const auto begin = [&](Piece& piece) {
+      piece.begin = begun;
+      piece.bytes = std::min(kChunk, bytes - begun);
+      begun += piece.bytes;
+      if (piece.bytes == 0) return;
+      device_.Check(
+          cudaMemcpyAsync(piece.block.data, reinterpret_cast<const char*>(from) + piece.begin,
+                          piece.bytes, cudaMemcpyDeviceToHost, copies_),
+          "copying to the host");
+      piece.there = std::make_unique<Event>(device_, copies_);
+    };
+    begin(pieces[0]);
+    begin(pieces[1]);
+    for (int k = 0; pieces[k].bytes > 0; k ^= 1) {
+      Piece& piece = pieces[k];
+      piece.there->Wait();
+      std::memcpy(out + piece.begin, piece.block.data, piece.bytes);
+      begin(piece);
+    }
+    for (Piece& piece : pieces) staging_.Give(std::move(piece.block), nullptr);
+  }
+
+  Device device_;
+  Staging staging_;
+  cudaStream_t copies_ = nullptr;
+  std::mutex copying_;
+  Queue queue_, downloads_;
+};
+
+}  // namespace
+
+Engine& OpenEngine(int device) { return *std::make_unique<Gpu>(device).release(); }
+
+}  // namespace convlstm::cuda

@@ -1,0 +1,32 @@
+#ifndef CONVLSTM_CUDA_LAUNCH_CUH_
+#define CONVLSTM_CUDA_LAUNCH_CUH_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cuda/device.h"
+
+namespace convlstm::cuda {
+
+template <typename... Parameters, typename... Arguments>
+void Launch(Device& device, const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+            int shared_bytes, Arguments... arguments) {
+  kernel<<<grid, block, shared_bytes, device.stream()>>>(arguments...);
+  device.CheckLaunch(name);
+}
+
+// For kernels whose threads stride over `count` elements.
+constexpr int kStrideThreads = 256;
+template <typename... Parameters, typename... Arguments>
+void LaunchStrided(Device& device, const char* name, void (*kernel)(Parameters...), int64_t count,
+                   Arguments... arguments) {
+  if (count == 0) return;
+  const int64_t wanted = (count + kStrideThreads - 1) / kStrideThreads;
+  const auto blocks =
+      static_cast<unsigned>(std::min<int64_t>(wanted, int64_t{16} * device.multiprocessors()));
+  Launch(device, name, kernel, dim3(blocks), dim3(kStrideThreads), 0, arguments...);
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_LAUNCH_CUH_

@@ -1,0 +1,44 @@
+// The CUDA engine's operations. Each puts its kernels on the device's stream and returns; storages
+// as runtime/engine.h says.
+#ifndef CONVLSTM_CUDA_OPERATIONS_H_
+#define CONVLSTM_CUDA_OPERATIONS_H_
+
+#include <vector>
+
+#include "cuda/device.h"
+#include "cuda/strides.h"
+#include "ops/conv2d.h"
+#include "ops/conv_lstm.h"
+#include "ops/elementwise.h"
+#include "ops/rearrange.h"
+#include "ops/reduce.h"
+
+namespace convlstm::cuda {
+
+void Fill(Device& device, float value, Storage& out);
+void Unary(Device& device, UnaryOp op, Storage& x, float alpha, Storage& out);
+void Binary(Device& device, BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
+            Storage& out);
+
+// The k-th place of `to` gets the k-th of `from`.
+void Move(Device& device, const float* in, const Strides& from, float* out, const Strides& to);
+
+void Permute(Device& device, const Permutation& permutation, Storage& x, Storage& out);
+void TakeSlice(Device& device, const Slice& slice, Storage& x, Storage& out);
+void Concatenate(Device& device, const Concatenation& concatenation,
+                 const std::vector<StoragePtr>& parts, Storage& out);
+
+// Sums in float64, in an order that depends on the shape only.
+void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out);
+
+// Float32-class; leaves `out` channels-last.
+void Conv2d(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out);
+
+// Output and states are left channels-last. Packed weights and the graph of the sequence are kept
+// in weight->derived(). Throws Error(kDevice) for a recurrent mask, zoneout and saved states.
+void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
+              Precision precision, const ConvLstmOutputs& outputs);
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_OPERATIONS_H_

@@ -1,0 +1,7 @@
+#include "cuda/step_kernels.cuh"
+
+namespace convlstm::cuda {
+
+template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
+
+}  // namespace convlstm::cuda

@@ -1,0 +1,29 @@
+// What a source file of step_kernels.h is made of.
+#ifndef CONVLSTM_CUDA_STEP_KERNELS_CUH_
+#define CONVLSTM_CUDA_STEP_KERNELS_CUH_
+
+#include "cuda/step_kernels.h"
+
+namespace convlstm::cuda {
+
+template <class T>
+StepKernel StepKernelOf() {
+  return {ConvLstmStep<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+}
+
+template <Math kMath>
+StepKernel FindStepKernel(TileSize size) {
+  switch (size) {
+    case TileSize::kSmall:
+      return StepKernelOf<SmallTile<kMath>>();
+    case TileSize::kMedium:
+      return StepKernelOf<MediumTile<kMath>>();
+    case TileSize::kLarge:
+      return StepKernelOf<LargeTile<kMath>>();
+  }
+  return StepKernelOf<SmallTile<kMath>>();
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_STEP_KERNELS_CUH_

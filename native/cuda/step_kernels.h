@@ -1,0 +1,43 @@
+// The compiled step kernels. Each kind of product has a source file of its own, so that they are
+// compiled side by side.
+#ifndef CONVLSTM_CUDA_STEP_KERNELS_H_
+#define CONVLSTM_CUDA_STEP_KERNELS_H_
+
+#include "cuda/conv_lstm_step.cuh"
+#include "cuda/tiles.h"
+
+namespace convlstm::cuda {
+
+// A kernel with the shape of its tile.
+template <class Arguments>
+struct GemmKernel {
+  void (*kernel)(Arguments);
+  int rows, columns, threads, shared_bytes;
+};
+using StepKernel = GemmKernel<StepArguments>;
+
+template <Math kMath>
+StepKernel FindStepKernel(TileSize size);
+
+extern template StepKernel FindStepKernel<Math::kFma>(TileSize);
+extern template StepKernel FindStepKernel<Math::kTf32x3>(TileSize);
+extern template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
+extern template StepKernel FindStepKernel<Math::kBf16>(TileSize);
+
+inline StepKernel FindStepKernel(Math math, TileSize size) {
+  switch (math) {
+    case Math::kFma:
+      return FindStepKernel<Math::kFma>(size);
+    case Math::kTf32x3:
+      return FindStepKernel<Math::kTf32x3>(size);
+    case Math::kBf16x3:
+      return FindStepKernel<Math::kBf16x3>(size);
+    case Math::kBf16:
+      return FindStepKernel<Math::kBf16>(size);
+  }
+  return FindStepKernel<Math::kFma>(size);
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_STEP_KERNELS_H_

@@ -1,0 +1,19 @@
+// What a measurement may choose otherwise than the engine does (test/cuda/conv_lstm_bench.cc).
+#ifndef CONVLSTM_CUDA_TUNING_H_
+#define CONVLSTM_CUDA_TUNING_H_
+
+#include <optional>
+
+#include "cuda/tiles.h"
+
+namespace convlstm::cuda {
+
+struct Tuning {
+  bool graph = true;             // a sequence as one graph, else a launch a step
+  std::optional<TileSize> tile;  // else ChooseTile's
+};
+inline Tuning tuning;
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_TUNING_H_
