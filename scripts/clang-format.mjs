@@ -7,6 +7,7 @@ const patterns = ['cc', 'h', 'cu', 'cuh'].flatMap((suffix) => [
   `native/*.${suffix}`,
   `test/native/*.${suffix}`,
   `test/simt/*.${suffix}`,
+  `test/cuda/*.${suffix}`,
 ]);
 const listed = ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...patterns];
 const files = execFileSync('git', listed, { cwd: root, encoding: 'utf8' })

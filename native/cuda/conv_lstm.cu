@@ -13,6 +13,7 @@
 #include "cuda/packed_weights.h"
 #include "cuda/sequence_graph.h"
 #include "cuda/step_kernels.h"
+#include "cuda/strides.h"
 #include "cuda/tuning.h"
 
 namespace convlstm::cuda {

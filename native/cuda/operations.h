@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "cuda/device.h"
-#include "cuda/strides.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
 #include "ops/elementwise.h"
@@ -14,6 +13,8 @@
 #include "ops/reduce.h"
 
 namespace convlstm::cuda {
+
+struct Strides;
 
 void Fill(Device& device, float value, Storage& out);
 void Unary(Device& device, UnaryOp op, Storage& x, float alpha, Storage& out);

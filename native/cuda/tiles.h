@@ -3,6 +3,7 @@
 #define CONVLSTM_CUDA_TILES_H_
 
 #include "cuda/implicit_gemm.cuh"
+#include "cuda/tuning.h"
 
 namespace convlstm::cuda {
 
@@ -15,8 +16,6 @@ template <Math kMath>
 using MediumTile = Tile<kMath, 4, 1, 1, Stages(kMath, 4)>;  // 64 x 64
 template <Math kMath>
 using SmallTile = Tile<kMath, 2, 1, 1, Stages(kMath, 4)>;  // 32 x 64
-
-enum class TileSize { kSmall, kMedium, kLarge };
 
 // The largest tile that still gives every multiprocessor a block. kMedium reads each weight for 64
 // rows and kLarge for 128, but a step of W1 (4096 rows, 256 columns) has 64 large tiles, 256 medium

@@ -4,9 +4,9 @@
 
 #include <optional>
 
-#include "cuda/tiles.h"
-
 namespace convlstm::cuda {
+
+enum class TileSize { kSmall, kMedium, kLarge };
 
 struct Tuning {
   bool graph = true;             // a sequence as one graph, else a launch a step

@@ -1,0 +1,141 @@
+"""PyTorch on a GPU, the workloads of test/cuda/conv_lstm_bench.cc: one line of JSON each.
+
+The ndrplz-style module, eager, channels_last, torch.compile and CUDA graphs, with float32, TF32 and
+bfloat16 autocast. Times are of the device, by events: the median of many calls after a warm-up,
+inputs rotated. Every variant's result is compared with the eager float32 one before it is timed.
+"""
+import json
+import sys
+
+import torch
+from torch import nn
+
+# name: batch, time, inputs, hidden, height, width, kernel
+WORKLOADS = {
+    'W1': (1, 10, 1, 64, 64, 64, 3),
+    'X1': (1, 10, 64, 64, 64, 64, 3),
+    'W2, layer 1': (8, 10, 16, 128, 16, 16, 5),
+    'W2, layer 2': (8, 10, 128, 64, 16, 16, 5),
+    'W3, layer 3': (1, 8, 64, 128, 64, 64, 3),
+    'W4a': (1, 1, 8, 64, 480, 480, 3),
+    'W4b': (1, 1, 8, 64, 96, 96, 3),
+    'W4c': (1, 1, 192, 192, 32, 32, 3),
+    'step 64x64': (1, 1, 64, 64, 64, 64, 3),
+    'batch 64': (64, 10, 64, 64, 64, 64, 3),
+    'ConvLSTM-S layer': (16, 10, 128, 128, 16, 16, 5),
+}
+TOLERANCE = {'float32': 1e-4, 'tf32': 5e-3, 'bfloat16': 1e-1}
+
+
+class Layer(nn.Module):
+    def __init__(self, inputs, hidden, kernel):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs + hidden, 4 * hidden, kernel, padding=kernel // 2)
+
+    def forward(self, x, h, c):
+        outputs = []
+        for t in range(x.shape[1]):
+            i, f, o, g = torch.chunk(self.conv(torch.cat([x[:, t], h], 1)), 4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+def graphed(run, inputs):
+    """The call as a CUDA graph that is given its inputs by copy."""
+    held = [value.clone() for value in inputs]
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run(*held)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = run(*held)
+
+    def replay(*values):
+        for to, value in zip(held, values):
+            to.copy_(value)
+        graph.replay()
+        return result
+
+    return replay
+
+
+def measure(run, sets, calls=60, warm_up=10):
+    times = []
+    for k in range(calls):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        run(*sets[k % len(sets)])
+        end.record()
+        end.synchronize()
+        if k >= warm_up:
+            times.append(begin.elapsed_time(end))
+    return sorted(times)[len(times) // 2]
+
+
+@torch.no_grad()
+def bench(name, batch, time, inputs, hidden, height, width, kernel):
+    torch.manual_seed(1)
+    plain = Layer(inputs, hidden, kernel).cuda().eval()
+    state = (batch, hidden, height, width)
+    sets = [
+        (torch.rand(batch, time, inputs, height, width, device='cuda'),
+         torch.rand(state, device='cuda') * 2 - 1, torch.rand(state, device='cuda') * 2 - 1)
+        for _ in range(3)
+    ]
+    last = Layer(inputs, hidden, kernel).cuda().eval().to(memory_format=torch.channels_last)
+    last.load_state_dict(plain.state_dict())
+    flops = 2 * batch * time * height * width * (inputs + hidden) * kernel ** 2 * 4 * hidden
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    expected = plain(*sets[0])
+    for precision in TOLERANCE:
+        tf32 = precision == 'tf32'
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+        autocast = torch.autocast('cuda', torch.bfloat16, enabled=precision == 'bfloat16')
+
+        def called(module):
+            def run(*values):
+                with autocast:
+                    return module(*values)
+            return run
+
+        variants = {
+            'eager': lambda: called(plain),
+            'channels_last': lambda: called(last),
+            'graph': lambda: graphed(called(plain), sets[0]),
+            'graph, channels_last': lambda: graphed(called(last), sets[0]),
+            'compile': lambda: called(torch.compile(plain)),
+            'compile, graph': lambda: called(torch.compile(plain, mode='reduce-overhead')),
+        }
+        for variant, make in variants.items():
+            torch._dynamo.reset()
+            line = {'workload': name, 'precision': precision, 'variant': variant}
+            try:
+                run = make()
+                error = (run(*sets[0]).float() - expected).abs().max().item()
+                line['error'] = error
+                if not error <= TOLERANCE[precision]:
+                    line['wrong'] = True
+                else:
+                    line['ms'] = round(measure(run, sets), 5)
+                    line['tflops'] = round(flops / line['ms'] / 1e9, 2)
+            except Exception as failure:  # a variant that this PyTorch cannot run is told, not hidden
+                line['failed'] = str(failure).splitlines()[0][:200]
+            print(json.dumps(line), flush=True)
+
+
+def main():
+    print(json.dumps({'torch': torch.__version__, 'cudnn': torch.backends.cudnn.version(),
+                      'gpu': torch.cuda.get_device_name()}), flush=True)
+    for name, sizes in WORKLOADS.items():
+        if len(sys.argv) < 2 or name in sys.argv[1:]:
+            bench(name, *sizes)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# On a machine with a GPU, in what scripts/gpu-pack.mjs packed: tests, sanitizers, measurements and
+# profiles, each with a limit of time, in one report folder: scripts/gpu-run.sh [REPORT [STEP ...]]
+# Steps: info tests kernels memcheck racecheck initcheck synccheck bench pytorch ncu
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+report=${1:-report}
+shift || true
+steps=("$@")
+[[ ${#steps[@]} -gt 0 ]] || steps=(info kernels tests bench pytorch memcheck racecheck synccheck initcheck ncu)
+mkdir -p "$report"
+export PATH=$PWD/node/bin:$PATH CONVLSTM_REQUIRE_CUDA=1
+failures=()
+
+# step NAME SECONDS COMMAND...: its output is in REPORT/NAME.log.
+step() {
+  local name=$1 seconds=$2 begin=$SECONDS
+  shift 2
+  timeout "$seconds" "$@" >"$report/$name.log" 2>&1
+  local status=$?
+  if ((status == 0)); then
+    printf '%-10s passed in %d s\n' "$name" $((SECONDS - begin))
+  else
+    printf '%-10s FAILED (%d) in %d s\n' "$name" "$status" $((SECONDS - begin))
+    failures+=("$name")
+    tail -n 15 "$report/$name.log"
+  fi
+}
+
+sanitize() {
+  if ! command -v compute-sanitizer >/dev/null; then
+    printf '%-10s skipped: no compute-sanitizer here\n' "$1"
+    return
+  fi
+  step "$1" 150 compute-sanitizer --tool "$1" --error-exitcode 9 bin/convlstm_cuda_tests
+}
+
+info() {
+  nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv
+  node --input-type=module --eval \
+    "import { backendInfo } from 'convlstm'; console.log(JSON.stringify(backendInfo().cuda, null, 2));"
+  date -u
+}
+
+profile() {
+  local name precision
+  for name in W1 'batch 64'; do
+    for precision in highest medium; do
+      ncu --clock-control none --kernel-name regex:ConvLstmStep --launch-skip 2 --launch-count 1 \
+        --set full bin/convlstm_cuda_bench --once "$name" "$precision"
+    done
+  done
+}
+
+export -f info profile
+for name in "${steps[@]}"; do
+  case $name in
+    info) step info 60 bash -c info ;;
+    kernels) step kernels 120 bin/convlstm_cuda_tests ;;
+    tests) step tests 300 node node_modules/vitest/vitest.mjs run --project cuda ;;
+    memcheck | initcheck | synccheck | racecheck) sanitize "$name" ;;
+    bench) step bench 200 bin/convlstm_cuda_bench ;;
+    pytorch)
+      if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+        step pytorch 400 python3 bench/gpu/pytorch.py
+      else
+        echo 'pytorch    skipped: no PyTorch with CUDA here'
+      fi
+      ;;
+    ncu)
+      if command -v ncu >/dev/null; then
+        step ncu 200 bash -c profile
+      else
+        echo 'ncu        skipped: no ncu here'
+      fi
+      ;;
+    *) echo "unknown step $name" >&2; exit 2 ;;
+  esac
+done
+if ((${#failures[@]})); then
+  printf 'failed: %s\n' "${failures[@]}"
+  exit 1
+fi

@@ -1,0 +1,287 @@
+// The CUDA engine against a float64 reference and against the CPU's.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "cpu/engine.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "core/error.h"
+#include "cuda/engines.h"
+#include "cuda/tuning.h"
+#include "operations.h"
+#include "reference.h"
+
+namespace convlstm::cuda {
+namespace {
+
+// Runs on the engine's queue and waits; what is thrown there is thrown here.
+template <typename Task>
+void OnQueue(Engine& engine, Task task) {
+  std::exception_ptr error;
+  engine.queue().Wait(engine.queue().Enqueue([&] {
+    try {
+      task();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }));
+  if (error) std::rethrow_exception(error);
+}
+
+StoragePtr New(Engine& engine, int64_t elements) {
+  return std::make_shared<Storage>(elements, engine.memory());
+}
+
+StoragePtr Uploaded(Engine& engine, const std::vector<float>& values) {
+  const StoragePtr storage = New(engine, static_cast<int64_t>(values.size()));
+  if (const auto copy = engine.Upload(values.data(), storage)) OnQueue(engine, copy);
+  return storage;
+}
+
+std::vector<float> Downloaded(Engine& engine, const StoragePtr& storage) {
+  std::vector<float> values(storage->elements());
+  OnQueue(engine, [&] { engine.StartDownload(storage)(values.data()); });
+  return values;
+}
+
+struct Results {
+  std::vector<float> output, h, c;
+};
+
+struct Operands {
+  ConvLstmInputs inputs;
+
+  Operands(Engine& engine, const ConvLstmCase& test) {
+    const auto optional = [&](const std::vector<float>& values) {
+      return values.empty() ? nullptr : Uploaded(engine, values);
+    };
+    inputs.x = optional(test.x);
+    inputs.weight = optional(test.weight);
+    inputs.bias = optional(test.bias);
+    inputs.peephole = test.peephole;
+    inputs.wci = optional(test.wci);
+    inputs.wcf = optional(test.wcf);
+    inputs.wco = optional(test.wco);
+    inputs.h0 = optional(test.h0);
+    inputs.c0 = optional(test.c0);
+  }
+};
+
+Results RunLayer(Engine& engine, const ConvLstmShape& s, const ConvLstmInputs& inputs,
+                 Precision precision) {
+  const int64_t state = s.batch * s.hidden_dim * s.pixels();
+  const ConvLstmOutputs outputs = {New(engine, state * s.time), New(engine, state),
+                                   New(engine, state)};
+  OnQueue(engine, [&] { engine.ConvLstm(s, inputs, precision, outputs); });
+  return {Downloaded(engine, outputs.output), Downloaded(engine, outputs.h),
+          Downloaded(engine, outputs.c)};
+}
+
+double ErrorOf(const Results& results, const ConvLstmReference<double>& expected) {
+  return std::max({LargestError(results.output, expected.output),
+                   LargestError(results.h, expected.h), LargestError(results.c, expected.c)});
+}
+
+ConvLstmShape ShapeOf(int64_t batch, int64_t time, int64_t in, int64_t hidden, int64_t height,
+                      int64_t width, int64_t kernel_height, int64_t kernel_width,
+                      bool time_major = false) {
+  return {batch, time, time_major, in, hidden, height, width, kernel_height, kernel_width};
+}
+
+std::vector<ConvLstmCase> Cases() {
+  return {
+      MakeCase("one pixel", ShapeOf(1, 1, 1, 1, 1, 1, 3, 3)),
+      MakeCase("1 and 17 channels, batch 3", ShapeOf(3, 4, 1, 17, 5, 7, 3, 3), {.states = true}),
+      MakeCase("even kernel", ShapeOf(1, 3, 3, 20, 9, 8, 4, 2),
+               {.states = true, .peephole = Peephole::kChannel}),
+      MakeCase("spatial peephole", ShapeOf(2, 3, 8, 12, 5, 9, 3, 3),
+               {.bias = false, .peephole = Peephole::kSpatial}),
+      MakeCase("time major", ShapeOf(3, 3, 4, 36, 7, 11, 5, 5, true)),
+      MakeCase("many channels", ShapeOf(2, 4, 64, 64, 16, 16, 3, 3)),
+      MakeCase("large weights, spikes", ShapeOf(1, 5, 16, 32, 24, 24, 3, 3),
+               {.states = true, .hard_weights = true, .spiky_x = true}),
+  };
+}
+
+TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step") {
+  Engine& gpu = EngineOf(0);
+  for (const ConvLstmCase& test : Cases()) {
+    const ConvLstmReference<double> expected = RunReference<double>(test);
+    const double plain = [&] {
+      const ConvLstmReference<float> direct = RunReference<float>(test);
+      return std::max(LargestError(direct.output, expected.output),
+                      LargestError(direct.c, expected.c));
+    }();
+    for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
+      for (const bool graph : {true, false}) {
+        for (const TileSize tile : {TileSize::kSmall, TileSize::kMedium, TileSize::kLarge}) {
+          tuning = {graph, tile};
+          const Operands operands(gpu, test);
+          const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
+          const double error = ErrorOf(results, expected);
+          std::printf("%s, precision %d, tile %d: error %.2e, of a direct convolution %.2e\n",
+                      test.name.c_str(), static_cast<int>(precision), static_cast<int>(tile), error,
+                      plain);
+          CAPTURE(test.name);
+          const bool hard = test.name.starts_with("large weights");
+          if (precision == Precision::kHighest) CHECK(error <= (hard ? 2 * plain + 1e-6 : 1e-5));
+          if (precision == Precision::kHigh && !hard) CHECK(error <= 1e-4);
+          if (precision == Precision::kMedium && !hard) CHECK(error <= 2e-2);
+        }
+      }
+    }
+  }
+  tuning = {};
+}
+
+TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers follow") {
+  Engine& gpu = EngineOf(0);
+  const ConvLstmCase test = MakeCase("", ShapeOf(2, 6, 8, 16, 12, 12, 3, 3), {.states = true});
+  const Operands operands(gpu, test), again(gpu, test);
+  const Results first = RunLayer(gpu, test.shape, operands.inputs, Precision::kHighest);
+  ConvLstmInputs moved = again.inputs;  // other memory, the weights that have the graph
+  moved.weight = operands.inputs.weight;
+  moved.bias = operands.inputs.bias;
+  for (int k = 0; k < 3; ++k) {
+    const Results results = RunLayer(gpu, test.shape, moved, Precision::kHighest);
+    CHECK(results.output == first.output);
+    CHECK(results.h == first.h);
+    CHECK(results.c == first.c);
+  }
+  // A sequence in one call and step by step from its own states.
+  ConvLstmInputs step = operands.inputs;
+  const ConvLstmShape one = [&] {
+    ConvLstmShape shape = test.shape;
+    shape.time = 1;
+    return shape;
+  }();
+  const int64_t frame = test.shape.input_dim * test.shape.pixels();
+  Results results;
+  for (int64_t t = 0; t < test.shape.time; ++t) {
+    std::vector<float> x;
+    for (int64_t b = 0; b < test.shape.batch; ++b) {
+      const auto begin = test.x.begin() + test.shape.frame(b, t) * frame;
+      x.insert(x.end(), begin, begin + frame);
+    }
+    step.x = Uploaded(gpu, x);
+    results = RunLayer(gpu, one, step, Precision::kHighest);
+    step.h0 = Uploaded(gpu, results.h);
+    step.c0 = Uploaded(gpu, results.c);
+  }
+  CHECK(results.h == first.h);
+  CHECK(results.c == first.c);
+}
+
+// Both engines on the same operands.
+template <typename Operation>
+void CheckLikeCpu(const std::vector<std::vector<float>>& values, int64_t elements, double tolerance,
+                  const Operation& operation) {
+  std::vector<std::vector<float>> results;
+  for (Engine* engine : {&cpu::CpuEngine(), &EngineOf(0)}) {
+    std::vector<StoragePtr> operands;
+    for (const std::vector<float>& v : values) operands.push_back(Uploaded(*engine, v));
+    const StoragePtr out = New(*engine, elements);
+    OnQueue(*engine, [&] { operation(*engine, operands, *out); });
+    results.push_back(Downloaded(*engine, out));
+  }
+  CHECK(LargestError(results[1], results[0]) <= tolerance);
+}
+using StoragePtrs = std::vector<StoragePtr>;
+
+TEST_CASE("operations: as the CPU's") {
+  const std::vector<float> a = RandomValues(3 * 5 * 7 * 9), row = RandomValues(9);
+  CheckLikeCpu({}, 1000, 0, [](Engine& e, const StoragePtrs&, Storage& out) { e.Fill(1.5f, out); });
+  for (const UnaryOp op :
+       {UnaryOp::kNeg, UnaryOp::kAbs, UnaryOp::kExp, UnaryOp::kSigmoid, UnaryOp::kTanh,
+        UnaryOp::kRelu, UnaryOp::kLeakyRelu, UnaryOp::kSquare, UnaryOp::kSoftplus}) {
+    CheckLikeCpu(
+        {a}, static_cast<int64_t>(a.size()), 1e-5,
+        [op](Engine& e, const StoragePtrs& x, Storage& out) { e.Unary(op, *x[0], 0.1f, out); });
+  }
+  for (const BinaryOp op : {BinaryOp::kAdd, BinaryOp::kSub, BinaryOp::kMul, BinaryOp::kMaximum,
+                            BinaryOp::kMinimum, BinaryOp::kGreater, BinaryOp::kEqual}) {
+    const BinaryShapes shapes = {{3, 5, 7, 9}, {9}, {3, 5, 7, 9}};
+    CheckLikeCpu({a, row}, static_cast<int64_t>(a.size()), 1e-6,
+                 [&](Engine& e, const StoragePtrs& x, Storage& out) {
+                   e.Binary(op, shapes, *x[0], *x[1], out);
+                 });
+  }
+  for (const ReduceOp op : {ReduceOp::kSum, ReduceOp::kMean, ReduceOp::kMax}) {
+    for (const std::vector<int64_t>& axes :
+         {std::vector<int64_t>{}, {1, 3}, {0, 1, 2, 3}, {0}, {3}}) {
+      const Reduction reduction = {op, {3, 5, 7, 9}, axes};
+      CheckLikeCpu(
+          {a}, NumElements(reduction.output()), 1e-4,
+          [&](Engine& e, const StoragePtrs& x, Storage& out) { e.Reduce(reduction, *x[0], out); });
+    }
+  }
+  CheckLikeCpu({a}, static_cast<int64_t>(a.size()), 0,
+               [](Engine& e, const StoragePtrs& x, Storage& out) {
+                 e.Permute({{3, 5, 7, 9}, {2, 0, 3, 1}}, *x[0], out);
+               });
+  CheckLikeCpu({a}, 2 * 2 * 4 * 3, 0, [](Engine& e, const StoragePtrs& x, Storage& out) {
+    e.TakeSlice({{3, 5, 7, 9}, {1, 0, 0, 2}, {2, 2, 4, 3}, {1, 3, 2, 2}}, *x[0], out);
+  });
+  const std::vector<float> slab = RandomValues(3 * 5 * 9);
+  CheckLikeCpu({a, slab}, static_cast<int64_t>(a.size() + slab.size()), 0,
+               [&](Engine& e, const StoragePtrs& x, Storage& out) {
+                 e.Concatenate({{{3, 5, 7, 9}, {3, 5, 1, 9}}, 2}, {x[0], x[1]}, out);
+               });
+}
+
+TEST_CASE("conv2d: as the CPU's") {
+  for (const Conv2dShape& s : {Conv2dShape{2, 5, 9, 11, 7, 3, 2, 2, 1, 1, 0, 1, 2},
+                               Conv2dShape{1, 64, 32, 32, 130, 1, 1, 1, 1, 0, 0, 1, 1},
+                               Conv2dShape{3, 16, 20, 20, 24, 5, 5, 1, 1, 2, 2, 1, 1}}) {
+    const std::vector<float> x = RandomValues(s.batch * s.in_channels * s.height * s.width);
+    const std::vector<float> weight =
+        RandomValues(s.out_channels * s.in_channels * s.kernel_height * s.kernel_width, 0.1f);
+    CheckLikeCpu({x, weight, RandomValues(s.out_channels)}, NumElements(s.output()), 2e-5,
+                 [&](Engine& e, const StoragePtrs& in, Storage& out) {
+                   e.Conv2d(s, {in[0], in[1], in[2]}, out);
+                 });
+  }
+}
+
+TEST_CASE("memory: large tensors there and back, out of memory leaves everything usable") {
+  Engine& gpu = EngineOf(0);
+  const std::vector<float> large = RandomValues((int64_t{20} << 20) / 4 + 7);  // several pieces
+  CHECK(Downloaded(gpu, Uploaded(gpu, large)) == large);
+
+  const StoragePtr huge = New(gpu, int64_t{1} << 40);
+  try {
+    OnQueue(gpu, [&] { gpu.Fill(0, *huge); });
+    FAIL("4 TiB were allocated");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kOutOfMemory);
+    CHECK(std::strstr(error.what(), "asked for 4398046511104 bytes") != nullptr);
+  }
+  CHECK(Downloaded(gpu, Uploaded(gpu, {1, 2, 3})) == std::vector<float>{1, 2, 3});
+}
+
+TEST_CASE("engine: a device that is not there") {
+  CHECK_THROWS_AS(EngineOf(static_cast<int>(ListDevices().devices.size())), Error);
+}
+
+}  // namespace
+}  // namespace convlstm::cuda
+
+int main(int argc, char** argv) {
+  const convlstm::cuda::Devices& found = convlstm::cuda::ListDevices();
+  if (!found.reason.empty()) {
+    std::printf("no GPU: %s\n", found.reason.c_str());
+    const char* required = std::getenv("CONVLSTM_REQUIRE_CUDA");
+    return required != nullptr && std::strcmp(required, "1") == 0 ? 1 : 77;
+  }
+  for (const auto& device : found.devices) {
+    std::printf("%s, compute capability %s\n", device.name.c_str(),
+                device.compute_capability.c_str());
+  }
+  return doctest::Context(argc, argv).run();
+}
