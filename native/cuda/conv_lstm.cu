@@ -24,7 +24,7 @@ Math MathOf(const Device& device, Precision precision) {
   switch (precision) {
     case Precision::kHighest:
       return Math::kTf32x3;
-    case Precision::kHigh:  // one TF32 product would miss its 1e-4
+    case Precision::kHigh:  // one TF32 product is off by up to 4e-4
       return Math::kBf16x3;
     case Precision::kMedium:
       return Math::kBf16;
