@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <string>
@@ -154,11 +155,10 @@ std::shared_ptr<Layer> PackOnce(Device& device, Math math, const ConvLstmShape& 
   return layer;
 }
 
-void Refuse(const Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs,
-            const ConvLstmOutputs& outputs) {
-  if (inputs.recurrent_mask || inputs.zoneout_h || inputs.zoneout_c || outputs.saved) {
+void Refuse(const Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs) {
+  if (inputs.recurrent_mask || inputs.zoneout_h || inputs.zoneout_c) {
     throw Error(ErrorCode::kDevice,
-                device.name() + ": recurrent dropout, zoneout and training run on the CPU only");
+                device.name() + ": recurrent dropout and zoneout run on the CPU only");
   }
   constexpr int64_t kMax = std::numeric_limits<int>::max();
   const int64_t columns = 4 * (s.hidden_dim + 2 * kColumns);
@@ -200,7 +200,11 @@ StepArguments ArgumentsOf(const ConvLstmShape& s, const Layer& layer, const Sequ
 
 void ConvLstm(Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs,
               Precision precision, const ConvLstmOutputs& outputs) {
-  Refuse(device, s, inputs, outputs);
+  Refuse(device, s, inputs);
+  if (outputs.saved != nullptr) {  // a forward pass that nobody goes back through is fine
+    outputs.saved->Fail(std::make_exception_ptr(
+        Error(ErrorCode::kDevice, device.name() + ": training runs on the CPU only")));
+  }
   const Math math = MathOf(device, precision);
   const std::shared_ptr<Layer> layer = PackOnce(device, math, s, inputs);
   const ChannelsLast state = {s.batch, s.hidden_dim, s.pixels()};
