@@ -18,6 +18,7 @@ Device::Device(int ordinal) : ordinal_(ordinal), name_("cuda:" + std::to_string(
   multiprocessors_ = properties.multiProcessorCount;
   has_tensor_cores_ = properties.major >= kTensorCores;
   Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  launch_stream_ = stream_;
   Check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), "opening its memory pool");
   // Blocks that are given back stay in the pool.
   uint64_t keep = UINT64_MAX;

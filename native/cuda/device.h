@@ -20,6 +20,9 @@ class Device final : public Memory {
 
   const std::string& name() const { return name_; }  // "cuda:0"
   cudaStream_t stream() const { return stream_; }
+  // Where kernels are launched: stream(), unless a graph is being made. On the queue's thread.
+  cudaStream_t launch_stream() const { return launch_stream_; }
+  void set_launch_stream(cudaStream_t stream) { launch_stream_ = stream; }
   int multiprocessors() const { return multiprocessors_; }
   bool has_tensor_cores() const { return has_tensor_cores_; }
 
@@ -51,6 +54,7 @@ class Device final : public Memory {
   const int ordinal_;
   const std::string name_;
   cudaStream_t stream_ = nullptr;
+  cudaStream_t launch_stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
   int multiprocessors_ = 0;
   bool has_tensor_cores_ = false;

@@ -9,25 +9,32 @@ __global__ void StorePointers(SequencePointers pointers, SequencePointers* to) {
 
 }  // namespace
 
+// Recorded on a stream of its own: in the device's, another thread may just be giving memory back.
 SequenceGraph::SequenceGraph(
     Device& device, const std::function<void(const SequencePointers* pointers)>& launch_steps)
     : device_(device), pointers_(device.Allocate(sizeof(SequencePointers))) {
   auto* pointers = pointers_.as<SequencePointers>();
-  device.Check(cudaStreamBeginCapture(device.stream(), cudaStreamCaptureModeThreadLocal),
-               "beginning a graph");
+  cudaStream_t recorder = nullptr;
+  device.Check(cudaStreamCreateWithFlags(&recorder, cudaStreamNonBlocking), "making a stream");
   try {
+    device.Check(cudaStreamBeginCapture(recorder, cudaStreamCaptureModeThreadLocal),
+                 "beginning a graph");
+    device.set_launch_stream(recorder);
     cuda::Launch(device, "StorePointers", StorePointers, dim3(1), dim3(1), 0, SequencePointers{},
                  pointers);
     launch_steps(pointers);
+    device.Check(cudaStreamEndCapture(recorder, &graph_), "ending a graph");
+    size_t roots = 1;
+    device.Check(cudaGraphGetRootNodes(graph_, &first_, &roots), "reading a graph");
+    device.Check(cudaGraphInstantiate(&exec_, graph_, 0), "making a graph");
   } catch (...) {
-    cudaStreamEndCapture(device.stream(), &graph_);
+    device.set_launch_stream(device.stream());
+    cudaStreamDestroy(recorder);  // also ends what it was recording
     if (graph_ != nullptr) cudaGraphDestroy(graph_);
     throw;
   }
-  device.Check(cudaStreamEndCapture(device.stream(), &graph_), "ending a graph");
-  size_t roots = 1;
-  device.Check(cudaGraphGetRootNodes(graph_, &first_, &roots), "reading a graph");
-  device.Check(cudaGraphInstantiate(&exec_, graph_, 0), "making a graph");
+  device.set_launch_stream(device.stream());
+  cudaStreamDestroy(recorder);
 }
 
 SequenceGraph::~SequenceGraph() {
