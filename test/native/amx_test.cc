@@ -154,8 +154,7 @@ std::vector<Isa> TileIsas() {
 // Found for a layer that Winograd does not serve; runs any.
 const cpu::ConvLstmKernel& Kernel(Precision precision, Isa isa) {
   const ConvLstmShape shape = {1, 1, false, 1, 1, 1, 1, 1, 1};
-  const cpu::ConvLstmKernel* kernel =
-      cpu::FindAmxKernel({shape, Peephole::kNone, precision, isa});
+  const cpu::ConvLstmKernel* kernel = cpu::FindAmxKernel({shape, Peephole::kNone, precision, isa});
   REQUIRE(kernel != nullptr);
   return *kernel;
 }
