@@ -330,8 +330,8 @@ class Backward {
     const auto allocate = [](const StoragePtr& storage) {
       return storage == nullptr ? nullptr : storage->Allocate();
     };
-    deltas_.Finish(allocate(gradients_.bias), allocate(gradients_.wci), allocate(gradients_.wcf),
-                   allocate(gradients_.wco));
+    deltas_.Finish(allocate(gradients_.bias),
+                   {allocate(gradients_.wci), allocate(gradients_.wcf), allocate(gradients_.wco)});
     if (gradients_.weight == nullptr) return;
     const int64_t taps = shape_.kernel_height * shape_.kernel_width;
     const int64_t out_stride = (shape_.input_dim + shape_.hidden_dim) * taps;

@@ -203,7 +203,7 @@ void ConvLstmDeltas::Run(const ConvLstmDeltaStep& step) {
   });
 }
 
-void ConvLstmDeltas::Finish(float* bias, float* wci, float* wcf, float* wco) {
+void ConvLstmDeltas::Finish(float* bias, const std::array<float*, 3>& peepholes) {
   const int64_t hidden = shape_.hidden_dim;
   const auto total = [&](int64_t index) {
     double sum = 0;
@@ -215,7 +215,7 @@ void ConvLstmDeltas::Finish(float* bias, float* wci, float* wcf, float* wco) {
   }
   const float* spatial = spatial_sums_.as<float>();
   int64_t index = 4 * hidden;
-  for (float* const peephole : {wci, wcf, wco}) {
+  for (float* const peephole : peepholes) {
     if (peephole != nullptr && spatial_) {
       TransposeFrames(1, shape_.pixels(), hidden, spatial, peephole, pool_);
     } else if (peephole != nullptr) {

@@ -3,6 +3,7 @@
 #ifndef CONVLSTM_CPU_CONV_LSTM_DELTA_H_
 #define CONVLSTM_CPU_CONV_LSTM_DELTA_H_
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -32,8 +33,9 @@ class ConvLstmDeltas {
 
   void Run(const ConvLstmDeltaStep& step);
 
-  // Row-major, as their operands. A null pointer is not wanted.
-  void Finish(float* bias, float* wci, float* wcf, float* wco);
+  // Row-major, as their operands, the peepholes in the order wci, wcf, wco. A null pointer is not
+  // wanted.
+  void Finish(float* bias, const std::array<float*, 3>& peepholes);
 
  private:
   const ConvLstmShape& shape_;

@@ -101,8 +101,8 @@ void CheckConvLstmStack(const std::vector<ConvLstmLayer>& layers);
 // Throws Error(kOption) unless save_every is 0 to 2^31.
 void CheckSaveEvery(int64_t save_every);
 // Likewise for all that a backward pass is given and is to fill.
-void CheckConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
-                           const ConvLstmGradients& gradients);
+void CheckConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& in,
+                           const ConvLstmGradients& out);
 
 }  // namespace convlstm
 
