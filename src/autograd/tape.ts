@@ -5,6 +5,7 @@
  */
 import { ConvLSTMError } from '../errors.js';
 import { add } from '../functional/binary.js';
+import { checkOneElement, formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { isGradEnabled, noGrad } from './grad-mode.js';
 
@@ -127,6 +128,32 @@ function accumulate(sum: Tensor | null, grad: Tensor): Tensor {
   sum.dispose();
   grad.dispose();
   return total;
+}
+
+/**
+ * What `backward` takes: `gradient` may be left out for a single element.
+ *
+ * @throws ConvLSTMError ERR_OPTION, ERR_SHAPE, ERR_DEVICE
+ */
+export function checkBackward(root: Tensor, gradient?: Tensor): void {
+  if (!root.requiresGrad) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      'backward: no tensor that this one was computed from has requiresGrad, or it was computed in noGrad',
+    );
+  }
+  if (!gradient) checkOneElement('backward without a gradient', root.shape);
+  else if (!sameShape(gradient.shape, root.shape)) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `backward: gradient: expected ${formatShape(root.shape)}, got ${formatShape(gradient.shape)}`,
+    );
+  } else if (gradient.device !== root.device) {
+    throw new ConvLSTMError(
+      'ERR_DEVICE',
+      `backward: the tensor is on '${root.device}' but the gradient is on '${gradient.device}'`,
+    );
+  }
 }
 
 /**

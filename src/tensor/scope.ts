@@ -1,9 +1,12 @@
-import type { Tensor } from './tensor.js';
+/** A tensor, as far as this file is concerned. */
+interface Owner {
+  dispose(): void;
+}
 
-let created: Set<Tensor> | null = null;
+let created: Set<Owner> | null = null;
 
 /** Every tensor tells of its making. */
-export function noteCreated(tensor: Tensor): void {
+export function noteCreated(tensor: Owner): void {
   created?.add(tensor);
 }
 
@@ -11,9 +14,9 @@ export function noteCreated(tensor: Tensor): void {
  * Calls `body` and disposes every tensor made meanwhile, but for those that `keep` returns in the end:
  * a step of training leaves nothing to the collector, whatever its loss function does.
  */
-export function disposeCreated<T>(body: () => T, keep: () => Iterable<Tensor | null>): T {
+export function disposeCreated<T>(body: () => T, keep: () => Iterable<Owner | null>): T {
   const outer = created;
-  const own = new Set<Tensor>();
+  const own = new Set<Owner>();
   created = own;
   try {
     return body();

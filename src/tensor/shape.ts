@@ -85,3 +85,13 @@ export function broadcastShapes(operation: string, a: Shape, b: Shape): Shape {
   }
   return out;
 }
+
+/** @throws ConvLSTMError ERR_SHAPE unless there is one element */
+export function checkOneElement(operation: string, shape: readonly number[]): void {
+  if (elementCount(shape) !== 1) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `${operation}: expected a tensor of one element, got ${formatShape(shape)}`,
+    );
+  }
+}

@@ -1,16 +1,15 @@
 import type { Shape, Storage } from '../../binding.js';
-import { backward, type History } from '../autograd/tape.js';
-import { backendOf, type Device, defaultDevice } from '../backend.js';
-import { ConvLSTMError, toConvLSTMError } from '../errors.js';
+import { backward, checkBackward, type History } from '../autograd/tape.js';
+import { type Device, defaultDevice } from '../backend.js';
+import { ConvLSTMError } from '../errors.js';
 import type { Axes, Bounds, Operand, ReduceOptions } from '../functional/index.js';
 import * as functional from '../functional/index.js';
+import { runTensor } from '../functional/run.js';
 import { type TensorSource, toElements } from './convert.js';
-import { formatTensor } from './format.js';
-import { type NestedArray, nest } from './nested.js';
 import { normalValues, uniformValues } from './random.js';
-import { noteCreated } from './scope.js';
-import { checkShape, elementCount, formatShape, sameShape } from './shape.js';
+import { checkShape, elementCount } from './shape.js';
 import { StorageHandle } from './storage-handle.js';
+import { StoredTensor } from './stored-tensor.js';
 
 /** Options of the functions that create a tensor. */
 export interface TensorOptions {
@@ -31,9 +30,7 @@ export interface TensorOptions {
  * await y.toArray(); // [[3, 5], [7, 9]]
  * ```
  */
-export class Tensor {
-  /** Always `'float32'`. */
-  readonly dtype = 'float32';
+export class Tensor extends StoredTensor {
   /**
    * What `backward()` has added up for a leaf that requires it; null before, and for all others. Set it
    * to null, or let an optimizer's `zeroGrad()` do so, to start afresh.
@@ -46,17 +43,6 @@ export class Tensor {
    */
   history: History | null = null;
   #requiresGrad = false;
-  #handle: StorageHandle | null;
-  #shape: readonly number[];
-  #device: Device;
-
-  /** Takes over one reference of `handle`. Tensors are made by `Tensor.from` and the like. */
-  protected constructor(handle: StorageHandle, shape: Shape, device: Device) {
-    this.#handle = handle;
-    this.#shape = shape;
-    this.#device = device;
-    noteCreated(this);
-  }
 
   /** @internal */
   static fromStorage(storage: Storage, shape: Shape, device: Device): Tensor {
@@ -123,13 +109,9 @@ export class Tensor {
    */
   static full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
     const sizes = checkShape(shape);
-    const device = options.device ?? defaultDevice();
-    const backend = backendOf(device);
-    try {
-      return Tensor.fromStorage(backend.fill(elementCount(sizes), value), sizes, device);
-    } catch (error) {
-      throw toConvLSTMError(error);
-    }
+    return runTensor(options.device ?? defaultDevice(), sizes, (backend) =>
+      backend.fill(elementCount(sizes), value),
+    );
   }
 
   /**
@@ -187,28 +169,7 @@ export class Tensor {
   }
 
   static #upload(values: Float32Array, shape: Shape, options: TensorOptions): Tensor {
-    const device = options.device ?? defaultDevice();
-    const backend = backendOf(device);
-    try {
-      return Tensor.fromStorage(backend.upload(values), shape, device);
-    } catch (error) {
-      throw toConvLSTMError(error);
-    }
-  }
-
-  /** Sizes of the axes, the slowest first; `[]` for a single number. */
-  get shape(): readonly number[] {
-    return this.#shape;
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return elementCount(this.#shape);
-  }
-
-  /** Where the elements live. */
-  get device(): Device {
-    return this.#device;
+    return runTensor(options.device ?? defaultDevice(), shape, (backend) => backend.upload(values));
   }
 
   /**
@@ -258,117 +219,13 @@ export class Tensor {
    * ```
    */
   backward(gradient?: Tensor): void {
-    if (!this.requiresGrad) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        'backward: no tensor that this one was computed from has requiresGrad, or it was computed in noGrad',
-      );
-    }
-    if (!gradient) this.#expectOneElement('backward without a gradient');
-    else if (!sameShape(gradient.shape, this.#shape)) {
-      throw new ConvLSTMError(
-        'ERR_SHAPE',
-        `backward: gradient: expected ${formatShape(this.#shape)}, got ${formatShape(gradient.shape)}`,
-      );
-    } else if (gradient.device !== this.#device) {
-      throw new ConvLSTMError(
-        'ERR_DEVICE',
-        `backward: the tensor is on '${this.#device}' but the gradient is on '${gradient.device}'`,
-      );
-    }
-    backward(this, gradient?.detach() ?? Tensor.ones(this.#shape, { device: this.#device }));
+    checkBackward(this, gradient);
+    backward(this, gradient?.detach() ?? Tensor.ones(this.shape, { device: this.device }));
   }
 
   /** The same values, shared, with no memory of how they were computed. */
   detach(): Tensor {
-    return this.share(this.#shape);
-  }
-
-  /** True after `dispose()`. */
-  get disposed(): boolean {
-    return this.#handle === null;
-  }
-
-  /** @internal */
-  get storage(): Storage {
-    return this.#live().storage;
-  }
-
-  #live(): StorageHandle {
-    if (this.#handle) return this.#handle;
-    throw new ConvLSTMError('ERR_DISPOSED', `the tensor ${formatShape(this.#shape)} was disposed`);
-  }
-
-  /**
-   * The elements in row-major order, in an array of the caller's own.
-   *
-   * @throws ConvLSTMError ERR_DISPOSED; the promise rejects with what went wrong while computing
-   */
-  async data(): Promise<Float32Array<ArrayBuffer>> {
-    try {
-      return await this.storage.data();
-    } catch (error) {
-      throw toConvLSTMError(error);
-    }
-  }
-
-  /** The same; blocks the thread until the elements are there. */
-  dataSync(): Float32Array<ArrayBuffer> {
-    try {
-      return this.storage.dataSync();
-    } catch (error) {
-      throw toConvLSTMError(error);
-    }
-  }
-
-  /** The elements as nested arrays; a number for shape []. */
-  async toArray(): Promise<NestedArray> {
-    return nest(await this.data(), this.#shape);
-  }
-
-  /** The same; blocks the thread until the elements are there. */
-  toArraySync(): NestedArray {
-    return nest(this.dataSync(), this.#shape);
-  }
-
-  /**
-   * The one element of a tensor that has one.
-   *
-   * @throws ConvLSTMError ERR_SHAPE when it has another number of elements
-   */
-  async item(): Promise<number> {
-    this.#expectOneElement('item');
-    return (await this.data())[0]!;
-  }
-
-  /** The same; blocks the thread until the element is there. */
-  itemSync(): number {
-    this.#expectOneElement('item');
-    return this.dataSync()[0]!;
-  }
-
-  #expectOneElement(operation: string): void {
-    if (this.size !== 1) {
-      throw new ConvLSTMError(
-        'ERR_SHAPE',
-        `${operation}: expected a tensor of one element, got ${formatShape(this.#shape)}`,
-      );
-    }
-  }
-
-  /**
-   * Frees the memory at once, unless another tensor shares it (a reshape does) or a queued operation
-   * needs it. Idempotent; using the tensor afterwards throws ERR_DISPOSED.
-   */
-  dispose(): void {
-    this.#handle?.release();
-    this.#handle = null;
-    this.history = null;
-  }
-
-  /** `using x = Tensor.from(...)` disposes at the end of the block. */
-  [Symbol.dispose](): void {
-    this.dispose();
+    return this.share(this.shape);
   }
 
   /**
@@ -377,33 +234,17 @@ export class Tensor {
    * @internal
    */
   share(shape: Shape): Tensor {
-    return new Tensor(this.#live().retain(), shape, this.#device);
+    return new Tensor(this.retain(), shape, this.device);
   }
 
-  /**
-   * A reference of its own for a subclass's constructor.
-   *
-   * @internal
-   */
-  retain(): StorageHandle {
-    return this.#live().retain();
-  }
-
-  /**
-   * Takes the values of another tensor of the same shape: how parameters change.
-   *
-   * @internal
-   */
-  assign(source: Tensor): void {
-    const handle = source.retain();
-    this.#live().release();
-    this.#handle = handle;
-    this.#device = source.#device;
+  override dispose(): void {
+    super.dispose();
+    this.history = null;
   }
 
   /** A tensor of its own with the same values: disposing one leaves the other. */
   clone(): Tensor {
-    return functional.reshape(this, this.#shape);
+    return functional.reshape(this, this.shape);
   }
 
   /**
@@ -566,23 +407,5 @@ export class Tensor {
   /** The largest element over axes, over all where none are named; NaN where one is. */
   max(axes?: Axes, options: ReduceOptions = {}): Tensor {
     return functional.max(this, axes, options);
-  }
-
-  /**
-   * For people: shape, device and values, long axes cut. Blocks the thread until the values are there.
-   */
-  toString(): string {
-    const head = `Tensor(${formatShape(this.#shape)}, ${this.dtype}, ${this.#device}`;
-    if (this.#handle === null) return `${head}, disposed)`;
-    try {
-      return `${head})\n${formatTensor(this.dataSync(), this.#shape)}`;
-    } catch (error) {
-      return `${head}, ${toConvLSTMError(error).message})`;
-    }
-  }
-
-  /** What `console.log` shows. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString();
   }
 }

@@ -1,11 +1,13 @@
 /** What a `Trainer` keeps in its checkpoints. */
-import type { LoaderPosition } from '../data/data-loader.js';
+import type { DataLoader, LoaderPosition } from '../data/data-loader.js';
 import { ConvLSTMError } from '../errors.js';
-import type { StateDict } from '../nn/index.js';
+import type { Module, StateDict } from '../nn/index.js';
+import type { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
+import type { Schedule } from '../optim/schedule.js';
 import type { OptimizerStateDict } from '../optim/state-dict.js';
-import type { RandomState } from '../tensor/random.js';
+import { type RandomState, randomState, setRandomState } from '../tensor/random.js';
 import type { CheckpointState } from './checkpoint.js';
-import type { TrainHistory } from './trainer-options.js';
+import type { AnyOptimizer, TrainHistory } from './trainer-options.js';
 
 /** The best validation so far. */
 export interface Best {
@@ -37,5 +39,41 @@ export function checkRunState(name: string, state: object): asserts state is Run
   const valid = Number.isSafeInteger(step) && objects.every(isObject);
   if (!valid || !lists.every(Array.isArray)) {
     throw new ConvLSTMError('ERR_FORMAT', `${name}: is not a checkpoint of a Trainer`);
+  }
+}
+
+/** What a run changes. */
+interface RunParts {
+  model: Module;
+  optimizer: AnyOptimizer;
+  schedule: Schedule | ReduceLROnPlateau | null;
+  data: Pick<DataLoader, 'seek'>;
+}
+
+/** What has a state that is taken as a whole or not at all. */
+interface Stateful<T> {
+  stateDict(): T;
+  loadStateDict(state: T): unknown;
+}
+
+/** Brings every part to where the state has it; none of them when one refuses. */
+export function loadRunState(state: RunState, parts: RunParts): void {
+  const undo: (() => void)[] = [];
+  const load = <T>(part: Stateful<T>, next: T) => {
+    const before = part.stateDict();
+    undo.push(() => part.loadStateDict(before));
+    part.loadStateDict(next);
+  };
+  const random = randomState();
+  try {
+    load(parts.model, state.model);
+    load(parts.optimizer, state.optimizer);
+    if (parts.schedule && state.schedule) load<object>(parts.schedule, state.schedule as object);
+    undo.push(() => setRandomState(random));
+    setRandomState(state.random);
+    parts.data.seek(state.position);
+  } catch (error) {
+    for (const back of undo.reverse()) back();
+    throw error;
   }
 }

@@ -8,14 +8,14 @@ import { checkCount } from '../nn/options.js';
 import { clipGradNorm } from '../optim/clip.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
-import { randomState, setRandomState } from '../tensor/random.js';
+import { randomState } from '../tensor/random.js';
 import { disposeCreated } from '../tensor/scope.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { lossCurve } from './loss-curve.js';
 import { openDisplay, type ProgressOptions } from './progress.js';
-import { type Best, checkRunState, type RunState } from './run-state.js';
+import { type Best, checkRunState, loadRunState, type RunState } from './run-state.js';
 import type {
   AnyOptimizer,
   CheckpointOptions,
@@ -348,7 +348,12 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     const { model, optimizer } = state as Partial<RunState>;
     try {
       checkRunState(toPath(file), state);
-      this.#load(state);
+      loadRunState(state, {
+        model: this.#model,
+        optimizer: this.#optimizer,
+        schedule: this.#schedule,
+        data: this.#data,
+      });
       this.#step = state.step;
       this.#seconds = state.seconds;
       this.#best = state.best;
@@ -360,34 +365,6 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     return this;
   }
-
-  /** Everything that may refuse, or nothing. */
-  #load(state: RunState): void {
-    const undo: (() => void)[] = [];
-    const load = <T>(part: Stateful<T>, next: T) => {
-      const before = part.stateDict();
-      undo.push(() => part.loadStateDict(before));
-      part.loadStateDict(next);
-    };
-    const random = randomState();
-    try {
-      load(this.#model, state.model);
-      load(this.#optimizer, state.optimizer);
-      if (this.#schedule && state.schedule) load<object>(this.#schedule, state.schedule as object);
-      undo.push(() => setRandomState(random));
-      setRandomState(state.random);
-      this.#data.seek(state.position);
-    } catch (error) {
-      for (const back of undo.reverse()) back();
-      throw error;
-    }
-  }
-}
-
-/** What has a state that is taken as a whole or not at all. */
-interface Stateful<T> {
-  stateDict(): T;
-  loadStateDict(state: T): unknown;
 }
 
 const now = () => performance.now() / 1000;

@@ -1,0 +1,124 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  Adam,
+  type Batch,
+  CosineWithWarmup,
+  DataLoader,
+  loadCheckpoint,
+  manualSeed,
+  mseLoss,
+  randomState,
+  SGD,
+  saveCheckpoint,
+  Trainer,
+} from '../../src/index.js';
+import { drain, Line, type Point, points, setUp } from '../support/training.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'convlstm-resume-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('resuming', () => {
+  const bits = async (model: Line) =>
+    Promise.all(model.parameters().map(async (p) => new Uint32Array((await p.data()).buffer)));
+
+  it('ends with the same bits wherever the run was interrupted', async () => {
+    const options = { accumulate: 2, epochs: 8, clipNorm: 0.5, reportEvery: 1 };
+    const make = (file?: string) => {
+      manualSeed(11);
+      const model = new Line();
+      const optimizer = new Adam(model.parameters(), { lr: 0.05 });
+      const trainer = new Trainer<Point>({
+        model,
+        optimizer,
+        schedule: new CosineWithWarmup(optimizer, { totalSteps: 12, warmupSteps: 3 }),
+        data: new DataLoader(points, { batchSize: 4, shuffle: true }),
+        loss: ({ input, target }) => mseLoss(model.forward(input), target),
+        validation: { data: new DataLoader(points, { batchSize: 5 }) },
+        ...options,
+        checkpoint: file === undefined ? null : { file, every: 1 },
+      });
+      return { model, trainer };
+    };
+    const whole = make();
+    await drain(whole.trainer);
+    expect(whole.trainer.step).toBe(12);
+    const expected = await bits(whole.model);
+    for (const stop of [1, 3, 4, 7, 11, 12]) {
+      const file = join(folder, `stopped-${stop}.safetensors`);
+      const interrupted = make(file);
+      for await (const { step } of interrupted.trainer) if (step >= stop) break;
+      manualSeed(99); // as another process would stand
+      const { model, trainer } = make();
+      await trainer.resume(file);
+      await drain(trainer);
+      expect(trainer.step).toBe(12);
+      expect(await bits(model)).toEqual(expected);
+      expect(trainer.best).toEqual(whole.trainer.best);
+      expect(trainer.history.validation).toEqual(whole.trainer.history.validation);
+    }
+  });
+
+  it('keeps the curve beside the checkpoint', async () => {
+    const file = join(folder, 'curve.safetensors');
+    const { trainer } = setUp({ checkpoint: { file } });
+    await drain(trainer);
+    expect(await readFile(join(folder, 'curve.svg'), 'utf8')).toContain('<polyline');
+    const { trainer: later } = setUp();
+    await later.resume(file);
+    expect(later.history).toEqual(trainer.history);
+    expect(later.seconds).toBeGreaterThan(0);
+    expect(await drain(later)).toEqual([]);
+  });
+
+  it('refuses what does not fit, and is as it was', async () => {
+    const file = join(folder, 'other.safetensors');
+    const none = join(folder, 'none.safetensors');
+    await drain(setUp({ checkpoint: { file } }).trainer);
+    for (const state of [{ step: 3 }, { ...(await loadCheckpoint(file)), position: null }]) {
+      await saveCheckpoint(none, state);
+      await expect(setUp().trainer.resume(none)).rejects.toMatchObject({
+        code: 'ERR_FORMAT',
+        message: expect.stringContaining('is not a checkpoint of a Trainer'),
+      });
+    }
+    await expect(setUp().trainer.resume(`${file}.gone`)).rejects.toMatchObject({ code: 'ERR_IO' });
+
+    // The model fits, and then the optimizer or the data does not.
+    const { model, optimizer } = setUp();
+    const loss = ({ input }: Batch<Point>) => input.mul(model.slope).sum();
+    const short = new DataLoader(points, { batchSize: 12 }).seek({ epoch: 5, batch: 0 });
+    await saveCheckpoint(none, {
+      ...(await loadCheckpoint(file)),
+      position: { epoch: 3, batch: 2 },
+    });
+    for (const [other, wrong, code] of [
+      [new SGD(model.parameters()), file, 'ERR_STATE_DICT'],
+      [optimizer, none, 'ERR_OPTION'],
+    ] as const) {
+      const trainer = new Trainer<Point>({ model, optimizer: other, data: short, loss });
+      const random = randomState();
+      const settings = other.stateDict().settings;
+      await expect(trainer.resume(wrong)).rejects.toMatchObject({ code });
+      expect(trainer.step).toBe(0);
+      expect(await model.values()).toEqual([0, 0]);
+      expect(randomState()).toEqual(random);
+      expect(short.position).toEqual({ epoch: 5, batch: 0 });
+      expect(other.stateDict().settings).toEqual(settings);
+    }
+  });
+
+  it('is at its end where the run has gone further than it would', async () => {
+    const file = join(folder, 'longer.safetensors');
+    await drain(setUp({ checkpoint: { file }, epochs: 2 }).trainer);
+    const { trainer } = setUp({ epochs: 1 });
+    await trainer.resume(file);
+    expect(await drain(trainer)).toEqual([]);
+    expect([trainer.step, trainer.ended]).toEqual([6, 'done']);
+  });
+});
