@@ -15,18 +15,11 @@
 #include "addon/optimizers.h"
 #include "addon/submit.h"
 #include "core/error.h"
-#include "cpu/bernoulli.h"
-#include "cpu/elementwise.h"
 #include "cpu/engine.h"
-#include "cpu/rearrange.h"
-#include "cpu/reduce.h"
-#include "cpu/thread_pool.h"
 #include "ops/check.h"
 
 namespace convlstm::addon {
 namespace {
-
-using cpu::GlobalThreadPool;
 
 Napi::Value Upload(const Napi::CallbackInfo& info) {
   const Napi::Value value = info[0];
@@ -75,9 +68,10 @@ Napi::Value UnaryBackward(const Napi::CallbackInfo& info) {
   const StoragePtr& grad = environment.Unwrap(info[2], "grad");
   const auto alpha = static_cast<float>(ToNumber(info[3], "alpha"));
   CheckElements("unaryBackward: saved", saved, {grad->elements()});
-  return SubmitOne(environment, std::array{saved, grad}, {grad->elements()}, [=](Storage& out) {
-    cpu::UnaryBackward(op, *saved, *grad, alpha, out, GlobalThreadPool());
-  });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(
+      engine, environment, std::array{saved, grad}, {grad->elements()},
+      [=, &engine](Storage& out) { engine.UnaryBackward(op, *saved, *grad, alpha, out); });
 }
 
 Napi::Value Binary(const Napi::CallbackInfo& info) {
@@ -136,9 +130,9 @@ Napi::Value SliceBackward(const Napi::CallbackInfo& info) {
   const StoragePtr& grad = environment.Unwrap(info[0], "grad");
   const Slice slice = ReadSlice(info);
   CheckSliceBackward(slice, grad);
-  return SubmitOne(environment, std::array{grad}, slice.shape, [=](Storage& out) {
-    cpu::SliceBackward(slice, *grad, out, GlobalThreadPool());
-  });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, environment, std::array{grad}, slice.shape,
+                   [=, &engine](Storage& out) { engine.SliceBackward(slice, *grad, out); });
 }
 
 Napi::Value Concat(const Napi::CallbackInfo& info) {
@@ -174,8 +168,9 @@ Napi::Value MakeBernoulli(const Napi::CallbackInfo& info) {
   if (!(bernoulli.probability >= 0 && bernoulli.probability <= 1)) {
     throw Error(ErrorCode::kOption, "bernoulli: probability: expected a number from 0 to 1");
   }
-  return SubmitOne(Environment::Of(info.Env()), std::array<StoragePtr, 0>(), {length},
-                   [=](Storage& out) { cpu::FillBernoulli(bernoulli, out, GlobalThreadPool()); });
+  Engine& engine = EngineOf(info);
+  return SubmitOne(engine, Environment::Of(info.Env()), std::array<StoragePtr, 0>(), {length},
+                   [=, &engine](Storage& out) { engine.FillBernoulli(bernoulli, out); });
 }
 
 }  // namespace
@@ -202,7 +197,9 @@ Napi::Object MakeBackend(Napi::Env env, Engine& engine) {
   if (&engine == &cpu::CpuEngine()) add("convLstmStack", Guarded<ConvLstmStack>);
   add("conv2dBackward", Guarded<Conv2dBackward>);
   add("convLstmBackward", Guarded<ConvLstmBackward>);
-  AddOptimizers(backend);
+  add("sgdStep", Guarded<SgdStep>);
+  add("rmspropStep", Guarded<RmspropStep>);
+  add("adamStep", Guarded<AdamStep>);
   return backend;
 }
 

@@ -2,39 +2,51 @@
 
 #include <array>
 #include <memory>
+#include <vector>
 
 #include "addon/arguments.h"
 #include "addon/environment.h"
-#include "addon/errors.h"
 #include "addon/submit.h"
-#include "cpu/optimizers.h"
-#include "cpu/thread_pool.h"
 #include "ops/check.h"
+#include "ops/optimizers.h"
 
 namespace convlstm::addon {
 namespace {
 
-using cpu::GlobalThreadPool;
+// A slot by its name in binding.d.ts, and whether the step writes it.
+struct Slot {
+  const char* name;
+  bool written;
+};
 
-// A storage as long as the parameter; null where that may be.
-StoragePtr ReadState(const Arguments& arguments, const char* name, const StoragePtr& parameter) {
-  StoragePtr state = arguments.OptionalStorage(name);
-  CheckElements(name, state, {parameter->elements()});
-  return state;
+Napi::Value Step(const Napi::CallbackInfo& info, const Arguments& arguments,
+                 const OptimizerOptions& options, const std::vector<Slot>& slots) {
+  Engine& engine = EngineOf(info);
+  Environment& environment = Environment::Of(info.Env());
+  // Held: reading what follows may run code of the caller, which may dispose it.
+  const auto parameter = StoragePtr(arguments.RequiredStorage("parameter"));
+  const Shape shape = {parameter->elements()};
+  const auto grad = StoragePtr(arguments.RequiredStorage("grad"));
+  CheckElements("grad", grad, shape);
+  OptimizerState before = {parameter, {}}, after = {NewStorage(shape, engine), {}};
+  for (size_t k = 0; k < slots.size(); ++k) {
+    before.slots[k] = arguments.OptionalStorage(slots[k].name);
+    CheckElements(slots[k].name, before.slots[k], shape);
+    if (slots[k].written) after.slots[k] = NewStorage(shape, engine);
+  }
+  Submit(engine, environment, std::array{parameter, grad, before.slots[0], before.slots[1]},
+         std::array{after.parameter, after.slots[0], after.slots[1]},
+         [=, &engine] { engine.OptimizerStep(options, *grad, before, after); });
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("parameter", environment.Wrap(after.parameter));
+  for (size_t k = 0; k < slots.size(); ++k) {
+    result.Set(slots[k].name,
+               slots[k].written ? environment.Wrap(after.slots[k]) : info.Env().Null());
+  }
+  return result;
 }
 
-StoragePtr ReadGrad(const Arguments& arguments, const StoragePtr& parameter) {
-  const StoragePtr& grad = arguments.RequiredStorage("grad");
-  CheckElements("grad", grad, {parameter->elements()});
-  return grad;
-}
-
-StoragePtr NewState(const StoragePtr& parameter) { return NewStorage({parameter->elements()}); }
-
-Napi::Value WrapOptional(Napi::Env env, const StoragePtr& storage) {
-  if (storage == nullptr) return env.Null();
-  return Environment::Of(env).Wrap(storage);
-}
+}  // namespace
 
 Napi::Value SgdStep(const Napi::CallbackInfo& info) {
   const Arguments arguments(info[0]);
@@ -43,18 +55,7 @@ Napi::Value SgdStep(const Napi::CallbackInfo& info) {
                               .dampening = arguments.Number("dampening"),
                               .nesterov = arguments.Boolean("nesterov"),
                               .weight_decay = arguments.Number("weightDecay")};
-  const StoragePtr& parameter = arguments.RequiredStorage("parameter");
-  const StoragePtr grad = ReadGrad(arguments, parameter);
-  const SgdState before = {parameter, ReadState(arguments, "buffer", parameter)};
-  const SgdState after = {NewState(parameter),
-                          options.momentum == 0 ? nullptr : NewState(parameter)};
-  Submit(Environment::Of(info.Env()), std::array{parameter, grad, before.buffer},
-         std::array{after.parameter, after.buffer},
-         [=] { cpu::SgdStep(options, *grad, before, after, GlobalThreadPool()); });
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("parameter", WrapOptional(info.Env(), after.parameter));
-  result.Set("buffer", WrapOptional(info.Env(), after.buffer));
-  return result;
+  return Step(info, arguments, options, {{"buffer", options.momentum != 0}});
 }
 
 Napi::Value RmspropStep(const Napi::CallbackInfo& info) {
@@ -64,21 +65,8 @@ Napi::Value RmspropStep(const Napi::CallbackInfo& info) {
                                   .eps = arguments.Number("eps"),
                                   .momentum = arguments.Number("momentum"),
                                   .weight_decay = arguments.Number("weightDecay")};
-  const StoragePtr& parameter = arguments.RequiredStorage("parameter");
-  const StoragePtr grad = ReadGrad(arguments, parameter);
-  const RmspropState before = {parameter, ReadState(arguments, "squareAverage", parameter),
-                               ReadState(arguments, "buffer", parameter)};
-  const RmspropState after = {NewState(parameter), NewState(parameter),
-                              options.momentum == 0 ? nullptr : NewState(parameter)};
-  Submit(Environment::Of(info.Env()),
-         std::array{parameter, grad, before.square_average, before.buffer},
-         std::array{after.parameter, after.square_average, after.buffer},
-         [=] { cpu::RmspropStep(options, *grad, before, after, GlobalThreadPool()); });
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("parameter", WrapOptional(info.Env(), after.parameter));
-  result.Set("squareAverage", WrapOptional(info.Env(), after.square_average));
-  result.Set("buffer", WrapOptional(info.Env(), after.buffer));
-  return result;
+  return Step(info, arguments, options,
+              {{"squareAverage", true}, {"buffer", options.momentum != 0}});
 }
 
 Napi::Value AdamStep(const Napi::CallbackInfo& info) {
@@ -90,34 +78,7 @@ Napi::Value AdamStep(const Napi::CallbackInfo& info) {
                                .eps = arguments.Number("eps"),
                                .weight_decay = arguments.Number("weightDecay"),
                                .decoupled = arguments.Boolean("decoupled")};
-  const StoragePtr& parameter = arguments.RequiredStorage("parameter");
-  const StoragePtr grad = ReadGrad(arguments, parameter);
-  const AdamState before = {parameter, ReadState(arguments, "average", parameter),
-                            ReadState(arguments, "squareAverage", parameter)};
-  const AdamState after = {NewState(parameter), NewState(parameter), NewState(parameter)};
-  Submit(Environment::Of(info.Env()),
-         std::array{parameter, grad, before.average, before.square_average},
-         std::array{after.parameter, after.average, after.square_average},
-         [=] { cpu::AdamStep(options, *grad, before, after, GlobalThreadPool()); });
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("parameter", WrapOptional(info.Env(), after.parameter));
-  result.Set("average", WrapOptional(info.Env(), after.average));
-  result.Set("squareAverage", WrapOptional(info.Env(), after.square_average));
-  return result;
-}
-
-}  // namespace
-
-void AddOptimizers(Napi::Object backend) {
-  const Napi::Env env = backend.Env();
-  backend.DefineProperties({
-      Napi::PropertyDescriptor::Function(env, backend, "sgdStep", Guarded<SgdStep>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "rmspropStep", Guarded<RmspropStep>,
-                                         napi_enumerable),
-      Napi::PropertyDescriptor::Function(env, backend, "adamStep", Guarded<AdamStep>,
-                                         napi_enumerable),
-  });
+  return Step(info, arguments, options, {{"average", true}, {"squareAverage", true}});
 }
 
 }  // namespace convlstm::addon

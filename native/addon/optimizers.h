@@ -1,4 +1,4 @@
-// The optimizers' steps of the binding contract (binding.d.ts).
+// The optimizers' steps of `Backend` in binding.d.ts.
 #ifndef CONVLSTM_ADDON_OPTIMIZERS_H_
 #define CONVLSTM_ADDON_OPTIMIZERS_H_
 
@@ -6,7 +6,9 @@
 
 namespace convlstm::addon {
 
-void AddOptimizers(Napi::Object backend);
+Napi::Value SgdStep(const Napi::CallbackInfo& info);
+Napi::Value RmspropStep(const Napi::CallbackInfo& info);
+Napi::Value AdamStep(const Napi::CallbackInfo& info);
 
 }  // namespace convlstm::addon
 

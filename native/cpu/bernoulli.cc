@@ -1,7 +1,6 @@
 #include "cpu/bernoulli.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "cpu/parallel_for.h"
 
@@ -74,7 +73,7 @@ HWY_INLINE void Blocks(const Bernoulli& bernoulli, uint64_t counter, uint32_t th
 // Elements [begin, begin + count); `begin` is a multiple of 4.
 void BernoulliRange(const Bernoulli& bernoulli, int64_t begin, int64_t count, float* out) {
   constexpr int64_t kElements = 4 * hn::MaxLanes(Tag());
-  const auto threshold = static_cast<uint32_t>(std::ceil(bernoulli.probability * 0x1p24));
+  const uint32_t threshold = bernoulli.threshold();
   uint64_t counter = bernoulli.counter + static_cast<uint64_t>(begin) / 4;
   int64_t k = 0;
   for (; k + kElements <= count; k += kElements, counter += kElements / 4) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "cpu/bernoulli.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv_lstm.h"
 #include "cpu/elementwise.h"
 #include "cpu/layout.h"
+#include "cpu/optimizers.h"
 #include "cpu/rearrange.h"
 #include "cpu/reduce.h"
 #include "cpu/thread_pool.h"
@@ -33,8 +35,15 @@ class TheCpu final : public Engine {
   }
 
   void Fill(float value, Storage& out) override { cpu::Fill(value, out, pool()); }
+  void FillBernoulli(const Bernoulli& bernoulli, Storage& out) override {
+    cpu::FillBernoulli(bernoulli, out, pool());
+  }
   void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) override {
     cpu::Unary(op, x, alpha, out, pool());
+  }
+  void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha,
+                     Storage& out) override {
+    cpu::UnaryBackward(op, saved, grad, alpha, out, pool());
   }
   void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
               Storage& out) override {
@@ -49,6 +58,9 @@ class TheCpu final : public Engine {
   void TakeSlice(const Slice& slice, Storage& x, Storage& out) override {
     cpu::TakeSlice(slice, x, out, pool());
   }
+  void SliceBackward(const Slice& slice, Storage& grad, Storage& out) override {
+    cpu::SliceBackward(slice, grad, out, pool());
+  }
   void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
                    Storage& out) override {
     cpu::Concatenate(concatenation, parts, out, pool());
@@ -59,6 +71,10 @@ class TheCpu final : public Engine {
   void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
                 const ConvLstmOutputs& outputs) override {
     cpu::ConvLstm(shape, inputs, precision, outputs, pool());
+  }
+  void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
+                     const OptimizerState& after) override {
+    cpu::OptimizerStep(options, grad, before, after, pool());
   }
 
  private:

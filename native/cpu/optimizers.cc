@@ -1,7 +1,5 @@
 #include "cpu/optimizers.h"
 
-#include <cmath>
-
 #include "cpu/layout.h"
 #include "cpu/parallel_for.h"
 
@@ -14,30 +12,6 @@
 #include "cpu/partial-inl.h"
 // clang-format on
 
-#ifndef CONVLSTM_CPU_OPTIMIZERS_CC_
-#define CONVLSTM_CPU_OPTIMIZERS_CC_
-namespace convlstm::cpu {
-
-// The arrays of a step: null is as the header of the operation says.
-struct Arrays {
-  const float* parameter;
-  const float* grad;
-  const float* first;
-  const float* second;
-  float* next_parameter;
-  float* next_first;
-  float* next_second;
-
-  Arrays From(int64_t begin) const {
-    const auto at = [begin](auto* array) { return array == nullptr ? nullptr : array + begin; };
-    return {at(parameter),      at(grad),       at(first),      at(second),
-            at(next_parameter), at(next_first), at(next_second)};
-  }
-};
-
-}  // namespace convlstm::cpu
-#endif  // CONVLSTM_CPU_OPTIMIZERS_CC_
-
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
@@ -45,8 +19,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
-
-HWY_INLINE Vec Constant(double value) { return hn::Set(Tag(), static_cast<float>(value)); }
 
 HWY_INLINE Vec LoadOrZero(const float* array, int64_t i) {
   return array == nullptr ? hn::Zero(Tag()) : hn::LoadU(Tag(), array + i);
@@ -66,68 +38,62 @@ HWY_INLINE void ForVectors(int64_t count, const Step& step) {
   }
 }
 
-// `first` is the momentum buffer.
-void SgdRange(const SgdOptions& options, const Arrays& arrays, int64_t count) {
+void SgdRange(const SgdFactors& factors, const OptimizerArrays& arrays, int64_t count) {
   const Tag d;
-  const auto lr = Constant(options.lr), decay = Constant(options.weight_decay);
-  const auto momentum = Constant(options.momentum), fresh = Constant(1 - options.dampening);
+  const auto lr = hn::Set(d, factors.lr), decay = hn::Set(d, factors.decay);
+  const auto momentum = hn::Set(d, factors.momentum), fresh = hn::Set(d, factors.fresh);
+  const float* buffers = arrays.slots[0];
   ForVectors(count, [&](int64_t i, const auto& store) {
     const auto p = hn::LoadU(d, arrays.parameter + i);
     const auto g = hn::MulAdd(decay, p, hn::LoadU(d, arrays.grad + i));
     auto step = g;
-    if (arrays.next_first != nullptr) {
+    if (arrays.next_slots[0] != nullptr) {
       auto buffer = g;
-      if (arrays.first != nullptr) {
-        buffer = hn::MulAdd(momentum, hn::LoadU(d, arrays.first + i), hn::Mul(fresh, g));
+      if (buffers != nullptr) {
+        buffer = hn::MulAdd(momentum, hn::LoadU(d, buffers + i), hn::Mul(fresh, g));
       }
-      store(buffer, arrays.next_first);
-      step = options.nesterov ? hn::MulAdd(momentum, buffer, g) : buffer;
+      store(buffer, arrays.next_slots[0]);
+      step = factors.nesterov ? hn::MulAdd(momentum, buffer, g) : buffer;
     }
     store(hn::NegMulAdd(lr, step, p), arrays.next_parameter);
   });
 }
 
-// `first` is the average of squares, `second` the momentum buffer.
-void RmspropRange(const RmspropOptions& options, const Arrays& arrays, int64_t count) {
+void RmspropRange(const RmspropFactors& factors, const OptimizerArrays& arrays, int64_t count) {
   const Tag d;
-  const auto lr = Constant(options.lr), decay = Constant(options.weight_decay);
-  const auto alpha = Constant(options.alpha), fresh = Constant(1 - options.alpha);
-  const auto eps = Constant(options.eps), momentum = Constant(options.momentum);
+  const auto lr = hn::Set(d, factors.lr), decay = hn::Set(d, factors.decay);
+  const auto alpha = hn::Set(d, factors.alpha), fresh = hn::Set(d, factors.fresh);
+  const auto eps = hn::Set(d, factors.eps), momentum = hn::Set(d, factors.momentum);
   ForVectors(count, [&](int64_t i, const auto& store) {
     const auto p = hn::LoadU(d, arrays.parameter + i);
     const auto g = hn::MulAdd(decay, p, hn::LoadU(d, arrays.grad + i));
-    const auto average =
-        hn::MulAdd(alpha, LoadOrZero(arrays.first, i), hn::Mul(fresh, hn::Mul(g, g)));
-    store(average, arrays.next_first);
-    auto step = hn::Div(g, hn::Add(hn::Sqrt(average), eps));
-    if (arrays.next_second != nullptr) {
-      step = hn::MulAdd(momentum, LoadOrZero(arrays.second, i), step);
-      store(step, arrays.next_second);
-    }
-    store(hn::NegMulAdd(lr, step, p), arrays.next_parameter);
-  });
-}
-
-// `first` is the average, `second` that of squares. The corrections of the averages' early bias are
-// double until they are applied: 1 - beta2^step loses three digits in float.
-void AdamRange(const AdamOptions& options, const Arrays& arrays, int64_t count) {
-  const Tag d;
-  const auto steps = static_cast<double>(options.step);
-  const auto lr = Constant(options.lr / (1 - std::pow(options.beta1, steps)));
-  const auto correction = Constant(1 / std::sqrt(1 - std::pow(options.beta2, steps)));
-  const auto decay = Constant(options.decoupled ? 0 : options.weight_decay);
-  const auto keep = Constant(options.decoupled ? 1 - options.lr * options.weight_decay : 1);
-  const auto beta1 = Constant(options.beta1), fresh1 = Constant(1 - options.beta1);
-  const auto beta2 = Constant(options.beta2), fresh2 = Constant(1 - options.beta2);
-  const auto eps = Constant(options.eps);
-  ForVectors(count, [&](int64_t i, const auto& store) {
-    const auto p = hn::LoadU(d, arrays.parameter + i);
-    const auto g = hn::MulAdd(decay, p, hn::LoadU(d, arrays.grad + i));
-    const auto average = hn::MulAdd(beta1, LoadOrZero(arrays.first, i), hn::Mul(fresh1, g));
     const auto square =
-        hn::MulAdd(beta2, LoadOrZero(arrays.second, i), hn::Mul(fresh2, hn::Mul(g, g)));
-    store(average, arrays.next_first);
-    store(square, arrays.next_second);
+        hn::MulAdd(alpha, LoadOrZero(arrays.slots[0], i), hn::Mul(fresh, hn::Mul(g, g)));
+    store(square, arrays.next_slots[0]);
+    auto step = hn::Div(g, hn::Add(hn::Sqrt(square), eps));
+    if (arrays.next_slots[1] != nullptr) {
+      step = hn::MulAdd(momentum, LoadOrZero(arrays.slots[1], i), step);
+      store(step, arrays.next_slots[1]);
+    }
+    store(hn::NegMulAdd(lr, step, p), arrays.next_parameter);
+  });
+}
+
+void AdamRange(const AdamFactors& factors, const OptimizerArrays& arrays, int64_t count) {
+  const Tag d;
+  const auto lr = hn::Set(d, factors.lr), correction = hn::Set(d, factors.correction);
+  const auto decay = hn::Set(d, factors.decay), keep = hn::Set(d, factors.keep);
+  const auto beta1 = hn::Set(d, factors.beta1), fresh1 = hn::Set(d, factors.fresh1);
+  const auto beta2 = hn::Set(d, factors.beta2), fresh2 = hn::Set(d, factors.fresh2);
+  const auto eps = hn::Set(d, factors.eps);
+  ForVectors(count, [&](int64_t i, const auto& store) {
+    const auto p = hn::LoadU(d, arrays.parameter + i);
+    const auto g = hn::MulAdd(decay, p, hn::LoadU(d, arrays.grad + i));
+    const auto average = hn::MulAdd(beta1, LoadOrZero(arrays.slots[0], i), hn::Mul(fresh1, g));
+    const auto square =
+        hn::MulAdd(beta2, LoadOrZero(arrays.slots[1], i), hn::Mul(fresh2, hn::Mul(g, g)));
+    store(average, arrays.next_slots[0]);
+    store(square, arrays.next_slots[1]);
     const auto root = hn::MulAdd(hn::Sqrt(square), correction, eps);
     const auto step = hn::Div(hn::Mul(lr, average), root);
     store(hn::Sub(hn::Mul(keep, p), step), arrays.next_parameter);
@@ -149,49 +115,36 @@ float* Write(const StoragePtr& storage) {
   return storage == nullptr ? nullptr : storage->Allocate();
 }
 
-template <typename Options>
-void Run(void (*range)(const Options&, const Arrays&, int64_t), const Options& options,
-         const Arrays& arrays, int64_t elements, ThreadPool& pool) {
-  ForLines(pool, elements,
-           [&](int64_t begin, int64_t count) { range(options, arrays.From(begin), count); });
+OptimizerArrays From(int64_t begin, const OptimizerArrays& arrays) {
+  const auto at = [begin](auto* array) { return array == nullptr ? nullptr : array + begin; };
+  return {at(arrays.parameter),
+          at(arrays.grad),
+          {at(arrays.slots[0]), at(arrays.slots[1])},
+          at(arrays.next_parameter),
+          {at(arrays.next_slots[0]), at(arrays.next_slots[1])}};
 }
 
 }  // namespace
 
-void SgdStep(const SgdOptions& options, Storage& grad, const SgdState& before,
-             const SgdState& after, ThreadPool& pool) {
-  const Arrays arrays = {.parameter = Read(before.parameter, pool),
-                         .grad = RowMajor(grad, pool),
-                         .first = Read(before.buffer, pool),
-                         .second = nullptr,
-                         .next_parameter = Write(after.parameter),
-                         .next_first = Write(after.buffer),
-                         .next_second = nullptr};
-  Run(CONVLSTM_SIMD(CurrentIsa(), SgdRange), options, arrays, grad.elements(), pool);
-}
-
-void RmspropStep(const RmspropOptions& options, Storage& grad, const RmspropState& before,
-                 const RmspropState& after, ThreadPool& pool) {
-  const Arrays arrays = {.parameter = Read(before.parameter, pool),
-                         .grad = RowMajor(grad, pool),
-                         .first = Read(before.square_average, pool),
-                         .second = Read(before.buffer, pool),
-                         .next_parameter = Write(after.parameter),
-                         .next_first = Write(after.square_average),
-                         .next_second = Write(after.buffer)};
-  Run(CONVLSTM_SIMD(CurrentIsa(), RmspropRange), options, arrays, grad.elements(), pool);
-}
-
-void AdamStep(const AdamOptions& options, Storage& grad, const AdamState& before,
-              const AdamState& after, ThreadPool& pool) {
-  const Arrays arrays = {.parameter = Read(before.parameter, pool),
-                         .grad = RowMajor(grad, pool),
-                         .first = Read(before.average, pool),
-                         .second = Read(before.square_average, pool),
-                         .next_parameter = Write(after.parameter),
-                         .next_first = Write(after.average),
-                         .next_second = Write(after.square_average)};
-  Run(CONVLSTM_SIMD(CurrentIsa(), AdamRange), options, arrays, grad.elements(), pool);
+void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
+                   const OptimizerState& after, ThreadPool& pool) {
+  const OptimizerArrays arrays = {Read(before.parameter, pool),
+                                  RowMajor(grad, pool),
+                                  {Read(before.slots[0], pool), Read(before.slots[1], pool)},
+                                  Write(after.parameter),
+                                  {Write(after.slots[0]), Write(after.slots[1])}};
+  const auto run = [&](auto* range, const auto& factors) {
+    ForLines(pool, grad.elements(),
+             [&](int64_t begin, int64_t count) { range(factors, From(begin, arrays), count); });
+  };
+  const Isa isa = CurrentIsa();
+  if (const auto* sgd = std::get_if<SgdOptions>(&options)) {
+    run(CONVLSTM_SIMD(isa, SgdRange), FactorsOf(*sgd));
+  } else if (const auto* rmsprop = std::get_if<RmspropOptions>(&options)) {
+    run(CONVLSTM_SIMD(isa, RmspropRange), FactorsOf(*rmsprop));
+  } else {
+    run(CONVLSTM_SIMD(isa, AdamRange), FactorsOf(std::get<AdamOptions>(options)));
+  }
 }
 
 }  // namespace convlstm::cpu

@@ -1,5 +1,3 @@
-// The CPU backend's optimizer steps, one pass over memory each. The storages of `after` have their
-// lengths and are not allocated yet.
 #ifndef CONVLSTM_CPU_OPTIMIZERS_H_
 #define CONVLSTM_CPU_OPTIMIZERS_H_
 
@@ -9,14 +7,9 @@
 
 namespace convlstm::cpu {
 
-void SgdStep(const SgdOptions& options, Storage& grad, const SgdState& before,
-             const SgdState& after, ThreadPool& pool);
-
-void RmspropStep(const RmspropOptions& options, Storage& grad, const RmspropState& before,
-                 const RmspropState& after, ThreadPool& pool);
-
-void AdamStep(const AdamOptions& options, Storage& grad, const AdamState& before,
-              const AdamState& after, ThreadPool& pool);
+// One pass over memory. The storages of `after` have their lengths and are not allocated yet.
+void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
+                   const OptimizerState& after, ThreadPool& pool);
 
 }  // namespace convlstm::cpu
 

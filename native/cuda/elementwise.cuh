@@ -40,6 +40,37 @@ __device__ __forceinline__ float ApplyUnary(UnaryOp op, float v, float alpha) {
   return v;
 }
 
+// The gradient of the operand from that of the result; `saved` is the result for kExp, kSqrt,
+// kSigmoid, kTanh and kRelu, the operand for the others.
+__device__ __forceinline__ float ApplyUnaryBackward(UnaryOp op, float saved, float grad,
+                                                    float alpha) {
+  switch (op) {
+    case UnaryOp::kNeg:
+      return -grad;
+    case UnaryOp::kAbs:
+      return saved > 0 ? grad : saved < 0 ? -grad : 0.0f;
+    case UnaryOp::kExp:
+      return grad * saved;
+    case UnaryOp::kLog:
+      return grad / saved;
+    case UnaryOp::kSqrt:
+      return grad / (saved + saved);
+    case UnaryOp::kSigmoid:
+      return grad * (1.0f - saved) * saved;
+    case UnaryOp::kTanh:  // (1 - y) (1 + y) is exact where 1 - y y would cancel
+      return grad * (1.0f - saved) * (1.0f + saved);
+    case UnaryOp::kRelu:
+      return saved <= 0 ? 0.0f : grad;
+    case UnaryOp::kLeakyRelu:
+      return saved > 0 ? grad : grad * alpha;
+    case UnaryOp::kSquare:
+      return (grad + grad) * saved;
+    case UnaryOp::kSoftplus:
+      return grad * ApplyUnary(UnaryOp::kSigmoid, saved, 0.0f);
+  }
+  return grad;
+}
+
 __device__ __forceinline__ float ApplyBinary(BinaryOp op, float a, float b) {
   switch (op) {
     case BinaryOp::kAdd:
@@ -64,6 +95,11 @@ __device__ __forceinline__ float ApplyBinary(BinaryOp op, float a, float b) {
 
 __global__ void UnaryElements(UnaryOp op, const float* x, float alpha, float* out, int64_t count) {
   ForStrided(count, [&](int64_t k) { out[k] = ApplyUnary(op, x[k], alpha); });
+}
+
+__global__ void UnaryBackwardElements(UnaryOp op, const float* saved, const float* grad,
+                                      float alpha, float* out, int64_t count) {
+  ForStrided(count, [&](int64_t k) { out[k] = ApplyUnaryBackward(op, saved[k], grad[k], alpha); });
 }
 
 // Each operand moves with the result or is one element for all.

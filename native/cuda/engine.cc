@@ -72,9 +72,18 @@ class Gpu final : public Engine {
     device_.Use();
     cuda::Fill(device_, value, out);
   }
+  void FillBernoulli(const Bernoulli& bernoulli, Storage& out) override {
+    device_.Use();
+    cuda::FillBernoulli(device_, bernoulli, out);
+  }
   void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) override {
     device_.Use();
     cuda::Unary(device_, op, x, alpha, out);
+  }
+  void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha,
+                     Storage& out) override {
+    device_.Use();
+    cuda::UnaryBackward(device_, op, saved, grad, alpha, out);
   }
   void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
               Storage& out) override {
@@ -93,6 +102,10 @@ class Gpu final : public Engine {
     device_.Use();
     cuda::TakeSlice(device_, slice, x, out);
   }
+  void SliceBackward(const Slice& slice, Storage& grad, Storage& out) override {
+    device_.Use();
+    cuda::SliceBackward(device_, slice, grad, out);
+  }
   void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
                    Storage& out) override {
     device_.Use();
@@ -106,6 +119,11 @@ class Gpu final : public Engine {
                 const ConvLstmOutputs& outputs) override {
     device_.Use();
     cuda::ConvLstm(device_, shape, inputs, precision, outputs);
+  }
+  void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
+                     const OptimizerState& after) override {
+    device_.Use();
+    cuda::OptimizerStep(device_, options, grad, before, after);
   }
 
  private:

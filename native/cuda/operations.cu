@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "cuda/bernoulli.cuh"
 #include "cuda/elementwise.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/layout.h"
@@ -41,6 +42,25 @@ Strides BroadcastStrides(const Shape& shape, const Shape& out) {
   return result;
 }
 
+// Whether a slice takes whole channels-last frames of `x`, whose shape is that of the slice or of
+// its result: they are moved as they lie then.
+bool TakesFrames(const Slice& slice, const Storage& x) {
+  if (!x.channels_last() || x.elements() == 0) return false;
+  int64_t run = 1;
+  for (size_t axis = slice.shape.size(); axis-- > 0;) {
+    if (slice.sizes[axis] != slice.shape[axis]) break;
+    run *= slice.shape[axis];
+  }
+  return run % (x.layout().channels * x.layout().pixels) == 0;
+}
+
+// Row-major, or as frames like those of `x`.
+float* Allocate(bool frames, const Storage& x, Storage& out) {
+  if (!frames) return out.Allocate();
+  const auto& [_, channels, pixels] = x.layout();
+  return out.AllocateChannelsLast({out.elements() / (channels * pixels), channels, pixels});
+}
+
 Strides Contiguous(int64_t elements) {
   Strides strides;
   strides.Add(elements, 1);
@@ -54,10 +74,27 @@ void Fill(Device& device, float value, Storage& out) {
   LaunchStrided(device, "FillElements", FillElements, out.elements(), value, to, out.elements());
 }
 
+void FillBernoulli(Device& device, const Bernoulli& bernoulli, Storage& out) {
+  float* to = out.Allocate();
+  LaunchStrided(device, "BernoulliElements", BernoulliElements, (out.elements() + 3) / 4, bernoulli,
+                bernoulli.threshold(), to, out.elements());
+}
+
 void Unary(Device& device, UnaryOp op, Storage& x, float alpha, Storage& out) {
   float* to = AllocateLike(x, out);
   LaunchStrided(device, "UnaryElements", UnaryElements, x.elements(), op, x.data(), alpha, to,
                 x.elements());
+}
+
+void UnaryBackward(Device& device, UnaryOp op, Storage& saved, Storage& grad, float alpha,
+                   Storage& out) {
+  if (!SameLayout(saved, grad)) {
+    RowMajor(device, saved);
+    RowMajor(device, grad);
+  }
+  float* to = AllocateLike(grad, out);
+  LaunchStrided(device, "UnaryBackwardElements", UnaryBackwardElements, out.elements(), op,
+                saved.data(), grad.data(), alpha, to, out.elements());
 }
 
 void Binary(Device& device, BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
@@ -93,14 +130,26 @@ void Permute(Device& device, const Permutation& permutation, Storage& x, Storage
 }
 
 void TakeSlice(Device& device, const Slice& slice, Storage& x, Storage& out) {
-  const float* in = RowMajor(device, x);
+  const bool frames = TakesFrames(slice, x);
+  const float* in = frames ? x.data() : RowMajor(device, x);
   const std::vector<int64_t> strides = RowMajorStrides(slice.shape);
   Strides from;
   for (size_t axis = 0; axis < slice.shape.size(); ++axis) {
     from.Add(slice.sizes[axis], slice.steps[axis] * strides[axis]);
     from.first += slice.starts[axis] * strides[axis];
   }
-  Move(device, in, from, out.Allocate(), Contiguous(out.elements()));
+  Move(device, in, from, Allocate(frames, x, out), Contiguous(out.elements()));
+}
+
+void SliceBackward(Device& device, const Slice& slice, Storage& grad, Storage& out) {
+  const bool frames = TakesFrames(slice, grad);
+  const float* in = frames ? grad.data() : RowMajor(device, grad);
+  SlicedAxes sliced;
+  for (size_t axis = 0; axis < slice.shape.size(); ++axis) {
+    sliced.Add({slice.shape[axis], slice.starts[axis], slice.steps[axis], slice.sizes[axis]});
+  }
+  LaunchStrided(device, "SliceBackwardElements", SliceBackwardElements, out.elements(), in, sliced,
+                Allocate(frames, grad, out), out.elements());
 }
 
 void Concatenate(Device& device, const Concatenation& concatenation,

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "cuda/device.h"
+#include "ops/bernoulli.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
 #include "ops/elementwise.h"
+#include "ops/optimizers.h"
 #include "ops/rearrange.h"
 #include "ops/reduce.h"
 
@@ -17,7 +19,10 @@ namespace convlstm::cuda {
 struct Strides;
 
 void Fill(Device& device, float value, Storage& out);
+void FillBernoulli(Device& device, const Bernoulli& bernoulli, Storage& out);
 void Unary(Device& device, UnaryOp op, Storage& x, float alpha, Storage& out);
+void UnaryBackward(Device& device, UnaryOp op, Storage& saved, Storage& grad, float alpha,
+                   Storage& out);
 void Binary(Device& device, BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
             Storage& out);
 
@@ -26,6 +31,7 @@ void Move(Device& device, const float* in, const Strides& from, float* out, cons
 
 void Permute(Device& device, const Permutation& permutation, Storage& x, Storage& out);
 void TakeSlice(Device& device, const Slice& slice, Storage& x, Storage& out);
+void SliceBackward(Device& device, const Slice& slice, Storage& grad, Storage& out);
 void Concatenate(Device& device, const Concatenation& concatenation,
                  const std::vector<StoragePtr>& parts, Storage& out);
 
@@ -40,6 +46,9 @@ void Conv2d(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs
 // `saved`.
 void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
               Precision precision, const ConvLstmOutputs& outputs);
+
+void OptimizerStep(Device& device, const OptimizerOptions& options, Storage& grad,
+                   const OptimizerState& before, const OptimizerState& after);
 
 }  // namespace convlstm::cuda
 

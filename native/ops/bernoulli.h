@@ -2,6 +2,7 @@
 #ifndef CONVLSTM_OPS_BERNOULLI_H_
 #define CONVLSTM_OPS_BERNOULLI_H_
 
+#include <cmath>
 #include <cstdint>
 
 namespace convlstm {
@@ -14,6 +15,9 @@ struct Bernoulli {
   uint32_t key0;
   uint32_t key1;
   uint64_t counter;
+
+  // What a word shifted right by 8 has to be below.
+  uint32_t threshold() const { return static_cast<uint32_t>(std::ceil(probability * 0x1p24)); }
 };
 
 }  // namespace convlstm

@@ -12,9 +12,11 @@
 
 #include "core/precision.h"
 #include "core/storage.h"
+#include "ops/bernoulli.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
 #include "ops/elementwise.h"
+#include "ops/optimizers.h"
 #include "ops/rearrange.h"
 #include "ops/reduce.h"
 #include "runtime/queue.h"
@@ -40,17 +42,23 @@ class Engine {
   virtual Queue& downloads() = 0;
 
   virtual void Fill(float value, Storage& out) = 0;
+  virtual void FillBernoulli(const Bernoulli& bernoulli, Storage& out) = 0;
   virtual void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) = 0;
+  virtual void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha,
+                             Storage& out) = 0;
   virtual void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
                       Storage& out) = 0;
   virtual void Reduce(const Reduction& reduction, Storage& x, Storage& out) = 0;
   virtual void Permute(const Permutation& permutation, Storage& x, Storage& out) = 0;
   virtual void TakeSlice(const Slice& slice, Storage& x, Storage& out) = 0;
+  virtual void SliceBackward(const Slice& slice, Storage& grad, Storage& out) = 0;
   virtual void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
                            Storage& out) = 0;
   virtual void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) = 0;
   virtual void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
                         Precision precision, const ConvLstmOutputs& outputs) = 0;
+  virtual void OptimizerStep(const OptimizerOptions& options, Storage& grad,
+                             const OptimizerState& before, const OptimizerState& after) = 0;
 
  protected:
   ~Engine() = default;

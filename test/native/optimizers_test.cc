@@ -58,10 +58,10 @@ TEST_SUITE("operations") {
           const double nesterov = d + o.momentum * buffer.exact[k];
           p.exact[k] -= o.lr * (o.momentum == 0 ? d : o.nesterov ? nesterov : buffer.exact[k]);
         }
-        const SgdState after = {Empty(), o.momentum == 0 ? nullptr : Empty()};
-        cpu::SgdStep(o, *grad, {p.storage, buffer.storage}, after, pool);
+        const OptimizerState after = {Empty(), {o.momentum == 0 ? nullptr : Empty()}};
+        cpu::OptimizerStep(o, *grad, {p.storage, {buffer.storage}}, after, pool);
         p.storage = after.parameter;
-        buffer.storage = after.buffer;
+        buffer.storage = after.slots[0];
       }
       CHECK(p.Error(pool) < 2e-6);
       if (o.momentum != 0) CHECK(buffer.Error(pool) < 4e-6);
@@ -83,11 +83,11 @@ TEST_SUITE("operations") {
           buffer.exact[k] = o.momentum * buffer.exact[k] + d / (std::sqrt(square.exact[k]) + o.eps);
           p.exact[k] -= o.lr * buffer.exact[k];
         }
-        const RmspropState after = {Empty(), Empty(), o.momentum == 0 ? nullptr : Empty()};
-        cpu::RmspropStep(o, *grad, {p.storage, square.storage, buffer.storage}, after, pool);
+        const OptimizerState after = {Empty(), {Empty(), o.momentum == 0 ? nullptr : Empty()}};
+        cpu::OptimizerStep(o, *grad, {p.storage, {square.storage, buffer.storage}}, after, pool);
         p.storage = after.parameter;
-        square.storage = after.square_average;
-        buffer.storage = after.buffer;
+        square.storage = after.slots[0];
+        buffer.storage = after.slots[1];
       }
       CHECK(p.Error(pool) < 4e-6);
       CHECK(square.Error(pool) < 4e-6);
@@ -113,11 +113,11 @@ TEST_SUITE("operations") {
           const double v = square.exact[k] / (1 - std::pow(o.beta2, step));
           p.exact[k] -= o.lr * m / (std::sqrt(v) + o.eps);
         }
-        const AdamState after = {Empty(), Empty(), Empty()};
-        cpu::AdamStep(o, *grad, {p.storage, average.storage, square.storage}, after, pool);
+        const OptimizerState after = {Empty(), {Empty(), Empty()}};
+        cpu::OptimizerStep(o, *grad, {p.storage, {average.storage, square.storage}}, after, pool);
         p.storage = after.parameter;
-        average.storage = after.average;
-        square.storage = after.square_average;
+        average.storage = after.slots[0];
+        square.storage = after.slots[1];
       }
       CHECK(p.Error(pool) < 4e-6);
       CHECK(average.Error(pool) < 1e-6);
