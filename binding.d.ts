@@ -301,8 +301,11 @@ export interface Backend {
 }
 
 export interface GpuInfo {
+  /** As its driver has it, e.g. `NVIDIA H100 80GB HBM3`. */
   name: string;
+  /** Major and minor: `9.0`. */
   computeCapability: string;
+  /** All of its memory, in bytes. */
   memoryBytes: number;
   /** The CUDA version that its driver has, e.g. `13.0`. */
   driver: string;
@@ -312,6 +315,7 @@ export interface GpuInfo {
 
 export interface AddonInfo {
   version: string;
+  /** The CPU engine on this machine. */
   cpu: {
     /** The processor's features that matter here, e.g. `avx2`, `avx512f`, `avx512bf16`, `amx-bf16`. */
     features: string[];
@@ -319,18 +323,23 @@ export interface AddonInfo {
     isa: string;
     /** All that this machine can run, best first: valid values of CONVLSTM_ISA. */
     isas: string[];
+    /** Of the pool that computes: CONVLSTM_THREADS, else as many as this process may use. */
     threads: number;
   };
+  /** The GPUs that the CUDA engine can use. */
   cuda: {
+    /** In the order of their numbers: `cuda:0`, `cuda:1`, ... */
     devices: GpuInfo[];
     /** Why there is no device; empty when there is one. */
     reason: string;
   };
   /** ConvLSTM kernels chosen so far in this process, e.g. `W1-shape -> winograd-f4x4-3x3 f32 avx512`. */
   kernels: string[];
+  /** Of the CPU engine. */
   memory: {
-    /** Bytes of live storages, and bytes kept for reuse. */
+    /** Bytes of live storages. */
     liveBytes: number;
+    /** Bytes kept for reuse; `emptyCache()` gives them back. */
     cachedBytes: number;
   };
 }

@@ -9,7 +9,9 @@ export interface BackendInfo extends Omit<AddonInfo, 'version'> {
   version: string;
   /** The device that is used where none is named. */
   device: Device;
+  /** The native binary. */
   binary: {
+    /** Whether there is one; without it, plain TypeScript computes. */
     loaded: boolean;
     /** The file that was loaded; null when none was. */
     path: string | null;

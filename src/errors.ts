@@ -40,7 +40,9 @@ export type ErrorCode =
  * ```
  */
 export class ConvLSTMError extends Error {
+  /** Always `'ConvLSTMError'`. */
   override readonly name = 'ConvLSTMError';
+  /** What it is about. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

@@ -16,8 +16,13 @@ export interface FrameFolderOptions {
   targetLength: number;
   /** Frames from the beginning of one window to that of the next; 1 by default. */
   stride?: number;
-  /** Values become (x - mean) / std; mean 0 and std 1 by default. */
-  normalize?: { mean?: number; std?: number };
+  /** Values become (x - mean) / std. */
+  normalize?: {
+    /** 0 by default. */
+    mean?: number;
+    /** 1 by default. */
+    std?: number;
+  };
   /** [height, width] that is cut out of the frames, the same of all frames of a window. */
   crop?: Size;
   /** Axes along which half of the windows are mirrored when they are varied; none by default. */

@@ -6,8 +6,11 @@ import { run } from './run.js';
 
 /** The peephole weights of Shi et al. 2015, all of shape [1, hidden, 1, 1] or [1, hidden, H, W]. */
 export interface PeepholeWeights {
+  /** What i sees of c of the step before. */
   wci: Tensor;
+  /** What f sees of it. */
   wcf: Tensor;
+  /** What o sees of the new c. */
   wco: Tensor;
 }
 
@@ -17,13 +20,14 @@ export interface ConvLstmOptions {
   batchFirst?: boolean | undefined;
   /** Default: no peepholes. */
   peephole?: PeepholeWeights | null | undefined;
-  /** [B, hidden, H, W]: h of the step before is multiplied by it in the convolution; default: none. */
+  /** What h of the step before is multiplied by in the convolution: [B, hidden, H, W]; default: none. */
   recurrentMask?: Tensor | null | undefined;
   /**
-   * How much of the old h, and of the old c, each step keeps, 0 to 1 (Krueger et al. 2017): of the shape
-   * of the output, or of shape [] for all alike; default: nothing.
+   * How much of the old h each step keeps, 0 to 1 (Krueger et al. 2017): of the shape of the output, or
+   * of shape [] for all alike; default: nothing.
    */
   zoneoutH?: Tensor | null | undefined;
+  /** The same of the old c. */
   zoneoutC?: Tensor | null | undefined;
   /**
    * What is saved for `backward()`: 1, the default, gates and c of every step; k > 1, c of every k-th

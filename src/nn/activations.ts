@@ -5,6 +5,7 @@ import { checkNames } from './options.js';
 
 /** `1 / (1 + exp(-x))` as a module, for `Sequential`. */
 export class Sigmoid extends Module {
+  /** From any shape to the same. */
   forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
@@ -12,6 +13,7 @@ export class Sigmoid extends Module {
 
 /** The hyperbolic tangent as a module, for `Sequential`. */
 export class Tanh extends Module {
+  /** From any shape to the same. */
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
@@ -19,6 +21,7 @@ export class Tanh extends Module {
 
 /** `max(x, 0)` as a module, for `Sequential`. */
 export class ReLU extends Module {
+  /** From any shape to the same. */
   forward(x: Tensor): Tensor {
     return relu(x);
   }
@@ -32,6 +35,7 @@ export interface LeakyReLUOptions {
 
 /** Each element, or `negativeSlope` times it where it is negative, as a module for `Sequential`. */
 export class LeakyReLU extends Module {
+  /** What negative elements are multiplied with. */
   readonly negativeSlope: number;
 
   constructor(options: LeakyReLUOptions = {}) {
@@ -40,6 +44,7 @@ export class LeakyReLU extends Module {
     this.negativeSlope = options.negativeSlope ?? 0.01;
   }
 
+  /** From any shape to the same. */
   forward(x: Tensor): Tensor {
     return leakyRelu(x, this.negativeSlope);
   }

@@ -22,9 +22,11 @@ import {
 } from './options.js';
 import { Parameter } from './parameter.js';
 
-/** Hidden state h and cell state c of one layer, both [B, hidden, H, W]. */
+/** The state of one layer. */
 export interface State {
+  /** The hidden state, which is the output too: [B, hidden, H, W]. */
   h: Tensor;
+  /** The cell state: [B, hidden, H, W]. */
   c: Tensor;
 }
 
@@ -68,9 +70,11 @@ export interface ConvLSTMCellOptions {
   checkpointEvery?: number | undefined;
 }
 
-/** Probabilities of zoneout; both default to 0. */
+/** Probabilities of zoneout. */
 export interface Zoneout {
+  /** Of elements of h; default 0. */
   h?: number | undefined;
+  /** Of elements of c; default 0. */
   c?: number | undefined;
 }
 
@@ -131,16 +135,37 @@ function checkZoneout(zoneout: number | Zoneout): { h: number; c: number } {
  * ```
  */
 export class ConvLSTMCell extends Module {
+  /** Channels of the input. */
   readonly inputDim: number;
+  /** Channels of h and c. */
   readonly hiddenDim: number;
+  /** [height, width] */
   readonly kernelSize: readonly [number, number];
+  /** How gates look at the cell state. */
   readonly peephole: Peephole;
+  /** Probability of an element of h to be 0 in the convolution, while training. */
   readonly recurrentDropout: number;
-  readonly zoneout: { readonly h: number; readonly c: number };
+  /** Probabilities of elements to stay as they were at a step, while training. */
+  readonly zoneout: {
+    /** Of elements of h. */
+    readonly h: number;
+    /** Of elements of c. */
+    readonly c: number;
+  };
+  /** Every how many steps `backward()` finds c saved. */
   readonly checkpointEvery: number;
-  readonly conv: { readonly weight: Parameter; readonly bias: Parameter | null } & Module;
+  /** The one convolution over [x, h]. */
+  readonly conv: {
+    /** [4 * hiddenDim, inputDim + hiddenDim, kh, kw], gates in the order i, f, o, g. */
+    readonly weight: Parameter;
+    /** [4 * hiddenDim]; null for none. */
+    readonly bias: Parameter | null;
+  } & Module;
+  /** What i sees of c of the step before: [1, hiddenDim, 1, 1] or [1, hiddenDim, H, W]. */
   readonly Wci: Parameter | null;
+  /** What f sees of it. */
   readonly Wcf: Parameter | null;
+  /** What o sees of the new c. */
   readonly Wco: Parameter | null;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */

@@ -94,10 +94,15 @@ function perLayer<T>(name: string, value: T | readonly T[], numLayers: number): 
  * ```
  */
 export class ConvLSTM extends Module {
+  /** Channels of the input. */
   readonly inputDim: number;
+  /** Channels of h and c, layer by layer. */
   readonly hiddenDim: readonly number[];
+  /** Layers one on another. */
   readonly numLayers: number;
+  /** Whether sequences are [B, T, C, H, W], else [T, B, C, H, W]. */
   readonly batchFirst: boolean;
+  /** Whether `outputs` has every layer's output, else the last one's only. */
   readonly returnAllLayers: boolean;
   /** Between layers. */
   readonly dropout: number;

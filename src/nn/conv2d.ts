@@ -7,8 +7,11 @@ import { Parameter } from './parameter.js';
 
 /** Options of `Conv2d`, with PyTorch's names and defaults. */
 export interface Conv2dModuleOptions {
+  /** Channels of the input. */
   inChannels: number;
+  /** Channels of the output. */
   outChannels: number;
+  /** 3, or [height, width]. */
   kernelSize: Size;
   /** Default 1. */
   stride?: Size | undefined;
@@ -38,13 +41,21 @@ export function initialWeights(shape: readonly number[], fanIn: number): Tensor 
  * ```
  */
 export class Conv2d extends Module {
+  /** Channels of the input. */
   readonly inChannels: number;
+  /** Channels of the output. */
   readonly outChannels: number;
+  /** [height, width] */
   readonly kernelSize: readonly [number, number];
+  /** [vertical, horizontal] */
   readonly stride: readonly [number, number];
+  /** Zeros added on both sides of [height, width]. */
   readonly padding: readonly [number, number];
+  /** [vertical, horizontal] */
   readonly dilation: readonly [number, number];
+  /** [outChannels, inChannels, kh, kw] */
   readonly weight: Parameter;
+  /** [outChannels]; null for none. */
   readonly bias: Parameter | null;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */

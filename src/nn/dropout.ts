@@ -22,6 +22,7 @@ export interface DropoutOptions {
  * ```
  */
 export class Dropout extends Module {
+  /** Probability of an element to become 0. */
   readonly p: number;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
@@ -31,7 +32,7 @@ export class Dropout extends Module {
     this.p = checkProbability('p', options.p ?? 0.5);
   }
 
-  /** @param x of any shape */
+  /** From any shape to the same. */
   forward(x: Tensor): Tensor {
     return this.training && this.p > 0 ? dropout(x, this.p) : x.clone();
   }

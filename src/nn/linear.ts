@@ -9,7 +9,9 @@ import { Parameter } from './parameter.js';
 
 /** Options of `Linear`, with PyTorch's names and defaults. */
 export interface LinearOptions {
+  /** Size of the last axis of the input. */
   inFeatures: number;
+  /** Size of the last axis of the output. */
   outFeatures: number;
   /** Default true. */
   bias?: boolean | undefined;
@@ -26,9 +28,13 @@ export interface LinearOptions {
  * ```
  */
 export class Linear extends Module {
+  /** Size of the last axis of the input. */
   readonly inFeatures: number;
+  /** Size of the last axis of the output. */
   readonly outFeatures: number;
+  /** [outFeatures, inFeatures] */
   readonly weight: Parameter;
+  /** [outFeatures]; null for none. */
   readonly bias: Parameter | null;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */

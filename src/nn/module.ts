@@ -9,6 +9,7 @@ import { type LoadStateDictOptions, loadStateDict, type StateDict } from './stat
 
 /** What `to` changes. */
 export interface ModuleTarget {
+  /** Where parameters are moved; default: they stay. */
   device?: Device | undefined;
   /** Overrides the precision of the process for this module and those in it. */
   precision?: Precision | undefined;

@@ -12,6 +12,7 @@ import { checkCount } from './options.js';
  * ```
  */
 export class PixelShuffle extends Module {
+  /** How many times higher and wider frames become. */
   readonly upscaleFactor: number;
 
   constructor(upscaleFactor: number) {
@@ -19,6 +20,7 @@ export class PixelShuffle extends Module {
     this.upscaleFactor = checkCount('upscaleFactor', upscaleFactor);
   }
 
+  /** From [..., C * r * r, H, W] to [..., C, H * r, W * r]. */
   forward(x: Tensor): Tensor {
     return pixelShuffle(x, this.upscaleFactor);
   }
@@ -34,6 +36,7 @@ export class PixelShuffle extends Module {
  * ```
  */
 export class PixelUnshuffle extends Module {
+  /** How many times lower and narrower frames become. */
   readonly downscaleFactor: number;
 
   constructor(downscaleFactor: number) {
@@ -41,6 +44,7 @@ export class PixelUnshuffle extends Module {
     this.downscaleFactor = checkCount('downscaleFactor', downscaleFactor);
   }
 
+  /** From [..., C, H * r, W * r] to [..., C * r * r, H, W]. */
   forward(x: Tensor): Tensor {
     return pixelUnshuffle(x, this.downscaleFactor);
   }

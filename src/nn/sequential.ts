@@ -3,6 +3,7 @@ import { Module } from './module.js';
 
 /** A module from one tensor to one tensor. */
 export interface Layer extends Module {
+  /** From one tensor to one of the shape that the module says. */
   forward(x: Tensor): Tensor;
 }
 
@@ -21,6 +22,7 @@ export interface Layer extends Module {
  */
 export class Sequential extends Module {
   readonly [index: number]: Layer;
+  /** Number of layers. */
   readonly length: number;
 
   constructor(...layers: Layer[]) {
@@ -29,6 +31,7 @@ export class Sequential extends Module {
     this.length = layers.length;
   }
 
+  /** Through all layers; `x` is not disposed. */
   forward(x: Tensor): Tensor {
     let result = x;
     for (let k = 0; k < this.length; k++) {

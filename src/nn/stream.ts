@@ -196,6 +196,7 @@ export class ConvLSTMStream {
     this.#disposed = true;
   }
 
+  /** `using stream = ...` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

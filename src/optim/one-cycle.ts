@@ -6,6 +6,7 @@ import { Schedule, type Scheduled, type ScheduledGroup } from './schedule.js';
 export interface OneCycleOptions {
   /** The rate at the top, of all groups. */
   maxLr: number;
+  /** Steps of the whole cycle. */
   totalSteps: number;
   /** Share of the steps in which the rate rises; default 0.3. */
   pctStart?: number | undefined;

@@ -7,10 +7,16 @@ import { Tensor } from '../tensor/tensor.js';
 import { type OptimizerStateDict, readSettings, readStates, type Setting } from './state-dict.js';
 
 /** Parameters that share hyperparameters, which may be changed between steps. */
-export type ParameterGroup<Options> = Options & { readonly parameters: readonly Tensor[] };
+export type ParameterGroup<Options> = Options & {
+  /** In the order in which they were given. */
+  readonly parameters: readonly Tensor[];
+};
 
 /** A group as a constructor takes it: options left out are those of the constructor. */
-export type ParameterGroupOptions<Options> = Partial<Options> & { parameters: Iterable<Tensor> };
+export type ParameterGroupOptions<Options> = Partial<Options> & {
+  /** Of this group; each belongs to one group only. */
+  parameters: Iterable<Tensor>;
+};
 
 /** What an optimizer remembers of one parameter. */
 export interface ParameterState {

@@ -56,8 +56,11 @@ function checkSettings(settings: Settings): void {
 
 /** What a `ReduceLROnPlateau` knows; `best` is null before the first metric. */
 export interface PlateauStateDict {
+  /** The best metric so far; null before the first. */
   best: number | null;
+  /** Steps since without improvement. */
   badSteps: number;
+  /** Steps that still count as no plateau. */
   cooldownLeft: number;
 }
 

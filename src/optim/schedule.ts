@@ -2,13 +2,17 @@ import { ConvLSTMError } from '../errors.js';
 
 /** What schedules change of a group. */
 export interface ScheduledGroup {
+  /** The learning rate. */
   lr: number;
+  /** Of SGD and RMSprop. */
   momentum?: number;
+  /** Of Adam and AdamW. */
   betas?: readonly [number, number];
 }
 
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
+  /** What the rates are set of. */
   readonly groups: readonly ScheduledGroup[];
 }
 

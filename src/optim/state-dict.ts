@@ -12,8 +12,13 @@ export type Setting = number | boolean | number[];
 export interface OptimizerSettings {
   /** `'Adam'` and the like. */
   optimizer: string;
-  /** How many parameters each group has, and their hyperparameters. */
-  groups: { parameters: number; options: Record<string, Setting> }[];
+  /** The groups in their order. */
+  groups: {
+    /** How many the group has. */
+    parameters: number;
+    /** Its hyperparameters by name. */
+    options: Record<string, Setting>;
+  }[];
   /** Of each parameter, group after group. */
   steps: number[];
 }
@@ -22,6 +27,7 @@ export interface OptimizerSettings {
 export interface OptimizerStateDict {
   /** `<parameter>.<state>`, parameters counted group after group: `0.average`, `0.squareAverage`. */
   tensors: Record<string, Tensor>;
+  /** Hyperparameters and numbers of steps, as JSON. */
   settings: OptimizerSettings;
 }
 

@@ -4,6 +4,7 @@ import { Schedule, type Scheduled } from './schedule.js';
 
 /** Options of `StepLR`. */
 export interface StepLROptions {
+  /** Steps between two changes of the rate. */
   stepSize: number;
   /** Default 0.1. */
   gamma?: number | undefined;

@@ -20,7 +20,9 @@ export type TypedArray =
 
 /** What onnxruntime, TensorFlow.js and npy readers hand out, or can in one line. */
 export interface TensorLike {
+  /** The elements in row-major order. */
   data: TypedArray | readonly number[];
+  /** Sizes of the axes, the slowest first. */
   shape: readonly number[];
   /** The name of the elements' type; half-precision bits in integer arrays are refused by it. */
   dtype?: string | undefined;

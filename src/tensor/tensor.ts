@@ -189,6 +189,7 @@ export class Tensor extends StoredTensor {
     return this.#requiresGrad || this.history !== null;
   }
 
+  /** Of leaves only. */
   set requiresGrad(value: boolean) {
     if (this.history) {
       throw new ConvLSTMError(

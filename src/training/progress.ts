@@ -10,7 +10,10 @@ export interface ProgressOptions {
   /** `'auto'` by default. */
   progress?: ProgressStyle;
   /** Standard error by default, standard output for `'json'`. */
-  stream?: NodeJS.WritableStream & { isTTY?: boolean };
+  stream?: NodeJS.WritableStream & {
+    /** Whether it is a terminal. */
+    isTTY?: boolean;
+  };
 }
 
 /** Shows the reports of one run. */

@@ -139,7 +139,12 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   }
 
   /** The least validation loss so far, and after which step it was found. */
-  get best(): Readonly<{ loss: number; step: number }> | null {
+  get best(): {
+    /** The validation loss. */
+    readonly loss: number;
+    /** Steps that had been made. */
+    readonly step: number;
+  } | null {
     return this.#best && { loss: this.#best.loss, step: this.#best.step };
   }
 
