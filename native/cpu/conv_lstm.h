@@ -64,32 +64,6 @@ class ConvLstmSteps {
   std::vector<const float*> x_frames_, h_frames_, c_frames_;
 };
 
-// Where a call leaves what its backward pass needs (ops/conv_lstm.h); each begins with the frame of
-// the first sequence.
-class SavedFrames {
- public:
-  // `data` is null with save_every 0.
-  SavedFrames(const ConvLstmShape& shape, int64_t save_every, float* data)
-      : every_(save_every),
-        time_(shape.time),
-        step_(shape.batch * shape.hidden_dim * shape.pixels()),
-        gates_(save_every == 1 ? data : nullptr),
-        c_(save_every == 1 ? data + 4 * time_ * step_ : data) {}
-
-  bool has_gates() const { return gates_ != nullptr; }
-  float* gates(int64_t t) const { return gates_ + 4 * t * step_; }
-  // c after step t; null where it is not kept.
-  float* c(int64_t t) const {
-    const bool kept = c_ != nullptr && (t + 1) % every_ == 0 && t + 1 < time_;
-    return kept ? c_ + ((t + 1) / every_ - 1) * step_ : nullptr;
-  }
-
- private:
-  const int64_t every_, time_, step_;
-  float* const gates_;
-  float* const c_;
-};
-
 // Fills `outputs`, whose storages have the right number of elements and are not allocated yet. Runs
 // on the queue's thread and on the pool's. Output and states are left channels-last. Packed weights
 // are kept in weight->derived().

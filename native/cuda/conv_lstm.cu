@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "cuda/conv_lstm_steps.h"
 #include "cuda/launch.cuh"
 #include "cuda/layout.h"
 #include "cuda/operations.h"
@@ -155,17 +156,22 @@ std::shared_ptr<Layer> PackOnce(Device& device, Math math, const ConvLstmShape& 
   return layer;
 }
 
-void Refuse(const Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs) {
-  if (inputs.recurrent_mask || inputs.zoneout_h || inputs.zoneout_c) {
-    throw Error(ErrorCode::kDevice,
-                device.name() + ": recurrent dropout and zoneout run on the CPU only");
-  }
+void Refuse(const Device& device, const ConvLstmShape& s) {
   constexpr int64_t kMax = std::numeric_limits<int>::max();
   const int64_t columns = 4 * (s.hidden_dim + 2 * kColumns);
   const int64_t depth = s.kernel_height * s.kernel_width * (s.input_dim + s.hidden_dim);
   if (s.batch * s.time * s.pixels() > kMax || columns > kMax || depth > kMax - 2 * kDepth) {
     throw Error(ErrorCode::kShape, device.name() + ": convLstm of more than 2^31 pixels");
   }
+}
+
+int ColumnsOf(const ConvLstmShape& s) {
+  return CeilDiv(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
+}
+
+dim3 GridOf(const StepKernel& kernel, const ConvLstmShape& s) {
+  return dim3(static_cast<unsigned>(CeilDiv(GeometryOf(s).rows(), kernel.rows)),
+              static_cast<unsigned>(CeilDiv(ColumnsOf(s), kernel.columns)));
 }
 
 StepArguments ArgumentsOf(const ConvLstmShape& s, const Layer& layer, const SequenceKey& key,
@@ -196,15 +202,34 @@ StepArguments ArgumentsOf(const ConvLstmShape& s, const Layer& layer, const Sequ
   return p;
 }
 
+StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {
+  const StepKernel kernel =
+      FindStepKernel(math, tuning.tile.value_or(ChooseTile(GeometryOf(s).rows(), ColumnsOf(s),
+                                                           device.multiprocessors())));
+  device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
+  return kernel;
+}
+
 }  // namespace
+
+StepPlan PlanStep(Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs,
+                  Precision precision) {
+  Refuse(device, s);
+  const Math math = MathOf(device, precision);
+  const std::shared_ptr<Layer> layer = PackOnce(device, math, s, inputs);
+  const StepKernel kernel = ChooseStepKernel(device, math, s);
+  const SequenceKey key = {s.batch, s.time, s.height, s.width, s.time_major, true, true};
+  return {layer, kernel, GridOf(kernel, s), ArgumentsOf(s, *layer, key, 0)};
+}
 
 void ConvLstm(Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs,
               Precision precision, const ConvLstmOutputs& outputs) {
-  Refuse(device, s, inputs);
-  if (outputs.saved != nullptr) {  // a forward pass that nobody goes back through is fine
-    outputs.saved->Fail(std::make_exception_ptr(
-        Error(ErrorCode::kDevice, device.name() + ": training runs on the CPU only")));
+  if (outputs.saved != nullptr || inputs.recurrent_mask != nullptr || inputs.zoneout_h != nullptr ||
+      inputs.zoneout_c != nullptr) {
+    ConvLstmByStep(device, s, inputs, precision, outputs);
+    return;
   }
+  Refuse(device, s);
   const Math math = MathOf(device, precision);
   const std::shared_ptr<Layer> layer = PackOnce(device, math, s, inputs);
   const ChannelsLast state = {s.batch, s.hidden_dim, s.pixels()};
@@ -229,13 +254,8 @@ void ConvLstm(Device& device, const ConvLstmShape& s, const ConvLstmInputs& inpu
                            s.time_major,
                            pointers.h0 != nullptr,
                            pointers.c0 != nullptr};
-  const ConvGeometry g = GeometryOf(s);
-  const int columns = CeilDiv(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
-  const StepKernel kernel = FindStepKernel(
-      math, tuning.tile.value_or(ChooseTile(g.rows(), columns, device.multiprocessors())));
-  device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
-  const dim3 grid(static_cast<unsigned>(CeilDiv(g.rows(), kernel.rows)),
-                  static_cast<unsigned>(CeilDiv(columns, kernel.columns)));
+  const StepKernel kernel = ChooseStepKernel(device, math, s);
+  const dim3 grid = GridOf(kernel, s);
   const auto launch_steps = [&](const SequencePointers* late_pointers) {
     for (int64_t t = 0; t < s.time; ++t) {
       StepArguments p = ArgumentsOf(s, *layer, key, t);

@@ -16,6 +16,17 @@ struct SequencePointers {
   float* c;  // [images][pixels][hidden]
 };
 
+// What a step does beside when gradients are to be found or states zoned out.
+struct StepExtras {
+  float* gates;  // [row][4 hidden]: i, f, o, g; null: not kept
+  // Of the step; null for none.
+  const float *zoneout_h, *zoneout_c;
+  bool one_zoneout_h, one_zoneout_c;  // one element stands for all
+  int zoneout_image_stride;           // pixels
+  const float* h;                     // before the step and not masked; null: zeros
+  int h_image_stride;
+};
+
 struct StepArguments {
   ConvGeometry geometry;
   ConvSource x, h;        // their data is x and h0 or output of the pointers; h.chunks == 0: zeros
@@ -32,6 +43,9 @@ struct StepArguments {
   int64_t x_offset, h_offset, out_offset;  // elements
   int out_image_stride;                    // pixels
   int packed_chunks;                       // of x and h, also where h is zero
+
+  bool extended;
+  StepExtras extras;
 };
 
 __device__ __forceinline__ float Sigmoid(float v) { return 1.0f / (1.0f + expf(-v)); }
@@ -58,32 +72,85 @@ __device__ __forceinline__ void StoreFour(const float (&from)[4], int count, flo
   }
 }
 
-// kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is.
+// new = zoneout . old + (1 - zoneout) . new.
 template <bool kAll>
-__device__ __forceinline__ void UpdateCell(const StepArguments& p, int pixel, int channel,
-                                           const float (&gates)[4][4], const float* c_in, float* c,
-                                           float* h) {
-  const int count = p.hidden - channel;
+__device__ __forceinline__ void KeepPart(const float* zoneout, bool one, int count,
+                                         const float (&old)[4], float (&now)[4]) {
+  float z[4];
+  if (one) {
+    z[0] = z[1] = z[2] = z[3] = *zoneout;
+  } else {
+    LoadFour<kAll>(zoneout, count, z);
+  }
+#pragma unroll
+  for (int e = 0; e < 4; ++e) now[e] = z[e] * old[e] + (1.0f - z[e]) * now[e];
+}
+
+// Four channels of a pixel and where they lie.
+struct CellPlace {
+  int image, pixel, channel;
+  int64_t row;
+};
+
+// kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is. kExtended:
+// with StepExtras, apart, so that a step without pays no register for them.
+template <bool kAll, bool kExtended>
+__device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPlace& at,
+                                           float (&gates)[4][4], const float* c_in, float* c,
+                                           float* out) {
+  const int count = p.hidden - at.channel;
+  const int64_t state = at.row * p.hidden + at.channel;
   float old_c[4] = {}, new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
-  if (c_in != nullptr) LoadFour<kAll>(c_in, count, old_c);
+  if (c_in != nullptr) LoadFour<kAll>(c_in + state, count, old_c);
   if (p.peephole != nullptr) {
-    const float* w = p.peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + channel;
+    const float* w =
+        p.peephole + static_cast<int64_t>(at.pixel) * p.peephole_pixel_stride + at.channel;
     LoadFour<kAll>(w, count, wci);
     LoadFour<kAll>(w + p.peephole_elements, count, wcf);
     LoadFour<kAll>(w + 2 * p.peephole_elements, count, wco);
   }
 #pragma unroll
   for (int e = 0; e < 4; ++e) {
-    const float i = Sigmoid(fmaf(wci[e], old_c[e], gates[0][e]));
-    const float f = Sigmoid(fmaf(wcf[e], old_c[e], gates[1][e]));
-    new_c[e] = fmaf(f, old_c[e], i * tanhf(gates[3][e]));
-    new_h[e] = Sigmoid(fmaf(wco[e], new_c[e], gates[2][e])) * tanhf(new_c[e]);
+    gates[0][e] = Sigmoid(fmaf(wci[e], old_c[e], gates[0][e]));
+    gates[1][e] = Sigmoid(fmaf(wcf[e], old_c[e], gates[1][e]));
+    gates[3][e] = tanhf(gates[3][e]);
+    new_c[e] = fmaf(gates[1][e], old_c[e], gates[0][e] * gates[3][e]);
+    gates[2][e] = Sigmoid(fmaf(wco[e], new_c[e], gates[2][e]));
+    new_h[e] = gates[2][e] * tanhf(new_c[e]);
   }
-  StoreFour<kAll>(new_c, count, c);
-  StoreFour<kAll>(new_h, count, h);
+  if constexpr (kExtended) {
+    const StepExtras& extras = p.extras;
+    if (extras.gates != nullptr) {
+      float* to = extras.gates + at.row * 4 * p.hidden + at.channel;
+#pragma unroll
+      for (int gate = 0; gate < 4; ++gate) {
+        StoreFour<kAll>(gates[gate], count, to + gate * p.hidden);
+      }
+    }
+    // Of frames that lie so far apart.
+    const auto element = [&](int image_stride) {
+      const int64_t pixel = static_cast<int64_t>(at.image) * image_stride + at.pixel;
+      return pixel * p.hidden + at.channel;
+    };
+    if (extras.zoneout_h != nullptr) {
+      float old_h[4] = {};
+      if (extras.h != nullptr)
+        LoadFour<kAll>(extras.h + element(extras.h_image_stride), count, old_h);
+      const bool one = extras.one_zoneout_h;
+      KeepPart<kAll>(extras.zoneout_h + (one ? 0 : element(extras.zoneout_image_stride)), one,
+                     count, old_h, new_h);
+    }
+    if (extras.zoneout_c != nullptr) {
+      const bool one = extras.one_zoneout_c;
+      KeepPart<kAll>(extras.zoneout_c + (one ? 0 : element(extras.zoneout_image_stride)), one,
+                     count, old_c, new_c);
+    }
+  }
+  StoreFour<kAll>(new_c, count, c + state);
+  StoreFour<kAll>(new_h, count, out);
 }
 
-template <class T, bool kAll>
+template <class T, bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
                                             const float* c_in, float* c, float* out) {
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
@@ -108,9 +175,8 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
       }
       const int pixels = p.geometry.out_pixels(), image = row / pixels, pixel = row % pixels;
       const int64_t out_pixel = static_cast<int64_t>(image) * p.out_image_stride + pixel;
-      const int64_t state = static_cast<int64_t>(row) * p.hidden + channel;
-      UpdateCell<kAll>(p, pixel, channel, gates, c_in == nullptr ? nullptr : c_in + state,
-                       c + state, out + out_pixel * p.hidden + channel);
+      UpdateCell<kAll, kExtended>(p, {image, pixel, channel, row}, gates, c_in, c,
+                                  out + out_pixel * p.hidden + channel);
     }
   }
 }
@@ -155,10 +221,17 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks) ConvLstmStep(const 
 
     ChunkLoader<T> loader(p.geometry, x, h, p.weights, p.packed_chunks, shared);
     Accumulate<T>(loader, x.chunks + h.chunks, shared, sums);
-    if (p.hidden % 4 == 0) {
-      UpdateState<T, true>(p, sums, c_in, at.c, out);
+    const bool all = p.hidden % 4 == 0;
+    if (p.extended) {
+      if (all) {
+        UpdateState<T, true, true>(p, sums, c_in, at.c, out);
+      } else {
+        UpdateState<T, false, true>(p, sums, c_in, at.c, out);
+      }
+    } else if (all) {
+      UpdateState<T, true, false>(p, sums, c_in, at.c, out);
     } else {
-      UpdateState<T, false>(p, sums, c_in, at.c, out);
+      UpdateState<T, false, false>(p, sums, c_in, at.c, out);
     }
   }
 }

@@ -42,8 +42,7 @@ void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out
 void Conv2d(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out);
 
 // Output and states are left channels-last. Packed weights and the graph of the sequence are kept
-// in weight->derived(). Throws Error(kDevice) for a recurrent mask and zoneout; leaves one with
-// `saved`.
+// in weight->derived().
 void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
               Precision precision, const ConvLstmOutputs& outputs);
 

@@ -79,6 +79,31 @@ struct ConvLstmLayer {
 // after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden].
 int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every);
 
+// Where that lies; each begins with the frame of the first sequence.
+class SavedFrames {
+ public:
+  // `data` is null with save_every 0.
+  SavedFrames(const ConvLstmShape& shape, int64_t save_every, float* data)
+      : every_(save_every),
+        time_(shape.time),
+        step_(shape.batch * shape.hidden_dim * shape.pixels()),
+        gates_(save_every == 1 ? data : nullptr),
+        c_(save_every == 1 ? data + 4 * time_ * step_ : data) {}
+
+  bool has_gates() const { return gates_ != nullptr; }
+  float* gates(int64_t t) const { return gates_ + 4 * t * step_; }
+  // c after step t; null where it is not kept.
+  float* c(int64_t t) const {
+    const bool kept = c_ != nullptr && (t + 1) % every_ == 0 && t + 1 < time_;
+    return kept ? c_ + ((t + 1) / every_ - 1) * step_ : nullptr;
+  }
+
+ private:
+  const int64_t every_, time_, step_;
+  float* const gates_;
+  float* const c_;
+};
+
 // The results of a call and the gradients that came for them, null for zeros.
 struct ConvLstmBackwardInputs {
   ConvLstmInputs forward;

@@ -1,0 +1,162 @@
+// A ConvLSTM layer on the host, step by step, with the kernels of the CUDA engine.
+#ifndef CONVLSTM_TEST_SIMT_LAYER_H_
+#define CONVLSTM_TEST_SIMT_LAYER_H_
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "cuda/conv_lstm_step.cuh"
+#include "cuda/mask_frames.cuh"
+#include "cuda/pack_weights.cuh"
+#include "cuda/tiles.h"
+#include "reference.h"
+
+namespace convlstm::cuda {
+
+// [frames][channels][pixels] to [frames][pixels][channels].
+template <typename V>
+std::vector<float> ChannelsLast(const std::vector<V>& rows, int64_t channels, int64_t pixels) {
+  std::vector<float> out(rows.size());
+  for (size_t k = 0; k < rows.size(); ++k) {
+    const int64_t i = static_cast<int64_t>(k);
+    const int64_t frame = i / (channels * pixels), c = i / pixels % channels, p = i % pixels;
+    out[(frame * pixels + p) * channels + c] = static_cast<float>(rows[k]);
+  }
+  return out;
+}
+
+template <Math kMath>
+std::vector<uint4> Pack(PackArguments p, int blocks) {
+  p.words = int64_t{blocks} * (p.first_chunks + p.second_chunks) * ChunkWords(kMath);
+  std::vector<uint4> packed(p.words / 4);
+  p.packed = reinterpret_cast<uint32_t*>(packed.data());
+  simt::Launch(PackWeights<kMath>, {static_cast<unsigned>(CeilDiv(p.words, 256))}, {256}, 0, p);
+  return packed;
+}
+
+inline ConvGeometry GeometryOf(const ConvLstmShape& s) {
+  const auto height = static_cast<int>(s.height), width = static_cast<int>(s.width);
+  return {static_cast<int>(s.batch),
+          height,
+          width,
+          height,
+          width,
+          static_cast<int>(s.kernel_height),
+          static_cast<int>(s.kernel_width),
+          1,
+          1,
+          static_cast<int>(s.pad_top()),
+          static_cast<int>(s.pad_left()),
+          1,
+          1};
+}
+
+// wci, wcf, wco, channels innermost.
+inline std::vector<float> PackedPeepholes(const ConvLstmCase& test) {
+  const ConvLstmShape& s = test.shape;
+  const bool spatial = test.peephole == Peephole::kSpatial;
+  std::vector<float> packed;
+  for (const std::vector<float>* w : {&test.wci, &test.wcf, &test.wco}) {
+    const std::vector<float> last = spatial ? ChannelsLast(*w, s.hidden_dim, s.pixels()) : *w;
+    packed.insert(packed.end(), last.begin(), last.end());
+  }
+  return packed;
+}
+
+// The frames of step t of a sequence in rows, as [batch][pixel][channel]. In a heap block of their
+// own, so that reads beside them show.
+inline std::vector<float> StepFrames(const std::vector<float>& sequence, const ConvLstmShape& s,
+                                     int64_t channels, int64_t t) {
+  const int64_t frame = channels * s.pixels();
+  std::vector<float> rows;
+  for (int64_t b = 0; b < s.batch && !sequence.empty(); ++b) {
+    const auto begin = sequence.begin() + s.frame(b, t) * frame;
+    rows.insert(rows.end(), begin, begin + frame);
+  }
+  return ChannelsLast(rows, channels, s.pixels());
+}
+
+// [batch][pixel][hidden] frames that each step leaves.
+struct LayerStep {
+  std::vector<float> x, h_before, h_seen, c_before, gates, c, h;
+};
+
+// Without `extended` no gates, and masks must be absent.
+template <class T>
+std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) {
+  const ConvLstmShape& s = test.shape;
+  const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
+  const auto pixels = static_cast<int>(s.pixels());
+  const int64_t state = s.batch * hidden * pixels;
+  const ConvGeometry geometry = GeometryOf(s);
+  const int blocks = CeilDiv(hidden, kWarpChannels * T::kWarpsN) * T::kWarpsN;
+  const int padded = blocks * kWarpChannels;
+  const std::vector<uint4> packed =
+      Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
+                      static_cast<int>(s.kernel_height * s.kernel_width), geometry.chunks(in),
+                      geometry.chunks(hidden)},
+                     blocks);
+  std::vector<float> bias(4 * padded);
+  for (int k = 0; k < 4 * hidden && !test.bias.empty(); ++k) {
+    bias[k / hidden * padded + k % hidden] = test.bias[k];
+  }
+  const std::vector<float> peephole = PackedPeepholes(test);
+  const std::vector<float> mask = ChannelsLast(test.recurrent_mask, hidden, pixels);
+  const bool spatial = test.peephole == Peephole::kSpatial;
+  const bool masks = !mask.empty();
+
+  std::vector<LayerStep> steps;
+  for (int64_t t = 0; t < s.time; ++t) {
+    LayerStep step;
+    step.x = StepFrames(test.x, s, in, t);
+    step.h_before = t == 0 ? ChannelsLast(test.h0, hidden, pixels) : steps.back().h;
+    step.c_before = t == 0 ? ChannelsLast(test.c0, hidden, pixels) : steps.back().c;
+    step.h_seen = step.h_before;
+    if (masks && !step.h_before.empty()) {
+      simt::Launch(MaskFrames, {2}, {32}, 0, step.h_before.data(), int64_t{0}, state / s.batch,
+                   state / s.batch, mask.data(), state, step.h_seen.data(), state);
+    }
+    step.gates.assign(4 * state, NAN);
+    step.c.assign(state, NAN);
+    step.h.assign(state, NAN);
+    const auto zoneout = [&](const std::vector<float>& all) {
+      return all.size() == 1 ? all : StepFrames(all, s, hidden, t);
+    };
+    const std::vector<float> zoneout_h = zoneout(test.zoneout_h);
+    const std::vector<float> zoneout_c = zoneout(test.zoneout_c);
+    const auto data = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
+    const StepArguments p = {
+        .geometry = geometry,
+        .x = {nullptr, in, pixels, geometry.chunks(in)},
+        .h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden)},
+        .weights = packed.data(),
+        .bias = bias.data(),
+        .peephole = data(peephole),
+        .peephole_elements = static_cast<int64_t>(peephole.size()) / 3,
+        .peephole_pixel_stride = spatial ? hidden : 0,
+        .hidden = hidden,
+        .padded_hidden = padded,
+        .pointers = {step.x.data(), step.h_seen.data(), data(step.c_before), step.h.data(),
+                     step.c.data()},
+        .late_pointers = nullptr,
+        .first = true,
+        .x_offset = 0,
+        .h_offset = 0,
+        .out_offset = 0,
+        .out_image_stride = pixels,
+        .packed_chunks = geometry.chunks(in) + geometry.chunks(hidden),
+        .extended = extended,
+        .extras = {step.gates.data(), data(zoneout_h), data(zoneout_c), test.zoneout_h.size() == 1,
+                   test.zoneout_c.size() == 1, pixels, data(step.h_before), pixels}};
+    const dim3 grid = {static_cast<unsigned>(CeilDiv(geometry.rows(), T::kRows)),
+                       static_cast<unsigned>(blocks / T::kWarpsN)};
+    simt::Launch(ConvLstmStep<T>, grid, {T::kThreads}, T::kSharedBytes, p);
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_TEST_SIMT_LAYER_H_
