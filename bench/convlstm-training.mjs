@@ -3,9 +3,9 @@
 // the loss awaited. The output that `load` leaves is the first step's gradients of all weights and
 // biases, divided by the largest, for a comparison that does not depend on their scale.
 import { readFileSync } from 'node:fs';
-import { Adam, backendInfo, ConvLSTM, Tensor } from '../dist/index.js';
+import { Adam, backendInfo } from '../dist/index.js';
+import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';
-import { layersOf } from './workloads.mjs';
 
 const version = `convlstm ${backendInfo().version} (${backendInfo().cpu.isa})`;
 
@@ -13,23 +13,7 @@ const peakMiB = () =>
   Math.round(Number(readFileSync('/proc/self/status', 'utf8').match(/VmHWM:\s*(\d+)/)?.[1]) / 1024);
 
 await serve(version, async (shape, variant, data) => {
-  const { batch, time, height, width, kernel, inputDim, hiddenDim } = shape;
-  const net = new ConvLSTM({
-    inputDim,
-    hiddenDim,
-    kernelSize: kernel,
-    numLayers: hiddenDim.length,
-    batchFirst: true,
-  });
-  const stateDict = {};
-  for (const [k, { input, hidden }] of layersOf(shape).entries()) {
-    const weight = [4 * hidden, input + hidden, kernel, kernel];
-    stateDict[`cell_list.${k}.conv.weight`] = Tensor.from(data.get(`w${k}`), weight);
-    stateDict[`cell_list.${k}.conv.bias`] = Tensor.from(data.get(`b${k}`), [4 * hidden]);
-  }
-  net.loadStateDict(stateDict);
-  net.to({ precision: /** @type {'highest' | 'high' | 'medium'} */ (variant) });
-  const x = Tensor.from(data.get('x'), [batch, time, inputDim, height, width]);
+  const { net, x } = makeNetwork(shape, variant, data);
   const parameters = [...net.parameters()];
   const adam = new Adam(parameters, { lr: 1e-4 });
 

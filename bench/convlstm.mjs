@@ -1,29 +1,15 @@
 // This package, as its users import it, by the bench's protocol. The variant is the precision. Timed
 // is `forward` with `data()` awaited: from tensors on the device to a row-major Float32Array.
-import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
+import { backendInfo, noGrad, Tensor } from '../dist/index.js';
+import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';
-import { layersOf } from './workloads.mjs';
 
 const version = `convlstm ${backendInfo().version} (${backendInfo().cpu.isa})`;
 
 await serve(version, async (shape, variant, data) => {
-  const { batch, time, height, width, kernel, inputDim, hiddenDim } = shape;
-  const net = new ConvLSTM({
-    inputDim,
-    hiddenDim,
-    kernelSize: kernel,
-    numLayers: hiddenDim.length,
-    batchFirst: true,
-  });
-  const stateDict = {};
-  for (const [k, { input, hidden }] of layersOf(shape).entries()) {
-    const weight = [4 * hidden, input + hidden, kernel, kernel];
-    stateDict[`cell_list.${k}.conv.weight`] = Tensor.from(data.get(`w${k}`), weight);
-    stateDict[`cell_list.${k}.conv.bias`] = Tensor.from(data.get(`b${k}`), [4 * hidden]);
-  }
-  net.loadStateDict(stateDict);
-  net.eval().to({ precision: /** @type {'highest' | 'high' | 'medium'} */ (variant) });
-  const x = Tensor.from(data.get('x'), [batch, time, inputDim, height, width]);
+  const { batch, height, width, hiddenDim } = shape;
+  const { net, x } = makeNetwork(shape, variant, data);
+  net.eval();
   let states = hiddenDim.map((hidden, k) =>
     data.has(`h${k}`)
       ? {

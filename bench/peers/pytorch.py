@@ -6,6 +6,7 @@ scripted, traced    TorchScript, frozen and optimised for inference
 bf16, bf16-nhwc     eager in bfloat16
 """
 import os
+import re
 import sys
 import time
 from typing import List
@@ -47,9 +48,9 @@ class HoistedLayer(nn.Module):
     def __init__(self, weight, bias):
         super().__init__()
         input_dim = weight.shape[1] - weight.shape[0] // 4
-        self.weight_x = weight[:, :input_dim].contiguous()
-        self.weight_h = weight[:, input_dim:].contiguous()
-        self.bias = bias
+        self.weight_x = nn.Parameter(weight[:, :input_dim].contiguous())
+        self.weight_h = nn.Parameter(weight[:, input_dim:].contiguous())
+        self.bias = nn.Parameter(bias)
         self.padding = weight.shape[2] // 2
 
     def forward(self, x, h, c):
@@ -84,8 +85,8 @@ def read(name, shape):
     return torch.from_numpy(np.fromfile(path, dtype='<f4').reshape(shape))
 
 
-def load(folder, variant, batch, steps, height, width, kernel, input_dim, hidden_dims):
-    """Returns a function that runs the model once and gives float32 [B, T, hidden, H, W]."""
+def build(folder, variant, batch, steps, height, width, kernel, input_dim, hidden_dims):
+    """Returns the model and x, h, c as the variant has them."""
     image = [height, width]
     layer_class = HoistedLayer if variant == 'hoisted' else Layer
     layers, h, c = [], [], []
@@ -96,7 +97,7 @@ def load(folder, variant, batch, steps, height, width, kernel, input_dim, hidden
         h.append(read(f'{folder}/h{k}', [batch, hidden, *image]))
         c.append(read(f'{folder}/c{k}', [batch, hidden, *image]))
         input_dim = hidden
-    net = Net(layers).eval()
+    net = Net(layers)
     if variant.startswith('bf16'):
         net, x = net.to(torch.bfloat16), x.to(torch.bfloat16)
         h, c = [[s.to(torch.bfloat16) for s in states] for states in (h, c)]
@@ -105,19 +106,34 @@ def load(folder, variant, batch, steps, height, width, kernel, input_dim, hidden
         net = net.to(memory_format=nhwc)
         x = x.flatten(0, 1).contiguous(memory_format=nhwc).unflatten(0, (batch, steps))
         h, c = [[s.contiguous(memory_format=nhwc) for s in states] for states in (h, c)]
+    return net, (x, h, c)
+
+
+def load(variant, net, inputs):
+    """Returns a function that runs the model once, and float32 [B, T, hidden, H, W]."""
+    net.eval()
     if variant == 'scripted':
         net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(net)))
     if variant == 'traced':
-        net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, (x, h, c))))
+        net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, inputs)))
 
     def run():
         with torch.inference_mode():
-            return net(x, h, c).float().contiguous()
+            return net(*inputs).float().contiguous()
 
-    return run
+    first = run()
+    for _ in range(2):  # TorchScript compiles on the first runs
+        run()
+    return run, first
 
 
-def main():
+def peak_mib():
+    with open('/proc/self/status', encoding='utf-8') as status:
+        return round(int(re.search(r'VmHWM:\s*(\d+)', status.read())[1]) / 1024)
+
+
+def serve(load):
+    """`load` takes the variant and what `build` returns; it gives what is timed, and the first output."""
     torch.set_num_threads(int(os.environ['BENCH_THREADS']))
     answers = os.fdopen(os.dup(1), 'w', buffering=1)
     os.dup2(2, 1)  # what PyTorch prints must not look like an answer
@@ -125,19 +141,18 @@ def main():
     for line in sys.stdin:
         command, *words = line.split()
         try:
+            answer = ''
             if command == 'version':
                 answer = f'PyTorch {torch.__version__}'
             elif command == 'load':
                 folder, variant, *sizes, hidden_dims = words
                 run = first = None
-                run = load(folder, variant, *map(int, sizes), [int(n) for n in hidden_dims.split(',')])
-                first = run()
-                for _ in range(2):  # TorchScript compiles on the first runs
-                    run()
-                answer = ''
+                hidden_dims = [int(n) for n in hidden_dims.split(',')]
+                run, first = load(variant, *build(folder, variant, *map(int, sizes), hidden_dims))
             elif command == 'output':
                 first.numpy().tofile(words[0])
-                answer = ''
+            elif command == 'peak':
+                answer = str(peak_mib())
             else:
                 samples = []
                 for _ in range(int(words[0])):
@@ -151,4 +166,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    serve(load)

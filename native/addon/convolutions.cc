@@ -97,8 +97,14 @@ std::vector<StoragePtr> StoragesOf(const ConvLstmInputs& in) {
           in.h0, in.c0,     in.recurrent_mask, in.zoneout_h, in.zoneout_c};
 }
 
-Napi::Value WrapOrNull(Napi::Env env, const StoragePtr& storage) {
-  return storage == nullptr ? env.Null() : Environment::Of(env).Wrap(storage);
+// An object of storages by name; null where there is none.
+Napi::Object WrapAll(Napi::Env env,
+                     const std::vector<std::pair<const char*, StoragePtr>>& storages) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const auto& [name, storage] : storages) {
+    object.Set(name, storage == nullptr ? env.Null() : Environment::Of(env).Wrap(storage));
+  }
+  return object;
 }
 
 // A storage for the gradient of an operand that is there and wanted.
@@ -141,12 +147,9 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
   Submit(engine, Environment::Of(info.Env()), StoragesOf(inputs),
          std::array{outputs.output, outputs.h, outputs.c, outputs.saved},
          [=, &engine] { engine.ConvLstm(shape, inputs, precision, outputs); });
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("output", WrapOrNull(info.Env(), outputs.output));
-  result.Set("h", WrapOrNull(info.Env(), outputs.h));
-  result.Set("c", WrapOrNull(info.Env(), outputs.c));
-  result.Set("saved", WrapOrNull(info.Env(), outputs.saved));
-  return result;
+  return WrapAll(
+      info.Env(),
+      {{"output", outputs.output}, {"h", outputs.h}, {"c", outputs.c}, {"saved", outputs.saved}});
 }
 
 Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
@@ -164,11 +167,8 @@ Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
   Submit(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias, grad},
          std::array{gradients.x, gradients.weight, gradients.bias},
          [=] { cpu::Conv2dBackward(shape, inputs, grad, gradients, GlobalThreadPool()); });
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("x", WrapOrNull(info.Env(), gradients.x));
-  result.Set("weight", WrapOrNull(info.Env(), gradients.weight));
-  result.Set("bias", WrapOrNull(info.Env(), gradients.bias));
-  return result;
+  return WrapAll(info.Env(),
+                 {{"x", gradients.x}, {"weight", gradients.weight}, {"bias", gradients.bias}});
 }
 
 Napi::Value ConvLstmStack(const Napi::CallbackInfo& info) {
@@ -199,14 +199,11 @@ Napi::Value ConvLstmStack(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Submit(Environment::Of(env), inputs, outputs,
          [layers] { cpu::ConvLstmStack(layers, GlobalThreadPool()); });
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("output", WrapOrNull(env, outputs.front()));
+  Napi::Object result = WrapAll(env, {{"output", outputs.front()}});
   Napi::Array states = Napi::Array::New(env, layers.size());
   for (uint32_t k = 0; k < layers.size(); ++k) {
-    Napi::Object state = Napi::Object::New(env);
-    state.Set("h", WrapOrNull(env, layers[k].outputs.h));
-    state.Set("c", WrapOrNull(env, layers[k].outputs.c));
-    states.Set(k, state);
+    const ConvLstmOutputs& state = layers[k].outputs;
+    states.Set(k, WrapAll(env, {{"h", state.h}, {"c", state.c}}));
   }
   result.Set("states", states);
   return result;
@@ -238,23 +235,15 @@ Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
   std::vector<StoragePtr> operands = StoragesOf(in);
   operands.insert(operands.end(),
                   {inputs.output, inputs.saved, inputs.output_grad, inputs.h_grad, inputs.c_grad});
-  const std::array<std::pair<const char*, StoragePtr>, 8> results = {{{"x", gradients.x},
-                                                                      {"h0", gradients.h0},
-                                                                      {"c0", gradients.c0},
-                                                                      {"weight", gradients.weight},
-                                                                      {"bias", gradients.bias},
-                                                                      {"wci", gradients.wci},
-                                                                      {"wcf", gradients.wcf},
-                                                                      {"wco", gradients.wco}}};
+  const std::vector<std::pair<const char*, StoragePtr>> results = {
+      {"x", gradients.x},           {"h0", gradients.h0},     {"c0", gradients.c0},
+      {"weight", gradients.weight}, {"bias", gradients.bias}, {"wci", gradients.wci},
+      {"wcf", gradients.wcf},       {"wco", gradients.wco}};
   std::vector<StoragePtr> outputs;
-  Napi::Object result = Napi::Object::New(info.Env());
-  for (const auto& [name, storage] : results) {
-    outputs.push_back(storage);
-    result.Set(name, WrapOrNull(info.Env(), storage));
-  }
+  for (const auto& [name, storage] : results) outputs.push_back(storage);
   Submit(Environment::Of(info.Env()), operands, outputs,
          [=] { cpu::ConvLstmBackward(shape, inputs, precision, gradients, GlobalThreadPool()); });
-  return result;
+  return WrapAll(info.Env(), results);
 }
 
 }  // namespace convlstm::addon

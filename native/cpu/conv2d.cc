@@ -13,13 +13,12 @@ namespace {
 
 std::shared_ptr<const Buffer> PackOnce(const DirectConvolutionShape& s, Storage& weight,
                                        ThreadPool& pool) {
-  const int64_t taps = s.kernel_height * s.kernel_width;
   const std::string key = "conv2d " + std::to_string(s.out_channels) + " " +
                           std::to_string(s.in_channels) + " " + std::to_string(s.kernel_height) +
                           " " + std::to_string(s.kernel_width);
   std::shared_ptr<const void>& derived = weight.derived()[key];
   if (!derived) {
-    const ConvolutionWeight rows = {RowMajor(weight, pool), s.in_channels * taps, taps,
+    const ConvolutionWeight rows = {RowMajor(weight, pool), s.in_channels * s.taps(), s.taps(),
                                     s.kernel_width, 1};
     derived = std::make_shared<const Buffer>(PackDirectConvolution(s, rows, CurrentIsa()));
   }
@@ -29,20 +28,7 @@ std::shared_ptr<const Buffer> PackOnce(const DirectConvolutionShape& s, Storage&
 }  // namespace
 
 void Conv2d(const Conv2dShape& s, const Conv2dInputs& inputs, Storage& out, ThreadPool& pool) {
-  const DirectConvolutionShape shape = {.in_channels = s.in_channels,
-                                        .in_height = s.height,
-                                        .in_width = s.width,
-                                        .out_channels = s.out_channels,
-                                        .out_height = s.out_height(),
-                                        .out_width = s.out_width(),
-                                        .kernel_height = s.kernel_height,
-                                        .kernel_width = s.kernel_width,
-                                        .stride_y = s.stride_y,
-                                        .stride_x = s.stride_x,
-                                        .pad_top = s.padding_y,
-                                        .pad_left = s.padding_x,
-                                        .dilation_y = s.dilation_y,
-                                        .dilation_x = s.dilation_x};
+  const DirectConvolutionShape shape = {ConvolutionOf(s)};
   const std::shared_ptr<const Buffer> packed = PackOnce(shape, *inputs.weight, pool);
   const float* bias = inputs.bias == nullptr ? nullptr : RowMajor(*inputs.bias, pool);
   const int64_t pixels = s.height * s.width, out_pixels = shape.out_height * shape.out_width;

@@ -11,23 +11,6 @@
 namespace convlstm::cpu {
 namespace {
 
-ConvolutionShape ConvolutionOf(const Conv2dShape& s) {
-  return {.in_channels = s.in_channels,
-          .in_height = s.height,
-          .in_width = s.width,
-          .out_channels = s.out_channels,
-          .out_height = s.out_height(),
-          .out_width = s.out_width(),
-          .kernel_height = s.kernel_height,
-          .kernel_width = s.kernel_width,
-          .stride_y = s.stride_y,
-          .stride_x = s.stride_x,
-          .pad_top = s.padding_y,
-          .pad_left = s.padding_x,
-          .dilation_y = s.dilation_y,
-          .dilation_x = s.dilation_x};
-}
-
 // sums[channel] over the pixels, in the same order for the same number of threads.
 void SumPixels(const float* frames, int64_t pixels, int64_t channels, float* sums,
                ThreadPool& pool) {

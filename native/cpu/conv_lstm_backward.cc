@@ -20,20 +20,6 @@
 namespace convlstm::cpu {
 namespace {
 
-// The layer's convolution over x or over h.
-ConvolutionShape ConvolutionOf(const ConvLstmShape& s, int64_t in_channels) {
-  return {.in_channels = in_channels,
-          .in_height = s.height,
-          .in_width = s.width,
-          .out_channels = 4 * s.hidden_dim,
-          .out_height = s.height,
-          .out_width = s.width,
-          .kernel_height = s.kernel_height,
-          .kernel_width = s.kernel_width,
-          .pad_top = s.pad_top(),
-          .pad_left = s.pad_left()};
-}
-
 // kept = zoneout . grad, and grad = (1 - zoneout) . grad.
 void SplitByZoneout(const float* zoneout, bool one_for_all, float* grad, float* kept, int64_t count,
                     ThreadPool& pool) {

@@ -8,21 +8,11 @@
 #include <cstdint>
 #include <memory>
 
+#include "cpu/convolution_shape.h"
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
 
 namespace convlstm::cpu {
-
-struct ConvolutionShape {
-  int64_t in_channels, in_height, in_width;
-  int64_t out_channels, out_height, out_width;
-  int64_t kernel_height, kernel_width;
-  int64_t stride_y = 1, stride_x = 1;
-  int64_t pad_top = 0, pad_left = 0;
-  int64_t dilation_y = 1, dilation_x = 1;
-
-  int64_t taps() const { return kernel_height * kernel_width; }
-};
 
 class DataGradient {
  public:

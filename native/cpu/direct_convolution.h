@@ -6,21 +6,14 @@
 #include <cstdint>
 
 #include "core/buffer.h"
+#include "cpu/convolution_shape.h"
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
 
 namespace convlstm::cpu {
 
-// Output (y, x) sums the taps (i, j) at row y * stride_y - pad_top + i * dilation_y and the
-// like column of the input, which has spread - 1 zeros between its rows and columns and zeros
-// around. Paddings may be negative.
-struct DirectConvolutionShape {
-  int64_t in_channels, in_height, in_width;
-  int64_t out_channels, out_height, out_width;
-  int64_t kernel_height, kernel_width;
-  int64_t stride_y = 1, stride_x = 1;
-  int64_t pad_top = 0, pad_left = 0;
-  int64_t dilation_y = 1, dilation_x = 1;
+// The input has spread - 1 zeros between its rows and columns.
+struct DirectConvolutionShape : ConvolutionShape {
   int64_t spread_y = 1, spread_x = 1;
 };
 

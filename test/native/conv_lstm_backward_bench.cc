@@ -1,18 +1,14 @@
 // Times the forward and the backward pass of ConvLSTM and the parts of the latter, without
 // JavaScript.
 //   conv_lstm_backward_bench ISA THREADS [WORKLOAD...]
-// GFLOP/s count the direct convolution's operations, two for each product, whatever algorithm runs.
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "conv_lstm_workloads.h"
 #include "cpu/conv_lstm.h"
 #include "cpu/conv_lstm_backward.h"
 #include "cpu/conv_lstm_delta.h"
@@ -21,51 +17,6 @@
 
 namespace convlstm::cpu {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// With one thread its own processor time, which other programs disturb less.
-double Seconds(int threads) {
-  if (threads == 1) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
-
-void Measure(const std::string& name, double flops, int threads,
-             const std::function<void()>& body) {
-  body();
-  std::vector<double> seconds;
-  const auto start = Clock::now();
-  while (seconds.size() < 3 ||
-         (Clock::now() - start < std::chrono::milliseconds(700) && seconds.size() < 1000)) {
-    const double before = Seconds(threads);
-    body();
-    seconds.push_back(Seconds(threads) - before);
-  }
-  std::sort(seconds.begin(), seconds.end());
-  std::printf("%-34s %9.3f ms median %9.3f ms least %7.1f GFLOP/s\n", name.c_str(),
-              seconds[seconds.size() / 2] * 1e3, seconds[0] * 1e3, flops / seconds[0] * 1e-9);
-  std::fflush(stdout);
-}
-
-double ConvolutionFlops(const ConvLstmShape& s, int64_t channels) {
-  return 2.0 * s.batch * s.time * s.pixels() * channels * s.kernel_height * s.kernel_width * 4 *
-         s.hidden_dim;
-}
-
-struct Workload {
-  const char* name;
-  std::vector<ConvLstmShape> layers;
-};
-
-std::vector<ConvLstmShape> Stack(int64_t batch, int64_t time, int64_t input,
-                                 const std::vector<int64_t>& hidden, int64_t size, int64_t kernel) {
-  std::vector<ConvLstmShape> layers;
-  for (const int64_t h : hidden) {
-    layers.push_back({batch, time, false, input, h, size, size, kernel, kernel});
-    input = h;
-  }
-  return layers;
-}
 
 struct Layer {
   ConvLstmShape shape;
@@ -78,7 +29,6 @@ StoragePtr Empty(int64_t elements) { return std::make_shared<Storage>(elements);
 // All layers forward and backward, as a training step runs them; x of the first has no gradient.
 void RunWorkload(const Workload& workload, ThreadPool& pool) {
   std::vector<Layer> layers;
-  double flops = 0;
   for (const ConvLstmShape& s : workload.layers) {
     const int64_t fan_in = (s.input_dim + s.hidden_dim) * s.kernel_height * s.kernel_width;
     Layer layer{s, {}, {}};
@@ -86,7 +36,6 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
         RowMajorStorage(RandomValues(4 * s.hidden_dim * fan_in, 0.5f / std::sqrt(fan_in)));
     layer.inputs.bias = RowMajorStorage(RandomValues(4 * s.hidden_dim, 0.1f));
     layers.push_back(layer);
-    flops += ConvolutionFlops(s, s.input_dim + s.hidden_dim);
   }
   const ConvLstmShape& first = workload.layers.front();
   const ConvLstmShape& last = workload.layers.back();
@@ -131,6 +80,7 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
     }
   };
   const std::string name = workload.name;
+  const double flops = Flops(workload);
   Measure(name + " forward", flops, pool.threads(), [&] { forward(0); });
   Measure(name + " forward, saving all", flops, pool.threads(), [&] { forward(1); });
   Measure(name + " forward and backward", 3 * flops, pool.threads(), [&] {
@@ -174,16 +124,7 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
   });
   for (const bool of_h : {true, false}) {
     const int64_t channels = of_h ? s.hidden_dim : s.input_dim;
-    const ConvolutionShape shape = {.in_channels = channels,
-                                    .in_height = s.height,
-                                    .in_width = s.width,
-                                    .out_channels = 4 * s.hidden_dim,
-                                    .out_height = s.height,
-                                    .out_width = s.width,
-                                    .kernel_height = s.kernel_height,
-                                    .kernel_width = s.kernel_width,
-                                    .pad_top = s.pad_top(),
-                                    .pad_left = s.pad_left()};
+    const ConvolutionShape shape = ConvolutionOf(s, channels);
     const int64_t out_stride = (s.input_dim + s.hidden_dim) * taps;
     const char* const source = of_h ? " h" : " x";
     std::unique_ptr<DataGradient> data;
@@ -207,19 +148,14 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "usage: conv_lstm_backward_bench ISA THREADS [WORKLOAD...]\n");
     return 2;
   }
-  Isa isa = AvailableIsas().front();
-  for (const Isa candidate : AvailableIsas()) {
-    if (std::string(argv[1]) == IsaName(candidate)) isa = candidate;
-  }
+  const Isa isa = IsaByName(argv[1]);
   ThreadPool pool(std::atoi(argv[2]));
   const Workload workloads[] = {{"W1", Stack(1, 10, 1, {64}, 64, 3)},
                                 {"W2", Stack(8, 10, 16, {128, 64, 64}, 16, 5)},
                                 {"X1", Stack(1, 10, 64, {64}, 64, 3)},
                                 {"1x1", Stack(1, 10, 64, {64}, 64, 1)}};
   for (const Workload& workload : workloads) {
-    bool selected = argc == 3;
-    for (int k = 3; k < argc; ++k) selected |= workload.name == std::string(argv[k]);
-    if (!selected) continue;
+    if (!IsSelected(workload, argc, argv, 3)) continue;
     if (isa == CurrentIsa()) RunWorkload(workload, pool);
     for (const ConvLstmShape& layer : workload.layers) {
       const std::string channels =

@@ -1,44 +1,19 @@
 // Times ConvLSTM kernels on the workloads of docs/benchmarks.md, without JavaScript.
 //   conv_lstm_bench FAMILY ISA THREADS [WORKLOAD...]     FAMILY: direct, winograd, amx, operation
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <map>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "conv_lstm_workloads.h"
 #include "cpu/conv_lstm.h"
+#include "operations.h"
 
 namespace convlstm::cpu {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// With one thread its own processor time, which other programs disturb less.
-double Seconds(int threads) {
-  if (threads == 1) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
-
-struct Workload {
-  const char* name;
-  std::vector<ConvLstmShape> layers;
-};
-
-std::vector<ConvLstmShape> Stack(int64_t batch, int64_t time, int64_t input,
-                                 const std::vector<int64_t>& hidden, int64_t size, int64_t kernel) {
-  std::vector<ConvLstmShape> layers;
-  for (const int64_t h : hidden) {
-    layers.push_back({batch, time, false, input, h, size, size, kernel, kernel});
-    input = h;
-  }
-  return layers;
-}
 
 const std::vector<Workload>& Workloads() {
   static const std::vector<Workload> workloads = {
@@ -52,27 +27,12 @@ const std::vector<Workload>& Workloads() {
   return workloads;
 }
 
-double Flops(const Workload& workload) {
-  double flops = 0;
-  for (const ConvLstmShape& s : workload.layers) {
-    flops += 2.0 * s.batch * s.time * s.pixels() * (s.input_dim + s.hidden_dim) * s.kernel_height *
-             s.kernel_width * 4 * s.hidden_dim;
-  }
-  return flops;
-}
-
 std::vector<float> Uniform(int64_t count, float low, float high) {
   static std::mt19937 random(1);
   std::uniform_real_distribution<float> distribution(low, high);
   std::vector<float> values(count);
   for (float& value : values) value = distribution(random);
   return values;
-}
-
-StoragePtr Upload(const std::vector<float>& values) {
-  auto storage = std::make_shared<Storage>(static_cast<int64_t>(values.size()));
-  std::copy(values.begin(), values.end(), storage->Allocate());
-  return storage;
 }
 
 // One layer: its inputs as the operation takes them, and packed for one kernel.
@@ -90,33 +50,15 @@ Layer MakeLayer(const ConvLstmShape& s) {
   const float bound = 1 / std::sqrt(static_cast<float>(fan_in));
   layer.weight = Uniform(4 * s.hidden_dim * fan_in, -bound, bound);
   layer.bias = Uniform(4 * s.hidden_dim, -bound, bound);
-  layer.inputs.weight = Upload(layer.weight);
-  layer.inputs.bias = Upload(layer.bias);
+  layer.inputs.weight = RowMajorStorage(layer.weight);
+  layer.inputs.bias = RowMajorStorage(layer.bias);
   const int64_t state = s.batch * s.hidden_dim * s.pixels();
   // A single step is one of a sequence: it has a state.
   if (s.time == 1) {
-    layer.inputs.h0 = Upload(Uniform(state, -1, 1));
-    layer.inputs.c0 = Upload(Uniform(state, -1, 1));
+    layer.inputs.h0 = RowMajorStorage(Uniform(state, -1, 1));
+    layer.inputs.c0 = RowMajorStorage(Uniform(state, -1, 1));
   }
   return layer;
-}
-
-template <typename Body>
-void Measure(const char* name, double flops, int threads, const Body& body) {
-  body();
-  std::vector<double> seconds;
-  const auto start = Clock::now();
-  while (seconds.size() < 5 ||
-         (Clock::now() - start < std::chrono::seconds(2) && seconds.size() < 20000)) {
-    const double before = Seconds(threads);
-    body();
-    seconds.push_back(Seconds(threads) - before);
-  }
-  std::sort(seconds.begin(), seconds.end());
-  const double median = seconds[seconds.size() / 2];
-  std::printf("%-6s %10.4f ms median  %10.4f ms least  %7.1f GFLOP/s\n", name, median * 1e3,
-              seconds[0] * 1e3, flops / median * 1e-9);
-  std::fflush(stdout);
 }
 
 void RunOperation(const Workload& workload, ThreadPool& pool) {
@@ -125,7 +67,7 @@ void RunOperation(const Workload& workload, ThreadPool& pool) {
   const ConvLstmShape& first = layers[0].shape;
   const std::vector<float> x_values =
       Uniform(first.batch * first.time * first.input_dim * first.pixels(), 0, 1);
-  const StoragePtr input = Upload(x_values);
+  const StoragePtr input = RowMajorStorage(x_values);
   Measure(workload.name, Flops(workload), pool.threads(), [&] {
     StoragePtr x = input;
     for (Layer& layer : layers) {
@@ -168,29 +110,30 @@ void RunKernels(const Workload& workload, const std::string& family, Isa isa, Pr
     states[l] = Uniform(s.batch * s.hidden_dim * s.pixels(), -1, 1);
     frames[l + 1].resize(states[l].size() * s.time);
   }
-  std::printf("%-28s ", layers[0].kernel->name().c_str());
-  Measure(workload.name, Flops(workload), pool.threads(), [&] {
-    for (size_t l = 0; l < layers.size(); ++l) {
-      const ConvLstmShape& s = layers[l].shape;
-      const int64_t frame = s.hidden_dim * s.pixels();
-      std::vector<const float*> x(s.batch), h(s.batch);
-      std::vector<float*> out(s.batch), c(s.batch);
-      std::vector<float> state(states[l]);
-      for (int64_t t = 0; t < s.time; ++t) {
-        for (int64_t b = 0; b < s.batch; ++b) {
-          x[b] = frames[l].data() + s.frame(b, t) * s.input_dim * s.pixels();
-          h[b] = t == 0 ? states[l].data() + b * frame : out[b];
-          c[b] = state.data() + b * frame;
-        }
-        for (int64_t b = 0; b < s.batch; ++b) {
-          out[b] = frames[l + 1].data() + s.frame(b, t) * frame;
-        }
-        const bool zero = t == 0 && s.time > 1;
-        layers[l].kernel->Step(s, *layers[l].packed,
-                               {x.data(), zero ? nullptr : h.data(), out.data(), c.data()}, pool);
-      }
-    }
-  });
+  Measure(std::string(workload.name) + ' ' + layers[0].kernel->name(), Flops(workload),
+          pool.threads(), [&] {
+            for (size_t l = 0; l < layers.size(); ++l) {
+              const ConvLstmShape& s = layers[l].shape;
+              const int64_t frame = s.hidden_dim * s.pixels();
+              std::vector<const float*> x(s.batch), h(s.batch);
+              std::vector<float*> out(s.batch), c(s.batch);
+              std::vector<float> state(states[l]);
+              for (int64_t t = 0; t < s.time; ++t) {
+                for (int64_t b = 0; b < s.batch; ++b) {
+                  x[b] = frames[l].data() + s.frame(b, t) * s.input_dim * s.pixels();
+                  h[b] = t == 0 ? states[l].data() + b * frame : out[b];
+                  c[b] = state.data() + b * frame;
+                }
+                for (int64_t b = 0; b < s.batch; ++b) {
+                  out[b] = frames[l + 1].data() + s.frame(b, t) * frame;
+                }
+                const bool zero = t == 0 && s.time > 1;
+                layers[l].kernel->Step(s, *layers[l].packed,
+                                       {x.data(), zero ? nullptr : h.data(), out.data(), c.data()},
+                                       pool);
+              }
+            }
+          });
 }
 
 int Main(int argc, char** argv) {
@@ -198,21 +141,16 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "usage: conv_lstm_bench FAMILY ISA THREADS [WORKLOAD...]\n");
     return 2;
   }
-  const std::string family = argv[1], isa_name = argv[2];
+  const std::string family = argv[1];
+  const Isa isa = IsaByName(argv[2]);
   ThreadPool pool(std::atoi(argv[3]));
-  Isa isa = AvailableIsas().front();
-  for (const Isa candidate : AvailableIsas()) {
-    if (isa_name == IsaName(candidate)) isa = candidate;
-  }
   const char* precision_name = std::getenv("PRECISION");
   const std::string wanted = precision_name == nullptr ? "highest" : precision_name;
   const Precision precision = wanted == "medium" ? Precision::kMedium
                               : wanted == "high" ? Precision::kHigh
                                                  : Precision::kHighest;
   for (const Workload& workload : Workloads()) {
-    bool selected = argc == 4;
-    for (int k = 4; k < argc; ++k) selected |= workload.name == std::string(argv[k]);
-    if (!selected) continue;
+    if (!IsSelected(workload, argc, argv, 4)) continue;
     if (family == "operation") {
       RunOperation(workload, pool);
     } else {
