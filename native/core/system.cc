@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -15,6 +16,8 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #endif
 
 namespace convlstm {
@@ -97,6 +100,26 @@ int AvailableProcessors() {
   processors = static_cast<int>(std::min<double>(processors, std::ceil(ControlGroupProcessors())));
 #endif
   return std::max(1, processors);
+}
+
+void LetOthersIn() {
+#if defined(SYS_sched_setattr)
+  // A waking thread may interrupt one that asked for longer slices than its own, which are 0.7
+  // to 2.8 ms by default, unless that one is near its slice's end: so the longest that can be asked
+  // for.
+  constexpr uint64_t kSliceNanoseconds = 100'000'000;
+  struct {  // the kernel's sched_attr; zero elsewhere: the normal policy
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes{};
+  attributes.size = sizeof(attributes);
+  attributes.nice = getpriority(PRIO_PROCESS, 0);
+  attributes.runtime = kSliceNanoseconds;
+  if (sched_getscheduler(0) == SCHED_OTHER) syscall(SYS_sched_setattr, 0, &attributes, 0);
+#endif
 }
 
 }  // namespace convlstm

@@ -12,6 +12,11 @@ size_t MemoryLimit();
 // Processors: those of the affinity mask, at most what the control group's quota pays for. >= 1.
 int AvailableProcessors();
 
+// For the calling thread, which computes for long: threads that wake up for a moment, as an event
+// loop does, get its processor at once instead of at the end of its time slice. Its share of the
+// processor stays what it is. Does nothing where the system does not know how (Linux before 6.12).
+void LetOthersIn();
+
 }  // namespace convlstm
 
 #endif  // CONVLSTM_CORE_SYSTEM_H_

@@ -74,7 +74,10 @@ ThreadPool::ThreadPool(int threads)
     : threads_(threads), shared_(std::make_unique<Shared>(static_cast<uint32_t>(threads))) {
   for (int part = 1; part < threads_; ++part) {
     try {
-      shared_->workers.emplace_back([shared = shared_.get()] { shared->Work(); });
+      shared_->workers.emplace_back([shared = shared_.get()] {
+        LetOthersIn();
+        shared->Work();
+      });
     } catch (const std::system_error&) {
       break;  // the system gives no more; the threads there are run all parts
     }

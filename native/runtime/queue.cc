@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/spin_wait.h"
+#include "core/system.h"
 
 namespace convlstm {
 
@@ -50,7 +51,10 @@ struct Queue::Shared {
 };
 
 Queue::Queue() : shared_(std::make_unique<Shared>()) {
-  shared_->thread = std::thread([shared = shared_.get()] { shared->Work(); });
+  shared_->thread = std::thread([shared = shared_.get()] {
+    LetOthersIn();
+    shared->Work();
+  });
 }
 
 Queue::~Queue() {
