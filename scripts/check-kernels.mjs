@@ -1,8 +1,8 @@
 // Compiles the CUDA kernels for every GPU that is supported, or for those named, and fails where
 // ptxas reports a stack frame or spilled registers: node scripts/check-kernels.mjs [90 ...]
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { devNull } from 'node:os';
+import { availableParallelism, devNull } from 'node:os';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
@@ -15,30 +15,45 @@ if (spawnSync('nvcc', ['--version']).error) {
   process.exit(0);
 }
 
-const sources = readdirSync(path.join(root, 'native', 'cuda')).filter((f) => f.endsWith('.cu'));
-for (const arch of asked.length > 0 ? asked : all) {
-  const registers = [];
-  for (const source of sources) {
-    const file = path.join('native', 'cuda', source);
-    const args = ['-std=c++20', '-Inative', `-arch=sm_${arch}`, '-cubin', '-Xptxas', '-v'];
-    const { status, stdout, stderr } = spawnSync('nvcc', [...args, file, '-o', devNull], {
-      cwd: root,
-      encoding: 'utf8',
+/** @param {string[]} args @returns {Promise<{ status: number | null, report: string }>} */
+function nvcc(args) {
+  const child = spawn('nvcc', args, { cwd: root });
+  let report = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      report += text;
     });
-    const report = stdout + stderr;
-    if (status !== 0) problems.push(`${file}, sm_${arch}: does not compile\n${report}`);
-    for (const line of report.split('\n')) {
-      const memory = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes/.exec(line);
-      if (memory?.slice(1).some((bytes) => bytes !== '0')) {
-        problems.push(`${file}, sm_${arch}: ${line.trim()}`);
-      }
-      const used = /Used (\d+) registers/.exec(line);
-      if (used) registers.push(Number(used[1]));
-    }
   }
-  console.log(
-    `sm_${arch}: ${registers.length} kernels, at most ${Math.max(...registers)} registers`,
-  );
+  return new Promise((resolve) => child.on('close', (status) => resolve({ status, report })));
+}
+
+const sources = readdirSync(path.join(root, 'native', 'cuda')).filter((f) => f.endsWith('.cu'));
+const archs = asked.length > 0 ? asked : all;
+const registers = Object.fromEntries(archs.map((arch) => [arch, []]));
+
+async function check(arch, source) {
+  const file = path.join('native', 'cuda', source);
+  const args = ['-std=c++20', '-Inative', `-arch=sm_${arch}`, '-cubin', '-Xptxas', '-v'];
+  const { status, report } = await nvcc([...args, file, '-o', devNull]);
+  if (status !== 0) problems.push(`${file}, sm_${arch}: does not compile\n${report}`);
+  for (const line of report.split('\n')) {
+    const memory = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes/.exec(line);
+    if (memory?.slice(1).some((bytes) => bytes !== '0')) {
+      problems.push(`${file}, sm_${arch}: ${line.trim()}`);
+    }
+    const used = /Used (\d+) registers/.exec(line);
+    if (used) registers[arch].push(Number(used[1]));
+  }
+}
+
+const jobs = archs.flatMap((arch) => sources.map((source) => [arch, source]));
+const worker = async () => {
+  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await check(...job);
+};
+await Promise.all(Array.from({ length: availableParallelism() }, worker));
+
+for (const [arch, used] of Object.entries(registers)) {
+  console.log(`sm_${arch}: ${used.length} kernels, at most ${Math.max(...used)} registers`);
 }
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;
