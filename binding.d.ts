@@ -234,6 +234,8 @@ export interface AdamResult {
 export interface Backend {
   /** Copies `values` before it returns. */
   upload(values: Float32Array): Storage;
+  /** The elements of a storage of another device of the addon. The fallback has no such neighbours. */
+  copy?(x: Storage): Storage;
   fill(length: number, value: number): Storage;
   /** `alpha` is the negative slope of leakyRelu; ignored by the others. */
   unary(op: UnaryOp, x: Storage, alpha: number): Storage;
@@ -307,6 +309,9 @@ export interface GpuInfo {
   computeCapability: string;
   /** All of its memory, in bytes. */
   memoryBytes: number;
+  /** Bytes of live storages on it, and bytes kept there for reuse; 0 before it is used. */
+  liveBytes: number;
+  cachedBytes: number;
   /** The CUDA version that its driver has, e.g. `13.0`. */
   driver: string;
   /** What multiplies: `tensor cores` or `FMA`. */
@@ -351,6 +356,6 @@ export interface Addon {
   /** The engine of one GPU, opened at the first call; throws ERR_DEVICE where it is not there. */
   cuda(device: number): Backend;
   info(): AddonInfo;
-  /** Gives the memory that is kept for reuse back to the system. */
+  /** Gives back the memory that is kept for reuse: a GPU's when it has done what is queued. */
   emptyCache(): void;
 }

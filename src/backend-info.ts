@@ -62,8 +62,8 @@ export function backendInfo(): BackendInfo {
 }
 
 /**
- * Gives the memory that the native engine keeps for reuse back to the system. Does nothing where no
- * binary is loaded.
+ * Gives the memory that the native engines keep for reuse back: the system's at once, that of a GPU as
+ * soon as it has done what is queued. Does nothing where no binary is loaded.
  *
  * @example
  * ```ts

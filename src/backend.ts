@@ -6,7 +6,8 @@ import { nativeBinary } from './native.js';
 
 /**
  * Where a tensor lives: `'cpu'` (the native engine, or the TypeScript fallback where no binary fits
- * this machine), `'javascript'` (always the TypeScript fallback), `'cuda'` or `'cuda:1'`.
+ * this machine), `'javascript'` (always the TypeScript fallback), `'cuda:0'`, `'cuda:1'` and so on;
+ * `'cuda'` is another name of `'cuda:0'`, which is what a tensor says that it is on.
  */
 export type Device = 'cpu' | 'javascript' | 'cuda' | `cuda:${number}`;
 
@@ -15,6 +16,15 @@ const kDeviceNames = `'cpu', 'javascript', 'cuda' or 'cuda:N'`;
 
 function isDevice(name: string): name is Device {
   return name === 'cpu' || name === 'javascript' || kCudaName.test(name);
+}
+
+/**
+ * The one name that a device has in tensors and comparisons.
+ *
+ * @internal
+ */
+export function canonicalDevice(device: Device): Device {
+  return device === 'cuda' ? 'cuda:0' : device;
 }
 
 let cpuBackend: Backend | undefined;
@@ -70,7 +80,7 @@ export function defaultDevice(): Device {
       `CONVLSTM_DEVICE: expected ${kDeviceNames}, got '${name}'`,
     );
   }
-  return name;
+  return canonicalDevice(name);
 }
 
 /**

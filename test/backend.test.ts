@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, it, vi } from 'vitest';
+import type { Storage } from '../binding.js';
 import { devices } from './support/devices.js';
 
 // The environment is read at first use: each test imports the package afresh.
@@ -47,6 +48,32 @@ it('CONVLSTM_DEVICE is the default device', async () => {
   expect(backendInfo().device).toBe('javascript');
   vi.stubEnv('CONVLSTM_DEVICE', '');
   expect(Tensor.zeros([1]).device).toBe('cpu');
+});
+
+it('cuda is the first GPU: tensors of either name are on one device', async () => {
+  const storage: Storage = {
+    length: 1,
+    disposed: false,
+    data: () => Promise.resolve(new Float32Array(1)),
+    dataSync: () => new Float32Array(1),
+    dispose: () => {},
+  };
+  const { Tensor } = await load();
+  const { canonicalDevice, defaultDevice } = await import('../src/backend.js');
+  const { deviceOf } = await import('../src/functional/run.js');
+  const names = ['cpu', 'javascript', 'cuda', 'cuda:0', 'cuda:1'] as const;
+  expect(names.map(canonicalDevice)).toEqual(['cpu', 'javascript', 'cuda:0', 'cuda:0', 'cuda:1']);
+  const [short, long, other] = (['cuda', 'cuda:0', 'cuda:1'] as const).map((device) =>
+    Tensor.fromStorage(storage, [1], device),
+  );
+  expect(deviceOf('add', { a: short, b: long })).toBe('cuda:0');
+  expect(short!.to('cuda').device).toBe('cuda:0'); // asks no GPU: it is there
+  expect(short!.toString()).toContain('cuda:0');
+  expect(() => deviceOf('add', { a: short, b: other })).toThrow(
+    `add: a is on 'cuda:0' but b is on 'cuda:1'`,
+  );
+  vi.stubEnv('CONVLSTM_DEVICE', 'cuda');
+  expect(defaultDevice()).toBe('cuda:0');
 });
 
 it('a device that is not there says why', async () => {

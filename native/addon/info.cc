@@ -1,5 +1,6 @@
 #include "addon/info.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ Napi::Object Cpu(Napi::Env env) {
 
 Napi::Object Cuda(Napi::Env env) {
   const cuda::Devices& found = cuda::ListDevices();
+  const std::map<int, Engine*> open = cuda::OpenEngines();
   Napi::Array devices = Napi::Array::New(env, found.devices.size());
   for (uint32_t k = 0; k < found.devices.size(); ++k) {
     const cuda::DeviceInfo& info = found.devices[k];
@@ -38,6 +40,11 @@ Napi::Object Cuda(Napi::Env env) {
     device.Set("name", info.name);
     device.Set("computeCapability", info.compute_capability);
     device.Set("memoryBytes", static_cast<double>(info.memory_bytes));
+    const auto engine = open.find(static_cast<int>(k));
+    const BufferStatistics memory =
+        engine == open.end() ? BufferStatistics{0, 0} : engine->second->Statistics();
+    device.Set("liveBytes", static_cast<double>(memory.live_bytes));
+    device.Set("cachedBytes", static_cast<double>(memory.cached_bytes));
     device.Set("driver", info.driver);
     device.Set("kernels", info.kernels);
     devices.Set(k, device);

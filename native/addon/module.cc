@@ -10,7 +10,6 @@
 #include "addon/info.h"
 #include "addon/keep_loaded.h"
 #include "addon/operations.h"
-#include "core/buffer.h"
 #include "core/error.h"
 #include "cpu/engine.h"
 #include "cuda/engines.h"
@@ -19,7 +18,8 @@ namespace convlstm::addon {
 namespace {
 
 Napi::Value EmptyCache(const Napi::CallbackInfo& info) {
-  EmptyBufferCache();
+  cpu::CpuEngine().EmptyCache();
+  for (const auto& [device, engine] : cuda::OpenEngines()) engine->EmptyCache();
   return info.Env().Undefined();
 }
 

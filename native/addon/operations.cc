@@ -10,6 +10,7 @@
 
 #include "addon/arguments.h"
 #include "addon/convolutions.h"
+#include "addon/copies.h"
 #include "addon/environment.h"
 #include "addon/errors.h"
 #include "addon/optimizers.h"
@@ -182,6 +183,7 @@ Napi::Object MakeBackend(Napi::Env env, Engine& engine) {
         Napi::PropertyDescriptor::Function(env, backend, name, function, napi_enumerable, &engine));
   };
   add("upload", Guarded<Upload>);
+  add("copy", Guarded<Copy>);
   add("fill", Guarded<Fill>);
   add("unary", Guarded<Unary>);
   add("binary", Guarded<Binary>);

@@ -56,8 +56,11 @@ class Storage {
   // The memory that data() points to: who holds it may read there on when it has been replaced.
   std::shared_ptr<const Buffer> buffer() const { return buffer_; }
 
-  // An operation that failed leaves its results with the error.
-  void Fail(std::exception_ptr error) { error_ = std::move(error); }
+  // An operation that failed leaves its results with the error, and with no memory.
+  void Fail(std::exception_ptr error) {
+    error_ = std::move(error);
+    buffer_ = nullptr;
+  }
   void ThrowIfFailed() const;
 
   // Forms derived from the elements (packed weights), by a name that says all they depend on; made

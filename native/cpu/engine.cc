@@ -34,6 +34,9 @@ class TheCpu final : public Engine {
     return [storage](float* out) { CopyRowMajor(*storage, out, pool()); };
   }
 
+  BufferStatistics Statistics() override { return GetBufferStatistics(); }
+  void EmptyCache() override { EmptyBufferCache(); }
+
   void Fill(float value, Storage& out) override { cpu::Fill(value, out, pool()); }
   void FillBernoulli(const Bernoulli& bernoulli, Storage& out) override {
     cpu::FillBernoulli(bernoulli, out, pool());

@@ -1,5 +1,6 @@
 #include "cuda/device.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "core/error.h"
@@ -51,15 +52,21 @@ void Device::Check(cudaError_t status, const char* what) {
   std::lock_guard lock(mutex_);
   const cudaError_t now = stream_ == nullptr ? cudaSuccess : cudaStreamQuery(stream_);
   if (now != cudaSuccess && now != cudaErrorNotReady && fault_.empty()) {
-    // Kernels fail after their launch: it is that one or one shortly before.
-    message += std::string("; the last kernel launched was ") + last_kernel_;
+    message += "; launched last:";
+    for (const char* kernel : last_kernels_) {
+      if (kernel != nullptr) message += std::string(" ") + kernel;
+    }
     fault_ = message;
   }
   throw Error(ErrorCode::kDevice, message);
 }
 
 void Device::CheckLaunch(const char* kernel) {
-  last_kernel_ = kernel;
+  {
+    std::lock_guard lock(mutex_);
+    std::rotate(last_kernels_.begin(), last_kernels_.end() - 1, last_kernels_.end());
+    last_kernels_[0] = kernel;
+  }
   Check(cudaGetLastError(), kernel);
 }
 
@@ -89,6 +96,28 @@ void Device::Trim() {
   Use();
   Check(cudaStreamSynchronize(stream_), "waiting for its stream");
   Check(cudaMemPoolTrimTo(pool_, 0), "trimming its memory pool");
+}
+
+BufferStatistics Device::Statistics() const {
+  uint64_t used = 0, reserved = 0;
+  if (cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used) != cudaSuccess ||
+      cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved) != cudaSuccess) {
+    return {0, 0};
+  }
+  return {used, reserved - std::min(used, reserved)};
+}
+
+void Device::LetRead(const Device& reader) {
+  if (!readers_.insert(reader.ordinal()).second) return;
+  int can = 0;
+  if (cudaDeviceCanAccessPeer(&can, reader.ordinal(), ordinal_) == cudaSuccess && can != 0) {
+    cudaMemAccessDesc access = {};
+    access.location.type = cudaMemLocationTypeDevice;
+    access.location.id = reader.ordinal();
+    access.flags = cudaMemAccessFlagsProtReadWrite;
+    cudaMemPoolSetAccess(pool_, &access, 1);
+  }
+  cudaGetLastError();  // what the driver refuses goes the other way
 }
 
 void Device::ThrowOutOfMemory(size_t bytes) {

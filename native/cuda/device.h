@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <mutex>
 #include <set>
 #include <string>
@@ -18,6 +19,7 @@ class Device final : public Memory {
   // Throws Error(kDevice) where the device cannot be opened.
   explicit Device(int ordinal);
 
+  int ordinal() const { return ordinal_; }
   const std::string& name() const { return name_; }  // "cuda:0"
   cudaStream_t stream() const { return stream_; }
   // Where kernels are launched: stream(), unless a graph is being made. On the queue's thread.
@@ -32,7 +34,7 @@ class Device final : public Memory {
   // Throws Error(kOutOfMemory or kDevice) unless `status` is success; `what` says what was tried, a
   // kernel by its name. A fault that only a new process gets rid of is remembered.
   void Check(cudaError_t status, const char* what);
-  // The same for the launch that was just made.
+  // The same for the launch that was just made. On the queue's thread.
   void CheckLaunch(const char* kernel);
 
   // Lets a kernel have so much shared memory. On the queue's thread.
@@ -46,6 +48,12 @@ class Device final : public Memory {
   }
   // Gives what the pool keeps for reuse back to the device.
   void Trim();
+  // On any thread; zeros where the device does not answer.
+  BufferStatistics Statistics() const;
+
+  // Lets the other GPU read this one's memory where it can: copies then go straight, else the
+  // driver takes them through pinned memory of the host. On the queue's thread.
+  void LetRead(const Device& reader);
 
  private:
   void Release(void* data, size_t block_bytes) noexcept override;
@@ -59,10 +67,13 @@ class Device final : public Memory {
   int multiprocessors_ = 0;
   bool has_tensor_cores_ = false;
   std::set<const void*> allowed_;
+  std::set<int> readers_;
 
   std::mutex mutex_;
   std::string fault_;
-  const char* last_kernel_ = "";
+  // What was launched last, newest first: kernels fail after their launch, when others may have
+  // followed.
+  std::array<const char*, 4> last_kernels_ = {};
 };
 
 // A point in a stream.

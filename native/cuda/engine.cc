@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/layout.h"
 #include "cuda/operations.h"
@@ -66,6 +67,31 @@ class Gpu final : public Engine {
     return [this, from, ready, bytes, rows, memory = storage->buffer()](float* out) {
       CopyOut(from, *ready, bytes, reinterpret_cast<char*>(out));
     };
+  }
+
+  Arrival StartPeerCopy(const StoragePtr& storage, Engine& to) override {
+    auto* gpu = dynamic_cast<Gpu*>(&to);
+    if (gpu == nullptr) return nullptr;
+    device_.Use();
+    device_.LetRead(gpu->device_);
+    const float* from = storage->data();
+    auto ready = std::make_shared<Event>(device_, device_.stream());
+    return [this, gpu, from, ready, frames = storage->channels_last(), layout = storage->layout(),
+            memory = storage->buffer()](Storage& out) {
+      gpu->TakeFrom(device_, from, *ready, frames ? &layout : nullptr, out);
+    };
+  }
+
+  BufferStatistics Statistics() override { return device_.Statistics(); }
+  void EmptyCache() override {
+    queue_.Enqueue([this] {
+      try {
+        staging_.Empty();
+        device_.Trim();
+      } catch (const Error&) {
+        // A device that is lost says so to whoever uses it next.
+      }
+    });
   }
 
   void Fill(float value, Storage& out) override {
@@ -136,6 +162,21 @@ class Gpu final : public Engine {
     device_.Check(
         cudaMemcpyAsync(to, values, out.bytes(), cudaMemcpyHostToDevice, device_.stream()),
         "copying from the host");
+  }
+
+  // The elements lie as `frames` says, null for rows, and are there when `ready` has passed.
+  void TakeFrom(Device& source, const float* from, const Event& ready, const ChannelsLast* frames,
+                Storage& out) {
+    device_.Use();
+    float* to = frames == nullptr ? out.Allocate() : out.AllocateChannelsLast(*frames);
+    if (out.bytes() == 0) return;
+    device_.Check(cudaStreamWaitEvent(device_.stream(), ready.get(), 0), "ordering streams");
+    device_.Check(cudaMemcpyPeerAsync(to, device_.ordinal(), from, source.ordinal(), out.bytes(),
+                                      device_.stream()),
+                  "copying from another device");
+    // The source's memory is given back in the order of its own stream: behind the copy.
+    const Event copied(device_, device_.stream());
+    source.Check(cudaStreamWaitEvent(source.stream(), copied.get(), 0), "ordering streams");
   }
 
   // One at a time: a dataSync() may come from the queue's thread.

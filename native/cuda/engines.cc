@@ -3,23 +3,16 @@
 #include <cuda_runtime.h>
 
 #include <fstream>
-#include <map>
 #include <memory>
 #include <mutex>
 
 #include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/engine.h"
+#include "cuda/why_none.h"
 
 namespace convlstm::cuda {
 namespace {
-
-constexpr int kNeededDriver = 580;  // the first with CUDA 13
-
-// CUDA's 13020 is version 13.2.
-std::string VersionName(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
 
 // "470", or empty where the kernel does not tell.
 std::string DriverBranch() {
@@ -29,25 +22,21 @@ std::string DriverBranch() {
   return version.substr(0, version.find('.'));
 }
 
-std::string WhyNone(cudaError_t error) {
-  int driver = 0, runtime = 0;
-  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no driver";
-  if (cudaRuntimeGetVersion(&runtime) == cudaSuccess &&
-      (error == cudaErrorInsufficientDriver || driver / 1000 < runtime / 1000)) {
-    const std::string branch = DriverBranch();
-    return branch.empty()
-               ? "driver too old: CUDA " + VersionName(driver) + " < " + VersionName(runtime)
-               : "driver too old: " + branch + " < " + std::to_string(kNeededDriver);
-  }
-  if (error == cudaSuccess || error == cudaErrorNoDevice) return "no device";
-  return cudaGetErrorString(error);
+DriverAnswers Ask(cudaError_t error) {
+  DriverAnswers answers;
+  answers.branch = DriverBranch();
+  answers.insufficient = error == cudaErrorInsufficientDriver;
+  if (cudaDriverGetVersion(&answers.driver) != cudaSuccess) answers.driver = 0;
+  cudaRuntimeGetVersion(&answers.runtime);
+  if (error != cudaSuccess && error != cudaErrorNoDevice) answers.error = cudaGetErrorString(error);
+  return answers;
 }
 
 Devices Look() {
   constexpr int kTuring = 75;
   int count = 0, driver = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess || count == 0) return {{}, WhyNone(error)};
+  if (error != cudaSuccess || count == 0) return {{}, WhyNone(Ask(error))};
   cudaDriverGetVersion(&driver);
   Devices found;
   for (int device = 0; device < count; ++device) {
@@ -90,15 +79,22 @@ Engine& EngineOf(int device) {
                                           : found.reason));
   }
   std::lock_guard lock(engines_mutex);
-  Engine*& engine = Engines()[device];
-  if (engine == nullptr) engine = &OpenEngine(device);
-  return *engine;
+  const auto open = Engines().find(device);
+  if (open != Engines().end()) return *open->second;
+  Engine& engine = OpenEngine(device);
+  Engines()[device] = &engine;
+  return engine;
+}
+
+std::map<int, Engine*> OpenEngines() {
+  std::lock_guard lock(engines_mutex);
+  return Engines();
 }
 
 Engine& EngineOf(const Memory& memory) {
   std::lock_guard lock(engines_mutex);
   for (const auto& [device, engine] : Engines()) {
-    if (engine != nullptr && &engine->memory() == &memory) return *engine;
+    if (&engine->memory() == &memory) return *engine;
   }
   throw Error(ErrorCode::kDevice, "a storage of a device that is not open");
 }

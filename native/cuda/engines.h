@@ -3,6 +3,7 @@
 #define CONVLSTM_CUDA_ENGINES_H_
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ const Devices& ListDevices();
 
 // Opened at the first call. Throws Error(kDevice) for one that is not there.
 Engine& EngineOf(int device);
+
+// Those that have been opened, by number.
+std::map<int, Engine*> OpenEngines();
 
 // The engine whose memory it is. Throws Error(kDevice) where none is.
 Engine& EngineOf(const Memory& memory);

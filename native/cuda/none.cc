@@ -9,6 +9,7 @@ const Devices& ListDevices() {
   return none;
 }
 
+std::map<int, Engine*> OpenEngines() { return {}; }
 Engine& EngineOf(int) { throw Error(ErrorCode::kDevice, ListDevices().reason); }
 Engine& EngineOf(const Memory&) { throw Error(ErrorCode::kDevice, ListDevices().reason); }
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <string>
 #include <utility>
+
+#include "core/error.h"
 
 namespace convlstm::cuda {
 
@@ -24,7 +27,14 @@ Staging::Block Staging::Take(size_t bytes) {
   device_.Use();
   Block block;
   block.bytes = bytes;
-  device_.Check(cudaHostAlloc(&block.data, bytes, cudaHostAllocPortable), "pinning memory");
+  const cudaError_t status = cudaHostAlloc(&block.data, bytes, cudaHostAllocPortable);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw Error(ErrorCode::kOutOfMemory, device_.name() + ": out of memory when asked for " +
+                                             std::to_string(bytes) +
+                                             " bytes of the host's memory that stay in place");
+  }
+  device_.Check(status, "pinning memory");
   return block;
 }
 
@@ -32,6 +42,16 @@ void Staging::Give(Block block, std::unique_ptr<Event> event) {
   block.in_use_until = std::move(event);
   std::lock_guard lock(mutex_);
   blocks_.push_back(std::move(block));
+}
+
+void Staging::Empty() {
+  device_.Use();
+  std::lock_guard lock(mutex_);
+  std::erase_if(blocks_, [](const Block& block) {
+    if (block.in_use_until && !block.in_use_until->Passed()) return false;
+    cudaFreeHost(block.data);
+    return true;
+  });
 }
 
 }  // namespace convlstm::cuda

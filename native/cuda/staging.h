@@ -29,6 +29,8 @@ class Staging {
   Block Take(size_t bytes);
   // When `event` has passed the block may be taken again; null: now.
   void Give(Block block, std::unique_ptr<Event> event);
+  // Unpins what is free.
+  void Empty();
 
  private:
   Device& device_;

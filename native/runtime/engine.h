@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/precision.h"
 #include "core/storage.h"
 #include "ops/bernoulli.h"
@@ -40,6 +41,16 @@ class Engine {
   using Download = std::function<void(float* out)>;
   virtual Download StartDownload(const StoragePtr& storage) = 0;
   virtual Queue& downloads() = 0;
+
+  // Starts to send the elements straight to `to`. The function that it returns fills a storage of
+  // `to` with them; it belongs on the thread of to.queue(). Null where they have to go by the host.
+  using Arrival = std::function<void(Storage& out)>;
+  virtual Arrival StartPeerCopy(const StoragePtr&, Engine&) { return nullptr; }
+
+  // On any thread: what memory() holds, and giving back what it keeps for reuse, a GPU when it has
+  // done what is queued.
+  virtual BufferStatistics Statistics() = 0;
+  virtual void EmptyCache() = 0;
 
   virtual void Fill(float value, Storage& out) = 0;
   virtual void FillBernoulli(const Bernoulli& bernoulli, Storage& out) = 0;

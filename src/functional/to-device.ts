@@ -1,15 +1,17 @@
 import { record } from '../autograd/tape.js';
-import type { Device } from '../backend.js';
+import { backendOf, canonicalDevice, type Device } from '../backend.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
 import { run, runTensor } from './run.js';
 
-/** The same values on another device; waits for them when the devices differ. */
+/** The same values on another device; to or from `'javascript'` it waits for them. */
 export function toDevice(x: Tensor, device: Device): Tensor {
-  if (x.device === device) return reshape(x, x.shape);
+  if (x.device === canonicalDevice(device)) return reshape(x, x.shape);
   // The backend is looked up first: a device that is not there is refused without waiting.
   const y = runTensor(device, x.shape, (backend) =>
-    backend.upload(run(x.device, () => x.storage.dataSync())),
+    backend.copy && backendOf(x.device).copy
+      ? backend.copy(x.storage)
+      : backend.upload(run(x.device, () => x.storage.dataSync())),
   );
   const source = x.device;
   record([x], [y], [], ([grad]) => [toDevice(grad!, source)]);

@@ -1,5 +1,5 @@
 import type { Shape, Storage } from '../../binding.js';
-import type { Device } from '../backend.js';
+import { canonicalDevice, type Device } from '../backend.js';
 import { ConvLSTMError, toConvLSTMError } from '../errors.js';
 import { formatTensor } from './format.js';
 import { type NestedArray, nest } from './nested.js';
@@ -19,7 +19,7 @@ export abstract class StoredTensor {
   protected constructor(handle: StorageHandle, shape: Shape, device: Device) {
     this.#handle = handle;
     this.#shape = shape;
-    this.#device = device;
+    this.#device = canonicalDevice(device);
     noteCreated(this);
   }
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
@@ -235,6 +236,66 @@ TEST_CASE("operations: as the CPU's") {
                });
 }
 
+TEST_CASE("masks, gradients, optimizers: as the CPU's") {
+  const std::vector<float> x = RandomValues(2 * 4 * 6 * 5 * 7),
+                           grad = RandomValues(2 * 4 * 6 * 5 * 7);
+  const auto count = static_cast<int64_t>(x.size());
+  CheckLikeCpu({}, 1003, 0, [](Engine& e, const StoragePtrs&, Storage& out) {
+    e.FillBernoulli({0.3, 2.5f, 7, 0x80000000, 0xfffffffe}, out);
+  });
+  for (int op = 0; op <= static_cast<int>(UnaryOp::kSoftplus); ++op) {
+    CheckLikeCpu({x, grad}, count, op == static_cast<int>(UnaryOp::kLog) ? 0.1 : 1e-5,
+                 [op](Engine& e, const StoragePtrs& in, Storage& out) {
+                   e.UnaryBackward(UnaryOp(op), *in[0], *in[1], 0.1f, out);
+                 });
+  }
+  const Slice strided = {{3, 5, 7, 9}, {1, 0, 0, 2}, {2, 2, 4, 3}, {1, 3, 2, 2}};
+  CheckLikeCpu({RandomValues(NumElements(strided.sizes))}, NumElements(strided.shape), 0,
+               [&](Engine& e, const StoragePtrs& in, Storage& out) {
+                 e.SliceBackward(strided, *in[0], out);
+               });
+  for (const OptimizerOptions& options :
+       {OptimizerOptions(SgdOptions{0.1, 0.9, 0.1, true, 0.01}),
+        OptimizerOptions(RmspropOptions{0.01, 0.9, 1e-3, 0.9, 0.1}),
+        OptimizerOptions(AdamOptions{2, 0.01, 0.9, 0.999, 1e-8, 0.1, false})}) {
+    std::vector<float> squares = RandomValues(count);
+    for (float& value : squares) value *= value;
+    const bool sgd = std::holds_alternative<SgdOptions>(options);
+    for (int result = 0; result < (sgd ? 2 : 3); ++result) {
+      CheckLikeCpu(
+          {x, grad, squares, squares}, count, 1e-5,
+          [&](Engine& e, const StoragePtrs& in, Storage& out) {
+            OptimizerState after = {New(e, count), {New(e, count), New(e, count)}};
+            if (sgd) after.slots[1] = nullptr;
+            e.OptimizerStep(options, *in[1], {in[0], {in[2], sgd ? nullptr : in[3]}}, after);
+            out.ShareElements(result == 0 ? *after.parameter : *after.slots[result - 1]);
+          });
+    }
+  }
+}
+
+TEST_CASE("slices of frames are moved as they lie") {
+  Engine& gpu = EngineOf(0);
+  const ConvLstmCase test = MakeCase("", ShapeOf(2, 4, 3, 5, 6, 7, 3, 3));
+  const Operands operands(gpu, test);
+  const int64_t frame = 5 * 6 * 7;
+  const ConvLstmOutputs outputs = {New(gpu, 8 * frame), New(gpu, 2 * frame), New(gpu, 2 * frame)};
+  const StoragePtr taken = New(gpu, 4 * frame), back = New(gpu, 8 * frame);
+  const Slice slice = {{2, 4, 5, 6, 7}, {0, 1, 0, 0, 0}, {2, 2, 5, 6, 7}, {1, 2, 1, 1, 1}};
+  OnQueue(gpu, [&] {
+    gpu.ConvLstm(test.shape, operands.inputs, Precision::kHighest, outputs);
+    gpu.TakeSlice(slice, *outputs.output, *taken);
+    gpu.SliceBackward(slice, *taken, *back);
+  });
+  CHECK(taken->channels_last());
+  CHECK(back->channels_last());
+  std::vector<float> expected = Downloaded(gpu, outputs.output);
+  for (int64_t k = 0; k < static_cast<int64_t>(expected.size()); ++k) {
+    if (k / frame % 4 % 2 == 0) expected[k] = 0;
+  }
+  CHECK(Downloaded(gpu, back) == expected);
+}
+
 TEST_CASE("conv2d: as the CPU's") {
   for (const Conv2dShape& s : {Conv2dShape{2, 5, 9, 11, 7, 3, 2, 2, 1, 1, 0, 1, 2},
                                Conv2dShape{1, 64, 32, 32, 130, 1, 1, 1, 1, 0, 0, 1, 1},
@@ -265,8 +326,95 @@ TEST_CASE("memory: large tensors there and back, out of memory leaves everything
   CHECK(Downloaded(gpu, Uploaded(gpu, {1, 2, 3})) == std::vector<float>{1, 2, 3});
 }
 
+TEST_CASE("memory: what is given back, and the figures of it") {
+  Engine& gpu = EngineOf(0);
+  constexpr size_t kBytes = size_t{64} << 20;
+  const size_t before = gpu.Statistics().live_bytes;
+  {
+    const StoragePtr large = New(gpu, kBytes / sizeof(float));
+    OnQueue(gpu, [&] { gpu.Fill(1, *large); });
+    CHECK(gpu.Statistics().live_bytes >= before + kBytes);
+  }
+  OnQueue(gpu, [] {});
+  CHECK(gpu.Statistics().cached_bytes >= kBytes);
+  gpu.EmptyCache();
+  OnQueue(gpu, [] {});
+  CHECK(gpu.Statistics().live_bytes < before + kBytes);
+  CHECK(gpu.Statistics().cached_bytes < kBytes);
+}
+
+TEST_CASE("copies between two GPUs, rows and frames") {
+  if (ListDevices().devices.size() < 2) {
+    MESSAGE("not tested: there is one GPU");
+    return;
+  }
+  Engine &first = EngineOf(0), &second = EngineOf(1);
+  const auto copied = [](Engine& from, Engine& to, const StoragePtr& x) {
+    const StoragePtr out = New(to, x->elements());
+    Engine::Arrival arrival;
+    OnQueue(from, [&] { arrival = from.StartPeerCopy(x, to); });
+    OnQueue(to, [&] { arrival(*out); });
+    return out;
+  };
+  const std::vector<float> values = RandomValues((1 << 20) + 3);
+  StoragePtr x = Uploaded(first, values);
+  for (int k = 0; k < 4; ++k) {  // the memory that each leaves is taken by the next
+    x = copied(first, second, x);
+    x = copied(second, first, x);
+  }
+  CHECK(Downloaded(first, x) == values);
+  const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 3, 5, 6, 7, 3, 3));
+  const Operands operands(first, test);
+  const ConvLstmOutputs outputs = {New(first, 3 * 210), New(first, 210), New(first, 210)};
+  OnQueue(first,
+          [&] { first.ConvLstm(test.shape, operands.inputs, Precision::kHighest, outputs); });
+  const StoragePtr there = copied(first, second, outputs.output);
+  CHECK(there->channels_last());
+  CHECK(Downloaded(second, there) == Downloaded(first, outputs.output));
+}
+
 TEST_CASE("engine: a device that is not there") {
   CHECK_THROWS_AS(EngineOf(static_cast<int>(ListDevices().devices.size())), Error);
+}
+
+// Memory that is nobody's, so that a kernel that reads it fails.
+class Nowhere final : public Memory {
+ public:
+  Buffer Allocate(size_t bytes) override {
+    return {reinterpret_cast<void*>(uintptr_t{1} << 40), bytes, bytes, *this};
+  }
+
+ private:
+  void Release(void*, size_t) noexcept override {}
+};
+
+// In a process of its own, for which the device is lost then: `--fault`.
+bool ReportsFaults() {
+  Engine& gpu = EngineOf(0);
+  static Nowhere nowhere;
+  const auto error_of = [](const auto& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      std::printf("%s: %s\n", CodeName(error.code()), error.what());
+      return error.code() == ErrorCode::kDevice ? error.what() : "";
+    }
+    return "";
+  };
+  const StoragePtr x = New(gpu, 1000), y = New(gpu, 1000);
+  x->ReplaceByRowMajor(nowhere.Allocate(x->bytes()));
+  const std::string fault = error_of([&] {
+    OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kExp, *x, 0, *y); });
+    Downloaded(gpu, y);
+  });
+  bool reopen = true;
+  for (int k = 0; k < 2; ++k) {
+    const std::string later = error_of([&] { Uploaded(gpu, {1, 2, 3}); });
+    reopen = reopen && later.find("reopen the device") != std::string::npos;
+  }
+  gpu.EmptyCache();
+  gpu.Statistics();
+  return fault.find("UnaryElements") != std::string::npos && reopen;
 }
 
 }  // namespace
@@ -282,6 +430,9 @@ int main(int argc, char** argv) {
   for (const auto& device : found.devices) {
     std::printf("%s, compute capability %s\n", device.name.c_str(),
                 device.compute_capability.c_str());
+  }
+  if (argc == 2 && std::strcmp(argv[1], "--fault") == 0) {
+    return convlstm::cuda::ReportsFaults() ? 0 : 1;
   }
   return doctest::Context(argc, argv).run();
 }

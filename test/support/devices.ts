@@ -1,6 +1,10 @@
 import { backendInfo, type Device } from '../../src/index.js';
 
-/** Every device of this machine that can be named without a CUDA index. */
-export const devices: Device[] = backendInfo().binary.loaded
-  ? ['cpu', 'javascript']
-  : ['javascript'];
+const { binary, cuda } = backendInfo();
+
+/** Every kind of device that this machine has. */
+export const devices: Device[] = [
+  ...(binary.loaded ? (['cpu'] as const) : []),
+  'javascript',
+  ...(cuda.devices.length > 0 ? (['cuda:0'] as const) : []),
+];

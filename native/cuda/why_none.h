@@ -1,0 +1,37 @@
+// Why there is no GPU to compute on, from what the driver answered.
+#ifndef CONVLSTM_CUDA_WHY_NONE_H_
+#define CONVLSTM_CUDA_WHY_NONE_H_
+
+#include <string>
+
+namespace convlstm::cuda {
+
+inline constexpr int kNeededDriver = 580;  // the first with CUDA 13
+
+// CUDA's 13020 is version 13.2.
+inline std::string VersionName(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+struct DriverAnswers {
+  int driver = 0;             // the CUDA version it has; 0: there is no driver
+  int runtime = 0;            // the one that is compiled in
+  std::string branch;         // "470", where the system tells
+  bool insufficient = false;  // what the runtime says of the driver
+  std::string error;          // any other than that there is no device
+};
+
+inline std::string WhyNone(const DriverAnswers& answers) {
+  if (answers.driver == 0) return "no driver";
+  if (answers.insufficient || answers.driver / 1000 < answers.runtime / 1000) {
+    return "driver too old: " +
+           (answers.branch.empty()
+                ? "CUDA " + VersionName(answers.driver) + " < " + VersionName(answers.runtime)
+                : answers.branch + " < " + std::to_string(kNeededDriver));
+  }
+  return answers.error.empty() ? "no device" : answers.error;
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_WHY_NONE_H_
