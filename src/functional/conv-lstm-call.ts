@@ -27,10 +27,8 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   const { batchFirst = false, peephole, checkpointEvery = 1 } = options;
   const { recurrentMask = null, zoneoutH = null, zoneoutC = null } = options;
   const { wci = null, wcf = null, wco = null } = peephole ?? {};
-  const device = deviceOf('convLstm', {
-    ...{ input: x, weight, bias, h0, c0, wci, wcf, wco },
-    ...{ recurrentMask, zoneoutH, zoneoutC },
-  });
+  const all = { input: x, weight, bias, h0, c0, wci, wcf, wco, recurrentMask, zoneoutH, zoneoutC };
+  const device = deviceOf('convLstm', all);
   if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1) {
     throw new ConvLSTMError(
       'ERR_OPTION',

@@ -68,8 +68,8 @@ export function convLstm(
   options: ConvLstmOptions = {},
 ): ConvLstmOutputs {
   const layer = { h0, c0, weight, bias, options };
-  const { device, state, outputShape, ...call } = convLstmCall(x, x.shape, layer);
-  const { operands, masks, checkpointEvery, argumentsOf } = call;
+  const call = convLstmCall(x, x.shape, layer);
+  const { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf } = call;
   const recorded = isRecorded(operands);
   const result = run(device, (backend) =>
     backend.convLstm(argumentsOf([...operands, ...masks], recorded ? checkpointEvery : 0)),

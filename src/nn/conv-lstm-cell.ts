@@ -249,7 +249,7 @@ export class ConvLSTMCell extends Module {
     const masks = this.#masks(x, batchFirst);
     const { h0, c0, weight, bias, options } = this.layer(state, batchFirst);
     try {
-      return convLstm(x, h0, c0, weight, bias, { ...options, ...masks });
+      return convLstm(x, h0, c0, weight, bias, Object.assign(options, masks));
     } finally {
       for (const mask of Object.values(masks)) mask?.dispose();
     }
