@@ -200,7 +200,8 @@ HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers&
                                const Load& load, const Store& store) {
   const auto c = load(at.c_in);
   const auto zero = hn::Zero(d);
-  GateSums<D> gates;
+  // A default constructor would be compiled for the baseline, into which GCC inlines no NEON.
+  GateSums<D> gates = {zero, zero, zero, zero};
   const CellState<D> next = at.wci == nullptr
                                 ? NextCellState<false, kGates>(d, sums, c, zero, zero, zero, &gates)
                                 : NextCellState<true, kGates>(d, sums, c, load(at.wci),
