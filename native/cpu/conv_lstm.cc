@@ -53,7 +53,8 @@ bool SameOperands(const PackedEntry& entry, const ConvLstmShape& shape, Peephole
 
 std::shared_ptr<const PackedEntry> PackOnce(const ConvLstmKernel& kernel,
                                             const ConvLstmShape& shape,
-                                            const ConvLstmInputs& inputs, ThreadPool& pool) {
+                                            const ConvLstmInputs& inputs, bool keep,
+                                            ThreadPool& pool) {
   const std::array<IdentityPtr, 4> companions = {Identity(inputs.bias), Identity(inputs.wci),
                                                  Identity(inputs.wcf), Identity(inputs.wco)};
   std::shared_ptr<const void>& kept = inputs.weight->derived()["conv_lstm " + kernel.name()];
@@ -72,7 +73,7 @@ std::shared_ptr<const PackedEntry> PackOnce(const ConvLstmKernel& kernel,
   entry->peephole = inputs.peephole;
   std::copy(companions.begin(), companions.end(), entry->companions.begin());
   entry->packed = kernel.Pack(shape, weights, pool);
-  kept = entry;
+  if (keep) kept = entry;
   return entry;
 }
 
@@ -161,7 +162,7 @@ ZoneoutFrames::ZoneoutFrames(const ConvLstmShape& shape, const Storage& storage,
 }
 
 ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
-                             Precision precision, ThreadPool& pool)
+                             Precision precision, bool keep_packed, ThreadPool& pool)
     : shape_(shape),
       pool_(pool),
       frame_elements_(shape.hidden_dim * shape.pixels()),
@@ -172,7 +173,8 @@ ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& i
   const ConvLstmRequest request = {shape, inputs.peephole, precision, CurrentIsa()};
   kernel_ = &ChooseConvLstmKernel(request);
   RecordChoice(request, *kernel_);
-  const std::shared_ptr<const PackedEntry> entry = PackOnce(*kernel_, shape, inputs, pool);
+  const std::shared_ptr<const PackedEntry> entry =
+      PackOnce(*kernel_, shape, inputs, keep_packed, pool);
   packed_ = {entry, entry->packed.get()};
   if (inputs.recurrent_mask != nullptr) {
     mask_ = ToFrames(*inputs.recurrent_mask, {shape.batch, shape.hidden_dim, shape.pixels()},
@@ -234,7 +236,10 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   const int64_t frame_elements = hidden * pixels;
   // Before other inputs are looked at, which may be the same storage.
   const HeldFrames h0(inputs.h0, state_layout, pool), c0(inputs.c0, state_layout, pool);
-  ConvLstmSteps steps(shape, inputs, precision, pool);
+  // Training changes the weights before they are used again: what they are packed to would only
+  // take up the memory of what is saved.
+  const bool keep_packed = outputs.saved == nullptr;
+  ConvLstmSteps steps(shape, inputs, precision, keep_packed, pool);
 
   float* output = outputs.output->AllocateChannelsLast({batch * shape.time, hidden, pixels});
   float* c = outputs.c->AllocateChannelsLast(state_layout);

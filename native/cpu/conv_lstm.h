@@ -41,11 +41,11 @@ struct ConvLstmStepFrames {
 };
 
 // Runs the steps of a layer one by one, with all that goes on around the kernel. inputs.x may be
-// null where every step is given its x.
+// null where every step is given its x. keep_packed: with the weights' storage, for the next time.
 class ConvLstmSteps {
  public:
   ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
-                ThreadPool& pool);
+                bool keep_packed, ThreadPool& pool);
   void Run(int64_t t, const ConvLstmStepFrames& frames);
 
  private:
@@ -66,7 +66,7 @@ class ConvLstmSteps {
 
 // Fills `outputs`, whose storages have the right number of elements and are not allocated yet. Runs
 // on the queue's thread and on the pool's. Output and states are left channels-last. Packed weights
-// are kept in weight->derived().
+// are kept in weight->derived(), unless gates are saved.
 void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
               const ConvLstmOutputs& outputs, ThreadPool& pool);
 

@@ -171,7 +171,7 @@ class Backward {
       masked_h_ = Buffer::AllocateArray<float>(chunk_steps_ * batch_ * frame_);
     }
     if (!recomputes()) return;
-    steps_.emplace(shape_, in_, precision, pool_);
+    steps_.emplace(shape_, in_, precision, false, pool_);
     segment_gates_ = Buffer::AllocateArray<float>(4 * segment_steps_ * batch_ * frame_);
     segment_c_ = Buffer::AllocateArray<float>(segment_steps_ * batch_ * frame_);
     segment_h_ = NewState();

@@ -26,7 +26,7 @@ class RunningLayer {
         state_(shape_.batch * shape_.hidden_dim * shape_.pixels()),
         h0_(layer.inputs.h0, StateLayout(), pool),
         c0_(layer.inputs.c0, StateLayout(), pool),
-        steps_(shape_, layer.inputs, layer.precision, pool),
+        steps_(shape_, layer.inputs, layer.precision, true, pool),
         c_(outputs_.c->AllocateChannelsLast(StateLayout())),
         x_of_next_(shape_.batch),
         h_in_(shape_.batch),
