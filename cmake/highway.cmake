@@ -1,8 +1,12 @@
-# Sets HIGHWAY_INCLUDE_DIR: an installed copy, else the release that the kernels are tested with. Only
-# headers are used.
+# Sets HIGHWAY_INCLUDE_DIR: an installed copy of version 1 (Ubuntu 22.04's is older), else the release
+# that the kernels are tested with. Only headers are used.
 find_path(HIGHWAY_INCLUDE_DIR hwy/highway.h)
-if(NOT HIGHWAY_INCLUDE_DIR)
-  message(STATUS "Google Highway is not installed (Debian: libhwy-dev); fetching its headers")
+set(HIGHWAY_OLD "")
+if(HIGHWAY_INCLUDE_DIR)
+  file(STRINGS ${HIGHWAY_INCLUDE_DIR}/hwy/highway.h HIGHWAY_OLD REGEX "define HWY_MAJOR 0")
+endif()
+if(NOT HIGHWAY_INCLUDE_DIR OR HIGHWAY_OLD)
+  message(STATUS "Google Highway 1 is not installed (Debian: libhwy-dev); fetching its headers")
   include(FetchContent)
   FetchContent_Declare(highway
     URL https://github.com/google/highway/archive/refs/tags/1.0.3.tar.gz

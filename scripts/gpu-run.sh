@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, in what scripts/gpu-pack.mjs packed: tests, sanitizers, measurements and
 # profiles, each with a limit of time, in one report folder: scripts/gpu-run.sh [REPORT [STEP ...]]
-# Steps: info tests kernels memcheck racecheck initcheck synccheck bench pytorch ncu
+# Steps: info kernels fault simt tests memcheck racecheck initcheck synccheck bench pytorch ncu
+# Without a GPU every step that needs one fails, and says why.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 report=${1:-report}
 shift || true
 steps=("$@")
-[[ ${#steps[@]} -gt 0 ]] || steps=(info kernels tests bench pytorch memcheck racecheck synccheck initcheck ncu)
+[[ ${#steps[@]} -gt 0 ]] || steps=(info kernels fault simt tests bench pytorch memcheck racecheck synccheck initcheck ncu)
 mkdir -p "$report"
 export PATH=$PWD/node/bin:$PATH CONVLSTM_REQUIRE_CUDA=1
 failures=()
@@ -36,10 +37,13 @@ sanitize() {
 }
 
 info() {
-  nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv
-  node --input-type=module --eval \
-    "import { backendInfo } from 'convlstm'; console.log(JSON.stringify(backendInfo().cuda, null, 2));"
   date -u
+  node --input-type=module --eval "
+    import { backendInfo } from 'convlstm';
+    const { devices, reason } = backendInfo().cuda;
+    console.log(process.version, JSON.stringify(devices, null, 2));
+    if (reason) throw new Error('no GPU: ' + reason);" &&
+    nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv
 }
 
 profile() {
@@ -57,10 +61,9 @@ for name in "${steps[@]}"; do
   case $name in
     info) step info 60 bash -c info ;;
     kernels) step kernels 120 bin/convlstm_cuda_tests ;;
-    tests) # what the engine has: backward passes and optimizers are the CPU's so far
-      step tests 300 node node_modules/vitest/vitest.mjs run --project cuda \
-        conv-lstm conv2d forecaster properties random test/parity/tensor
-      ;;
+    fault) step fault 60 bin/convlstm_cuda_tests --fault ;;
+    simt) step simt 200 bin/convlstm_simt_tests ;;
+    tests) step tests 550 node node_modules/vitest/vitest.mjs run --project main --project cuda ;;
     memcheck | initcheck | synccheck | racecheck) sanitize "$name" ;;
     bench) step bench 200 bin/convlstm_cuda_bench ;;
     pytorch)

@@ -6,7 +6,8 @@ import type { AddonInfo } from '../../binding.js';
 export interface Machine {
   /** Values of CONVLSTM_ISA that run here, best first; none without the addon. */
   isas: string[];
-  cudaDevices: number;
+  /** Why there is no GPU; empty when there is one. */
+  whyNoGpu: string;
 }
 
 declare module 'vitest' {
@@ -25,9 +26,9 @@ function inspect(): Machine {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const info = JSON.parse(printed) as AddonInfo;
-    return { isas: info.cpu.isas, cudaDevices: info.cuda.devices.length };
+    return { isas: info.cpu.isas, whyNoGpu: info.cuda.reason };
   } catch {
-    return { isas: [], cudaDevices: 0 };
+    return { isas: [], whyNoGpu: 'no native binary is loaded' };
   }
 }
 

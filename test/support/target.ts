@@ -1,5 +1,5 @@
 // What the suites in test/parity compute on in this process; vitest.config.ts sets it by environment.
-import { describe, expect, inject, it } from 'vitest';
+import { describe, inject, it } from 'vitest';
 
 const isa = process.env['CONVLSTM_ISA'];
 const device = process.env['CONVLSTM_DEVICE'] ?? 'cpu';
@@ -9,11 +9,12 @@ export const emulated = isa === 'emulated-amx';
 
 export const targetName = device === 'cpu' ? `cpu, ${isa}` : device;
 
-function isAvailable(): boolean {
-  const { isas, cudaDevices } = inject('machine');
-  if (device === 'cuda') return cudaDevices > 0;
-  if (device === 'cpu') return emulated ? isas.length > 0 : isas.includes(isa ?? '');
-  return true;
+/** Why this machine has no such target; empty when it has. */
+function whyNot(): string {
+  const { isas, whyNoGpu } = inject('machine');
+  if (device.startsWith('cuda')) return whyNoGpu;
+  if (device !== 'cpu') return '';
+  return (emulated ? isas.length > 0 : isas.includes(isa ?? '')) ? '' : `no ${isa}`;
 }
 
 /**
@@ -21,10 +22,10 @@ function isAvailable(): boolean {
  * CONVLSTM_REQUIRE_CUDA=1 a lack of CUDA fails instead.
  */
 export function describeOnTarget(name: string, suite: () => void): void {
-  const required = device === 'cuda' && process.env['CONVLSTM_REQUIRE_CUDA'] === '1';
-  describe.skipIf(!required && !isAvailable())(`${name} [${targetName}]`, () => {
+  const required = device.startsWith('cuda') && process.env['CONVLSTM_REQUIRE_CUDA'] === '1';
+  describe.skipIf(!required && whyNot() !== '')(`${name} [${targetName}]`, () => {
     it('is there', () => {
-      expect(isAvailable()).toBe(true);
+      if (whyNot()) throw new Error(`no ${targetName} here: ${whyNot()}`);
     });
     suite();
   });
