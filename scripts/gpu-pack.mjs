@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 const MAX_MEGABYTES = 60;
@@ -59,13 +60,9 @@ function copy(relative, to = relative) {
 run(
   'npx',
   'cmake-js',
-  'compile',
+  'configure',
   '--out',
   'build-gpu/native',
-  '--target',
-  'convlstm',
-  '--parallel',
-  '2',
   '--CDCONVLSTM_CUDA=ON',
   '--CDCONVLSTM_TESTS=ON',
   `--CDCMAKE_CUDA_ARCHITECTURES=${architectures}`,
@@ -75,8 +72,9 @@ run(
   '--build',
   'build-gpu/native',
   '--parallel',
-  '2',
+  String(availableParallelism()),
   '--target',
+  'convlstm',
   ...programs.map((program) => path.basename(program)),
 );
 run('npm', 'run', 'build:ts');
