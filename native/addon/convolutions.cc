@@ -11,7 +11,6 @@
 #include "core/error.h"
 #include "cpu/conv2d_backward.h"
 #include "cpu/conv_lstm_backward.h"
-#include "cpu/conv_lstm_stack.h"
 #include "cpu/thread_pool.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
@@ -185,20 +184,21 @@ Napi::Value ConvLstmStack(const Napi::CallbackInfo& info) {
                       {}});
   }
   CheckConvLstmStack(layers);
+  Engine& engine = EngineOf(info);
   const ConvLstmShape& last = layers.back().shape;
   layers.back().outputs.output =
-      NewStorage({last.batch, last.time, last.hidden_dim, last.height, last.width});
+      NewStorage({last.batch, last.time, last.hidden_dim, last.height, last.width}, engine);
   std::vector<StoragePtr> inputs, outputs = {layers.back().outputs.output};
   for (ConvLstmLayer& layer : layers) {
     const ConvLstmShape& s = layer.shape;
-    layer.outputs.h = NewStorage({s.batch, s.hidden_dim, s.height, s.width});
-    layer.outputs.c = NewStorage({s.batch, s.hidden_dim, s.height, s.width});
+    layer.outputs.h = NewStorage({s.batch, s.hidden_dim, s.height, s.width}, engine);
+    layer.outputs.c = NewStorage({s.batch, s.hidden_dim, s.height, s.width}, engine);
     for (const StoragePtr& input : StoragesOf(layer.inputs)) inputs.push_back(input);
     outputs.insert(outputs.end(), {layer.outputs.h, layer.outputs.c});
   }
   const Napi::Env env = info.Env();
-  Submit(Environment::Of(env), inputs, outputs,
-         [layers] { cpu::ConvLstmStack(layers, GlobalThreadPool()); });
+  Submit(engine, Environment::Of(env), inputs, outputs,
+         [layers, &engine] { engine.ConvLstmStack(layers); });
   Napi::Object result = WrapAll(env, {{"output", outputs.front()}});
   Napi::Array states = Napi::Array::New(env, layers.size());
   for (uint32_t k = 0; k < layers.size(); ++k) {

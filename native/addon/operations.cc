@@ -16,7 +16,6 @@
 #include "addon/optimizers.h"
 #include "addon/submit.h"
 #include "core/error.h"
-#include "cpu/engine.h"
 #include "ops/check.h"
 
 namespace convlstm::addon {
@@ -196,7 +195,7 @@ Napi::Object MakeBackend(Napi::Env env, Engine& engine) {
   add("sliceBackward", Guarded<SliceBackward>);
   add("bernoulli", Guarded<MakeBernoulli>);
   add("convLstm", Guarded<ConvLstm>);
-  if (&engine == &cpu::CpuEngine()) add("convLstmStack", Guarded<ConvLstmStack>);
+  add("convLstmStack", Guarded<ConvLstmStack>);
   add("conv2dBackward", Guarded<Conv2dBackward>);
   add("convLstmBackward", Guarded<ConvLstmBackward>);
   add("sgdStep", Guarded<SgdStep>);

@@ -6,6 +6,7 @@
 #include "cpu/bernoulli.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv_lstm.h"
+#include "cpu/conv_lstm_stack.h"
 #include "cpu/elementwise.h"
 #include "cpu/layout.h"
 #include "cpu/optimizers.h"
@@ -74,6 +75,9 @@ class TheCpu final : public Engine {
   void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
                 const ConvLstmOutputs& outputs) override {
     cpu::ConvLstm(shape, inputs, precision, outputs, pool());
+  }
+  void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
+    cpu::ConvLstmStack(layers, pool());
   }
   void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
                      const OptimizerState& after) override {

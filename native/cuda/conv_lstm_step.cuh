@@ -13,7 +13,9 @@ struct SequencePointers {
   const float* h0;
   const float* c0;  // null: zeros
   float* output;
-  float* c;  // [images][pixels][hidden]
+  float* h;          // gets h of the last step too, [images][pixels][hidden], unless null
+  float* c;          // [images][pixels][hidden]
+  float* sums_of_x;  // conv_lstm_input.cuh; null where every step multiplies x itself
 };
 
 // What a step does beside when gradients are to be found or states zoned out.
@@ -38,11 +40,15 @@ struct StepArguments {
   int hidden, padded_hidden;
 
   SequencePointers pointers;
-  const SequencePointers* late_pointers;   // read instead where not null: in a graph
-  bool first;                              // takes h0 and c0, a later step output and c
+  const SequencePointers* late_pointers;  // read instead where not null: in a graph
+  bool first;                             // takes h0 and c0, a later step output and c
+  bool last;
+  bool begins_with_x;                      // with the sums of x, and x.chunks is 0
   int64_t x_offset, h_offset, out_offset;  // elements
   int out_image_stride;                    // pixels
-  int packed_chunks;                       // of x and h, also where h is zero
+  int64_t sums_offset;                     // elements
+  int sums_image_stride;                   // pixels
+  int packed_chunks;                       // of x and h, also where one is not multiplied
 
   bool extended;
   StepExtras extras;
@@ -97,7 +103,7 @@ struct CellPlace {
 template <bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPlace& at,
                                            float (&gates)[4][4], const float* c_in, float* c,
-                                           float* out) {
+                                           float* out, float* last_h) {
   const int count = p.hidden - at.channel;
   const int64_t state = at.row * p.hidden + at.channel;
   float old_c[4] = {}, new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
@@ -148,11 +154,71 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPla
   }
   StoreFour<kAll>(new_c, count, c + state);
   StoreFour<kAll>(new_h, count, out);
+  if (last_h != nullptr) StoreFour<kAll>(new_h, count, last_h + state);
+}
+
+// The sums of x of a pixel: [64 columns][gate][channel], so that a warp reads and writes 64 bytes
+// in a row whatever its tile.
+template <class T>
+__device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden) {
+  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+  return pixel * (4 * padded_hidden) + block * kColumns + lane % 4 * 4;
+}
+
+template <class T>
+__device__ __forceinline__ void BeginWithBias(const float* bias, int padded_hidden,
+                                              Accumulators<T>& sums) {
+  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+  bias += block * kWarpChannels + lane % 4 * 4;
+#pragma unroll
+  for (int gate = 0; gate < 4; ++gate) {
+    float values[4];
+    LoadFour<true>(bias + gate * padded_hidden, 4, values);
+#pragma unroll
+    for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        sums[i][gate + e / 2 * 4][e % 2] = sums[i][gate + e / 2 * 4][2 + e % 2] = values[e];
+      }
+    }
+  }
+}
+
+template <class T>
+__device__ __forceinline__ void BeginWithX(const StepArguments& p, const float* of_x,
+                                           Accumulators<T>& sums) {
+  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+  const bool inside = block * kWarpChannels + lane % 4 * 4 < p.hidden;
+  const int first_row =
+      static_cast<int>(blockIdx.x) * T::kRows + warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+#pragma unroll
+  for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = first_row + i * 16 + half * 8;
+      const int pixels = p.geometry.out_pixels(), image = row / pixels;
+      const int64_t pixel = static_cast<int64_t>(image) * p.sums_image_stride + row % pixels;
+#pragma unroll
+      for (int gate = 0; gate < 4; ++gate) {
+        float values[4] = {};
+        if (inside && row < p.geometry.rows()) {
+          LoadFour<true>(of_x + SumsOfLane<T>(pixel, p.padded_hidden) + gate * kWarpChannels, 4,
+                         values);
+        }
+#pragma unroll
+        for (int e = 0; e < 4; ++e) sums[i][gate + e / 2 * 4][half * 2 + e % 2] = values[e];
+      }
+    }
+  }
 }
 
 template <class T, bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
-                                            const float* c_in, float* c, float* out) {
+                                            const float* c_in, float* c, float* out,
+                                            float* last_h) {
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
   const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
   const int channel = block * kWarpChannels + lane % 4 * 4;
@@ -176,17 +242,21 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
       const int pixels = p.geometry.out_pixels(), image = row / pixels, pixel = row % pixels;
       const int64_t out_pixel = static_cast<int64_t>(image) * p.out_image_stride + pixel;
       UpdateCell<kAll, kExtended>(p, {image, pixel, channel, row}, gates, c_in, c,
-                                  out + out_pixel * p.hidden + channel);
+                                  out + out_pixel * p.hidden + channel, last_h);
     }
   }
 }
 
-// Left to itself, ptxas 13.0 holds two bf16 kernels of sm_100 to 96 registers and spills 32 bytes.
-constexpr int kLeastBlocks = CONVLSTM_CUDA_ARCH == 1000 ? 1 : 0;
+// Left to itself, ptxas 13.0 holds kernels to 96 or 128 registers, for more blocks than shared
+// memory lets in, and spills. An H100 has room for three blocks of the medium tile, 64 KiB each:
+// 168 registers. The large tile takes up to 242.
+template <class T>
+constexpr int kLeastBlocks = T::kThreads > 128 ? 1 : 3;
 
 // Grid: (rows / T::kRows, padded hidden / T's channels). `out` must not be h; c may.
 template <class T>
-__global__ void __launch_bounds__(T::kThreads, kLeastBlocks) ConvLstmStep(const StepArguments p) {
+__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
+    ConvLstmStep(const StepArguments p) {
 #if CONVLSTM_CUDA_ARCH < 800
   if constexpr (T::kMath != Math::kFma) {
     return;  // never launched there
@@ -202,21 +272,13 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks) ConvLstmStep(const 
     float* out = at.output + p.out_offset;
     const float* c_in = p.first ? at.c0 : at.c;
 
-    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-    const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
-    const float* bias = p.bias + block * kWarpChannels + lane % 4 * 4;
+    float* last_h = p.last ? at.h : nullptr;
+
     Accumulators<T> sums;
-#pragma unroll
-    for (int gate = 0; gate < 4; ++gate) {
-      float values[4];
-      LoadFour<true>(bias + gate * p.padded_hidden, 4, values);
-#pragma unroll
-      for (int i = 0; i < T::kRowTiles; ++i) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          sums[i][gate + e / 2 * 4][e % 2] = sums[i][gate + e / 2 * 4][2 + e % 2] = values[e];
-        }
-      }
+    if (p.begins_with_x) {
+      BeginWithX<T>(p, at.sums_of_x + p.sums_offset, sums);
+    } else {
+      BeginWithBias<T>(p.bias, p.padded_hidden, sums);
     }
 
     ChunkLoader<T> loader(p.geometry, x, h, p.weights, p.packed_chunks, shared);
@@ -224,14 +286,14 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks) ConvLstmStep(const 
     const bool all = p.hidden % 4 == 0;
     if (p.extended) {
       if (all) {
-        UpdateState<T, true, true>(p, sums, c_in, at.c, out);
+        UpdateState<T, true, true>(p, sums, c_in, at.c, out, last_h);
       } else {
-        UpdateState<T, false, true>(p, sums, c_in, at.c, out);
+        UpdateState<T, false, true>(p, sums, c_in, at.c, out, last_h);
       }
     } else if (all) {
-      UpdateState<T, true, false>(p, sums, c_in, at.c, out);
+      UpdateState<T, true, false>(p, sums, c_in, at.c, out, last_h);
     } else {
-      UpdateState<T, false, false>(p, sums, c_in, at.c, out);
+      UpdateState<T, false, false>(p, sums, c_in, at.c, out, last_h);
     }
   }
 }

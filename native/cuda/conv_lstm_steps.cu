@@ -2,6 +2,7 @@
 #include "cuda/launch.cuh"
 #include "cuda/mask_frames.cuh"
 #include "cuda/operations.h"
+#include "cuda/packed_layer.h"
 #include "cuda/strides.h"
 
 namespace convlstm::cuda {
@@ -10,6 +11,15 @@ namespace {
 ChannelsLast StateLayout(const ConvLstmShape& s) { return {s.batch, s.hidden_dim, s.pixels()}; }
 
 }  // namespace
+
+StepPlan PlanStep(Device& device, const ConvLstmShape& s, const ConvLstmInputs& inputs,
+                  Precision precision) {
+  const std::shared_ptr<const PackedLayer> layer = PackOnce(device, s, inputs, precision);
+  const StepKernel kernel = ChooseStepKernel(device, layer->math, s);
+  const SequenceArguments arguments({layer->For(s, true, true)}, 0);
+  const int rows = GeometryOf(s, s.batch).rows();
+  return {layer, kernel, GridOf(rows, s, kernel.rows, kernel.columns), arguments.StepOf(0, 0)};
+}
 
 void LaunchMask(Device& device, const ConvLstmShape& s, const Frames& h, int64_t h_step_stride,
                 const float* mask, int64_t steps, float* out) {
@@ -41,7 +51,7 @@ void ConvLstmSteps::Run(int64_t t, const Step& step) {
   }
   StepArguments p = plan_.arguments;
   p.first = true;
-  p.pointers = {x_.data(), h.data, step.c_in, step.h, step.c};
+  p.pointers = {x_.data(), h.data, step.c_in, step.h, nullptr, step.c, nullptr};
   p.x_offset = shape_.frame(0, t) * pixels * shape_.input_dim;
   p.h_offset = p.out_offset = 0;
   p.h.image_stride = h.stride;

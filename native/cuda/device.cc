@@ -19,7 +19,6 @@ Device::Device(int ordinal) : ordinal_(ordinal), name_("cuda:" + std::to_string(
   multiprocessors_ = properties.multiProcessorCount;
   has_tensor_cores_ = properties.major >= kTensorCores;
   Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-  launch_stream_ = stream_;
   Check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), "opening its memory pool");
   // Blocks that are given back stay in the pool.
   uint64_t keep = UINT64_MAX;
@@ -61,13 +60,13 @@ void Device::Check(cudaError_t status, const char* what) {
   throw Error(ErrorCode::kDevice, message);
 }
 
-void Device::CheckLaunch(const char* kernel) {
+void Device::CheckLaunch(const char* kernel, cudaError_t status) {
   {
     std::lock_guard lock(mutex_);
     std::rotate(last_kernels_.begin(), last_kernels_.end() - 1, last_kernels_.end());
     last_kernels_[0] = kernel;
   }
-  Check(cudaGetLastError(), kernel);
+  Check(status, kernel);
 }
 
 void Device::AllowShared(const void* kernel, int bytes) {

@@ -22,9 +22,6 @@ class Device final : public Memory {
   int ordinal() const { return ordinal_; }
   const std::string& name() const { return name_; }  // "cuda:0"
   cudaStream_t stream() const { return stream_; }
-  // Where kernels are launched: stream(), unless a graph is being made. On the queue's thread.
-  cudaStream_t launch_stream() const { return launch_stream_; }
-  void set_launch_stream(cudaStream_t stream) { launch_stream_ = stream; }
   int multiprocessors() const { return multiprocessors_; }
   bool has_tensor_cores() const { return has_tensor_cores_; }
 
@@ -35,7 +32,7 @@ class Device final : public Memory {
   // kernel by its name. A fault that only a new process gets rid of is remembered.
   void Check(cudaError_t status, const char* what);
   // The same for the launch that was just made. On the queue's thread.
-  void CheckLaunch(const char* kernel);
+  void CheckLaunch(const char* kernel, cudaError_t status);
 
   // Lets a kernel have so much shared memory. On the queue's thread.
   void AllowShared(const void* kernel, int bytes);
@@ -62,7 +59,6 @@ class Device final : public Memory {
   const int ordinal_;
   const std::string name_;
   cudaStream_t stream_ = nullptr;
-  cudaStream_t launch_stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
   int multiprocessors_ = 0;
   bool has_tensor_cores_ = false;

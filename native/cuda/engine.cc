@@ -146,6 +146,10 @@ class Gpu final : public Engine {
     device_.Use();
     cuda::ConvLstm(device_, shape, inputs, precision, outputs);
   }
+  void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
+    device_.Use();
+    cuda::ConvLstmStack(device_, layers);
+  }
   void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
                      const OptimizerState& after) override {
     device_.Use();

@@ -11,8 +11,8 @@ namespace convlstm::cuda {
 template <typename... Parameters, typename... Arguments>
 void Launch(Device& device, const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
             int shared_bytes, Arguments... arguments) {
-  kernel<<<grid, block, shared_bytes, device.launch_stream()>>>(arguments...);
-  device.CheckLaunch(name);
+  kernel<<<grid, block, shared_bytes, device.stream()>>>(arguments...);
+  device.CheckLaunch(name, cudaGetLastError());
 }
 
 // For kernels whose threads stride over `count` elements.

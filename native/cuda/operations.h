@@ -41,10 +41,11 @@ void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out
 // Float32-class; leaves `out` channels-last.
 void Conv2d(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out);
 
-// Output and states are left channels-last. Packed weights and the graph of the sequence are kept
-// in weight->derived().
+// Output and states are left channels-last. Packed weights and the graphs of the sequences are kept
+// in weight->derived(), those of a stack in the first layer's.
 void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
               Precision precision, const ConvLstmOutputs& outputs);
+void ConvLstmStack(Device& device, const std::vector<ConvLstmLayer>& layers);
 
 void OptimizerStep(Device& device, const OptimizerOptions& options, Storage& grad,
                    const OptimizerState& before, const OptimizerState& after);

@@ -3,5 +3,6 @@
 namespace convlstm::cuda {
 
 template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
+template InputKernel FindInputKernel<Math::kBf16x3>(TileSize);
 
 }  // namespace convlstm::cuda

@@ -3,5 +3,6 @@
 namespace convlstm::cuda {
 
 template StepKernel FindStepKernel<Math::kFma>(TileSize);
+template InputKernel FindInputKernel<Math::kFma>(TileSize);
 
 }  // namespace convlstm::cuda

@@ -24,6 +24,17 @@ StepKernel FindStepKernel(TileSize size) {
   return StepKernelOf<SmallTile<kMath>>();
 }
 
+template <class T>
+InputKernel InputKernelOf() {
+  return {ConvLstmInput<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+}
+
+template <Math kMath>
+InputKernel FindInputKernel(TileSize size) {
+  return size == TileSize::kLarge ? InputKernelOf<LargeTile<kMath>>()
+                                  : InputKernelOf<MediumTile<kMath>>();
+}
+
 }  // namespace convlstm::cuda
 
 #endif  // CONVLSTM_CUDA_STEP_KERNELS_CUH_

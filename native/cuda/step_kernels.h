@@ -3,7 +3,7 @@
 #ifndef CONVLSTM_CUDA_STEP_KERNELS_H_
 #define CONVLSTM_CUDA_STEP_KERNELS_H_
 
-#include "cuda/conv_lstm_step.cuh"
+#include "cuda/conv_lstm_input.cuh"
 #include "cuda/tiles.h"
 
 namespace convlstm::cuda {
@@ -15,14 +15,22 @@ struct GemmKernel {
   int rows, columns, threads, shared_bytes;
 };
 using StepKernel = GemmKernel<StepArguments>;
+using InputKernel = GemmKernel<InputArguments>;
 
 template <Math kMath>
 StepKernel FindStepKernel(TileSize size);
+// Of the large tile or of the medium one: what needs a smaller one is not worth a product of x.
+template <Math kMath>
+InputKernel FindInputKernel(TileSize size);
 
 extern template StepKernel FindStepKernel<Math::kFma>(TileSize);
 extern template StepKernel FindStepKernel<Math::kTf32x3>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16>(TileSize);
+extern template InputKernel FindInputKernel<Math::kFma>(TileSize);
+extern template InputKernel FindInputKernel<Math::kTf32x3>(TileSize);
+extern template InputKernel FindInputKernel<Math::kBf16x3>(TileSize);
+extern template InputKernel FindInputKernel<Math::kBf16>(TileSize);
 
 inline StepKernel FindStepKernel(Math math, TileSize size) {
   switch (math) {
@@ -36,6 +44,20 @@ inline StepKernel FindStepKernel(Math math, TileSize size) {
       return FindStepKernel<Math::kBf16>(size);
   }
   return FindStepKernel<Math::kFma>(size);
+}
+
+inline InputKernel FindInputKernel(Math math, TileSize size) {
+  switch (math) {
+    case Math::kFma:
+      return FindInputKernel<Math::kFma>(size);
+    case Math::kTf32x3:
+      return FindInputKernel<Math::kTf32x3>(size);
+    case Math::kBf16x3:
+      return FindInputKernel<Math::kBf16x3>(size);
+    case Math::kBf16:
+      return FindInputKernel<Math::kBf16>(size);
+  }
+  return FindInputKernel<Math::kFma>(size);
 }
 
 }  // namespace convlstm::cuda

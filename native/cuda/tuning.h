@@ -2,6 +2,7 @@
 #ifndef CONVLSTM_CUDA_TUNING_H_
 #define CONVLSTM_CUDA_TUNING_H_
 
+#include <cstdint>
 #include <optional>
 
 namespace convlstm::cuda {
@@ -11,6 +12,8 @@ enum class TileSize { kSmall, kMedium, kLarge };
 struct Tuning {
   bool graph = true;             // a sequence as one graph, else a launch a step
   std::optional<TileSize> tile;  // else ChooseTile's
+  // Steps that one product of x serves, 0 for none; else StepsAtOnce's.
+  std::optional<int64_t> steps_at_once;
 };
 inline Tuning tuning;
 

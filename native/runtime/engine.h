@@ -68,6 +68,7 @@ class Engine {
   virtual void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) = 0;
   virtual void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
                         Precision precision, const ConvLstmOutputs& outputs) = 0;
+  virtual void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) = 0;
   virtual void OptimizerStep(const OptimizerOptions& options, Storage& grad,
                              const OptimizerState& before, const OptimizerState& after) = 0;
 

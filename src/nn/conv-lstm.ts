@@ -167,7 +167,7 @@ export class ConvLSTM extends Module {
   }
 
   /**
-   * All layers over a whole sequence. Within `noGrad` the CPU does not hold the sequences between them.
+   * All layers over a whole sequence. Within `noGrad` the sequences between them are not held.
    *
    * @param x [T, B, inputDim, H, W], or [B, T, inputDim, H, W] with `batchFirst`
    * @param states one per layer, as `forward` returns them; zeros for a layer's null or when left out

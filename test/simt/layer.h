@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "cuda/conv_lstm_step.cuh"
 #include "cuda/mask_frames.cuh"
 #include "cuda/pack_weights.cuh"
+#include "cuda/sequence_arguments.cuh"
 #include "cuda/tiles.h"
 #include "reference.h"
 
@@ -35,23 +35,6 @@ std::vector<uint4> Pack(PackArguments p, int blocks) {
   return packed;
 }
 
-inline ConvGeometry GeometryOf(const ConvLstmShape& s) {
-  const auto height = static_cast<int>(s.height), width = static_cast<int>(s.width);
-  return {static_cast<int>(s.batch),
-          height,
-          width,
-          height,
-          width,
-          static_cast<int>(s.kernel_height),
-          static_cast<int>(s.kernel_width),
-          1,
-          1,
-          static_cast<int>(s.pad_top()),
-          static_cast<int>(s.pad_left()),
-          1,
-          1};
-}
-
 // wci, wcf, wco, channels innermost.
 inline std::vector<float> PackedPeepholes(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
@@ -62,6 +45,33 @@ inline std::vector<float> PackedPeepholes(const ConvLstmCase& test) {
     packed.insert(packed.end(), last.begin(), last.end());
   }
   return packed;
+}
+
+// The weights as the kernels of T want them.
+struct PackedLayer {
+  std::vector<uint4> weights;
+  std::vector<float> bias, peephole;
+  int padded_hidden;
+};
+
+template <class T>
+PackedLayer PackLayer(const ConvLstmCase& test) {
+  const ConvLstmShape& s = test.shape;
+  const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
+  const ConvGeometry geometry = GeometryOf(s, s.batch);
+  const int blocks = CeilDiv(hidden, kWarpChannels * T::kWarpsN) * T::kWarpsN;
+  PackedLayer layer;
+  layer.weights = Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
+                                  static_cast<int>(s.kernel_height * s.kernel_width),
+                                  geometry.chunks(in), geometry.chunks(hidden)},
+                                 blocks);
+  layer.padded_hidden = blocks * kWarpChannels;
+  layer.bias.resize(4 * layer.padded_hidden);
+  for (int k = 0; k < 4 * hidden && !test.bias.empty(); ++k) {
+    layer.bias[k / hidden * layer.padded_hidden + k % hidden] = test.bias[k];
+  }
+  layer.peephole = PackedPeepholes(test);
+  return layer;
 }
 
 // The frames of step t of a sequence in rows, as [batch][pixel][channel]. In a heap block of their
@@ -89,19 +99,8 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
   const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
   const auto pixels = static_cast<int>(s.pixels());
   const int64_t state = s.batch * hidden * pixels;
-  const ConvGeometry geometry = GeometryOf(s);
-  const int blocks = CeilDiv(hidden, kWarpChannels * T::kWarpsN) * T::kWarpsN;
-  const int padded = blocks * kWarpChannels;
-  const std::vector<uint4> packed =
-      Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
-                      static_cast<int>(s.kernel_height * s.kernel_width), geometry.chunks(in),
-                      geometry.chunks(hidden)},
-                     blocks);
-  std::vector<float> bias(4 * padded);
-  for (int k = 0; k < 4 * hidden && !test.bias.empty(); ++k) {
-    bias[k / hidden * padded + k % hidden] = test.bias[k];
-  }
-  const std::vector<float> peephole = PackedPeepholes(test);
+  const ConvGeometry geometry = GeometryOf(s, s.batch);
+  const PackedLayer layer = PackLayer<T>(test);
   const std::vector<float> mask = ChannelsLast(test.recurrent_mask, hidden, pixels);
   const bool spatial = test.peephole == Peephole::kSpatial;
   const bool masks = !mask.empty();
@@ -130,27 +129,31 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
         .geometry = geometry,
         .x = {nullptr, in, pixels, geometry.chunks(in)},
         .h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden)},
-        .weights = packed.data(),
-        .bias = bias.data(),
-        .peephole = data(peephole),
-        .peephole_elements = static_cast<int64_t>(peephole.size()) / 3,
+        .weights = layer.weights.data(),
+        .bias = layer.bias.data(),
+        .peephole = data(layer.peephole),
+        .peephole_elements = static_cast<int64_t>(layer.peephole.size()) / 3,
         .peephole_pixel_stride = spatial ? hidden : 0,
         .hidden = hidden,
-        .padded_hidden = padded,
-        .pointers = {step.x.data(), step.h_seen.data(), data(step.c_before), step.h.data(),
-                     step.c.data()},
+        .padded_hidden = layer.padded_hidden,
+        .pointers = {step.x.data(), step.h_seen.data(), data(step.c_before), step.h.data(), nullptr,
+                     step.c.data(), nullptr},
         .late_pointers = nullptr,
         .first = true,
+        .last = false,
+        .begins_with_x = false,
         .x_offset = 0,
         .h_offset = 0,
         .out_offset = 0,
         .out_image_stride = pixels,
+        .sums_offset = 0,
+        .sums_image_stride = 0,
         .packed_chunks = geometry.chunks(in) + geometry.chunks(hidden),
         .extended = extended,
         .extras = {step.gates.data(), data(zoneout_h), data(zoneout_c), test.zoneout_h.size() == 1,
                    test.zoneout_c.size() == 1, pixels, data(step.h_before), pixels}};
     const dim3 grid = {static_cast<unsigned>(CeilDiv(geometry.rows(), T::kRows)),
-                       static_cast<unsigned>(blocks / T::kWarpsN)};
+                       static_cast<unsigned>(4 * layer.padded_hidden / T::kBlockColumns)};
     simt::Launch(ConvLstmStep<T>, grid, {T::kThreads}, T::kSharedBytes, p);
     steps.push_back(std::move(step));
   }

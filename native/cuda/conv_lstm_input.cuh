@@ -1,0 +1,71 @@
+// What x adds to the sums of the gates, bias included, for several steps at once. Steps that begin
+// with it have only h left to multiply; they add the same numbers in the same order as those that
+// multiply x themselves, so that the results are the same bits.
+#ifndef CONVLSTM_CUDA_CONV_LSTM_INPUT_CUH_
+#define CONVLSTM_CUDA_CONV_LSTM_INPUT_CUH_
+
+#include "cuda/conv_lstm_step.cuh"
+
+namespace convlstm::cuda {
+
+struct InputArguments {
+  ConvGeometry geometry;  // of the frames of all those steps, or of one sequence's
+  ConvSource x;           // its data is the pointers' x
+  const uint4* weights;   // as the step's
+  const float* bias;
+  int padded_hidden;
+  int packed_chunks;
+
+  SequencePointers pointers;
+  const SequencePointers* late_pointers;            // read instead where not null: in a graph
+  int64_t x_offset, sums_offset;                    // elements
+  int64_t x_sequence_stride, sums_sequence_stride;  // from one blockIdx.z to the next
+};
+
+// Grid: (rows / T::kRows, padded hidden / T's channels, sequences).
+template <class T>
+__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
+    ConvLstmInput(const InputArguments p) {
+#if CONVLSTM_CUDA_ARCH < 800
+  if constexpr (T::kMath != Math::kFma) {
+    return;  // never launched there
+  } else
+#endif
+  {
+    CONVLSTM_SHARED_MEMORY(memory);
+    auto* shared = reinterpret_cast<uint32_t*>(memory);
+    const SequencePointers at = p.late_pointers != nullptr ? *p.late_pointers : p.pointers;
+    ConvSource x = p.x;
+    x.data = at.x + p.x_offset + blockIdx.z * p.x_sequence_stride;
+
+    Accumulators<T> sums;
+    BeginWithBias<T>(p.bias, p.padded_hidden, sums);
+    ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights, p.packed_chunks, shared);
+    Accumulate<T>(loader, x.chunks, shared, sums);
+
+    float* of_x = at.sums_of_x + p.sums_offset + blockIdx.z * p.sums_sequence_stride;
+    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+    const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
+                          warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+#pragma unroll
+    for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int row = first_row + i * 16 + half * 8;
+        if (row >= p.geometry.rows()) continue;
+        float* to = of_x + SumsOfLane<T>(row, p.padded_hidden);
+#pragma unroll
+        for (int gate = 0; gate < 4; ++gate) {
+          float values[4];
+#pragma unroll
+          for (int e = 0; e < 4; ++e) values[e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
+          StoreFour<true>(values, 4, to + gate * kWarpChannels);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV_LSTM_INPUT_CUH_
