@@ -10,10 +10,10 @@ namespace convlstm::cuda {
 enum class TileSize { kSmall, kMedium, kLarge };
 
 struct Tuning {
-  bool graph = true;             // a sequence as one graph, else a launch a step
-  std::optional<TileSize> tile;  // else ChooseTile's
+  bool graph = true;                            // a sequence as one graph, else a launch a step
+  std::optional<TileSize> tile = std::nullopt;  // else ChooseTile's
   // Steps that one product of x serves, 0 for none; else StepsAtOnce's.
-  std::optional<int64_t> steps_at_once;
+  std::optional<int64_t> steps_at_once = std::nullopt;
 };
 inline Tuning tuning;
 

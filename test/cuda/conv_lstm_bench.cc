@@ -1,5 +1,6 @@
-// convlstm_cuda_bench [NAME]: the workloads on a GPU, every tile and precision, as a graph and step
-// by step; one line of JSON each. Times are of the device, by events: the median of many calls
+// convlstm_cuda_bench [NAME]: the workloads on a GPU in every precision: as the engine chooses,
+// with each tile, with x multiplied ahead of the steps and not, without a graph, and stacks layer
+// after layer; one line of JSON each. Times are of the device, by events: the median of many calls
 // after a warm-up, inputs rotated. With --once NAME PRECISION one call, for a profiler.
 #include <cuda_runtime.h>
 
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "conv_lstm_workloads.h"
 #include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/engines.h"
@@ -20,69 +22,81 @@
 namespace convlstm::cuda {
 namespace {
 
-struct Workload {
-  const char* name;
-  ConvLstmShape shape;
+using cpu::Flops;
+using cpu::Stack;
+using cpu::Workload;
+
+const Workload kWorkloads[] = {
+    {"W1", Stack(1, 10, 1, {64}, 64, 3)},
+    {"X1", Stack(1, 10, 64, {64}, 64, 3)},
+    {"W2", Stack(8, 10, 16, {128, 64, 64}, 16, 5)},
+    {"W2, layer 1", Stack(8, 10, 16, {128}, 16, 5)},
+    {"W2, layer 2", Stack(8, 10, 128, {64}, 16, 5)},
+    {"W3", Stack(1, 8, 3, {64, 64, 128}, 64, 3)},
+    {"W3, layer 3", Stack(1, 8, 64, {128}, 64, 3)},
+    {"W4a", Stack(1, 1, 8, {64}, 480, 3)},
+    {"W4b", Stack(1, 1, 8, {64}, 96, 3)},
+    {"W4c", Stack(1, 1, 192, {192}, 32, 3)},
+    {"step 64x64", Stack(1, 1, 64, {64}, 64, 3)},
+    {"batch 64", Stack(64, 10, 64, {64}, 64, 3)},
+    {"ConvLSTM-S", Stack(16, 10, 128, {128, 128, 128, 128}, 16, 5)},
+    {"ConvLSTM-S layer", Stack(16, 10, 128, {128}, 16, 5)},
 };
 
-constexpr Workload kWorkloads[] = {
-    {"W1", {1, 10, false, 1, 64, 64, 64, 3, 3}},
-    {"X1", {1, 10, false, 64, 64, 64, 64, 3, 3}},
-    {"W2, layer 1", {8, 10, false, 16, 128, 16, 16, 5, 5}},
-    {"W2, layer 2", {8, 10, false, 128, 64, 16, 16, 5, 5}},
-    {"W3, layer 3", {1, 8, false, 64, 128, 64, 64, 3, 3}},
-    {"W4a", {1, 1, false, 8, 64, 480, 480, 3, 3}},
-    {"W4b", {1, 1, false, 8, 64, 96, 96, 3, 3}},
-    {"W4c", {1, 1, false, 192, 192, 32, 32, 3, 3}},
-    {"step 64x64", {1, 1, false, 64, 64, 64, 64, 3, 3}},
-    {"batch 64", {64, 10, false, 64, 64, 64, 64, 3, 3}},
-    {"ConvLSTM-S layer", {16, 10, false, 128, 128, 16, 16, 5, 5}},
-};
+// Of a stack, on the device, with several of each x and state.
+struct Operands {
+  const std::vector<ConvLstmShape>& shapes;
+  std::vector<std::vector<ConvLstmInputs>> inputs;  // of a call, of a layer
 
-double Flops(const ConvLstmShape& s) {
-  return 2.0 * static_cast<double>(s.batch * s.time * s.pixels()) *
-         static_cast<double>(s.input_dim + s.hidden_dim) *
-         static_cast<double>(s.kernel_height * s.kernel_width * 4 * s.hidden_dim);
-}
-
-// The operands of a layer on the device, several of each x.
-struct Layer {
-  ConvLstmShape shape;
-  std::vector<ConvLstmInputs> inputs;
-
-  Layer(Engine& engine, const ConvLstmShape& s, int copies) : shape(s) {
+  Operands(Engine& engine, const Workload& workload, int copies) : shapes(workload.layers) {
     for (int k = 0; k < copies; ++k) {
-      const ConvLstmCase test =
-          MakeCase("", s, {.states = true, .bounded_x = true}, static_cast<uint32_t>(k + 1));
-      const auto upload = [&](const std::vector<float>& values) {
-        auto storage =
-            std::make_shared<Storage>(static_cast<int64_t>(values.size()), engine.memory());
-        engine.queue().Enqueue(engine.Upload(values.data(), storage));
-        engine.queue().Drain();
-        return storage;
-      };
-      ConvLstmInputs in;
-      in.x = upload(test.x);
-      in.weight = k == 0 ? upload(test.weight) : inputs.front().weight;
-      in.bias = k == 0 ? upload(test.bias) : inputs.front().bias;
-      in.h0 = upload(test.h0);
-      in.c0 = upload(test.c0);
-      inputs.push_back(in);
+      std::vector<ConvLstmInputs>& layers = inputs.emplace_back();
+      for (size_t l = 0; l < shapes.size(); ++l) {
+        const ConvLstmCase test = MakeCase("", shapes[l], {.states = true, .bounded_x = true},
+                                           static_cast<uint32_t>(k + 1));
+        const auto upload = [&](const std::vector<float>& values) {
+          auto storage =
+              std::make_shared<Storage>(static_cast<int64_t>(values.size()), engine.memory());
+          engine.queue().Enqueue(engine.Upload(values.data(), storage));
+          engine.queue().Drain();
+          return storage;
+        };
+        ConvLstmInputs in;
+        if (l == 0) in.x = upload(test.x);
+        in.weight = k == 0 ? upload(test.weight) : inputs.front()[l].weight;
+        in.bias = k == 0 ? upload(test.bias) : inputs.front()[l].bias;
+        in.h0 = upload(test.h0);
+        in.c0 = upload(test.c0);
+        layers.push_back(in);
+      }
     }
   }
 
-  void Run(Engine& engine, int k, Precision precision) const {
-    const int64_t state = shape.batch * shape.hidden_dim * shape.pixels();
+  void Run(Engine& engine, int k, Precision precision, bool one_by_one) const {
     const auto storage = [&](int64_t elements) {
       return std::make_shared<Storage>(elements, engine.memory());
     };
-    engine.ConvLstm(shape, inputs[k % inputs.size()], precision,
-                    {storage(state * shape.time), storage(state), storage(state)});
+    std::vector<ConvLstmLayer> layers;
+    StoragePtr x;
+    for (size_t l = 0; l < shapes.size(); ++l) {
+      const ConvLstmShape& s = shapes[l];
+      const int64_t state = s.batch * s.hidden_dim * s.pixels();
+      ConvLstmLayer layer = {
+          s, inputs[k % inputs.size()][l], precision, {nullptr, storage(state), storage(state)}};
+      if (one_by_one || l + 1 == shapes.size()) layer.outputs.output = storage(state * s.time);
+      if (one_by_one) {
+        if (l > 0) layer.inputs.x = x;
+        engine.ConvLstm(s, layer.inputs, precision, layer.outputs);
+        x = layer.outputs.output;
+      }
+      layers.push_back(layer);
+    }
+    if (!one_by_one) engine.ConvLstmStack(layers);
   }
 };
 
 // Milliseconds on the device's stream; on the queue's thread.
-double Measure(Engine& engine, const Layer& layer, Precision precision) {
+double Measure(Engine& engine, const Operands& operands, Precision precision, bool one_by_one) {
   const auto stream = static_cast<Device&>(engine.memory()).stream();
   cudaEvent_t begin, end;
   cudaEventCreate(&begin);
@@ -90,7 +104,7 @@ double Measure(Engine& engine, const Layer& layer, Precision precision) {
   std::vector<float> times;
   for (int k = 0; k < 60; ++k) {
     cudaEventRecord(begin, stream);
-    layer.Run(engine, k, precision);
+    operands.Run(engine, k, precision, one_by_one);
     cudaEventRecord(end, stream);
     cudaEventSynchronize(end);
     float milliseconds = 0;
@@ -105,27 +119,45 @@ double Measure(Engine& engine, const Layer& layer, Precision precision) {
 
 constexpr const char* kPrecisions[] = {"highest", "high", "medium"};
 
+struct Variant {
+  const char* name;
+  Tuning tuning;
+  bool one_by_one = false;  // layer after layer
+};
+
+std::vector<Variant> VariantsOf(const Workload& workload) {
+  std::vector<Variant> variants = {{"chosen", {}},
+                                   {"small", {.tile = TileSize::kSmall}},
+                                   {"medium", {.tile = TileSize::kMedium}},
+                                   {"large", {.tile = TileSize::kLarge}}};
+  const int64_t time = workload.layers.front().time;
+  if (time > 1) {
+    variants.push_back({"no graph", {.graph = false}});
+    variants.push_back({"x in every step", {.steps_at_once = 0}});
+    variants.push_back({"x of 2 steps ahead", {.steps_at_once = 2}});
+    variants.push_back({"x of half the steps ahead", {.steps_at_once = (time + 1) / 2}});
+    variants.push_back({"x of all steps ahead", {.steps_at_once = time}});
+  }
+  if (workload.layers.size() > 1) variants.push_back({"layer after layer", {}, true});
+  return variants;
+}
+
 void Bench(Engine& engine, const Workload& workload) {
-  const Layer layer(engine, workload.shape, 3);
-  const double flops = Flops(workload.shape);
+  const Operands operands(engine, workload, 3);
   for (int p = 0; p < 3; ++p) {
-    for (int variant = 0; variant < 5; ++variant) {
-      // The engine's own choice, then each tile, then its choice without a graph.
-      tuning = {};
-      if (variant >= 1 && variant <= 3) tuning.tile = static_cast<TileSize>(variant - 1);
-      tuning.graph = variant != 4;
-      if (variant == 4 && workload.shape.time == 1) continue;
-      for (const ConvLstmInputs& in : layer.inputs) in.weight->derived().clear();
+    for (const Variant& variant : VariantsOf(workload)) {
+      tuning = variant.tuning;
+      for (const ConvLstmInputs& in : operands.inputs.front()) in.weight->derived().clear();
       double milliseconds = 0;
-      engine.queue().Enqueue(
-          [&] { milliseconds = Measure(engine, layer, static_cast<Precision>(p)); });
+      engine.queue().Enqueue([&] {
+        milliseconds = Measure(engine, operands, static_cast<Precision>(p), variant.one_by_one);
+      });
       engine.queue().Drain();
-      constexpr const char* kVariants[] = {"chosen", "small", "medium", "large", "no graph"};
       std::printf(
           "{\"workload\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"ms\": %.5f, "
           "\"tflops\": %.2f}\n",
-          workload.name, kPrecisions[p], kVariants[variant], milliseconds,
-          flops / milliseconds / 1e9);
+          workload.name, kPrecisions[p], variant.name, milliseconds,
+          Flops(workload) / milliseconds / 1e9);
       std::fflush(stdout);
     }
   }
@@ -134,9 +166,9 @@ void Bench(Engine& engine, const Workload& workload) {
 
 void Once(Engine& engine, const Workload& workload, const std::string& precision) {
   const auto place = std::find(std::begin(kPrecisions), std::end(kPrecisions), precision);
-  const Layer layer(engine, workload.shape, 1);
+  const Operands operands(engine, workload, 1);
   engine.queue().Enqueue([&] {
-    layer.Run(engine, 0, static_cast<Precision>(place - std::begin(kPrecisions)));
+    operands.Run(engine, 0, static_cast<Precision>(place - std::begin(kPrecisions)), false);
     cudaStreamSynchronize(static_cast<Device&>(engine.memory()).stream());
   });
   engine.queue().Drain();

@@ -122,7 +122,7 @@ TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step
     for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
       for (const bool graph : {true, false}) {
         for (const TileSize tile : {TileSize::kSmall, TileSize::kMedium, TileSize::kLarge}) {
-          tuning = {graph, tile};
+          tuning = {graph, tile, std::nullopt};
           const Operands operands(gpu, test);
           const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
           const double error = ErrorOf(results, expected);
@@ -177,6 +177,78 @@ TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers
   }
   CHECK(results.h == first.h);
   CHECK(results.c == first.c);
+}
+
+TEST_CASE("convLstm: x ahead of the steps, the same bits") {
+  Engine& gpu = EngineOf(0);
+  for (const bool time_major : {false, true}) {
+    const ConvLstmCase test =
+        MakeCase("", ShapeOf(3, 7, 20, 36, 11, 13, 3, 3, time_major), {.states = true});
+    for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
+      const Operands operands(gpu, test);
+      tuning = {.steps_at_once = 0};
+      const Results expected = RunLayer(gpu, test.shape, operands.inputs, precision);
+      for (const int64_t steps : {1, 2, 3, 7}) {
+        for (const bool graph : {true, false}) {
+          for (const TileSize tile : {TileSize::kMedium, TileSize::kLarge}) {
+            tuning = {graph, tile, steps};
+            const Operands fresh(gpu, test);  // a graph is kept with the weights
+            const Results results = RunLayer(gpu, test.shape, fresh.inputs, precision);
+            CHECK(results.output == expected.output);
+            CHECK(results.h == expected.h);
+            CHECK(results.c == expected.c);
+          }
+        }
+      }
+    }
+  }
+  tuning = {};
+}
+
+TEST_CASE("convLstmStack: the same bits as layer after layer") {
+  Engine& gpu = EngineOf(0);
+  const auto check = [&](const std::vector<int64_t>& hidden, int64_t time, bool time_major) {
+    std::vector<ConvLstmLayer> layers;
+    std::vector<Results> expected;
+    StoragePtr x, stack_x;
+    for (size_t l = 0; l < hidden.size(); ++l) {
+      const ConvLstmShape s =
+          ShapeOf(2, time, l == 0 ? 20 : hidden[l - 1], hidden[l], 9, 14, 3, 3, time_major);
+      const ConvLstmCase test =
+          MakeCase("", s, {.states = l % 2 == 0, .peephole = Peephole::kChannel}, 3);
+      ConvLstmInputs inputs = Operands(gpu, test).inputs;
+      if (l == 0) stack_x = inputs.x;
+      inputs.x = l == 0 ? stack_x : x;
+      expected.push_back(RunLayer(gpu, s, inputs, Precision::kHighest));
+      x = Uploaded(gpu, expected.back().output);
+      inputs.x = l == 0 ? stack_x : nullptr;
+      const int64_t state = s.batch * s.hidden_dim * s.pixels();
+      layers.push_back(
+          {s, inputs, Precision::kHighest, {nullptr, New(gpu, state), New(gpu, state)}});
+    }
+    for (int call = 0; call < 2; ++call) {  // the second changes a node of the first's graph
+      for (ConvLstmLayer& layer : layers) {
+        layer.outputs.h = New(gpu, layer.outputs.h->elements());
+        layer.outputs.c = New(gpu, layer.outputs.c->elements());
+      }
+      layers.back().outputs.output = New(gpu, layers.back().outputs.h->elements() * time);
+      OnQueue(gpu, [&] { gpu.ConvLstmStack(layers); });
+      CHECK(Downloaded(gpu, layers.back().outputs.output) == expected.back().output);
+      for (size_t l = 0; l < layers.size(); ++l) {
+        CHECK(Downloaded(gpu, layers[l].outputs.h) == expected[l].h);
+        CHECK(Downloaded(gpu, layers[l].outputs.c) == expected[l].c);
+      }
+    }
+  };
+  for (const bool time_major : {false, true}) {
+    for (const int64_t time : {1, 2, 9}) check({36, 5, 64}, time, time_major);
+    for (const int64_t steps : {0, 2, 9}) {
+      tuning.steps_at_once = steps;
+      check({36, 5, 64}, 9, time_major);
+    }
+    tuning = {};
+  }
+  check(std::vector<int64_t>(18, 8), 4, false);  // more layers than one graph takes
 }
 
 // Both engines on the same operands.
