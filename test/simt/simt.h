@@ -6,10 +6,9 @@
 //                           anew at every barrier (seed 0: ascending); in step with each other they
 //                           would hide it. Under ThreadSanitizer fibers are threads that only
 //                           barriers order, and blocks are not ordered at all.
-//   a missing wait          an asynchronous copy poisons its destination when it is issued and
-//   lands
-//                           when it is waited for, so that a place used too early or given away too
-//                           early both show (simt/ptx.h)
+//   a missing wait          an asynchronous copy poisons its destination when it is issued, and
+//                           lands when it is waited for: a place used too early and one given away
+//                           too early both show (simt/ptx.h)
 //   a divergent barrier     is an error with the places of all threads
 //   uninitialised memory    shared memory begins as NaN
 //   out of bounds           AddressSanitizer: shared memory is one heap block of exactly its size
