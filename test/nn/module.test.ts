@@ -107,7 +107,7 @@ describe('Module', () => {
     const weight = net.head.stateDict()['0.weight']!;
     expect(weight.device).toBe('javascript');
     expect(net.parameters().every((parameter) => parameter.device === 'javascript')).toBe(true);
-    expectError(() => net.to('cuda'), 'ERR_DEVICE', `'cuda'`);
+    expectError(() => net.to('cuda:99'), 'ERR_DEVICE', `'cuda:99'`);
     expect(net.scale.device).toBe('javascript');
     for (const device of devices) {
       net.to({ device });
