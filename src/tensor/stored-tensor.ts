@@ -33,7 +33,7 @@ export abstract class StoredTensor {
     return elementCount(this.#shape);
   }
 
-  /** Where the elements live. */
+  /** Where the elements live: `'cuda:0'` for what was made on `'cuda'`. */
   get device(): Device {
     return this.#device;
   }

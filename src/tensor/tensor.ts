@@ -249,7 +249,8 @@ export class Tensor extends StoredTensor {
   }
 
   /**
-   * The same values on another device; waits for them when the devices differ.
+   * The same values on another device. Queued like any operation; only to and from `'javascript'` it
+   * waits for them.
    *
    * @throws ConvLSTMError ERR_DEVICE for a device that is not there
    */
