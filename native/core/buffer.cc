@@ -85,7 +85,7 @@ class BlockCache {
     if (!data) {
       // Blocks of sizes that are not asked for again must not pile up beside those that are: where
       // layers differ, a training step would leave more to reuse than it ever needs at once.
-      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 8;
+      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 4;
       while (cached_bytes_ > 0 && live_bytes_ + block_bytes + cached_bytes_ > most) FreeOldest();
       // Past the limit the system would not refuse but kill the process.
       if (live_bytes_ + block_bytes + cached_bytes_ > memory_limit_) FreeAll();

@@ -2,7 +2,7 @@
 //
 // A fresh large block costs a page fault per 4 KiB (half of the time of a 480x480 step), so the
 // host's blocks that are given back wait in a free list, by exact rounded size, for the next
-// request. New blocks take the place of the oldest in it once all memory is an eighth above the
+// request. New blocks take the place of the oldest in it once all memory is a quarter above the
 // most that was in use.
 #ifndef CONVLSTM_CORE_BUFFER_H_
 #define CONVLSTM_CORE_BUFFER_H_
