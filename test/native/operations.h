@@ -15,6 +15,14 @@
 
 namespace convlstm {
 
+// Under sanitizers and emulators tests that take long run every path of the code, and leave out
+// sizes and combinations that only tell about numbers: other builds look at those.
+#ifdef CONVLSTM_BRIEF_TESTS
+inline constexpr bool kBrief = true;
+#else
+inline constexpr bool kBrief = false;
+#endif
+
 inline std::vector<float> RandomValues(int64_t count, float scale = 1.0f) {
   static std::mt19937 generator(1);
   std::normal_distribution<float> normal(0.0f, scale);

@@ -155,7 +155,7 @@ TEST_CASE("winograd serves every shape, peephole and state") {
 
 TEST_CASE("winograd is as accurate as its precision asks") {
   for (const int64_t taps : {3, 5}) {
-#ifdef CONVLSTM_SANITIZED
+#ifdef CONVLSTM_BRIEF_TESTS
     // What the numbers are is for other builds to find: here the paths of the code, once each.
     const ConvLstmShape layer = Shape(1, 2, 8, 64, 16, 16, taps);
     Check(MakeCase("spiky x", layer, {.bounded_x = true, .spiky_x = true}), true);
