@@ -82,7 +82,12 @@ void Conv2d(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs, St
                          packed.as<uint4>(),
                          bias,
                          to,
-                         channels});
+                         channels,
+                         1,
+                         0,
+                         g.out_pixels(),
+                         nullptr,
+                         false});
 }
 
 }  // namespace convlstm::cuda

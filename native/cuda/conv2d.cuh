@@ -13,6 +13,11 @@ struct Conv2dArguments {
   const float* bias;  // [channels] or null
   float* out;         // channels-last
   int channels;
+  // Image i of the result begins at pixel i % inner * inner_stride + i / inner * outer_stride.
+  int inner;
+  int64_t inner_stride, outer_stride;
+  const float* mask;  // as the result, which it is multiplied by; null: none
+  bool add;           // to what is there
 };
 
 // Grid: (rows / T::kRows, columns / T::kBlockColumns).
@@ -35,20 +40,25 @@ __global__ void __launch_bounds__(T::kThreads) Convolve2d(const Conv2dArguments 
     const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
                           warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
 #pragma unroll
-    for (int j = 0; j < kColumns / 8; ++j) {
+    for (int i = 0; i < T::kRowTiles; ++i) {
 #pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int channel = block * kColumns + j * 8 + lane % 4 * 2 + e;
-        if (channel >= p.channels) continue;
-        const float bias = p.bias == nullptr ? 0.0f : p.bias[channel];
+      for (int half = 0; half < 2; ++half) {
+        const int row = first_row + i * 16 + half * 8;
+        if (row >= p.geometry.rows()) continue;
+        const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
+        const int64_t place = image % p.inner * p.inner_stride + image / p.inner * p.outer_stride;
+        const int64_t first = (place + pixel) * p.channels;
 #pragma unroll
-        for (int i = 0; i < T::kRowTiles; ++i) {
+        for (int j = 0; j < kColumns / 8; ++j) {
 #pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const int row = first_row + i * 16 + half * 8;
-            if (row >= p.geometry.rows()) continue;
-            p.out[static_cast<int64_t>(row) * p.channels + channel] =
-                sums[i][j][half * 2 + e] + bias;
+          for (int e = 0; e < 2; ++e) {
+            const int channel = block * kColumns + j * 8 + lane % 4 * 2 + e;
+            if (channel >= p.channels) continue;
+            float sum = sums[i][j][half * 2 + e];
+            if (p.bias != nullptr) sum += p.bias[channel];
+            if (p.mask != nullptr) sum *= p.mask[first + channel];
+            if (p.add) sum += p.out[first + channel];
+            p.out[first + channel] = sum;
           }
         }
       }

@@ -15,6 +15,10 @@ struct PackArguments {
   bool gates;
   int first_channels, second_channels, taps;
   int first_chunks, second_chunks;
+  // Not 0: for the gradient of the input, the same convolution with the taps in reverse. Channels
+  // of the result are those of the convolution's input, of which a row of `weight` has so many;
+  // first_channels are its rows.
+  int row_inputs = 0;
 };
 
 // The element at `depth` of chunk `chunk` of column `column`.
@@ -28,6 +32,10 @@ __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, in
   const int place = (first ? chunk : chunk - p.first_chunks) * kDepth + depth;
   const int tap = place / source_channels, k = place % source_channels;
   if (tap >= p.taps) return 0.0f;
+  if (p.row_inputs != 0) {
+    const int64_t at = static_cast<int64_t>(k) * p.row_inputs + channel;
+    return p.weight[at * p.taps + p.taps - 1 - tap];
+  }
   const int64_t inputs = p.first_channels + p.second_channels;
   return p.weight[(row * inputs + (first ? k : p.first_channels + k)) * p.taps + tap];
 }

@@ -172,7 +172,12 @@ double Conv2dError(const ConvGeometry& g, int in, int channels) {
                                packed.data(),
                                bias.data(),
                                out.data(),
-                               channels});
+                               channels,
+                               1,
+                               0,
+                               g.out_pixels(),
+                               nullptr,
+                               false});
   double largest = 0;
   for (int row = 0; row < g.rows(); ++row) {
     const int image = row / g.out_pixels(), pixel = row % g.out_pixels();

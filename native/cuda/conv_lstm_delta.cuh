@@ -1,0 +1,119 @@
+// The elementwise part of a ConvLSTM step's backward pass: from the gradients of h and c to those
+// of the gates' sums ("deltas"), which take the gates' place.
+//
+// Memory is the limit: of every channel and pixel the four gates, c before the step and up to three
+// gradients are read and five values written, 52 bytes against some 60 instructions; c of the step
+// is made again from the gates. Sums over pixels are taken along, for reading the deltas again
+// would cost another 16 bytes.
+#ifndef CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
+#define CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
+
+#include <cmath>
+
+#include "cuda/channel_sums.cuh"
+
+namespace convlstm::cuda {
+
+constexpr int kDeltaSums = 7;  // of the deltas of i, f, o, g; then wci, wcf, wco
+
+// Of one step; a row is a pixel of an image, rows of images follow one another unless it says
+// otherwise.
+struct DeltaArguments {
+  int hidden, images, pixels;
+  float* gates;              // [row][4 hidden], i, f, o, g; become the deltas
+  const float* c_in;         // [row][hidden] before the step; null: zeros
+  float* h_grad;             // from the step behind; with zoneout_h becomes what passes by the step
+  bool h_grad_is_zero;       // and not written yet
+  const float* output_grad;  // null: zeros
+  float* c_grad;             // of c after the step; becomes that of c before it
+  const float *zoneout_h, *zoneout_c;  // null: none
+  bool one_zoneout_h, one_zoneout_c;   // one element stands for all
+  int image_stride;                    // pixels; of output_grad and zoneout
+  const float* peephole;               // wci, wcf, wco; null: none
+  int64_t peephole_elements;
+  int peephole_pixel_stride;  // 0: one of each channel
+  double* sums;               // [slice][kDeltaSums][hidden] to add to; null: none
+  int sum_count;              // 4, or kDeltaSums with peepholes of each channel
+  float* spatial_sums;        // [3][pixel][hidden] to add to; null: none
+};
+
+// Grid: (slices, ChannelBlocks(hidden)).
+__global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArguments p) {
+  const ChannelThread thread(p.hidden);
+  float sums[kDeltaSums] = {};
+  // With sums of each pixel its images are all one thread's.
+  const bool spatial = p.spatial_sums != nullptr;
+  const int64_t units = spatial ? p.pixels : static_cast<int64_t>(p.images) * p.pixels;
+  const int unit_images = spatial ? p.images : 1;
+  for (int64_t unit = thread.first_row; unit < units && thread.active; unit += thread.row_step) {
+    float unit_sums[3] = {};
+    for (int n = 0; n < unit_images; ++n) {
+      const int64_t row = unit + static_cast<int64_t>(n) * p.pixels;
+      const int64_t image = row / p.pixels, pixel = row % p.pixels;
+      const int64_t state = row * p.hidden + thread.channel;
+      const int64_t strided = (image * p.image_stride + pixel) * p.hidden + thread.channel;
+      float* const gates = p.gates + row * 4 * p.hidden + thread.channel;
+      const float i = gates[0], f = gates[p.hidden];
+      const float o = gates[2 * p.hidden], g = gates[3 * p.hidden];
+      const float c_in = p.c_in == nullptr ? 0.0f : p.c_in[state];
+
+      float h_grad = p.h_grad_is_zero ? 0.0f : p.h_grad[state];
+      if (p.output_grad != nullptr) h_grad += p.output_grad[strided];
+      if (p.zoneout_h != nullptr) {
+        const float z = p.zoneout_h[p.one_zoneout_h ? 0 : strided];
+        p.h_grad[state] = z * h_grad;
+        h_grad *= 1.0f - z;
+      }
+      float c_grad = p.c_grad[state], c_kept = 0.0f;
+      if (p.zoneout_c != nullptr) {
+        const float z = p.zoneout_c[p.one_zoneout_c ? 0 : strided];
+        c_kept = z * c_grad;
+        c_grad *= 1.0f - z;
+      }
+
+      const float c = fmaf(f, c_in, i * g), tanh_c = tanhf(c);
+      const float o_delta = h_grad * tanh_c * (o * (1.0f - o));
+      c_grad = fmaf(h_grad * o, fmaf(-tanh_c, tanh_c, 1.0f), c_grad);
+      const float* const w = p.peephole == nullptr
+                                 ? nullptr
+                                 : p.peephole + pixel * p.peephole_pixel_stride + thread.channel;
+      if (w != nullptr) c_grad = fmaf(o_delta, w[2 * p.peephole_elements], c_grad);
+      const float i_delta = c_grad * g * (i * (1.0f - i));
+      const float f_delta = c_grad * c_in * (f * (1.0f - f));
+      const float g_delta = c_grad * i * fmaf(-g, g, 1.0f);
+      float c_in_grad = fmaf(c_grad, f, c_kept);
+      if (w != nullptr) {
+        c_in_grad = fmaf(i_delta, w[0], c_in_grad);
+        c_in_grad = fmaf(f_delta, w[p.peephole_elements], c_in_grad);
+      }
+      gates[0] = i_delta;
+      gates[p.hidden] = f_delta;
+      gates[2 * p.hidden] = o_delta;
+      gates[3 * p.hidden] = g_delta;
+      p.c_grad[state] = c_in_grad;
+
+      sums[0] += i_delta;
+      sums[1] += f_delta;
+      sums[2] += o_delta;
+      sums[3] += g_delta;
+      unit_sums[0] = fmaf(i_delta, c_in, unit_sums[0]);
+      unit_sums[1] = fmaf(f_delta, c_in, unit_sums[1]);
+      unit_sums[2] = fmaf(o_delta, c, unit_sums[2]);
+    }
+#pragma unroll
+    for (int k = 0; k < 3; ++k) {
+      sums[4 + k] += unit_sums[k];
+      if (spatial) {
+        p.spatial_sums[k * p.peephole_elements + unit * p.hidden + thread.channel] += unit_sums[k];
+      }
+    }
+  }
+  if (p.sums != nullptr) {
+    const int64_t slice = static_cast<int64_t>(blockIdx.x) * kDeltaSums * p.hidden;
+    AddBlockSums(thread, sums, p.sum_count, p.hidden, p.sums + slice);
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_

@@ -1,0 +1,439 @@
+// The gradient of a convolution's weights: a matrix product whose inner dimension is the pixels.
+//
+//   rows     (tap, channel of x), a tile of 32 kWarpsM
+//   columns  channels of the result, a tile of 64 kWarpsN
+//   depth    the pixels of a slice of a step, 32 at a time, step after step from the last to the
+//            first
+//
+// Both operands are copied as memory has them, channels innermost, so that a lane reads 16 bytes,
+// four rows or columns of one pixel, which it takes for four fragments: which row of the tile is
+// which row of a fragment is free. For a depth of 16 a warp reads 2 KiB and 4 KiB for its 32 x 64
+// sums, as the forward kernel does. A tile of 128 x 128 brings 32 KiB from memory for 2^20
+// operations (64 x 128: 24 KiB for 2^19).
+//
+// Blocks split a step's pixels, and each goes through all steps with its own; between two launches
+// its sums wait in memory as they are. So the bits depend on the shape and the number of
+// multiprocessors, but not on how the steps are grouped, and no addition is atomic.
+#ifndef CONVLSTM_CUDA_WEIGHT_GRADIENT_CUH_
+#define CONVLSTM_CUDA_WEIGHT_GRADIENT_CUH_
+
+#include "cuda/implicit_gemm.cuh"
+#include "cuda/strides.h"
+
+namespace convlstm::cuda {
+
+template <Math kMathValue, int kWarpsMValue, int kWarpsNValue, int kStagesValue>
+struct GradientTile {
+  static constexpr Math kMath = kMathValue;
+  static constexpr int kWarpsM = kWarpsMValue, kWarpsN = kWarpsNValue, kStages = kStagesValue;
+  static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
+  static constexpr int kRows = 32 * kWarpsM, kBlockColumns = 64 * kWarpsN;
+  static constexpr int kStageWords = kDepth * (kRows + kBlockColumns);
+  static constexpr int kTableWords = 4 * kRows;
+  static constexpr int kSharedBytes = (kStages * kStageWords + kTableWords) * 4;
+  // So many threads copy a pixel's channels.
+  static constexpr int kPixelThreads = kThreads / kDepth;
+  static constexpr int kRowPieces = kRows / 4 / kPixelThreads;
+  static constexpr int kColumnPieces = kBlockColumns / 4 / kPixelThreads;
+};
+
+// 98 KiB of shared memory, 66 where stages are two.
+template <Math kMath>
+using LargeGradientTile = GradientTile<kMath, 4, 2, kMath == Math::kFma ? 2 : 3>;  // 128 x 128
+// 73 KiB, or 49.
+template <Math kMath>
+using SmallGradientTile = GradientTile<kMath, 2, 2, kMath == Math::kFma ? 2 : 3>;  // 64 x 128
+
+struct WeightGradientArguments {
+  ConvGeometry geometry;  // of the forward convolution of one step
+  // Of the last of the steps; the one before begins a stride, in elements, before it.
+  const float* x;
+  const float* deltas;  // [row][out_channels]
+  int64_t x_step_stride, delta_step_stride;
+  int channels, out_channels;
+  int image_stride;  // of x, pixels
+  int steps;
+  int slice_rows;  // pixels of a step that a block takes, a multiple of kDepth
+  float* partial;  // [slice][rows][columns], whole tiles
+  bool add;        // to what is there
+};
+
+// Where a 16-byte piece lies in its pixel. Reads: four pixels, of each two neighbouring pieces;
+// copies: eight pieces of a pixel or four each of two.
+__device__ __forceinline__ int PixelSwizzle(int pixel, int piece) {
+  return piece ^ ((pixel & 1) << 2 | (pixel & 2));
+}
+
+// Copies 32 pixels after 32 pixels into shared memory. A thread has one pixel of them, and some
+// pieces of its channels.
+template <class T>
+class PixelLoader {
+ public:
+  __device__ __forceinline__ PixelLoader(const WeightGradientArguments& p, uint32_t* shared)
+      : p_(p), g_(p.geometry), shared_(shared), source_(p.x), deltas_(p.deltas) {
+    FillTable();
+    const int first = static_cast<int>(blockIdx.z) * p.slice_rows;
+    end_ = g_.rows() - first < p.slice_rows ? g_.rows() : first + p.slice_rows;
+    row_ = first_ = first + static_cast<int>(threadIdx.x) / T::kPixelThreads;
+    chunks_ = CeilDiv(end_ - first, kDepth);
+    chunks_left_ = chunks_;
+    const int pixels = g_.out_pixels();
+    step_image_ = kDepth / pixels;
+    step_y_ = kDepth % pixels / g_.out_width;
+    step_x_ = kDepth % g_.out_width;
+    Begin();
+  }
+
+  __device__ __forceinline__ int chunks() const { return chunks_ * p_.steps; }
+
+  __device__ __forceinline__ void Load(int stage) {
+    uint32_t* const to = shared_ + stage * T::kStageWords;
+    const int pixel = static_cast<int>(threadIdx.x) / T::kPixelThreads;
+    if (p_.channels % 4 == 0) {
+      LoadRows<4>(to + pixel * T::kRows, pixel);
+    } else {
+      LoadRows<1>(to + pixel * T::kRows, pixel);
+    }
+    uint32_t* const columns = to + kDepth * T::kRows + pixel * T::kBlockColumns;
+    if (p_.out_channels % 4 == 0) {
+      LoadColumns<4>(columns, pixel);
+    } else {
+      LoadColumns<1>(columns, pixel);
+    }
+    if (--chunks_left_ == 0) {
+      chunks_left_ = chunks_;
+      source_ -= p_.x_step_stride;
+      deltas_ -= p_.delta_step_stride;
+      row_ = first_;
+      Begin();
+    } else {
+      Advance();
+    }
+  }
+
+ private:
+  static constexpr int kNowhere = -(1 << 30);
+
+  // How far each row's tap lies from the pixel, and its channel.
+  __device__ __forceinline__ void FillTable() {
+    int4* const table = reinterpret_cast<int4*>(shared_ + T::kStages * T::kStageWords);
+    for (int k = static_cast<int>(threadIdx.x); k < T::kRows; k += T::kThreads) {
+      const int row = static_cast<int>(blockIdx.x) * T::kRows + k;
+      const int tap = row / p_.channels, y = tap / g_.kernel_width, x = tap % g_.kernel_width;
+      const bool inside = y < g_.kernel_height;
+      table[k] =
+          make_int4(inside ? y * g_.dilation_y : kNowhere, x * g_.dilation_x, row % p_.channels, 0);
+    }
+    __syncthreads();
+  }
+
+  __device__ __forceinline__ void Begin() {
+    const int pixels = g_.out_pixels(), pixel = row_ % pixels;
+    image_ = row_ / pixels;
+    y_ = pixel / g_.out_width;
+    x_ = pixel % g_.out_width;
+  }
+  __device__ __forceinline__ void Advance() {
+    row_ += kDepth;
+    x_ += step_x_;
+    y_ += step_y_;
+    image_ += step_image_;
+    if (x_ >= g_.out_width) {
+      x_ -= g_.out_width;
+      ++y_;
+    }
+    if (y_ >= g_.out_height) {
+      y_ -= g_.out_height;
+      ++image_;
+    }
+  }
+
+  template <int kElements>
+  __device__ __forceinline__ void LoadRows(uint32_t* to, int pixel) {
+    const int4* const table = reinterpret_cast<const int4*>(shared_ + T::kStages * T::kStageWords);
+    const int y = y_ * g_.stride_y - g_.pad_top, x = x_ * g_.stride_x - g_.pad_left;
+    const int64_t first = static_cast<int64_t>(image_) * p_.image_stride;
+    const bool there = row_ < end_;
+#pragma unroll
+    for (int k = 0; k < T::kRowPieces; ++k) {
+      const int piece = static_cast<int>(threadIdx.x) % T::kPixelThreads + k * T::kPixelThreads;
+#pragma unroll
+      for (int e = 0; e < 4; e += kElements) {
+        const int4 place = table[piece * 4 + e];
+        const int at_y = y + place.x, at_x = x + place.y;
+        const bool inside = there &&
+                            static_cast<unsigned>(at_y) < static_cast<unsigned>(g_.height) &&
+                            static_cast<unsigned>(at_x) < static_cast<unsigned>(g_.width);
+        const int64_t at = first + static_cast<int64_t>(at_y) * g_.width + at_x;
+        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e,
+                                 inside ? source_ + at * p_.channels + place.z : source_, inside);
+      }
+    }
+  }
+
+  template <int kElements>
+  __device__ __forceinline__ void LoadColumns(uint32_t* to, int pixel) {
+    const float* const from = deltas_ + static_cast<int64_t>(row_) * p_.out_channels;
+    const bool there = row_ < end_;
+#pragma unroll
+    for (int k = 0; k < T::kColumnPieces; ++k) {
+      const int piece = static_cast<int>(threadIdx.x) % T::kPixelThreads + k * T::kPixelThreads;
+#pragma unroll
+      for (int e = 0; e < 4; e += kElements) {
+        const int column = static_cast<int>(blockIdx.y) * T::kBlockColumns + piece * 4 + e;
+        const bool inside = there && column < p_.out_channels;
+        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e,
+                                 inside ? from + column : deltas_, inside);
+      }
+    }
+  }
+
+  const WeightGradientArguments& p_;
+  const ConvGeometry& g_;
+  uint32_t* shared_;
+  const float *source_, *deltas_;  // of the step at work
+  int row_, image_, y_, x_;        // this thread's pixel
+  int first_, end_, chunks_, chunks_left_;
+  int step_image_, step_y_, step_x_;  // from a chunk's pixel to the next chunk's
+};
+
+// A lane's part of a warp's 32 x 64 sums, [16 rows][8 columns][d of mma]: with g = lane / 4 and
+// t = lane % 4, row g (+ 8) of 16 rows i is row 4g + 2i (+ 1) of the warp's, column n of 8 columns
+// j column 32 (j / 4) + 4n + j % 4.
+using GradientSums = float[2][8][4];
+
+// Four elements of depth 4 apart, from `first + lane % 4` on, of four neighbouring rows or columns.
+__device__ __forceinline__ void ReadPixels(const uint32_t* from, int pitch, int first, int piece,
+                                           float (&values)[4][4]) {
+  const int pixel = first + static_cast<int>(threadIdx.x) % 4;
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    const float4 v = *reinterpret_cast<const float4*>(from + (pixel + 4 * k) * pitch +
+                                                      PixelSwizzle(pixel + 4 * k, piece) * 4);
+    values[0][k] = v.x, values[1][k] = v.y, values[2][k] = v.z, values[3][k] = v.w;
+  }
+}
+
+template <class T>
+struct PixelProduct {
+  __device__ __forceinline__ static void Run(const uint32_t* rows, const uint32_t* columns,
+                                             GradientSums& sums) {
+    const int warp = static_cast<int>(threadIdx.x) >> 5;
+    const int row_piece = warp % T::kWarpsM * 8, column_piece = warp / T::kWarpsM * 16;
+    if constexpr (T::kMath == Math::kFma) {
+      RunFma(rows, columns, row_piece, column_piece, sums);
+    } else {
+#if CONVLSTM_CUDA_ARCH >= 800
+      const int g = (static_cast<int>(threadIdx.x) & 31) / 4;
+#pragma unroll 1
+      for (int first = 0; first < kDepth; first += 16) {
+        float a[4][4];
+        ReadPixels(rows, T::kRows, first, row_piece + g, a);
+        if constexpr (T::kMath == Math::kTf32x3) {
+          RunTf32x3(a, columns, first, column_piece + g, sums);
+        } else {
+          RunBf16(a, columns, first, column_piece + g, sums);
+        }
+      }
+#endif
+    }
+  }
+
+  // Without tensor cores: the same sums in the same lanes.
+  __device__ __forceinline__ static void RunFma(const uint32_t* rows, const uint32_t* columns,
+                                                int row_piece, int column_piece,
+                                                GradientSums& sums) {
+    const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
+    const auto read = [](const uint32_t* from, int pixel, int piece) {
+      return *reinterpret_cast<const float4*>(from + PixelSwizzle(pixel, piece) * 4);
+    };
+#pragma unroll 1
+    for (int pixel = 0; pixel < kDepth; ++pixel) {
+      const float4 v = read(rows + pixel * T::kRows, pixel, row_piece + g);
+      const float a[2][2] = {{v.x, v.y}, {v.z, v.w}};
+#pragma unroll
+      for (int n = 0; n < 4; ++n) {  // column 2t + n % 2 of four eights
+        const float4 w = read(columns + pixel * T::kBlockColumns, pixel,
+                              column_piece + n / 2 * 8 + 2 * t + n % 2);
+        const float b[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+#pragma unroll
+          for (int i = 0; i < 2; ++i) {
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+              float& sum = sums[i][n / 2 * 4 + e][half * 2 + n % 2];
+              sum = fmaf(a[i][half], b[e], sum);
+            }
+          }
+        }
+      }
+    }
+  }
+
+#if CONVLSTM_CUDA_ARCH >= 800
+  // As in implicit_gemm.cuh, every 16 of depth are summed on their own.
+  __device__ __forceinline__ static void RunTf32x3(const float (&a)[4][4], const uint32_t* columns,
+                                                   int first, int column_piece,
+                                                   GradientSums& sums) {
+    uint32_t high[2][2][4], low[2][2][4];  // [i][8 of depth]
+#pragma unroll
+    for (int row = 0; row < 4; ++row) {
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        const int operand = row % 2 + k % 2 * 2;
+        SplitTf32(a[row][k], high[row / 2][k / 2][operand], low[row / 2][k / 2][operand]);
+      }
+    }
+#pragma unroll
+    for (int side = 0; side < 2; ++side) {
+      float b[4][4];
+      ReadPixels(columns, T::kBlockColumns, first, column_piece + side * 8, b);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        uint32_t b_high[2][2], b_low[2][2];
+#pragma unroll
+        for (int k = 0; k < 4; ++k) SplitTf32(b[e][k], b_high[k / 2][k % 2], b_low[k / 2][k % 2]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          float part[4] = {};
+#pragma unroll
+          for (int k = 0; k < 2; ++k) {
+            MmaTf32(part, low[i][k], b_high[k]);
+            MmaTf32(part, high[i][k], b_low[k]);
+          }
+#pragma unroll
+          for (int k = 0; k < 2; ++k) MmaTf32(part, high[i][k], b_high[k]);
+#pragma unroll
+          for (int k = 0; k < 4; ++k) sums[i][side * 4 + e][k] += part[k];
+        }
+      }
+    }
+  }
+
+  // One product or three; sums over whole sequences are long, so these too begin at zero.
+  __device__ __forceinline__ static void RunBf16(const float (&a)[4][4], const uint32_t* columns,
+                                                 int first, int column_piece, GradientSums& sums) {
+    const auto split = [](const float(&v)[4]) {
+      return SplitBf16(make_float4(v[0], v[1], v[2], v[3]));
+    };
+    uint32_t high[2][4], low[2][4];
+#pragma unroll
+    for (int row = 0; row < 4; ++row) {
+      const Bf16Halves halves = split(a[row]);
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        high[row / 2][row % 2 + 2 * k] = halves.high[k];
+        low[row / 2][row % 2 + 2 * k] = halves.low[k];
+      }
+    }
+#pragma unroll
+    for (int side = 0; side < 2; ++side) {
+      float b[4][4];
+      ReadPixels(columns, T::kBlockColumns, first, column_piece + side * 8, b);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const Bf16Halves halves = split(b[e]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          float part[4] = {};
+          if constexpr (T::kMath == Math::kBf16x3) {
+            MmaBf16(part, low[i], halves.high);
+            MmaBf16(part, high[i], halves.low);
+          }
+          MmaBf16(part, high[i], halves.high);
+#pragma unroll
+          for (int k = 0; k < 4; ++k) sums[i][side * 4 + e][k] += part[k];
+        }
+      }
+    }
+  }
+#endif
+};
+
+// Grid: (row tiles, column tiles, slices).
+template <class T>
+__global__ void __launch_bounds__(T::kThreads) WeightGradient(const WeightGradientArguments p) {
+#if CONVLSTM_CUDA_ARCH < 800
+  if constexpr (T::kMath != Math::kFma) {
+    return;  // never launched there
+  } else
+#endif
+  {
+    CONVLSTM_SHARED_MEMORY(memory);
+    auto* shared = reinterpret_cast<uint32_t*>(memory);
+    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
+    const int64_t columns = static_cast<int64_t>(gridDim.y) * T::kBlockColumns;
+    const int64_t row = (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * T::kRows +
+                        warp % T::kWarpsM * 32 + lane / 4 * 4;
+    float* const partial = p.partial + row * columns +
+                           static_cast<int64_t>(blockIdx.y) * T::kBlockColumns +
+                           warp / T::kWarpsM * 64 + lane % 4 * 8;
+    GradientSums sums = {};
+    // visit(sums of four neighbouring columns, where they lie)
+    const auto for_fours = [&](const auto& visit) {
+#pragma unroll
+      for (int k = 0; k < 16; ++k) {
+        const int i = k / 8, half = k / 4 % 2, side = k / 2 % 2, n = k % 2, d = half * 2 + n;
+        float* const at = partial + (2 * i + half) * columns + side * 32 + n * 4;
+        visit(sums[i][side * 4][d], sums[i][side * 4 + 1][d], sums[i][side * 4 + 2][d],
+              sums[i][side * 4 + 3][d], reinterpret_cast<float4*>(at));
+      }
+    };
+    if (p.add) {
+      for_fours([](float& a, float& b, float& c, float& d, const float4* at) {
+        const float4 v = *at;
+        a = v.x, b = v.y, c = v.z, d = v.w;
+      });
+    }
+
+    PixelLoader<T> loader(p, shared);
+    const int chunks = loader.chunks();
+#pragma unroll 1
+    for (int chunk = 0; chunk < T::kStages - 1; ++chunk) {
+      if (chunk < chunks) loader.Load(chunk);
+      CommitCopies();
+    }
+    int stage = 0, next_stage = T::kStages - 1;
+#pragma unroll 1
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+      WaitForCopies<T::kStages - 2>();
+      __syncthreads();
+      if (chunk + T::kStages - 1 < chunks) loader.Load(next_stage);
+      CommitCopies();
+      const uint32_t* const pixels = shared + stage * T::kStageWords;
+      PixelProduct<T>::Run(pixels, pixels + kDepth * T::kRows, sums);
+      stage = stage + 1 == T::kStages ? 0 : stage + 1;
+      next_stage = next_stage + 1 == T::kStages ? 0 : next_stage + 1;
+    }
+
+    for_fours(
+        [](float a, float b, float c, float d, float4* at) { *at = make_float4(a, b, c, d); });
+  }
+}
+
+// weight[column][channel][tap] = the sum of partial[slice][(tap, channel)][column].
+struct FinishArguments {
+  const float* partial;
+  int slices;
+  int64_t slice_stride;
+  int columns, column_stride;  // of them and in partial
+  int channels, taps;
+  float* weight;
+  int64_t weight_stride;  // from one channel of the result to the next
+};
+__global__ void FinishWeightGradient(const FinishArguments p) {
+  ForStrided(static_cast<int64_t>(p.channels) * p.taps * p.columns, [&](int64_t index) {
+    const int64_t row = index / p.columns, column = index % p.columns;
+    double sum = 0;
+    for (int slice = 0; slice < p.slices; ++slice) {
+      sum += p.partial[slice * p.slice_stride + row * p.column_stride + column];
+    }
+    p.weight[column * p.weight_stride + row % p.channels * p.taps + row / p.channels] =
+        static_cast<float>(sum);
+  });
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_WEIGHT_GRADIENT_CUH_

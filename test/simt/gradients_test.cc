@@ -1,0 +1,294 @@
+// The kernels of the backward passes against backpropagation in float64, on the host.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "cuda/conv2d.cuh"
+#include "cuda/conv_lstm_delta.cuh"
+#include "cuda/weight_gradient.cuh"
+#include "gradient_reference.h"
+#include "operations.h"
+#include "simt/layer.h"
+
+namespace convlstm::cuda {
+namespace {
+
+// Of the forward convolution's x or h, as the engine computes them.
+template <class T, class Gradient>
+class ConvolutionGradients {
+ public:
+  // `first_input`: of the weight's input channels, `row_inputs` in all, those from there on.
+  ConvolutionGradients(const ConvGeometry& forward, int channels, int out_channels,
+                       const std::vector<float>& weight, int first_input, int row_inputs)
+      : forward_(forward),
+        channels_(channels),
+        out_channels_(out_channels),
+        taps_(forward.kernel_height * forward.kernel_width),
+        first_input_(first_input),
+        row_inputs_(row_inputs) {
+    ConvGeometry& g = data_;
+    g = forward;
+    g.out_height = forward.height, g.out_width = forward.width;
+    g.height = (forward.out_height - 1) * forward.stride_y + 1;
+    g.width = (forward.out_width - 1) * forward.stride_x + 1;
+    g.stride_y = g.stride_x = 1;
+    g.pad_top = forward.dilation_y * (forward.kernel_height - 1) - forward.pad_top;
+    g.pad_left = forward.dilation_x * (forward.kernel_width - 1) - forward.pad_left;
+    blocks_ = CeilDiv(channels, T::kBlockColumns) * T::kWarpsN;
+    packed_ = Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, false,
+                              out_channels, 0, taps_, g.chunks(out_channels), 0, row_inputs},
+                             blocks_);
+    row_tiles_ = CeilDiv(taps_ * channels, Gradient::kRows);
+    column_tiles_ = CeilDiv(out_channels, Gradient::kBlockColumns);
+    slice_rows_ = CeilDiv(CeilDiv(forward.rows(), 2), kDepth) * kDepth;
+    slices_ = CeilDiv(forward.rows(), slice_rows_);
+    partial_.assign(
+        int64_t{slices_} * row_tiles_ * Gradient::kRows * column_tiles_ * Gradient::kBlockColumns,
+        NAN);
+  }
+
+  // The gradient of frames [images][pixel][channels].
+  std::vector<float> OfInput(const std::vector<float>& deltas, const std::vector<float>& mask,
+                             const std::vector<float>& added) const {
+    const int64_t pixels = data_.out_pixels();
+    std::vector<float> out = added;
+    out.resize(data_.images * pixels * channels_, NAN);
+    const Conv2dArguments p = {
+        data_,
+        {deltas.data(), out_channels_, data_.height * data_.width, data_.chunks(out_channels_)},
+        packed_.data(),
+        nullptr,
+        out.data(),
+        channels_,
+        1,
+        0,
+        pixels,
+        mask.empty() ? nullptr : mask.data(),
+        !added.empty()};
+    simt::Launch(Convolve2d<T>,
+                 {static_cast<unsigned>(CeilDiv(data_.rows(), T::kRows)),
+                  static_cast<unsigned>(blocks_ / T::kWarpsN)},
+                 {T::kThreads}, T::kSharedBytes, p);
+    return out;
+  }
+
+  // Takes steps [step][image][pixel], the last first.
+  void AddSteps(const std::vector<float>& x, const std::vector<float>& deltas, int steps) {
+    const int64_t x_step = int64_t{forward_.images} * forward_.height * forward_.width * channels_;
+    const int64_t delta_step = int64_t{forward_.rows()} * out_channels_;
+    const WeightGradientArguments p = {forward_,
+                                       x.data() + (steps - 1) * x_step,
+                                       deltas.data() + (steps - 1) * delta_step,
+                                       x_step,
+                                       delta_step,
+                                       channels_,
+                                       out_channels_,
+                                       forward_.height * forward_.width,
+                                       steps,
+                                       slice_rows_,
+                                       partial_.data(),
+                                       added_};
+    simt::Launch(WeightGradient<Gradient>,
+                 {static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
+                  static_cast<unsigned>(slices_)},
+                 {Gradient::kThreads}, Gradient::kSharedBytes, p);
+    added_ = true;
+  }
+
+  void Finish(std::vector<float>& weight) const {
+    if (!added_) return;
+    const int columns = column_tiles_ * Gradient::kBlockColumns;
+    simt::Launch(
+        FinishWeightGradient, {2}, {64}, 0,
+        FinishArguments{partial_.data(), slices_, int64_t{row_tiles_} * Gradient::kRows * columns,
+                        out_channels_, columns, channels_, taps_,
+                        weight.data() + first_input_ * taps_, int64_t{row_inputs_} * taps_});
+  }
+
+ private:
+  const ConvGeometry forward_;
+  ConvGeometry data_;
+  const int channels_, out_channels_, taps_, first_input_, row_inputs_;
+  int blocks_, row_tiles_, column_tiles_, slice_rows_, slices_;
+  std::vector<uint4> packed_;
+  std::vector<float> partial_;
+  bool added_ = false;
+};
+
+struct Gradients {
+  std::vector<float> x, h0, c0, weight, bias, wci, wcf, wco;
+  bool operator==(const Gradients&) const = default;
+};
+
+// [frames][pixels][channels] to [frames][channels][pixels].
+std::vector<float> Rows(const std::vector<float>& frames, int64_t channels, int64_t pixels) {
+  return ChannelsLast(frames, pixels, channels);
+}
+
+// All gradients of a layer; those of the weights take `group` steps at once.
+template <class T, class Gradient>
+Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& given, int group) {
+  const ConvLstmShape& s = test.shape;
+  const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
+  const auto pixels = static_cast<int>(s.pixels()), batch = static_cast<int>(s.batch);
+  const int64_t state = int64_t{batch} * pixels * hidden;
+  std::vector<LayerStep> steps = RunSteps<T>(test);
+  using Convolution = ConvolutionGradients<T, Gradient>;
+  Convolution of_x(GeometryOf(s), in, 4 * hidden, test.weight, 0, in + hidden);
+  Convolution of_h(GeometryOf(s), hidden, 4 * hidden, test.weight, in, in + hidden);
+
+  const std::vector<float> mask = ChannelsLast(test.recurrent_mask, hidden, pixels);
+  const std::vector<float> peephole = PackedPeepholes(test);
+  const bool spatial = test.peephole == Peephole::kSpatial;
+  constexpr int kSlices = 2;
+  std::vector<double> sums(kSlices * kDeltaSums * hidden);
+  std::vector<float> spatial_sums(spatial ? peephole.size() : 0);
+  std::vector<float> h_grad = ChannelsLast(given.h, hidden, pixels);
+  std::vector<float> c_grad = ChannelsLast(given.c, hidden, pixels);
+  Gradients result;
+  result.x.resize(test.x.size());
+  std::vector<float> group_x, group_h, group_deltas;
+  int group_steps = 0, group_h_steps = 0;
+  for (int64_t t = s.time; t-- > 0;) {
+    LayerStep& step = steps[t];
+    const std::vector<float> output_grad = StepFrames(given.output, s, hidden, t);
+    const auto zoneout = [&](const std::vector<float>& all) {
+      return all.size() == 1 ? all : StepFrames(all, s, hidden, t);
+    };
+    const std::vector<float> zoneout_h = zoneout(test.zoneout_h);
+    const std::vector<float> zoneout_c = zoneout(test.zoneout_c);
+    const auto data = [](auto& v) { return v.empty() ? nullptr : v.data(); };
+    const DeltaArguments p = {hidden,
+                              batch,
+                              pixels,
+                              step.gates.data(),
+                              data(step.c_before),
+                              h_grad.data(),
+                              false,
+                              data(output_grad),
+                              c_grad.data(),
+                              data(zoneout_h),
+                              data(zoneout_c),
+                              test.zoneout_h.size() == 1,
+                              test.zoneout_c.size() == 1,
+                              pixels,
+                              data(peephole),
+                              static_cast<int64_t>(peephole.size()) / 3,
+                              spatial ? hidden : 0,
+                              sums.data(),
+                              test.peephole == Peephole::kChannel ? kDeltaSums : 4,
+                              data(spatial_sums)};
+    simt::Launch(ConvLstmDelta, {kSlices, static_cast<unsigned>(ChannelBlocks(hidden))},
+                 {kChannelThreads}, kChannelSharedBytes, p);
+    h_grad = of_h.OfInput(step.gates, mask, zoneout_h.empty() ? std::vector<float>() : h_grad);
+
+    const std::vector<float> x_grad = Rows(of_x.OfInput(step.gates, {}, {}), in, pixels);
+    for (int b = 0; b < batch; ++b) {
+      std::copy_n(x_grad.begin() + int64_t{b} * in * pixels, int64_t{in} * pixels,
+                  result.x.begin() + s.frame(b, t) * in * pixels);
+    }
+    group_x.insert(group_x.begin(), step.x.begin(), step.x.end());
+    group_deltas.insert(group_deltas.begin(), step.gates.begin(), step.gates.end());
+    group_h.insert(group_h.begin(), step.h_seen.begin(), step.h_seen.end());
+    ++group_steps;
+    group_h_steps += step.h_seen.empty() ? 0 : 1;
+    if (group_steps < group && t > 0) continue;
+    of_x.AddSteps(group_x, group_deltas, group_steps);
+    group_deltas.erase(group_deltas.begin(),
+                       group_deltas.begin() + (group_steps - group_h_steps) * 4 * state);
+    if (group_h_steps > 0) of_h.AddSteps(group_h, group_deltas, group_h_steps);
+    group_x.clear(), group_h.clear(), group_deltas.clear();
+    group_steps = group_h_steps = 0;
+  }
+
+  result.h0 = Rows(h_grad, hidden, pixels);
+  result.c0 = Rows(c_grad, hidden, pixels);
+  result.weight.resize(test.weight.size());
+  of_x.Finish(result.weight);
+  of_h.Finish(result.weight);
+  const auto add_slices = [&](int first, int count) {
+    std::vector<float> out(count);
+    simt::Launch(AddSlices, {2}, {32}, 0, sums.data() + first * hidden, kSlices,
+                 int64_t{kDeltaSums} * hidden, out.data(), int64_t{count});
+    return out;
+  };
+  result.bias = add_slices(0, 4 * hidden);
+  if (test.peephole == Peephole::kChannel) {
+    result.wci = add_slices(4, hidden);
+    result.wcf = add_slices(5, hidden);
+    result.wco = add_slices(6, hidden);
+  } else if (spatial) {
+    const auto part = [&](int k) {
+      const auto begin = spatial_sums.begin() + k * hidden * pixels;
+      return Rows({begin, begin + hidden * pixels}, hidden, pixels);
+    };
+    result.wci = part(0);
+    result.wcf = part(1);
+    result.wco = part(2);
+  }
+  return result;
+}
+
+std::vector<ConvLstmCase> Cases() {
+  const auto shape = [](int64_t batch, int64_t time, int64_t in, int64_t hidden, int64_t height,
+                        int64_t width, int64_t kernel_height, int64_t kernel_width) {
+    return ConvLstmShape{batch, time, true, in, hidden, height, width, kernel_height, kernel_width};
+  };
+  return {
+      MakeCase("one pixel, one channel", shape(1, 1, 1, 1, 1, 1, 3, 3)),
+      MakeCase("one pixel, h0 and c0, T = 4", shape(1, 4, 1, 1, 1, 1, 3, 3), {.states = true}),
+      MakeCase("17 channels, batch 3", shape(3, 2, 17, 17, 3, 3, 3, 3), {.states = true}),
+      MakeCase("even kernel, peephole", shape(1, 2, 3, 20, 6, 7, 4, 2),
+               {.states = true, .peephole = Peephole::kChannel}),
+      MakeCase("whole pieces, spatial peephole, no bias", shape(2, 2, 8, 12, 5, 4, 3, 3),
+               {.bias = false, .peephole = Peephole::kSpatial}),
+      MakeCase("5x5, several slices", shape(2, 1, 4, 5, 7, 11, 5, 5)),
+      MakeCase("masks, no h0 and c0", shape(2, 4, 3, 5, 4, 3, 3, 3), {.masks = true}),
+      MakeCase("masks, states, peephole", shape(3, 2, 4, 8, 3, 3, 3, 3),
+               {.states = true, .peephole = Peephole::kChannel, .masks = true}),
+      MakeCase("1x1, 70 columns", shape(1, 2, 5, 33, 2, 70, 1, 1), {.states = true}),
+  };
+}
+
+template <class T, class Gradient>
+void CheckCases(double tolerance) {
+  for (const ConvLstmCase& test : Cases()) {
+    CAPTURE(test.name);
+    const ConvLstmShape& s = test.shape;
+    const int64_t state = s.batch * s.hidden_dim * s.pixels();
+    const ConvLstmResultGradients given = {RandomValues(s.time * state), RandomValues(state),
+                                           RandomValues(state)};
+    const ConvLstmGradientValues exact = ConvLstmGradientReference(test).Run(given);
+    const Gradients result = Backward<T, Gradient>(test, given, 1);
+    CHECK(RelativeError(result.x, exact.x) <= tolerance);
+    CHECK(RelativeError(result.h0, exact.h0) <= tolerance);
+    CHECK(RelativeError(result.c0, exact.c0) <= tolerance);
+    CHECK(RelativeError(result.weight, exact.weight) <= tolerance);
+    CHECK(RelativeError(result.bias, exact.bias) <= tolerance);
+    CHECK(RelativeError(result.wci, exact.wci) <= tolerance);
+    CHECK(RelativeError(result.wcf, exact.wcf) <= tolerance);
+    CHECK(RelativeError(result.wco, exact.wco) <= tolerance);
+    if (s.time > 1) CHECK(Backward<T, Gradient>(test, given, 3) == result);
+  }
+}
+
+TEST_CASE("gradients: FMA") {
+  CheckCases<SmallTile<Math::kFma>, SmallGradientTile<Math::kFma>>(2e-6);
+  CheckCases<MediumTile<Math::kFma>, LargeGradientTile<Math::kFma>>(2e-6);
+}
+#if CONVLSTM_CUDA_ARCH >= 800
+TEST_CASE("gradients: three TF32 products") {
+  CheckCases<SmallTile<Math::kTf32x3>, SmallGradientTile<Math::kTf32x3>>(2e-6);
+  CheckCases<MediumTile<Math::kTf32x3>, LargeGradientTile<Math::kTf32x3>>(2e-6);
+}
+TEST_CASE("gradients: three bfloat16 products") {
+  CheckCases<SmallTile<Math::kBf16x3>, SmallGradientTile<Math::kBf16x3>>(1e-4);
+}
+TEST_CASE("gradients: one bfloat16 product") {
+  CheckCases<SmallTile<Math::kBf16>, LargeGradientTile<Math::kBf16>>(2e-2);
+}
+#endif
+
+}  // namespace
+}  // namespace convlstm::cuda
