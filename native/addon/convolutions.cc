@@ -9,16 +9,11 @@
 #include "addon/environment.h"
 #include "addon/submit.h"
 #include "core/error.h"
-#include "cpu/conv2d_backward.h"
-#include "cpu/conv_lstm_backward.h"
-#include "cpu/thread_pool.h"
 #include "ops/conv2d.h"
 #include "ops/conv_lstm.h"
 
 namespace convlstm::addon {
 namespace {
-
-using cpu::GlobalThreadPool;
 
 Shape Rank4(const Arguments& arguments, const char* name) {
   Shape shape = arguments.Integers(name);
@@ -107,8 +102,8 @@ Napi::Object WrapAll(Napi::Env env,
 }
 
 // A storage for the gradient of an operand that is there and wanted.
-StoragePtr GradientOf(const StoragePtr& operand, bool wanted) {
-  return operand == nullptr || !wanted ? nullptr : NewStorage({operand->elements()});
+StoragePtr GradientOf(const StoragePtr& operand, bool wanted, Engine& engine) {
+  return operand == nullptr || !wanted ? nullptr : NewStorage({operand->elements()}, engine);
 }
 
 }  // namespace
@@ -159,13 +154,16 @@ Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
   const auto grad = StoragePtr(arguments.RequiredStorage("grad"));
   ReadPrecision(arguments);
   const Arguments wants = arguments.Object("wants");
+  Engine& engine = EngineOf(info);
   const Conv2dGradients gradients = {
-      GradientOf(inputs.x, wants.Boolean("x")), GradientOf(inputs.weight, wants.Boolean("weight")),
-      wants.Boolean("bias") ? NewStorage({shape.out_channels}) : nullptr};
+      GradientOf(inputs.x, wants.Boolean("x"), engine),
+      GradientOf(inputs.weight, wants.Boolean("weight"), engine),
+      wants.Boolean("bias") ? NewStorage({shape.out_channels}, engine) : nullptr};
   CheckConv2dBackward(shape, inputs, grad, gradients);
-  Submit(Environment::Of(info.Env()), std::array{inputs.x, inputs.weight, inputs.bias, grad},
+  Submit(engine, Environment::Of(info.Env()),
+         std::array{inputs.x, inputs.weight, inputs.bias, grad},
          std::array{gradients.x, gradients.weight, gradients.bias},
-         [=] { cpu::Conv2dBackward(shape, inputs, grad, gradients, GlobalThreadPool()); });
+         [=, &engine] { engine.Conv2dBackward(shape, inputs, grad, gradients); });
   return WrapAll(info.Env(),
                  {{"x", gradients.x}, {"weight", gradients.weight}, {"bias", gradients.bias}});
 }
@@ -222,15 +220,18 @@ Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
   const Precision precision = ReadPrecision(arguments);
   const Arguments wants = arguments.Object("wants");
   const ConvLstmInputs& in = inputs.forward;
-  const bool wants_peephole = wants.Boolean("peephole");
-  const ConvLstmGradients gradients = {.x = GradientOf(in.x, wants.Boolean("x")),
-                                       .h0 = GradientOf(in.h0, wants.Boolean("h0")),
-                                       .c0 = GradientOf(in.c0, wants.Boolean("c0")),
-                                       .weight = GradientOf(in.weight, wants.Boolean("weight")),
-                                       .bias = GradientOf(in.bias, wants.Boolean("bias")),
-                                       .wci = GradientOf(in.wci, wants_peephole),
-                                       .wcf = GradientOf(in.wcf, wants_peephole),
-                                       .wco = GradientOf(in.wco, wants_peephole)};
+  Engine& engine = EngineOf(info);
+  const auto gradient_of = [&](const StoragePtr& operand, const char* name) {
+    return GradientOf(operand, wants.Boolean(name), engine);
+  };
+  const ConvLstmGradients gradients = {.x = gradient_of(in.x, "x"),
+                                       .h0 = gradient_of(in.h0, "h0"),
+                                       .c0 = gradient_of(in.c0, "c0"),
+                                       .weight = gradient_of(in.weight, "weight"),
+                                       .bias = gradient_of(in.bias, "bias"),
+                                       .wci = gradient_of(in.wci, "peephole"),
+                                       .wcf = gradient_of(in.wcf, "peephole"),
+                                       .wco = gradient_of(in.wco, "peephole")};
   CheckConvLstmBackward(shape, inputs, gradients);
   std::vector<StoragePtr> operands = StoragesOf(in);
   operands.insert(operands.end(),
@@ -241,8 +242,8 @@ Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
       {"wcf", gradients.wcf},       {"wco", gradients.wco}};
   std::vector<StoragePtr> outputs;
   for (const auto& [name, storage] : results) outputs.push_back(storage);
-  Submit(Environment::Of(info.Env()), operands, outputs,
-         [=] { cpu::ConvLstmBackward(shape, inputs, precision, gradients, GlobalThreadPool()); });
+  Submit(engine, Environment::Of(info.Env()), operands, outputs,
+         [=, &engine] { engine.ConvLstmBackward(shape, inputs, precision, gradients); });
   return WrapAll(info.Env(), results);
 }
 

@@ -5,7 +5,9 @@
 
 #include "cpu/bernoulli.h"
 #include "cpu/conv2d.h"
+#include "cpu/conv2d_backward.h"
 #include "cpu/conv_lstm.h"
+#include "cpu/conv_lstm_backward.h"
 #include "cpu/conv_lstm_stack.h"
 #include "cpu/elementwise.h"
 #include "cpu/layout.h"
@@ -78,6 +80,14 @@ class TheCpu final : public Engine {
   }
   void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
     cpu::ConvLstmStack(layers, pool());
+  }
+  void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs, const StoragePtr& grad,
+                      const Conv2dGradients& gradients) override {
+    cpu::Conv2dBackward(shape, inputs, grad, gradients, pool());
+  }
+  void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+                        Precision precision, const ConvLstmGradients& gradients) override {
+    cpu::ConvLstmBackward(shape, inputs, precision, gradients, pool());
   }
   void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
                      const OptimizerState& after) override {

@@ -1,33 +1,34 @@
+#include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "core/error.h"
-#include "cuda/conv2d.cuh"
-#include "cuda/launch.cuh"
+#include "cuda/conv2d_kernels.h"
+#include "cuda/convolution_gradients.h"
 #include "cuda/layout.h"
 #include "cuda/operations.h"
 #include "cuda/packed_weights.h"
-#include "cuda/step_kernels.h"
 
 namespace convlstm::cuda {
 namespace {
 
-using Conv2dKernel = GemmKernel<Conv2dArguments>;
-
-template <Math kMath>
-Conv2dKernel FindKernel(TileSize size) {
-  const auto of = []<class T>(T*) -> Conv2dKernel {
-    return {Convolve2d<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
-  };
-  switch (size) {
-    case TileSize::kSmall:
-      return of(static_cast<SmallTile<kMath>*>(nullptr));
-    case TileSize::kMedium:
-      return of(static_cast<MediumTile<kMath>*>(nullptr));
-    case TileSize::kLarge:
-      return of(static_cast<LargeTile<kMath>*>(nullptr));
+ConvGeometry GeometryOf(const Device& device, const Conv2dShape& s) {
+  constexpr int64_t kMax = std::numeric_limits<int>::max();
+  const bool far =
+      std::max({s.padding_y, s.padding_x, s.stride_y, s.stride_x, s.dilation_y * s.kernel_height,
+                s.dilation_x * s.kernel_width}) > kMax / 4;
+  if (far || s.batch * s.height * s.width > kMax ||
+      s.batch * s.out_height() * s.out_width() > kMax) {
+    throw Error(ErrorCode::kShape, device.name() + ": conv2d of more than 2^31 pixels");
   }
-  return of(static_cast<SmallTile<kMath>*>(nullptr));
+  return {static_cast<int>(s.batch),        static_cast<int>(s.height),
+          static_cast<int>(s.width),        static_cast<int>(s.out_height()),
+          static_cast<int>(s.out_width()),  static_cast<int>(s.kernel_height),
+          static_cast<int>(s.kernel_width), static_cast<int>(s.stride_y),
+          static_cast<int>(s.stride_x),     static_cast<int>(s.padding_y),
+          static_cast<int>(s.padding_x),    static_cast<int>(s.dilation_y),
+          static_cast<int>(s.dilation_x)};
 }
 
 const Buffer& PackOnce(Device& device, Math math, const ConvGeometry& g, int in, int channels,
@@ -48,46 +49,54 @@ const Buffer& PackOnce(Device& device, Math math, const ConvGeometry& g, int in,
 }  // namespace
 
 void Conv2d(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs, Storage& out) {
-  constexpr int64_t kMax = std::numeric_limits<int>::max();
-  if (s.batch * s.height * s.width > kMax || s.batch * s.out_height() * s.out_width() > kMax) {
-    throw Error(ErrorCode::kShape, device.name() + ": conv2d of more than 2^31 pixels");
-  }
+  const ConvGeometry g = GeometryOf(device, s);
   const auto in = static_cast<int>(s.in_channels), channels = static_cast<int>(s.out_channels);
-  const ConvGeometry g = {static_cast<int>(s.batch),        static_cast<int>(s.height),
-                          static_cast<int>(s.width),        static_cast<int>(s.out_height()),
-                          static_cast<int>(s.out_width()),  static_cast<int>(s.kernel_height),
-                          static_cast<int>(s.kernel_width), static_cast<int>(s.stride_y),
-                          static_cast<int>(s.stride_x),     static_cast<int>(s.padding_y),
-                          static_cast<int>(s.padding_x),    static_cast<int>(s.dilation_y),
-                          static_cast<int>(s.dilation_x)};
   const Math math = HighestMath(device);
   const Buffer& packed = PackOnce(device, math, g, in, channels, *inputs.weight);
   const float* bias = inputs.bias == nullptr ? nullptr : RowMajor(device, *inputs.bias);
   Buffer converted;
   const float* x = ToFrames(device, *inputs.x, {s.batch, in, s.height * s.width}, converted);
   float* to = out.AllocateChannelsLast({s.batch, channels, s.out_height() * s.out_width()});
-  if (g.rows() == 0) return;
+  LaunchConvolve2d(device, math,
+                   {g,
+                    {x, in, static_cast<int>(s.height * s.width), g.chunks(in)},
+                    packed.as<uint4>(),
+                    bias,
+                    to,
+                    channels,
+                    1,
+                    0,
+                    g.out_pixels(),
+                    nullptr,
+                    false});
+}
 
-  const TileSize size =
-      ChooseTile(g.rows(), CeilDiv(channels, kColumns) * kColumns, device.multiprocessors());
-  const Conv2dKernel kernel =
-      math == Math::kFma ? FindKernel<Math::kFma>(size) : FindKernel<Math::kTf32x3>(size);
-  device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
-  Launch(device, "Convolve2d", kernel.kernel,
-         dim3(static_cast<unsigned>(CeilDiv(g.rows(), kernel.rows)),
-              static_cast<unsigned>(CeilDiv(channels, kernel.columns))),
-         dim3(static_cast<unsigned>(kernel.threads)), kernel.shared_bytes,
-         Conv2dArguments{g,
-                         {x, in, static_cast<int>(s.height * s.width), g.chunks(in)},
-                         packed.as<uint4>(),
-                         bias,
-                         to,
-                         channels,
-                         1,
-                         0,
-                         g.out_pixels(),
-                         nullptr,
-                         false});
+void Conv2dBackward(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs,
+                    const StoragePtr& grad, const Conv2dGradients& gradients) {
+  const ConvGeometry g = GeometryOf(device, s);
+  const auto in = static_cast<int>(s.in_channels), channels = static_cast<int>(s.out_channels);
+  const Math math = HighestMath(device);
+  const int64_t pixels = s.height * s.width;
+  Buffer converted_grad, converted_x;
+  const float* const deltas =
+      ToFrames(device, *grad, {s.batch, channels, g.out_pixels()}, converted_grad);
+  const std::shared_ptr<const Buffer> held = grad->buffer();
+  if (gradients.x != nullptr) {
+    float* const to = gradients.x->AllocateChannelsLast({s.batch, in, pixels});
+    DataGradient(device, math, g, {inputs.weight, 0, in, in, channels})
+        .Run(g.images, deltas, {to, 1, 0, pixels, nullptr, false});
+  }
+  if (gradients.weight != nullptr) {
+    const float* const x = ToFrames(device, *inputs.x, {s.batch, in, pixels}, converted_x);
+    WeightGradientSums sums(device, math, g, in, channels);
+    sums.Add({x, static_cast<int>(pixels), 0, deltas, 1});
+    sums.Finish(gradients.weight->Allocate(), in);
+  }
+  if (gradients.bias != nullptr) {
+    ChannelSums sums(device, g.rows(), channels, 1);
+    LaunchSumRows(device, deltas, g.rows(), channels, sums);
+    sums.Finish(0, channels, gradients.bias->Allocate());
+  }
 }
 
 }  // namespace convlstm::cuda

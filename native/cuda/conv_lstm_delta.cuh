@@ -23,7 +23,6 @@ struct DeltaArguments {
   float* gates;              // [row][4 hidden], i, f, o, g; become the deltas
   const float* c_in;         // [row][hidden] before the step; null: zeros
   float* h_grad;             // from the step behind; with zoneout_h becomes what passes by the step
-  bool h_grad_is_zero;       // and not written yet
   const float* output_grad;  // null: zeros
   float* c_grad;             // of c after the step; becomes that of c before it
   const float *zoneout_h, *zoneout_c;  // null: none
@@ -57,7 +56,7 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
       const float o = gates[2 * p.hidden], g = gates[3 * p.hidden];
       const float c_in = p.c_in == nullptr ? 0.0f : p.c_in[state];
 
-      float h_grad = p.h_grad_is_zero ? 0.0f : p.h_grad[state];
+      float h_grad = p.h_grad[state];
       if (p.output_grad != nullptr) h_grad += p.output_grad[strided];
       if (p.zoneout_h != nullptr) {
         const float z = p.zoneout_h[p.one_zoneout_h ? 0 : strided];

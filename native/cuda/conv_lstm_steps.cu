@@ -18,7 +18,8 @@ StepPlan PlanStep(Device& device, const ConvLstmShape& s, const ConvLstmInputs& 
   const StepKernel kernel = ChooseStepKernel(device, layer->math, s);
   const SequenceArguments arguments({layer->For(s, true, true)}, 0);
   const int rows = GeometryOf(s, s.batch).rows();
-  return {layer, kernel, GridOf(rows, s, kernel.rows, kernel.columns), arguments.StepOf(0, 0)};
+  return {layer, layer->math, kernel, GridOf(rows, s, kernel.rows, kernel.columns),
+          arguments.StepOf(0, 0)};
 }
 
 void LaunchMask(Device& device, const ConvLstmShape& s, const Frames& h, int64_t h_step_stride,

@@ -150,6 +150,16 @@ class Gpu final : public Engine {
     device_.Use();
     cuda::ConvLstmStack(device_, layers);
   }
+  void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs, const StoragePtr& grad,
+                      const Conv2dGradients& gradients) override {
+    device_.Use();
+    cuda::Conv2dBackward(device_, shape, inputs, grad, gradients);
+  }
+  void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+                        Precision precision, const ConvLstmGradients& gradients) override {
+    device_.Use();
+    cuda::ConvLstmBackward(device_, shape, inputs, precision, gradients);
+  }
   void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
                      const OptimizerState& after) override {
     device_.Use();

@@ -50,6 +50,14 @@ void ConvLstmStack(Device& device, const std::vector<ConvLstmLayer>& layers);
 void OptimizerStep(Device& device, const OptimizerOptions& options, Storage& grad,
                    const OptimizerState& before, const OptimizerState& after);
 
+void Conv2dBackward(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs,
+                    const StoragePtr& grad, const Conv2dGradients& gradients);
+
+// Gradients of x and of the states are left channels-last. The same bits whatever was saved.
+void ConvLstmBackward(Device& device, const ConvLstmShape& shape,
+                      const ConvLstmBackwardInputs& inputs, Precision precision,
+                      const ConvLstmGradients& gradients);
+
 }  // namespace convlstm::cuda
 
 #endif  // CONVLSTM_CUDA_OPERATIONS_H_

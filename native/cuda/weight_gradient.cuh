@@ -37,10 +37,10 @@ struct GradientTile {
   static constexpr int kColumnPieces = kBlockColumns / 4 / kPixelThreads;
 };
 
-// 98 KiB of shared memory, 66 where stages are two.
+// 98 KiB of shared memory: all that a block of sm_86, 89 and 120 may have.
 template <Math kMath>
-using LargeGradientTile = GradientTile<kMath, 4, 2, kMath == Math::kFma ? 2 : 3>;  // 128 x 128
-// 73 KiB, or 49.
+using LargeGradientTile = GradientTile<kMath, 4, 2, 3>;  // 128 x 128
+// 73 KiB; 49 without tensor cores, of the 64 that sm_75 has.
 template <Math kMath>
 using SmallGradientTile = GradientTile<kMath, 2, 2, kMath == Math::kFma ? 2 : 3>;  // 64 x 128
 

@@ -69,6 +69,10 @@ class Engine {
   virtual void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
                         Precision precision, const ConvLstmOutputs& outputs) = 0;
   virtual void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) = 0;
+  virtual void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs,
+                              const StoragePtr& grad, const Conv2dGradients& gradients) = 0;
+  virtual void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+                                Precision precision, const ConvLstmGradients& gradients) = 0;
   virtual void OptimizerStep(const OptimizerOptions& options, Storage& grad,
                              const OptimizerState& before, const OptimizerState& after) = 0;
 

@@ -1,0 +1,54 @@
+#include "cuda/conv2d_kernels.h"
+#include "cuda/launch.cuh"
+#include "cuda/tiles.h"
+
+namespace convlstm::cuda {
+namespace {
+
+using Conv2dKernel = GemmKernel<Conv2dArguments>;
+
+template <Math kMath>
+Conv2dKernel FindKernel(TileSize size) {
+  const auto of = []<class T>(T*) -> Conv2dKernel {
+    return {Convolve2d<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+  };
+  switch (size) {
+    case TileSize::kSmall:
+      return of(static_cast<SmallTile<kMath>*>(nullptr));
+    case TileSize::kMedium:
+      return of(static_cast<MediumTile<kMath>*>(nullptr));
+    case TileSize::kLarge:
+      return of(static_cast<LargeTile<kMath>*>(nullptr));
+  }
+  return of(static_cast<SmallTile<kMath>*>(nullptr));
+}
+
+Conv2dKernel FindKernel(Math math, TileSize size) {
+  switch (math) {
+    case Math::kFma:
+      return FindKernel<Math::kFma>(size);
+    case Math::kTf32x3:
+      return FindKernel<Math::kTf32x3>(size);
+    case Math::kBf16x3:
+      return FindKernel<Math::kBf16x3>(size);
+    case Math::kBf16:
+      return FindKernel<Math::kBf16>(size);
+  }
+  return FindKernel<Math::kFma>(size);
+}
+
+}  // namespace
+
+void LaunchConvolve2d(Device& device, Math math, const Conv2dArguments& p) {
+  const int rows = p.geometry.rows();
+  if (rows == 0) return;
+  const Conv2dKernel kernel = FindKernel(
+      math, ChooseTile(rows, CeilDiv(p.channels, kColumns) * kColumns, device.multiprocessors()));
+  device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
+  Launch(device, "Convolve2d", kernel.kernel,
+         dim3(static_cast<unsigned>(CeilDiv(rows, kernel.rows)),
+              static_cast<unsigned>(CeilDiv(p.channels, kernel.columns))),
+         dim3(static_cast<unsigned>(kernel.threads)), kernel.shared_bytes, p);
+}
+
+}  // namespace convlstm::cuda

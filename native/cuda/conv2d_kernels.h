@@ -1,0 +1,16 @@
+// The compiled kernels of plain convolutions.
+#ifndef CONVLSTM_CUDA_CONV2D_KERNELS_H_
+#define CONVLSTM_CUDA_CONV2D_KERNELS_H_
+
+#include "cuda/conv2d.cuh"
+#include "cuda/device.h"
+#include "cuda/step_kernels.h"
+
+namespace convlstm::cuda {
+
+// Launches the kernel whose tile serves `p` best.
+void LaunchConvolve2d(Device& device, Math math, const Conv2dArguments& p);
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV2D_KERNELS_H_

@@ -1,0 +1,107 @@
+// The gradients of a convolution's input, weights and bias, for conv2d and the ConvLSTM.
+#ifndef CONVLSTM_CUDA_CONVOLUTION_GRADIENTS_H_
+#define CONVLSTM_CUDA_CONVOLUTION_GRADIENTS_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "core/storage.h"
+#include "cuda/convolution.h"
+#include "cuda/device.h"
+
+namespace convlstm::cuda {
+
+// Some input channels of a convolution's weights.
+struct WeightPart {
+  StoragePtr weight;  // [out_channels][row_inputs][taps]
+  int first_input, inputs, row_inputs, out_channels;
+};
+
+// The convolution of the deltas with the weights, transposed. Weights are packed once and kept in
+// weight->derived().
+class DataGradient {
+ public:
+  // `forward` is the convolution, of any number of images.
+  DataGradient(Device& device, Math math, const ConvGeometry& forward, const WeightPart& part);
+
+  struct Result {
+    float* data;
+    // Image i begins at pixel i % inner * inner_stride + i / inner * outer_stride.
+    int inner;
+    int64_t inner_stride, outer_stride;
+    const float* mask;  // as data, which it multiplies; null: none
+    bool add;           // to what is there
+  };
+  // `deltas` is [image][pixel][out_channels].
+  void Run(int images, const float* deltas, const Result& result);
+
+ private:
+  Device& device_;
+  const Math math_;
+  const ConvGeometry forward_;
+  ConvGeometry backward_;
+  const int channels_, out_channels_;
+  const uint4* packed_;
+  std::shared_ptr<const void> held_;
+};
+
+// Adds up over calls, from the last step to the first; the same bits however steps are grouped.
+class WeightGradientSums {
+ public:
+  // `step` is the convolution of one step.
+  WeightGradientSums(Device& device, Math math, const ConvGeometry& step, int channels,
+                     int out_channels);
+
+  // Pointers are to the last step's; strides lead to the next, in elements.
+  struct Steps {
+    const float* x;
+    int image_stride;  // pixels
+    int64_t x_step_stride;
+    const float* deltas;  // [step][row][out_channels]
+    int steps;
+  };
+  void Add(const Steps& steps);
+
+  // `weight` points to the first channel's of rows of `row_inputs` channels.
+  void Finish(float* weight, int row_inputs);
+
+ private:
+  Device& device_;
+  const Math math_;
+  const ConvGeometry step_;
+  const int channels_, out_channels_;
+  bool large_;
+  int row_tiles_, column_tiles_, tile_rows_, tile_columns_;
+  int slice_rows_, slices_;
+  Buffer partial_;
+  bool added_ = false;
+};
+
+// How a kernel that adds up rows for each channel is launched.
+dim3 SumGrid(const Device& device, int64_t rows, int channels);
+
+// Sums over pixels for each channel, in float64; several of them side by side.
+class ChannelSums {
+ public:
+  // Of `count` kinds, all zero.
+  ChannelSums(Device& device, int64_t rows, int channels, int count);
+
+  double* data() const { return sums_.as<double>(); }
+  dim3 grid() const { return grid_; }
+  // out[k] = the sum of kind and channel first + k, for k < count.
+  void Finish(int first, int count, float* out);
+
+ private:
+  Device& device_;
+  dim3 grid_;
+  int slice_stride_;
+  Buffer sums_;
+};
+
+// Of rows [row][channels].
+void LaunchSumRows(Device& device, const float* rows, int64_t count, int channels,
+                   const ChannelSums& sums);
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONVOLUTION_GRADIENTS_H_
