@@ -47,11 +47,12 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
   for (int64_t unit = thread.first_row; unit < units && thread.active; unit += thread.row_step) {
     float unit_sums[3] = {};
     for (int n = 0; n < unit_images; ++n) {
-      const int64_t row = unit + static_cast<int64_t>(n) * p.pixels;
-      const int64_t image = row / p.pixels, pixel = row % p.pixels;
-      const int64_t state = row * p.hidden + thread.channel;
-      const int64_t strided = (image * p.image_stride + pixel) * p.hidden + thread.channel;
-      float* const gates = p.gates + row * 4 * p.hidden + thread.channel;
+      const int row = static_cast<int>(unit) + n * p.pixels;
+      const int image = row / p.pixels, pixel = row % p.pixels;
+      const int64_t state = static_cast<int64_t>(row) * p.hidden + thread.channel;
+      const int64_t strided_pixel = static_cast<int64_t>(image) * p.image_stride + pixel;
+      const int64_t strided = strided_pixel * p.hidden + thread.channel;
+      float* const gates = p.gates + static_cast<int64_t>(row) * 4 * p.hidden + thread.channel;
       const float i = gates[0], f = gates[p.hidden];
       const float o = gates[2 * p.hidden], g = gates[3 * p.hidden];
       const float c_in = p.c_in == nullptr ? 0.0f : p.c_in[state];
@@ -73,9 +74,10 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
       const float c = fmaf(f, c_in, i * g), tanh_c = tanhf(c);
       const float o_delta = h_grad * tanh_c * (o * (1.0f - o));
       c_grad = fmaf(h_grad * o, fmaf(-tanh_c, tanh_c, 1.0f), c_grad);
-      const float* const w = p.peephole == nullptr
-                                 ? nullptr
-                                 : p.peephole + pixel * p.peephole_pixel_stride + thread.channel;
+      const float* const w =
+          p.peephole == nullptr
+              ? nullptr
+              : p.peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + thread.channel;
       if (w != nullptr) c_grad = fmaf(o_delta, w[2 * p.peephole_elements], c_grad);
       const float i_delta = c_grad * g * (i * (1.0f - i));
       const float f_delta = c_grad * c_in * (f * (1.0f - f));

@@ -15,63 +15,15 @@
 #include "core/error.h"
 #include "cuda/engines.h"
 #include "cuda/tuning.h"
+#include "on_engine.h"
 #include "operations.h"
 #include "reference.h"
 
 namespace convlstm::cuda {
 namespace {
 
-// Runs on the engine's queue and waits; what is thrown there is thrown here.
-template <typename Task>
-void OnQueue(Engine& engine, Task task) {
-  std::exception_ptr error;
-  engine.queue().Wait(engine.queue().Enqueue([&] {
-    try {
-      task();
-    } catch (...) {
-      error = std::current_exception();
-    }
-  }));
-  if (error) std::rethrow_exception(error);
-}
-
-StoragePtr New(Engine& engine, int64_t elements) {
-  return std::make_shared<Storage>(elements, engine.memory());
-}
-
-StoragePtr Uploaded(Engine& engine, const std::vector<float>& values) {
-  const StoragePtr storage = New(engine, static_cast<int64_t>(values.size()));
-  if (const auto copy = engine.Upload(values.data(), storage)) OnQueue(engine, copy);
-  return storage;
-}
-
-std::vector<float> Downloaded(Engine& engine, const StoragePtr& storage) {
-  std::vector<float> values(storage->elements());
-  OnQueue(engine, [&] { engine.StartDownload(storage)(values.data()); });
-  return values;
-}
-
 struct Results {
   std::vector<float> output, h, c;
-};
-
-struct Operands {
-  ConvLstmInputs inputs;
-
-  Operands(Engine& engine, const ConvLstmCase& test) {
-    const auto optional = [&](const std::vector<float>& values) {
-      return values.empty() ? nullptr : Uploaded(engine, values);
-    };
-    inputs.x = optional(test.x);
-    inputs.weight = optional(test.weight);
-    inputs.bias = optional(test.bias);
-    inputs.peephole = test.peephole;
-    inputs.wci = optional(test.wci);
-    inputs.wcf = optional(test.wcf);
-    inputs.wco = optional(test.wco);
-    inputs.h0 = optional(test.h0);
-    inputs.c0 = optional(test.c0);
-  }
 };
 
 Results RunLayer(Engine& engine, const ConvLstmShape& s, const ConvLstmInputs& inputs,

@@ -1,0 +1,68 @@
+// Storages and operations of an engine, for the tests that run them on a GPU.
+#ifndef CONVLSTM_TEST_CUDA_ON_ENGINE_H_
+#define CONVLSTM_TEST_CUDA_ON_ENGINE_H_
+
+#include <exception>
+#include <memory>
+#include <vector>
+
+#include "reference.h"
+#include "runtime/engine.h"
+
+namespace convlstm::cuda {
+
+// Runs on the engine's queue and waits; what is thrown there is thrown here.
+template <typename Task>
+void OnQueue(Engine& engine, Task task) {
+  std::exception_ptr error;
+  engine.queue().Wait(engine.queue().Enqueue([&] {
+    try {
+      task();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }));
+  if (error) std::rethrow_exception(error);
+}
+
+inline StoragePtr New(Engine& engine, int64_t elements) {
+  return std::make_shared<Storage>(elements, engine.memory());
+}
+
+inline StoragePtr Uploaded(Engine& engine, const std::vector<float>& values) {
+  const StoragePtr storage = New(engine, static_cast<int64_t>(values.size()));
+  if (const auto copy = engine.Upload(values.data(), storage)) OnQueue(engine, copy);
+  return storage;
+}
+
+inline std::vector<float> Downloaded(Engine& engine, const StoragePtr& storage) {
+  std::vector<float> values(storage->elements());
+  OnQueue(engine, [&] { engine.StartDownload(storage)(values.data()); });
+  return values;
+}
+
+struct Operands {
+  ConvLstmInputs inputs;
+
+  Operands(Engine& engine, const ConvLstmCase& test) {
+    const auto optional = [&](const std::vector<float>& values) {
+      return values.empty() ? nullptr : Uploaded(engine, values);
+    };
+    inputs.x = optional(test.x);
+    inputs.weight = optional(test.weight);
+    inputs.bias = optional(test.bias);
+    inputs.peephole = test.peephole;
+    inputs.wci = optional(test.wci);
+    inputs.wcf = optional(test.wcf);
+    inputs.wco = optional(test.wco);
+    inputs.h0 = optional(test.h0);
+    inputs.c0 = optional(test.c0);
+    inputs.recurrent_mask = optional(test.recurrent_mask);
+    inputs.zoneout_h = optional(test.zoneout_h);
+    inputs.zoneout_c = optional(test.zoneout_c);
+  }
+};
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_TEST_CUDA_ON_ENGINE_H_
