@@ -274,18 +274,18 @@ void CheckCases(double tolerance) {
 }
 
 TEST_CASE("gradients: FMA") {
-  CheckCases<SmallTile<Math::kFma>, SmallGradientTile<Math::kFma>>(2e-6);
+  CheckCases<SmallTile<Math::kFma>, SmallGradientTile<Math::kFma>>(1e-6);
 }
 #if CONVLSTM_CUDA_ARCH >= 800
 TEST_CASE("gradients: three TF32 products") {
-  CheckCases<SmallTile<Math::kTf32x3>, SmallGradientTile<Math::kTf32x3>>(2e-6);
-  CheckCases<MediumTile<Math::kTf32x3>, LargeGradientTile<Math::kTf32x3>>(2e-6);
+  CheckCases<SmallTile<Math::kTf32x3>, SmallGradientTile<Math::kTf32x3>>(1e-6);
+  CheckCases<MediumTile<Math::kTf32x3>, LargeGradientTile<Math::kTf32x3>>(1e-6);
 }
 TEST_CASE("gradients: three bfloat16 products") {
-  CheckCases<SmallTile<Math::kBf16x3>, SmallGradientTile<Math::kBf16x3>>(1e-4);
+  CheckCases<SmallTile<Math::kBf16x3>, SmallGradientTile<Math::kBf16x3>>(3e-5);
 }
 TEST_CASE("gradients: one bfloat16 product") {
-  CheckCases<SmallTile<Math::kBf16>, LargeGradientTile<Math::kBf16>>(2e-2);
+  CheckCases<SmallTile<Math::kBf16>, LargeGradientTile<Math::kBf16>>(1e-2);
 }
 #endif
 
@@ -352,9 +352,9 @@ void CheckConv2d(double tolerance) {
   CheckConv2d<SmallTile<kMath>, Small>({1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1}, 1, 1, tolerance);
 }
 TEST_CASE("gradients of conv2d") {
-  CheckConv2d<Math::kFma>(2e-6);
+  CheckConv2d<Math::kFma>(1e-6);
 #if CONVLSTM_CUDA_ARCH >= 800
-  CheckConv2d<Math::kTf32x3>(2e-6);
+  CheckConv2d<Math::kTf32x3>(1e-6);
 #endif
 }
 
