@@ -2,8 +2,8 @@
 // gradient of a convolution's input, which is one of the deltas with the taps in reverse.
 //
 // The tiles are the step's (tiles.h): 64 x 64 brings 16 KiB from memory for 2^18 operations with 64
-// KiB of shared memory and 126 to 142 registers (sm_90), 128 x 128 brings 32 KiB for 2^20 with 96
-// KiB and 174 to 239. The end reads and writes each result once, 8 bytes of a pixel by a lane.
+// KiB of shared memory and 145 to 175 registers (sm_90), 128 x 128 brings 32 KiB for 2^20 with 96
+// KiB and 166 to 239. The end reads and writes each result once, 8 bytes of a pixel by a lane.
 #ifndef CONVLSTM_CUDA_CONV2D_CUH_
 #define CONVLSTM_CUDA_CONV2D_CUH_
 
@@ -27,7 +27,8 @@ struct Conv2dArguments {
 
 // Grid: (rows / T::kRows, columns / T::kBlockColumns).
 template <class T>
-__global__ void __launch_bounds__(T::kThreads) Convolve2d(const Conv2dArguments p) {
+__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
+    Convolve2d(const Conv2dArguments p) {
 #if CONVLSTM_CUDA_ARCH < 800
   if constexpr (T::kMath != Math::kFma) {
     return;  // never launched there

@@ -247,12 +247,6 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
   }
 }
 
-// Left to itself, ptxas 13.0 holds kernels to 96 or 128 registers, for more blocks than shared
-// memory lets in, and spills. An H100 has room for three blocks of the medium tile, 64 KiB each:
-// 168 registers. The large tile takes up to 242.
-template <class T>
-constexpr int kLeastBlocks = T::kThreads > 128 ? 1 : 3;
-
 // Grid: (rows / T::kRows, padded hidden / T's channels). `out` must not be h; c may.
 template <class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)

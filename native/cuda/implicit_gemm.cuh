@@ -405,6 +405,12 @@ __device__ __forceinline__ void Accumulate(ChunkLoader<T>& loader, int chunks,
   }
 }
 
+// Left to itself, ptxas 13.0 holds kernels to 96 or 128 registers, for more blocks than shared
+// memory lets in, and spills. An H100 has room for three blocks of the medium tile, 64 KiB each:
+// 168 registers. The large tile takes up to 242.
+template <class T>
+constexpr int kLeastBlocks = T::kThreads > 128 ? 1 : 3;
+
 }  // namespace convlstm::cuda
 
 #endif  // CONVLSTM_CUDA_IMPLICIT_GEMM_CUH_
