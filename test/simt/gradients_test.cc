@@ -136,8 +136,8 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
   const int64_t state = int64_t{batch} * pixels * hidden;
   std::vector<LayerStep> steps = RunSteps<T>(test);
   using Convolution = ConvolutionGradients<T, Gradient>;
-  Convolution of_x(GeometryOf(s), in, 4 * hidden, test.weight, 0, in + hidden);
-  Convolution of_h(GeometryOf(s), hidden, 4 * hidden, test.weight, in, in + hidden);
+  Convolution of_x(GeometryOf(s, s.batch), in, 4 * hidden, test.weight, 0, in + hidden);
+  Convolution of_h(GeometryOf(s, s.batch), hidden, 4 * hidden, test.weight, in, in + hidden);
 
   const std::vector<float> mask = ChannelsLast(test.recurrent_mask, hidden, pixels);
   const std::vector<float> peephole = PackedPeepholes(test);
