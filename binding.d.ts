@@ -309,8 +309,9 @@ export interface GpuInfo {
   computeCapability: string;
   /** All of its memory, in bytes. */
   memoryBytes: number;
-  /** Bytes of live storages on it, and bytes kept there for reuse; 0 before it is used. */
+  /** Bytes of live storages on it; 0 before it is used. */
   liveBytes: number;
+  /** Bytes kept there for reuse. */
   cachedBytes: number;
   /** The CUDA version that its driver has, e.g. `13.0`. */
   driver: string;
