@@ -11,12 +11,13 @@ if(NOT CONVLSTM_CUDA STREQUAL "OFF")
 endif()
 
 if(CONVLSTM_WITH_CUDA)
-  # Without a list of one's own (-DCMAKE_CUDA_ARCHITECTURES=90-real): a release has code for every
-  # GPU, another build the two kinds of kernels as PTX, which the driver compiles.
+  # Without a list of one's own (-DCMAKE_CUDA_ARCHITECTURES=90a-real): a release has code for every
+  # GPU, another build the two kinds of kernels as PTX, which the driver compiles. 90a is 90 with
+  # wgmma: there is no other GPU of compute capability 9.0.
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     if(CONVLSTM_RELEASE)
       set(CMAKE_CUDA_ARCHITECTURES
-        75-real 80-real 86-real 89-real 90-real 100-real 120-real 120-virtual)
+        75-real 80-real 86-real 89-real 90a-real 100-real 120-real 120-virtual)
     else()
       set(CMAKE_CUDA_ARCHITECTURES 75-virtual 80-virtual)
     endif()

@@ -1,12 +1,12 @@
 // Compiles the CUDA kernels for every GPU that is supported, or for those named, and fails where
-// ptxas reports a stack frame or spilled registers: node scripts/check-kernels.mjs [90 ...]
+// ptxas reports a stack frame or spilled registers: node scripts/check-kernels.mjs [90a ...]
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism, devNull } from 'node:os';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
-const all = ['75', '80', '86', '89', '90', '100', '120'];
+const all = ['75', '80', '86', '89', '90a', '100', '120'];
 const asked = process.argv.slice(2);
 const problems = [];
 
@@ -33,7 +33,14 @@ const registers = Object.fromEntries(archs.map((arch) => [arch, []]));
 
 async function check(arch, source) {
   const file = path.join('native', 'cuda', source);
-  const args = ['-std=c++20', '-Inative', `-arch=sm_${arch}`, '-cubin', '-Xptxas', '-v'];
+  const args = [
+    '-std=c++20',
+    '-Inative',
+    `-gencode=arch=compute_${arch},code=sm_${arch}`,
+    '-cubin',
+    '-Xptxas',
+    '-v',
+  ];
   const { status, report } = await nvcc([...args, file, '-o', devNull]);
   if (status !== 0) problems.push(`${file}, sm_${arch}: does not compile\n${report}`);
   for (const line of report.split('\n')) {

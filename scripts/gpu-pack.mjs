@@ -1,6 +1,6 @@
 // Packs what a Linux x64 machine with a GPU and no network needs to test, sanitize and measure:
 //   node scripts/gpu-pack.mjs [ARCHITECTURES] -> build-gpu/convlstm-gpu.tar.xz
-// ARCHITECTURES as CMake has them, default 90-real (H100). There: unpack it and run
+// ARCHITECTURES as CMake has them, default 90a-real (H100). There: unpack it and run
 // scripts/gpu-run.sh. What build-gpu/ has of an earlier call is not made again.
 import { execFileSync } from 'node:child_process';
 import {
@@ -20,7 +20,7 @@ const root = path.dirname(import.meta.dirname);
 const build = path.join(root, 'build-gpu');
 const stage = path.join(build, 'convlstm-gpu');
 const node = path.join(build, 'node');
-const architectures = process.argv[2] ?? '90-real';
+const architectures = process.argv[2] ?? '90a-real';
 const programs = [
   'cuda/convlstm_cuda_tests',
   'cuda/convlstm_cuda_bench',

@@ -29,12 +29,7 @@ struct Conv2dArguments {
 template <class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     Convolve2d(const Conv2dArguments p) {
-#if CONVLSTM_CUDA_ARCH < 800
-  if constexpr (T::kMath != Math::kFma) {
-    return;  // never launched there
-  } else
-#endif
-  {
+  if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
     Accumulators<T> sums = {};

@@ -32,6 +32,7 @@ Conv2dKernel FindKernel(Math math, TileSize size) {
     case Math::kBf16x3:
       return FindKernel<Math::kBf16x3>(size);
     case Math::kBf16:
+    case Math::kBf16Wgmma:  // the steps' alone
       return FindKernel<Math::kBf16>(size);
   }
   return FindKernel<Math::kFma>(size);

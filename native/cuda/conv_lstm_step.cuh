@@ -251,12 +251,7 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
 template <class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvLstmStep(const StepArguments p) {
-#if CONVLSTM_CUDA_ARCH < 800
-  if constexpr (T::kMath != Math::kFma) {
-    return;  // never launched there
-  } else
-#endif
-  {
+  if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
     const SequencePointers at = p.late_pointers != nullptr ? *p.late_pointers : p.pointers;

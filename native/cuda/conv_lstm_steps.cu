@@ -18,7 +18,8 @@ StepPlan PlanStep(Device& device, const ConvLstmShape& s, const ConvLstmInputs& 
   const StepKernel kernel = ChooseStepKernel(device, layer->math, s);
   const SequenceArguments arguments({layer->For(s, true, true)}, 0);
   const int rows = GeometryOf(s, s.batch).rows();
-  return {layer, layer->math, kernel, GridOf(rows, s, kernel.rows, kernel.columns),
+  const Math math = layer->math == Math::kBf16Wgmma ? Math::kBf16 : layer->math;
+  return {layer, math, kernel, GridOf(rows, s, kernel.rows, kernel.columns),
           arguments.StepOf(0, 0)};
 }
 

@@ -17,7 +17,7 @@ namespace convlstm::cuda {
 // A layer's step, all but where its frames lie.
 struct StepPlan {
   std::shared_ptr<const void> layer;  // has the packed weights
-  Math math;
+  Math math;                          // of the backward pass
   StepKernel kernel;
   dim3 grid;
   StepArguments arguments;

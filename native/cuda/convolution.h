@@ -17,16 +17,26 @@
 namespace convlstm::cuda {
 
 // How products are computed. kTf32x3: float32-class, hi hi + hi lo + lo hi of TF32 halves.
-// kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one product.
-enum class Math { kFma, kTf32x3, kBf16x3, kBf16 };
+// kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one product; kBf16Wgmma: that
+// product by the instructions of sm_90a.
+enum class Math { kFma, kTf32x3, kBf16x3, kBf16, kBf16Wgmma };
+
+// Whether there is code for it in what is being compiled. What has none is never launched.
+template <Math kMath>
+constexpr bool kCompiled = kMath == Math::kFma         ? true
+                           : kMath == Math::kBf16Wgmma ? CONVLSTM_CUDA_WGMMA
+                                                       : CONVLSTM_CUDA_ARCH >= 800;
 
 constexpr int kDepth = 32;    // depth of a chunk, what is copied and multiplied at once
 constexpr int kColumns = 64;  // columns of a warp: 16 hidden channels of a ConvLSTM
 constexpr int kWarpChannels = kColumns / 4;
 
 // One chunk of the weights of kColumns columns: for every 8 columns and every unit 32 lanes of 16
-// bytes, what a lane multiplies next, so that a warp reads it as it lies.
-__host__ __device__ constexpr int UnitDepth(Math math) { return math == Math::kBf16 ? 32 : 16; }
+// bytes, what a lane multiplies next, so that a warp reads it as it lies. For wgmma, which reads
+// shared memory itself, it is ptx.cuh's WgmmaBf16 that says how they lie, in as many bytes.
+__host__ __device__ constexpr int UnitDepth(Math math) {
+  return math == Math::kBf16 || math == Math::kBf16Wgmma ? 32 : 16;
+}
 __host__ __device__ constexpr int ChunkWords(Math math) {
   return kColumns / 8 * (kDepth / UnitDepth(math)) * 32 * 4;
 }

@@ -38,6 +38,7 @@ WeightGradientKernel FindKernel(Math math, bool large) {
     case Math::kBf16x3:
       return FindKernel<Math::kBf16x3>(large);
     case Math::kBf16:
+    case Math::kBf16Wgmma:  // the steps' alone
       return FindKernel<Math::kBf16>(large);
   }
   return KernelOf<SmallGradientTile<Math::kFma>>();

@@ -18,6 +18,9 @@ Device::Device(int ordinal) : ordinal_(ordinal), name_("cuda:" + std::to_string(
   Check(cudaGetDeviceProperties(&properties, ordinal), "reading its properties");
   multiprocessors_ = properties.multiProcessorCount;
   has_tensor_cores_ = properties.major >= kTensorCores;
+#ifdef CONVLSTM_SM_90A
+  has_wgmma_ = properties.major == 9 && properties.minor == 0;
+#endif
   Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
   Check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), "opening its memory pool");
   // Blocks that are given back stay in the pool.

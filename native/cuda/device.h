@@ -24,6 +24,7 @@ class Device final : public Memory {
   cudaStream_t stream() const { return stream_; }
   int multiprocessors() const { return multiprocessors_; }
   bool has_tensor_cores() const { return has_tensor_cores_; }
+  bool has_wgmma() const { return has_wgmma_; }
 
   // Makes it the calling thread's device. Throws the fault that has befallen it, if any.
   void Use();
@@ -62,6 +63,7 @@ class Device final : public Memory {
   cudaMemPool_t pool_ = nullptr;
   int multiprocessors_ = 0;
   bool has_tensor_cores_ = false;
+  bool has_wgmma_ = false;
   std::set<const void*> allowed_;
   std::set<int> readers_;
 

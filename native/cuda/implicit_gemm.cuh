@@ -234,6 +234,10 @@ struct ChunkProduct {
     weights += warp / T::kWarpsM * ChunkWords(T::kMath);
     if constexpr (T::kMath == Math::kFma) {
       RunFma(activations, weights, sums);
+    } else if constexpr (T::kMath == Math::kBf16Wgmma) {
+#if CONVLSTM_CUDA_WGMMA
+      RunWgmma(activations, weights, sums);
+#endif
     } else {
 #if CONVLSTM_CUDA_ARCH >= 800
       // Unrolled, three TF32 products of the large tile take more registers than there are.
@@ -357,10 +361,8 @@ struct ChunkProduct {
     }
   }
 
-  __device__ __forceinline__ static void RunBf16(const float4 (&rows)[T::kRowTiles][2],
-                                                 const uint32_t* weights, int step,
-                                                 Accumulators<T>& sums) {
-    uint32_t a[T::kRowTiles][4];
+  __device__ __forceinline__ static void RoundRows(const float4 (&rows)[T::kRowTiles][2],
+                                                   uint32_t (&a)[T::kRowTiles][4]) {
 #pragma unroll
     for (int i = 0; i < T::kRowTiles; ++i) {
 #pragma unroll
@@ -370,6 +372,13 @@ struct ChunkProduct {
         a[i][half + 2] = PackBf16(v.z, v.w);
       }
     }
+  }
+
+  __device__ __forceinline__ static void RunBf16(const float4 (&rows)[T::kRowTiles][2],
+                                                 const uint32_t* weights, int step,
+                                                 Accumulators<T>& sums) {
+    uint32_t a[T::kRowTiles][4];
+    RoundRows(rows, a);
 #pragma unroll
     for (int j = 0; j < kTiles; ++j) {
       const uint4 unit = ReadUnit(weights, j, 0);
@@ -377,6 +386,34 @@ struct ChunkProduct {
 #pragma unroll
       for (int i = 0; i < T::kRowTiles; ++i) MmaBf16(sums[i][j], a[i], b);
     }
+  }
+#endif
+
+#if CONVLSTM_CUDA_WGMMA
+  // Rows come through registers, because they are rounded on the way; weights stay in shared
+  // memory.
+  __device__ __forceinline__ static void RunWgmma(const uint32_t* activations,
+                                                  const uint32_t* weights, Accumulators<T>& sums) {
+    static_assert(T::kWarpsM == 4 && kTiles == 8, "a warpgroup has 64 columns");
+    constexpr int kSteps = kDepth / 16;
+    uint32_t a[kSteps][T::kRowTiles][4];
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      float4 rows[T::kRowTiles][2];
+      ReadRows(activations, step, rows);
+      RoundRows(rows, a[step]);
+    }
+    BeginWgmma();
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+#pragma unroll
+      for (int i = 0; i < T::kRowTiles; ++i) {
+        WgmmaBf16(sums[i], a[step][i], weights + step * (ChunkWords(T::kMath) / kSteps));
+      }
+    }
+    FinishWgmma();
+#pragma unroll
+    for (int i = 0; i < T::kRowTiles; ++i) TakeFromWgmma(sums[i]);
   }
 #endif
 };
@@ -395,6 +432,9 @@ __device__ __forceinline__ void Accumulate(ChunkLoader<T>& loader, int chunks,
 #pragma unroll 1
   for (int chunk = 0; chunk < chunks; ++chunk) {
     WaitForCopies<T::kStages - 2>();
+#if CONVLSTM_CUDA_WGMMA
+    if constexpr (T::kMath == Math::kBf16Wgmma) FenceForWgmma();
+#endif
     __syncthreads();
     if (chunk + T::kStages - 1 < chunks) loader.Load(next_stage);
     CommitCopies();

@@ -57,6 +57,17 @@ __global__ void PackWeights(const PackArguments p) {
     const int n = kMath == Math::kFma ? lane % 8 : lane / 4;
     const int quad = kMath == Math::kFma ? lane / 8 : lane % 4;
     p.packed[word] = Bits(WeightAt(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
+  } else if constexpr (kMath == Math::kBf16Wgmma) {
+#if CONVLSTM_CUDA_ARCH >= 800
+    // [depth 16][eight of columns][eight of depth][column][depth], with the depth in the order in
+    // which lanes take it for a: 4 t and 4 t + 1 first, 4 t + 2 and 4 t + 3 in the second eight.
+    const int place = static_cast<int>(word % ChunkWords(kMath));
+    const int pair = place % 4, n = place / 4 % 8, half = place / 32 % 2;
+    const int column = static_cast<int>(block_chunk / chunks) * kColumns + place / 64 % 8 * 8 + n;
+    const int depth = place / 512 * 16 + pair * 4 + half * 2;
+    p.packed[word] =
+        PackBf16(WeightAt(p, column, chunk, depth), WeightAt(p, column, chunk, depth + 1));
+#endif
   } else {
 #if CONVLSTM_CUDA_ARCH >= 800
     const int column = first_column + lane / 4;

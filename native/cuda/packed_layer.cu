@@ -21,7 +21,8 @@ Math MathOf(const Device& device, Precision precision) {
     case Precision::kHigh:  // one TF32 product is off by up to 4e-4
       return Math::kBf16x3;
     case Precision::kMedium:
-      return Math::kBf16;
+      // wgmma is not chosen as long as no measurement says that it wins.
+      return tuning.wgmma && device.has_wgmma() ? Math::kBf16Wgmma : Math::kBf16;
   }
   return Math::kTf32x3;
 }

@@ -26,6 +26,9 @@ Buffer LaunchPack(Device& device, Math math, PackArguments p) {
     case Math::kBf16:
       launch(PackWeights<Math::kBf16>);
       break;
+    case Math::kBf16Wgmma:
+      launch(PackWeights<Math::kBf16Wgmma>);
+      break;
   }
   return packed;
 }

@@ -17,6 +17,13 @@
   900  // nvcc's pass for the host parses kernels, and makes nothing of them
 #endif
 
+// Whether there is wgmma: it belongs to sm_90a alone.
+#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define CONVLSTM_CUDA_WGMMA 0
+#else
+#define CONVLSTM_CUDA_WGMMA 1
+#endif
+
 #define CONVLSTM_SHARED_MEMORY(name) extern __shared__ __align__(128) unsigned char name[]
 
 namespace convlstm::cuda {
@@ -108,6 +115,59 @@ __device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4],
       "{%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
+#if CONVLSTM_CUDA_WGMMA
+// Makes what this thread wrote to shared memory, copies that it has waited for included, visible to
+// wgmma, which reads past the caches of ordinary accesses; a barrier comes behind it.
+__device__ __forceinline__ void FenceForWgmma() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// Before the first WgmmaBf16 of several: registers that were written are ready.
+__device__ __forceinline__ void BeginWgmma() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+// d (16 x 64 a warp) += a (16 x 16) b (16 x 64), asynchronously, by the four warps of a warpgroup
+// together, each with rows of its own and all with the same b. Registers as MmaBf16's; d has one
+// for every eight columns. b is in shared memory, in pieces of 8 columns x 8 of depth, each column
+// 16 bytes: [8 eights of columns][2 eights of depth][8 columns][8 of depth], 2 KiB.
+__device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4],
+                                          const uint32_t* b) {
+  // In units of 16 bytes: where it begins, from a piece to the next of depth, to the next of
+  // columns; no swizzle.
+  constexpr uint64_t kNextDepth = 128 / 16, kNextColumns = 256 / 16;
+  const uint64_t begin = static_cast<uint32_t>(__cvta_generic_to_shared(b)) >> 4 & 0x3fff;
+  const uint64_t descriptor = begin | kNextDepth << 16 | kNextColumns << 32;
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"
+      "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+      "{%32,%33,%34,%35}, %36, 1, 1, 1, 0;"
+      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
+        "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
+        "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),
+        "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
+        "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]),
+        "+f"(d[7][2]), "+f"(d[7][3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(descriptor)
+      : "memory");
+}
+
+// Waits for all of this warpgroup's.
+__device__ __forceinline__ void FinishWgmma() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+}
+// Behind FinishWgmma, for every d: the compiler does not know that they were written only there.
+__device__ __forceinline__ void TakeFromWgmma(float (&d)[8][4]) {
+#pragma unroll
+  for (int j = 0; j < 8; ++j) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) asm volatile("" : "+f"(d[j][k])::"memory");
+  }
 }
 #endif
 

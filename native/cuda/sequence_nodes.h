@@ -85,7 +85,7 @@ inline int64_t StepsAtOnce(Math math, int rows, int columns, int input_depth, in
   const auto bytes_per_result = [&](TileSize tile) {
     const double tile_rows = tile == TileSize::kLarge ? 128 : tile == TileSize::kMedium ? 64 : 32;
     const double tile_columns = tile == TileSize::kLarge ? 128 : 64;
-    return 4 / tile_columns + (math == Math::kBf16 ? 2 : 4) / tile_rows;
+    return 4 / tile_columns + (UnitDepth(math) == 32 ? 2 : 4) / tile_rows;
   };
   const int64_t tiles = static_cast<int64_t>(CeilDiv(rows, 128)) * CeilDiv(columns, 128);
   const int64_t enough = std::min((2 * multiprocessors + tiles - 1) / tiles, time);

@@ -15,13 +15,14 @@ template <Math kMath>
 StepKernel FindStepKernel(TileSize size) {
   switch (size) {
     case TileSize::kSmall:
-      return StepKernelOf<SmallTile<kMath>>();
+      if constexpr (kMath != Math::kBf16Wgmma) return StepKernelOf<SmallTile<kMath>>();
+      [[fallthrough]];  // a warpgroup has 64 rows
     case TileSize::kMedium:
       return StepKernelOf<MediumTile<kMath>>();
     case TileSize::kLarge:
       return StepKernelOf<LargeTile<kMath>>();
   }
-  return StepKernelOf<SmallTile<kMath>>();
+  return StepKernelOf<MediumTile<kMath>>();
 }
 
 template <class T>

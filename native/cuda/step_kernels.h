@@ -27,10 +27,12 @@ extern template StepKernel FindStepKernel<Math::kFma>(TileSize);
 extern template StepKernel FindStepKernel<Math::kTf32x3>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16>(TileSize);
+extern template StepKernel FindStepKernel<Math::kBf16Wgmma>(TileSize);
 extern template InputKernel FindInputKernel<Math::kFma>(TileSize);
 extern template InputKernel FindInputKernel<Math::kTf32x3>(TileSize);
 extern template InputKernel FindInputKernel<Math::kBf16x3>(TileSize);
 extern template InputKernel FindInputKernel<Math::kBf16>(TileSize);
+extern template InputKernel FindInputKernel<Math::kBf16Wgmma>(TileSize);
 
 inline StepKernel FindStepKernel(Math math, TileSize size) {
   switch (math) {
@@ -42,6 +44,8 @@ inline StepKernel FindStepKernel(Math math, TileSize size) {
       return FindStepKernel<Math::kBf16x3>(size);
     case Math::kBf16:
       return FindStepKernel<Math::kBf16>(size);
+    case Math::kBf16Wgmma:
+      return FindStepKernel<Math::kBf16Wgmma>(size);
   }
   return FindStepKernel<Math::kFma>(size);
 }
@@ -56,6 +60,8 @@ inline InputKernel FindInputKernel(Math math, TileSize size) {
       return FindInputKernel<Math::kBf16x3>(size);
     case Math::kBf16:
       return FindInputKernel<Math::kBf16>(size);
+    case Math::kBf16Wgmma:
+      return FindInputKernel<Math::kBf16Wgmma>(size);
   }
   return FindInputKernel<Math::kFma>(size);
 }

@@ -356,12 +356,7 @@ struct PixelProduct {
 // Grid: (row tiles, column tiles, slices).
 template <class T>
 __global__ void __launch_bounds__(T::kThreads) WeightGradient(const WeightGradientArguments p) {
-#if CONVLSTM_CUDA_ARCH < 800
-  if constexpr (T::kMath != Math::kFma) {
-    return;  // never launched there
-  } else
-#endif
-  {
+  if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
     const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;

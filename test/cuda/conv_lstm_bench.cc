@@ -138,6 +138,8 @@ std::vector<Variant> VariantsOf(const Workload& workload) {
     variants.push_back({"x of half the steps ahead", {.steps_at_once = (time + 1) / 2}});
     variants.push_back({"x of all steps ahead", {.steps_at_once = time}});
   }
+  variants.push_back({"wgmma, medium", {.tile = TileSize::kMedium, .wgmma = true}});
+  variants.push_back({"wgmma, large", {.tile = TileSize::kLarge, .wgmma = true}});
   if (workload.layers.size() > 1) variants.push_back({"layer after layer", {}, true});
   return variants;
 }
@@ -147,6 +149,8 @@ void Bench(Engine& engine, const Workload& workload) {
   for (int p = 0; p < 3; ++p) {
     for (const Variant& variant : VariantsOf(workload)) {
       tuning = variant.tuning;
+      const bool has_wgmma = static_cast<Device&>(engine.memory()).has_wgmma();
+      if (tuning.wgmma && (!has_wgmma || static_cast<Precision>(p) != Precision::kMedium)) continue;
       for (const ConvLstmInputs& in : operands.inputs.front()) in.weight->derived().clear();
       double milliseconds = 0;
       engine.queue().Enqueue([&] {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "cuda/device.h"
 #include "cuda/engines.h"
 #include "cuda/tuning.h"
 #include "on_engine.h"
@@ -151,6 +152,36 @@ TEST_CASE("convLstm: x ahead of the steps, the same bits") {
             CHECK(results.c == expected.c);
           }
         }
+      }
+    }
+  }
+  tuning = {};
+}
+
+// It is held against the tile that the tests of the host run. Both round operands alike; the tensor
+// core adds in another order.
+TEST_CASE("convLstm: wgmma as mma") {
+  Engine& gpu = EngineOf(0);
+  if (!static_cast<Device&>(gpu.memory()).has_wgmma()) {
+    MESSAGE("no GPU of compute capability 9.0, or no code for it");
+    return;
+  }
+  for (const ConvLstmCase& test : Cases()) {
+    if (test.name.starts_with("large weights")) continue;
+    for (const TileSize tile : {TileSize::kMedium, TileSize::kLarge}) {
+      for (const int64_t steps : {0, 2}) {
+        tuning = {true, tile, steps};
+        const Results expected =
+            RunLayer(gpu, test.shape, Operands(gpu, test).inputs, Precision::kMedium);
+        tuning.wgmma = true;
+        const Results results =
+            RunLayer(gpu, test.shape, Operands(gpu, test).inputs, Precision::kMedium);
+        CAPTURE(test.name);
+        // A sum that differs in its last bit may round h to the next bfloat16, 2^-9, which a
+        // weight passes on.
+        CHECK(LargestError(results.output, expected.output) <= 1e-3);
+        CHECK(LargestError(results.h, expected.h) <= 1e-3);
+        CHECK(LargestError(results.c, expected.c) <= 1e-3);
       }
     }
   }

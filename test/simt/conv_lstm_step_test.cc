@@ -95,6 +95,10 @@ TEST_CASE("step: one bfloat16 product") {
   CheckCases<SmallTile, Math::kBf16>(2e-2);
   CheckCases<LargeTile, Math::kBf16>(2e-2);
 }
+TEST_CASE("step: one bfloat16 product by a warpgroup") {
+  CheckCases<MediumTile, Math::kBf16Wgmma>(2e-2);
+  CheckCases<LargeTile, Math::kBf16Wgmma>(2e-2);
+}
 #endif
 
 }  // namespace

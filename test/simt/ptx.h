@@ -9,6 +9,7 @@
 
 #include "simt/simt.h"
 
+#define CONVLSTM_CUDA_WGMMA (CONVLSTM_CUDA_ARCH >= 900)
 #define CONVLSTM_SHARED_MEMORY(name) unsigned char* name = ::convlstm::simt::CurrentBlock().shared
 
 namespace convlstm::cuda {
@@ -186,6 +187,25 @@ inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
         });
       },
       location);
+}
+
+#endif
+
+#if CONVLSTM_CUDA_WGMMA
+
+// Products of a warp, done at once: neither the missing fence nor the missing wait shows, nor what
+// the hardware makes of the descriptor.
+inline void FenceForWgmma() {}
+inline void BeginWgmma() {}
+inline void FinishWgmma() {}
+inline void TakeFromWgmma(float (&)[8][4]) {}
+inline void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4], const uint32_t* b,
+                      const simt::Location& location = simt::Location::current()) {
+  const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
+  for (int j = 0; j < 8; ++j) {
+    const uint32_t* const pieces = b + j * 64;  // of 32 words, a column 4
+    MmaBf16(d[j], a, {pieces[g * 4 + t], pieces[32 + g * 4 + t]}, location);
+  }
 }
 
 #endif
