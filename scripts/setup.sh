@@ -8,7 +8,7 @@ command -v cmake >/dev/null || packages+=(cmake)
 command -v c++ >/dev/null || packages+=(g++)
 command -v make >/dev/null || packages+=(make)
 if [[ "${1:-}" == --checks ]]; then
-  packages+=(clang-format clang-tidy binutils)
+  packages+=(clang-format clang-tidy binutils ccache)
 fi
 
 missing=()
