@@ -1,11 +1,15 @@
-"""PyTorch on a GPU, the workloads of test/cuda/conv_lstm_bench.cc: one line of JSON each.
+"""PyTorch on a GPU, the workloads of test/cuda/conv_lstm_bench.cc and of convlstm.mjs beside it: one
+line of JSON each.
 
 The ndrplz-style module, eager, channels_last, torch.compile and CUDA graphs, with float32, TF32 and
 bfloat16 autocast. Times are of the device, by events: the median of many calls after a warm-up,
 inputs rotated. Every variant's result is compared with the eager float32 one before it is timed.
+What convlstm.mjs times, a streaming step from host memory to host memory and a training step, is
+timed by the clock.
 """
 import json
 import sys
+import time as clock
 
 import torch
 from torch import nn
@@ -129,12 +133,109 @@ def bench(name, batch, time, inputs, hidden, height, width, kernel):
             print(json.dumps(line), flush=True)
 
 
+STEPS = ('W4b', 'W4c', 'step 64x64')
+# name: batch, time, inputs, hidden of each layer, height, width, kernel
+STACKS = {'W1': (1, 10, 1, [64], 64, 64, 3), 'W2': (8, 10, 16, [128, 64, 64], 16, 16, 5)}
+
+
+def by_the_clock(run, calls):
+    times = []
+    for k in range(calls + calls // 5):
+        begin = clock.perf_counter()
+        run()
+        if k >= calls // 5:
+            times.append(1000 * (clock.perf_counter() - begin))
+    return sorted(times)[calls // 2]
+
+
+def report(line, make, calls):
+    torch._dynamo.reset()
+    try:
+        line['ms'] = round(by_the_clock(make(), calls), 5)
+    except Exception as failure:
+        line['failed'] = str(failure).splitlines()[0][:200]
+    print(json.dumps(line), flush=True)
+
+
+def stream(name, precision, variant):
+    batch, _, inputs, hidden, height, width, kernel = WORKLOADS[name]
+    module = Layer(inputs, hidden, kernel).cuda().eval()
+    state = torch.zeros(batch, hidden, height, width, device='cuda')
+    frame = torch.full((batch, 1, inputs, height, width), 0.5).pin_memory()
+    if 'channels_last' in variant:
+        module = module.to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def step(x, h, c):
+        with torch.autocast('cuda', torch.bfloat16, enabled=precision == 'bfloat16'):
+            i, f, o, g = torch.chunk(module.conv(torch.cat([x[:, 0], h], 1)), 4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            return torch.sigmoid(o) * torch.tanh(c), c
+
+    called = {'compile': lambda: torch.compile(step),
+              'compile, graph': lambda: torch.compile(step, mode='reduce-overhead'),
+              'graph': lambda: graphed(step, (frame.cuda(), state, state))}.get(variant, lambda: step)()
+    held = [state, state]
+
+    def run():
+        h, c = called(frame.to('cuda', non_blocking=True), *held)
+        held[:] = h.clone(), c.clone()
+        return h.float().cpu()
+
+    return run
+
+
+def training(name, precision, variant):
+    batch, time, inputs, hidden, height, width, kernel = STACKS[name]
+    layers = [Layer(i, h, kernel) for i, h in zip([inputs] + hidden, hidden)]
+    net = nn.ModuleList(layers).cuda()
+    if 'channels_last' in variant:
+        net = net.to(memory_format=torch.channels_last)
+    x = torch.rand(batch, time, inputs, height, width, device='cuda')
+    zeros = [torch.zeros(batch, h, height, width, device='cuda') for h in hidden]
+    adam = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
+
+    def forward(x):
+        for layer, zero in zip(net, zeros):
+            x = layer(x, zero, zero)
+        return x.float().square().mean()
+
+    called = torch.compile(forward) if variant == 'compile' else forward
+
+    def run():
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast('cuda', torch.bfloat16, enabled=precision == 'bfloat16'):
+            loss = called(x)
+        loss.backward()
+        adam.step()
+        return loss.item()
+
+    return run
+
+
+def from_the_host():
+    for precision in TOLERANCE:
+        tf32 = precision == 'tf32'
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+        for name in STEPS:
+            for variant in ('eager', 'channels_last', 'graph', 'compile', 'compile, graph'):
+                line = {'kind': 'step', 'workload': name, 'precision': precision, 'variant': variant}
+                report(line, lambda: stream(name, precision, variant), 200)
+        for name in STACKS:
+            for variant in ('eager', 'channels_last', 'compile'):
+                line = {'kind': 'training', 'workload': name, 'precision': precision,
+                        'variant': variant}
+                report(line, lambda: training(name, precision, variant), 20)
+
+
 def main():
     print(json.dumps({'torch': torch.__version__, 'cudnn': torch.backends.cudnn.version(),
                       'gpu': torch.cuda.get_device_name()}), flush=True)
     for name, sizes in WORKLOADS.items():
         if len(sys.argv) < 2 or name in sys.argv[1:]:
             bench(name, *sizes)
+    if len(sys.argv) < 2:
+        from_the_host()
 
 
 if __name__ == '__main__':
