@@ -241,6 +241,7 @@ Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
       {"weight", gradients.weight}, {"bias", gradients.bias}, {"wci", gradients.wci},
       {"wcf", gradients.wcf},       {"wco", gradients.wco}};
   std::vector<StoragePtr> outputs;
+  outputs.reserve(results.size());
   for (const auto& [name, storage] : results) outputs.push_back(storage);
   Submit(engine, Environment::Of(info.Env()), operands, outputs,
          [=, &engine] { engine.ConvLstmBackward(shape, inputs, precision, gradients); });
