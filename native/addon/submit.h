@@ -13,7 +13,6 @@
 #include "core/error.h"
 #include "core/shape.h"
 #include "core/storage.h"
-#include "cpu/engine.h"
 #include "runtime/engine.h"
 
 namespace convlstm::addon {
@@ -21,7 +20,6 @@ namespace convlstm::addon {
 inline StoragePtr NewStorage(const Shape& shape, Engine& engine) {
   return std::make_shared<Storage>(NumElements(shape), engine.memory());
 }
-inline StoragePtr NewStorage(const Shape& shape) { return NewStorage(shape, cpu::CpuEngine()); }
 
 // The engine of the backend that a function belongs to.
 inline Engine& EngineOf(const Napi::CallbackInfo& info) {
@@ -67,18 +65,6 @@ Napi::Value SubmitOne(Engine& engine, Environment& environment, const Inputs& in
   Submit(engine, environment, inputs, std::array{out},
          [operation = std::move(operation), out] { operation(*out); });
   return environment.Wrap(out);
-}
-
-// For the operations that only the CPU has.
-template <typename Inputs, typename Outputs, typename Operation>
-void Submit(Environment& environment, const Inputs& inputs, const Outputs& outputs,
-            Operation operation) {
-  Submit(cpu::CpuEngine(), environment, inputs, outputs, std::move(operation));
-}
-template <typename Inputs, typename Operation>
-Napi::Value SubmitOne(Environment& environment, const Inputs& inputs, const Shape& shape,
-                      Operation operation) {
-  return SubmitOne(cpu::CpuEngine(), environment, inputs, shape, std::move(operation));
 }
 
 }  // namespace convlstm::addon
