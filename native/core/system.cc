@@ -104,9 +104,9 @@ int AvailableProcessors() {
 
 void LetOthersIn() {
 #if defined(SYS_sched_setattr)
-  // A waking thread may interrupt one that asked for longer slices than its own, which are 0.7 to 2.8
-  // ms by default, unless that one is near its slice's end. With 4 ms a timer was still up to 9 ms
-  // late; 100 ms hold up a loop that never sleeps for 40.
+  // A waking thread may interrupt one that asked for longer slices than its own, which are 0.7
+  // to 2.8 ms by default, unless that one is near its slice's end. With 4 ms a timer was still up
+  // to 9 ms late; 100 ms hold up a loop that never sleeps for 40.
   constexpr uint64_t kSliceNanoseconds = 20'000'000;
   struct {  // the kernel's sched_attr; zero elsewhere: the normal policy
     uint32_t size, policy;
