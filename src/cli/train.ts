@@ -72,6 +72,10 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   await folder.open(settings);
   await folder.cutLog(trainer.step);
   if (from !== null && elsewhere && trainer.best !== null) await folder.copyModel(from);
+  // A run that was killed between the two has the checkpoint of its best step, but not the model.
+  if (trainer.best?.step === trainer.step) {
+    await folder.saveModel(model, trainer.step);
+  }
 
   const examples = await firstSamples(validation ?? training, kShown);
   const stop = () => interrupt.abort();

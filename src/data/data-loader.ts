@@ -1,6 +1,6 @@
 import type { Device } from '../backend.js';
 import { ConvLSTMError } from '../errors.js';
-import { checkCount, checkFlag } from '../nn/options.js';
+import { checkCount, checkFlag, checkNames } from '../nn/options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type BatchArrays, collate, type Dataset, type Sample } from './dataset.js';
 import { LoaderWorkers } from './loader-workers.js';
@@ -9,17 +9,17 @@ import { checkSeed, RandomStream } from './random-stream.js';
 /** Options of `DataLoader`. */
 export interface DataLoaderOptions {
   /** Samples in a batch; 1 by default. */
-  batchSize?: number;
+  batchSize?: number | undefined;
   /** A new order in every epoch, which `seed` and the epoch's number decide; false by default. */
-  shuffle?: boolean;
+  shuffle?: boolean | undefined;
   /** 0 by default. */
-  seed?: number;
+  seed?: number | undefined;
   /** Leaves out what does not fill a batch at the end of an epoch; false by default. */
-  dropLast?: boolean;
+  dropLast?: boolean | undefined;
   /** Threads that make samples, for datasets with a `source`; 0, this thread, by default. */
-  workers?: number;
+  workers?: number | undefined;
   /** Batches made before they are asked for; 2 by default, or 2 for each worker. */
-  prefetch?: number;
+  prefetch?: number | undefined;
   /** Where the batches go; CONVLSTM_DEVICE, else `'cpu'`, by default. */
   device?: Device | undefined;
 }
@@ -85,8 +85,18 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
   readonly #device: Device | undefined;
   #position: LoaderPosition = { epoch: 0, batch: 0 };
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of its range, or a dataset without samples */
+  /** @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown, or a dataset without
+   *   samples */
   constructor(dataset: Dataset<S>, options: DataLoaderOptions = {}) {
+    checkNames('DataLoader', options, [
+      'batchSize',
+      'shuffle',
+      'seed',
+      'dropLast',
+      'workers',
+      'prefetch',
+      'device',
+    ]);
     const { batchSize = 1, shuffle = false, seed = 0, dropLast = false, workers = 0 } = options;
     this.dataset = dataset;
     checkCount('dataset.length', dataset.length);

@@ -31,7 +31,7 @@ export interface Dataset<S extends Sample = Sample> {
   /** Samples in an epoch. */
   readonly length: number;
   /** How workers make it; without it a `DataLoader` uses this thread only. */
-  readonly source?: DatasetSource;
+  readonly source?: DatasetSource | undefined;
   /** Sample `index`, from 0 to `length` - 1, of an epoch, 0 and up. */
   get(index: number, epoch: number): S | Promise<S>;
 }

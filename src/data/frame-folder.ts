@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Pair } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { type FilePath, ioError, toPath } from '../io/files.js';
 import { countFrames, inNaturalOrder, isFrameFile, noFrames, readFile } from '../io/frames.js';
@@ -15,25 +16,40 @@ export interface FrameFolderOptions {
   /** Frames of its target, which follow at once. */
   targetLength: number;
   /** Frames from the beginning of one window to that of the next; 1 by default. */
-  stride?: number;
+  stride?: number | undefined;
   /** Values become (x - mean) / std. */
-  normalize?: {
-    /** 0 by default. */
-    mean?: number;
-    /** 1 by default. */
-    std?: number;
-  };
+  normalize?:
+    | {
+        /** 0 by default. */
+        mean?: number | undefined;
+        /** 1 by default. */
+        std?: number | undefined;
+      }
+    | undefined;
   /** [height, width] that is cut out of the frames, the same of all frames of a window. */
-  crop?: Size;
+  crop?: Size | undefined;
   /** Axes along which half of the windows are mirrored when they are varied; none by default. */
-  flip?: 'none' | 'horizontal' | 'vertical' | 'both';
+  flip?: 'none' | 'horizontal' | 'vertical' | 'both' | undefined;
   /**
    * Crops anywhere, and flips: another place and another side in each epoch, as the seed decides. Else
    * the crop is from the middle and nothing is flipped. False by default.
    */
-  vary?: boolean;
+  vary?: boolean | undefined;
   /** 0 by default. */
-  seed?: number;
+  seed?: number | undefined;
+}
+
+/** The options with their defaults. */
+interface Settings {
+  inputLength: number;
+  targetLength: number;
+  stride: number;
+  mean: number;
+  std: number;
+  crop: Pair | null;
+  flip: NonNullable<FrameFolderOptions['flip']>;
+  vary: boolean;
+  seed: number;
 }
 
 interface FrameFile {
@@ -144,18 +160,13 @@ export class FrameFolder implements Dataset<SequenceSample> {
   readonly length: number;
   readonly source: DatasetSource;
   readonly #sequences: readonly Sequence[];
-  readonly #options: Required<Omit<FrameFolderOptions, 'normalize' | 'crop'>>;
-  readonly #normalize: { mean: number; std: number };
-  readonly #crop: readonly [number, number] | null;
+  readonly #options: Settings;
   readonly #cache = new FrameCache();
   #frameShape: string | null = null;
 
-  private constructor(sequences: Sequence[], options: FrameFolderOptions, source: DatasetSource) {
-    const { normalize = {}, crop, ...others } = options;
+  private constructor(sequences: Sequence[], settings: Settings, source: DatasetSource) {
     this.#sequences = sequences;
-    this.#options = { stride: 1, flip: 'none', vary: false, seed: 0, ...others };
-    this.#normalize = { mean: 0, std: 1, ...normalize };
-    this.#crop = crop === undefined ? null : checkSize('crop', crop);
+    this.#options = settings;
     this.length = sequences.reduce((sum, { windows }) => sum + windows, 0);
     this.source = source;
   }
@@ -167,9 +178,9 @@ export class FrameFolder implements Dataset<SequenceSample> {
    *   read or has no window of that many frames
    */
   static async open(folder: FilePath, options: FrameFolderOptions): Promise<FrameFolder> {
-    checkOptions(options);
+    const settings = checkOptions(options);
     const path = toPath(folder);
-    const { inputLength, targetLength, stride = 1 } = options;
+    const { inputLength, targetLength, stride } = settings;
     const length = inputLength + targetLength;
     let sequences: Sequence[];
     try {
@@ -184,7 +195,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
       throw new ConvLSTMError('ERR_IO', message);
     }
     const source = { module: import.meta.url, options: { folder: path, ...options } };
-    return new FrameFolder(sequences, options, source);
+    return new FrameFolder(sequences, settings, source);
   }
 
   /** Window `index`; the epoch decides how it is varied. */
@@ -196,7 +207,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
     const size = channels * place.height * place.width;
     const data = new Float32Array(frames.length * size);
     frames.forEach(({ frame }, t) => {
-      cut(frame, data.subarray(t * size, (t + 1) * size), place, this.#normalize);
+      cut(frame, data.subarray(t * size, (t + 1) * size), place, this.#options);
     });
     const shape = [inputLength + targetLength, channels, place.height, place.width];
     return splitSequence({ data, shape }, inputLength);
@@ -238,7 +249,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
   }
 
   #placeOf(index: number, epoch: number, fullHeight: number, fullWidth: number) {
-    const [height, width] = this.#crop ?? [fullHeight, fullWidth];
+    const [height, width] = this.#options.crop ?? [fullHeight, fullWidth];
     if (height > fullHeight || width > fullWidth) {
       const message = `crop: expected at most [${fullHeight}, ${fullWidth}], got [${height}, ${width}]`;
       throw new ConvLSTMError('ERR_OPTION', message);
@@ -265,7 +276,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
   }
 }
 
-function checkOptions(options: FrameFolderOptions): void {
+function checkOptions(options: FrameFolderOptions): Settings {
   checkNames('FrameFolder', options, [
     'inputLength',
     'targetLength',
@@ -277,6 +288,8 @@ function checkOptions(options: FrameFolderOptions): void {
     'seed',
   ]);
   const { inputLength, targetLength, stride = 1, flip = 'none', vary = false, seed = 0 } = options;
+  const { normalize = {}, crop } = options;
+  checkNames('normalize', normalize, ['mean', 'std']);
   for (const [name, value] of Object.entries({ inputLength, targetLength, stride })) {
     checkCount(name, value);
   }
@@ -287,13 +300,24 @@ function checkOptions(options: FrameFolderOptions): void {
     const message = `flip: expected ${flips.join(', ')}, got ${JSON.stringify(flip)}`;
     throw new ConvLSTMError('ERR_OPTION', message);
   }
-  const { mean = 0, std = 1 } = options.normalize ?? {};
+  const { mean = 0, std = 1 } = normalize;
   if (!Number.isFinite(mean)) {
     throw new ConvLSTMError('ERR_OPTION', `normalize.mean: expected a number, got ${mean}`);
   }
   if (!(std > 0 && Number.isFinite(std))) {
     throw new ConvLSTMError('ERR_OPTION', `normalize.std: expected a number above 0, got ${std}`);
   }
+  return {
+    inputLength,
+    targetLength,
+    stride,
+    mean,
+    std,
+    crop: crop === undefined ? null : checkSize('crop', crop),
+    flip,
+    vary,
+    seed,
+  };
 }
 
 /** What a `DataLoader`'s worker calls. @internal */

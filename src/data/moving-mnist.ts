@@ -1,6 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
-import type { NdArray } from '../io/nd-array.js';
-import { checkCount, checkFlag } from '../nn/options.js';
+import { type NdArray, safeElementCount } from '../io/nd-array.js';
+import { checkCount, checkFlag, checkNames } from '../nn/options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
 import type { IdxArray } from './idx.js';
 import { checkSeed, RandomStream } from './random-stream.js';
@@ -8,21 +8,21 @@ import { checkSeed, RandomStream } from './random-stream.js';
 /** Options of `MovingMnist`; the defaults are the procedure of Shi et al. 2015. */
 export interface MovingMnistOptions {
   /** 0 by default. */
-  seed?: number;
+  seed?: number | undefined;
   /** Sequences in an epoch; 10,000 by default. */
-  length?: number;
+  length?: number | undefined;
   /** Frames of a sequence; 20 by default. */
-  frames?: number;
+  frames?: number | undefined;
   /** How many of them are a sample's input, the others being its target; half by default. */
-  inputLength?: number;
+  inputLength?: number | undefined;
   /** Height and width of a frame in pixels; 64 by default. */
-  size?: number;
+  size?: number | undefined;
   /** Digits in a sequence; 2 by default. */
-  numDigits?: number;
+  numDigits?: number | undefined;
   /** Slowest and fastest speed in pixels a frame; [3, 5] by default. */
-  speed?: readonly [number, number];
+  speed?: readonly [number, number] | undefined;
   /** Whether digits turn at the walls; where they do not, they leave the frame. True by default. */
-  bounce?: boolean;
+  bounce?: boolean | undefined;
 }
 
 /** One coordinate of a digit that moves between two walls. */
@@ -70,14 +70,28 @@ export class MovingMnist implements Dataset<SequenceSample> {
 
   /**
    * @param digits square digits [count, side, side], such as MNIST's
-   * @throws ConvLSTMError ERR_SHAPE for other digits, ERR_OPTION for an option out of its range
+   * @throws ConvLSTMError ERR_SHAPE for other digits, ERR_OPTION for an option out of its range or unknown
    */
   constructor(digits: IdxArray, options: MovingMnistOptions = {}) {
+    checkNames('MovingMnist', options, [
+      'seed',
+      'length',
+      'frames',
+      'inputLength',
+      'size',
+      'numDigits',
+      'speed',
+      'bounce',
+    ]);
     const { seed = 0, length = 10_000, frames = 20, size = 64, numDigits = 2 } = options;
     const { inputLength = Math.ceil(frames / 2), speed = [3, 5], bounce = true } = options;
     const [count, height, width] = digits.shape;
     if (digits.shape.length !== 3 || !count || height !== width || !width || width > size) {
       const message = `digits: expected [count, side, side], side at most ${size}, got [${digits.shape}]`;
+      throw new ConvLSTMError('ERR_SHAPE', message);
+    }
+    if (safeElementCount(digits.shape) !== digits.data.length) {
+      const message = `digits: [${digits.shape.join(', ')}] does not hold ${digits.data.length} values`;
       throw new ConvLSTMError('ERR_SHAPE', message);
     }
     for (const [name, value] of Object.entries({ length, frames, inputLength, size, numDigits })) {

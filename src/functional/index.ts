@@ -6,7 +6,7 @@ export type { ConvLstmOptions, ConvLstmOutputs, PeepholeWeights } from './conv-l
 export { convLstm } from './conv-lstm.js';
 export type { Conv2dOptions } from './conv2d.js';
 export { conv2d } from './conv2d.js';
-export { bernoulli, dropout, dropoutMask } from './dropout.js';
+export { dropout } from './dropout.js';
 export { permute, transpose } from './permute.js';
 export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 export type { Axes, ReduceOptions } from './reduce.js';

@@ -11,7 +11,7 @@ const { GIFEncoder } = createRequire(import.meta.url)('gifenc') as typeof Gifenc
 /** Options of `encode` and `save`. */
 export interface GifOptions {
   /** Milliseconds that each frame stands; 100 by default, in steps of 10. */
-  delay?: number;
+  delay?: number | undefined;
 }
 
 /** The longest side that the format can write. */

@@ -16,7 +16,7 @@ export interface RadarComposite extends NdArray {
 /** Options of `load`. */
 export interface RadarOptions {
   /** Stands for pixels outside the image or missing; 0 by default. */
-  missing?: number;
+  missing?: number | undefined;
 }
 
 const kSignature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];

@@ -13,7 +13,7 @@ import { type BitDepth, frameSize, quantise } from './pixels.js';
 /** Options of `encode` and `save`. */
 export interface PgmOptions {
   /** 8 (default) or 16 bits for a pixel. */
-  bitDepth?: BitDepth;
+  bitDepth?: BitDepth | undefined;
 }
 
 /** @internal */

@@ -18,7 +18,7 @@ const kIdat = 0x49444154;
 /** Options of `encode` and `save`. */
 export interface PngOptions {
   /** 8 (default) or 16 bits for a pixel. */
-  bitDepth?: BitDepth;
+  bitDepth?: BitDepth | undefined;
 }
 
 /** @internal */

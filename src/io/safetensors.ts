@@ -34,7 +34,7 @@ export interface SafetensorsContent {
 /** Options of `save`. */
 export interface SaveOptions {
   /** Strings that travel with the tensors; none by default. */
-  metadata?: Readonly<Record<string, string>>;
+  metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 const kReadable: ReadonlySet<string> = new Set<NumberType>(['F32', 'F16', 'BF16', 'F64']);

@@ -19,7 +19,7 @@ const kMaxExcess = 4;
 /** Options of `loadModel`. */
 export interface LoadModelOptions {
   /** The description, or a JSON file of it; the weights' own metadata by default. */
-  model?: FilePath | ModelDescriptionInput;
+  model?: FilePath | ModelDescriptionInput | undefined;
 }
 
 function parse(place: string, text: string): ModelDescription {

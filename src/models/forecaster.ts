@@ -15,9 +15,9 @@ export interface UnrollOptions {
    * Scheduled sampling (Bengio et al. 2015): the probability that a step over the target is fed the true
    * frame in the place of the model's own forecast, drawn for each sequence and step. 0 by default.
    */
-  teacherForcing?: number;
+  teacherForcing?: number | undefined;
   /** Where its draws come from: numbers even in [0, 1); Math.random by default. */
-  random?: () => number;
+  random?: (() => number) | undefined;
 }
 
 /**

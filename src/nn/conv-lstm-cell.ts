@@ -1,10 +1,9 @@
 import { ConvLSTMError } from '../errors.js';
 import type { ConvLstmLayer } from '../functional/conv-lstm-call.js';
+import { bernoulli, dropoutMask } from '../functional/dropout.js';
 import {
-  bernoulli,
   type ConvLstmOutputs,
   convLstm,
-  dropoutMask,
   type PeepholeWeights,
   reshape,
 } from '../functional/index.js';

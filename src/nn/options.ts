@@ -14,6 +14,7 @@ function refuse(name: string, expected: string, got: unknown): never {
 
 /** A misspelt option (`batch_first`) would otherwise be ignored. */
 export function checkNames(module: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) refuse(module, 'an object', options);
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new ConvLSTMError(

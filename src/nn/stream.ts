@@ -118,17 +118,21 @@ export class ConvLSTMStream {
   /** On a clone, which is disposed in the end. */
   *#feedBack(count: number, head: (h: Tensor) => Tensor): Generator<Tensor, void> {
     try {
-      let h = this.#states!.at(-1)!.h.clone();
       for (let remaining = count; remaining > 0; remaining--) {
-        const frame = noGrad(() => head(h));
-        if (frame !== h) h.dispose();
+        const frame = this.#predict(head);
         // Fed back before it is handed out, because its new owner may dispose it.
-        if (remaining > 1) h = this.step(frame);
+        if (remaining > 1) this.step(frame).dispose();
         yield frame;
       }
     } finally {
       this.dispose();
     }
+  }
+
+  #predict(head: (h: Tensor) => Tensor): Tensor {
+    using h = this.#states!.at(-1)!.h.clone();
+    const frame = noGrad(() => head(h));
+    return frame === h ? h.clone() : frame;
   }
 
   /** A stream that goes on from the same state on its own; copies nothing. */

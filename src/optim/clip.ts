@@ -33,6 +33,22 @@ function squaredNorm(x: Tensor): Tensor {
 }
 
 /**
+ * The root of the sum of the squares of all gradients, of shape [].
+ *
+ * @internal
+ */
+export function gradNorm(parameters: Iterable<Tensor>): Tensor {
+  return noGrad(() => {
+    const squares = withGrad(parameters).map(({ grad }) => squaredNorm(grad));
+    if (squares.length === 0) return Tensor.zeros([]);
+    using all = concat(squares);
+    for (const each of squares) each.dispose();
+    using total = sum(all);
+    return sqrt(total);
+  });
+}
+
+/**
  * Scales all gradients by one factor, so that the root of the sum of all their squares is at most
  * `maxNorm`; as PyTorch's `clip_grad_norm_`. Nothing is waited for.
  *
@@ -50,12 +66,7 @@ export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Ten
   checkAtLeastZero({ maxNorm });
   return noGrad(() => {
     const clipped = withGrad(parameters);
-    if (clipped.length === 0) return Tensor.zeros([]);
-    const squares = clipped.map(({ grad }) => squaredNorm(grad));
-    using all = concat(squares);
-    for (const each of squares) each.dispose();
-    using total = sum(all);
-    const norm = sqrt(total);
+    const norm = gradNorm(clipped);
     using positive = add(norm, 1e-6);
     using ratio = div(maxNorm, positive);
     using factor = minimum(ratio, 1);

@@ -107,6 +107,6 @@ export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-export function areRates(value: unknown, groups: number): value is number[] {
+function areRates(value: unknown, groups: number): value is number[] {
   return Array.isArray(value) && value.length === groups && value.every(Number.isFinite);
 }

@@ -255,7 +255,10 @@ function choiceOfVersion(): Field<1> {
 
 const config = object(fields, 'A training run of `convlstm train`');
 
-/** What `convlstm train` is told in its configuration file, with all defaults filled in. */
+/**
+ * What `convlstm train` is told in its configuration file, with all defaults filled in:
+ * `schemas/train.schema.json` of this package says of each field what it means and may be.
+ */
 export type TrainConfig = ValueOf<typeof config>;
 
 /**

@@ -8,12 +8,14 @@ export type ProgressStyle = 'auto' | 'lines' | 'json' | 'none';
 /** Where a run is shown. */
 export interface ProgressOptions {
   /** `'auto'` by default. */
-  progress?: ProgressStyle;
+  progress?: ProgressStyle | undefined;
   /** Standard error by default, standard output for `'json'`. */
-  stream?: NodeJS.WritableStream & {
-    /** Whether it is a terminal. */
-    isTTY?: boolean;
-  };
+  stream?:
+    | (NodeJS.WritableStream & {
+        /** Whether it is a terminal. */
+        isTTY?: boolean | undefined;
+      })
+    | undefined;
 }
 
 /** Shows the reports of one run. */

@@ -32,11 +32,11 @@ export interface ValidationOptions<S extends Sample> {
   /** Goes through its epoch 0 each time. */
   data: DataLoader<S>;
   /** That of the training by default. Called with the model in `eval()`, recording nothing. */
-  loss?: LossFunction<S>;
+  loss?: LossFunction<S> | undefined;
   /** Steps between two validations; null, the default, for the end of each epoch. */
-  every?: number | null;
+  every?: number | null | undefined;
   /** Training ends after so many validations without a better one; null, the default, for never. */
-  patience?: number | null;
+  patience?: number | null | undefined;
 }
 
 /** Where a run is kept. */
@@ -44,7 +44,7 @@ export interface CheckpointOptions {
   /** A safetensors file. The curve of the loss is drawn beside it, as `<name>.svg`. */
   file: FilePath;
   /** Steps between two checkpoints; 100 by default. There is one at the end in any case. */
-  every?: number;
+  every?: number | undefined;
 }
 
 /** Options of `Trainer`. */
@@ -58,19 +58,19 @@ export interface TrainerOptions<S extends Sample> {
   /** What is to be made small. */
   loss: LossFunction<S>;
   /** Passes over the data; 1 by default. */
-  epochs?: number;
+  epochs?: number | undefined;
   /** Stepped once a step; `ReduceLROnPlateau` once a validation. */
-  schedule?: Schedule | ReduceLROnPlateau | null;
+  schedule?: Schedule | ReduceLROnPlateau | null | undefined;
   /** Batches whose gradients make one step; 1 by default. */
-  accumulate?: number;
+  accumulate?: number | undefined;
   /** The largest norm of all gradients together; any by default. */
-  clipNorm?: number | null;
+  clipNorm?: number | null | undefined;
   /** None by default. */
-  validation?: ValidationOptions<S> | null;
+  validation?: ValidationOptions<S> | null | undefined;
   /** None by default. */
-  checkpoint?: CheckpointOptions | null;
+  checkpoint?: CheckpointOptions | null | undefined;
   /** Steps between two reports; 10 by default. */
-  reportEvery?: number;
+  reportEvery?: number | undefined;
   /** Ends the training after the step in progress, with a checkpoint. */
   signal?: AbortSignal | undefined;
 }

@@ -1,25 +1,18 @@
-import { noGrad } from '../autograd/grad-mode.js';
 import type { Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
 import { type FilePath, toPath, writeBytes } from '../io/files.js';
-import type { Module } from '../nn/index.js';
-import { checkCount } from '../nn/options.js';
-import { clipGradNorm } from '../optim/clip.js';
+import { checkCount, checkNames } from '../nn/options.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
 import { randomState } from '../tensor/random.js';
-import { disposeCreated } from '../tensor/scope.js';
-import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { lossCurve } from './loss-curve.js';
 import { openDisplay, type ProgressOptions } from './progress.js';
 import { type Best, checkRunState, loadRunState, type RunState } from './run-state.js';
+import { meanLoss, type StepOptions, trainStep } from './train-step.js';
 import type {
-  AnyOptimizer,
-  CheckpointOptions,
-  LossFunction,
   TrainEnd,
   TrainerOptions,
   TrainHistory,
@@ -70,15 +63,11 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   readonly totalSteps: number;
   /** For curves; a checkpoint keeps it. */
   readonly history: TrainHistory = { loss: [], validation: [], lr: [] };
-  readonly #model: Module;
-  readonly #optimizer: AnyOptimizer;
+  readonly #steps: StepOptions<S>;
   readonly #data: DataLoader<S>;
-  readonly #loss: LossFunction<S>;
   readonly #schedule: Schedule | ReduceLROnPlateau | null;
-  readonly #accumulate: number;
-  readonly #clipNorm: number | null;
   readonly #validation: ValidationOptions<S> | null;
-  readonly #checkpoint: Required<CheckpointOptions> | null;
+  readonly #checkpoint: { readonly file: FilePath; readonly every: number } | null;
   readonly #reportEvery: number;
   readonly #signal: AbortSignal | undefined;
   #step = 0;
@@ -88,31 +77,47 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   #best: Best | null = null;
   #ended: TrainEnd | null = null;
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of its range */
+  /** @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown */
   constructor(options: TrainerOptions<S>) {
+    checkNames('Trainer', options, [
+      'model',
+      'optimizer',
+      'data',
+      'loss',
+      'epochs',
+      'schedule',
+      'accumulate',
+      'clipNorm',
+      'validation',
+      'checkpoint',
+      'reportEvery',
+      'signal',
+    ]);
     const { epochs = 1, accumulate = 1, clipNorm = null, reportEvery = 10 } = options;
-    this.#model = options.model;
-    this.#optimizer = options.optimizer;
+    const { model, optimizer, loss } = options;
     this.#data = options.data;
-    this.#loss = options.loss;
     this.#schedule = options.schedule ?? null;
-    this.#accumulate = checkCount('accumulate', accumulate);
+    checkCount('accumulate', accumulate);
     if (clipNorm !== null && !(clipNorm > 0)) {
       throw new ConvLSTMError('ERR_OPTION', `clipNorm: expected a number above 0, got ${clipNorm}`);
     }
-    this.#clipNorm = clipNorm;
+    this.#steps = { model, optimizer, loss, accumulate, clipNorm };
     this.#validation = options.validation ?? null;
     if (this.#validation?.data === options.data) {
       const message = 'validation.data: expected a loader of its own, got that of the training';
       throw new ConvLSTMError('ERR_OPTION', message);
     }
+    checkNames('validation', this.#validation ?? {}, ['data', 'loss', 'every', 'patience']);
     for (const name of ['every', 'patience'] as const) {
       const value = this.#validation?.[name] ?? null;
       if (value !== null) checkCount(`validation.${name}`, value);
     }
     const { checkpoint = null } = options;
-    this.#checkpoint = checkpoint && { every: 100, ...checkpoint };
-    if (this.#checkpoint) checkCount('checkpoint.every', this.#checkpoint.every);
+    checkNames('checkpoint', checkpoint ?? {}, ['file', 'every']);
+    this.#checkpoint = checkpoint && {
+      file: checkpoint.file,
+      every: checkCount('checkpoint.every', checkpoint.every ?? 100),
+    };
     this.#reportEvery = checkCount('reportEvery', reportEvery);
     this.#signal = options.signal;
     const batches = checkCount('epochs', epochs) * options.data.batchesPerEpoch;
@@ -168,7 +173,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   /** Trains from where it stands; leaving the loop leaves it there. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainReport, void> {
     this.#ended = this.#findEnd();
-    this.#model.train();
+    this.#steps.model.train();
     this.#begun = now();
     const begin = { step: this.#step, seconds: this.#begun };
     let window: Window = { ...begin, samples: 0, loss: 0 };
@@ -227,71 +232,18 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   async #trainStep(batches: AsyncGenerator<Batch<S>, void>): Promise<Step> {
     const progress = { epoch: this.#data.position.epoch + 1, step: this.#step + 1 };
-    const optimized = this.#optimizer.groups.flatMap(({ parameters }) => parameters);
-    // Those of the model that are not optimized have gradients too.
-    const parameters = new Set<Tensor>([...optimized, ...this.#model.parameters()]);
-    const lr = this.#optimizer.groups[0]!.lr;
-    let [loss, samples] = [0, 0];
-    try {
-      for (let part = 0; part < this.#accumulate; part++) {
-        const batch = (await batches.next()).value as Batch<S>;
-        samples += samplesOf(batch);
-        const value = disposeCreated(
-          () => this.#backward(batch, progress),
-          () => Array.from(parameters, ({ grad }) => grad),
-        );
-        disposeBatch(batch);
-        loss += await value;
-        checkFinite(progress.step, 'the loss', loss);
-      }
-      if (this.#clipNorm !== null) {
-        const norm = clipGradNorm(optimized, this.#clipNorm);
-        const value = await norm.item();
-        norm.dispose();
-        checkFinite(progress.step, 'the norm of the gradients', value);
-      }
-      this.#optimizer.step();
-    } finally {
-      for (const parameter of parameters) {
-        parameter.grad?.dispose();
-        parameter.grad = null;
-      }
-    }
+    const lr = this.#steps.optimizer.groups[0]!.lr;
+    const made = await trainStep(this.#steps, batches, progress);
     this.#step++;
     if (this.#schedule instanceof Schedule) this.#schedule.step();
-    return { ...progress, loss, samples, lr };
-  }
-
-  /** Adds this batch's part to the gradients; the part of the loss comes when it is computed. */
-  #backward(batch: Batch<S>, progress: TrainProgress): Promise<number> {
-    const whole = callLoss(this.#loss, batch, progress);
-    const part = this.#accumulate === 1 ? whole : whole.div(this.#accumulate);
-    const value = part.item();
-    value.catch(() => {}); // awaited later, unless backward() throws
-    part.backward();
-    return value;
+    return { ...progress, ...made, lr };
   }
 
   /** The mean loss over the validation's data. */
   async #validate(progress: TrainProgress): Promise<number> {
-    const { data, loss = this.#loss } = this.#validation!;
-    let [sum, samples] = [0, 0];
-    this.#model.eval();
-    try {
-      for await (const batch of data.seek({ epoch: 0, batch: 0 })) {
-        const count = samplesOf(batch);
-        const value = disposeCreated(
-          () => noGrad(() => callLoss(loss, batch, progress).item()),
-          () => [],
-        );
-        disposeBatch(batch);
-        sum += count * (await value);
-        samples += count;
-      }
-    } finally {
-      this.#model.train();
-    }
-    const mean = sum / samples;
+    const { model, loss: ownLoss } = this.#steps;
+    const { data, loss = ownLoss } = this.#validation!;
+    const mean = await meanLoss(model, loss, data.seek({ epoch: 0, batch: 0 }), progress);
     if (this.#schedule instanceof ReduceLROnPlateau) this.#schedule.step(mean);
     return mean;
   }
@@ -313,8 +265,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   async save(): Promise<void> {
     if (!this.#checkpoint) return;
     const { file } = this.#checkpoint;
-    const model = this.#model.stateDict();
-    const optimizer = this.#optimizer.stateDict();
+    const model = this.#steps.model.stateDict();
+    const optimizer = this.#steps.optimizer.stateDict();
     try {
       await saveCheckpoint(file, {
         step: this.#step,
@@ -354,8 +306,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     try {
       checkRunState(toPath(file), state);
       loadRunState(state, {
-        model: this.#model,
-        optimizer: this.#optimizer,
+        model: this.#steps.model,
+        optimizer: this.#steps.optimizer,
         schedule: this.#schedule,
         data: this.#data,
       });
@@ -373,33 +325,3 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 }
 
 const now = () => performance.now() / 1000;
-
-/** Samples in a batch. */
-function samplesOf(batch: Batch): number {
-  return Object.values(batch)[0]!.shape[0]!;
-}
-
-function disposeBatch(batch: Batch): void {
-  for (const tensor of Object.values(batch)) tensor.dispose();
-}
-
-function callLoss<S extends Sample>(
-  loss: LossFunction<S>,
-  batch: Batch<S>,
-  { epoch, step }: TrainProgress,
-): Tensor {
-  const value: unknown = loss(batch, { epoch, step });
-  if (value instanceof Tensor) {
-    if (value.size === 1) return value;
-    const got = formatShape(value.shape);
-    throw new ConvLSTMError('ERR_SHAPE', `loss: expected one number, got ${got}`);
-  }
-  const message = `loss: expected a Tensor, got ${value instanceof Promise ? 'a promise' : typeof value}`;
-  throw new ConvLSTMError('ERR_OPTION', message);
-}
-
-function checkFinite(step: number, what: string, value: number): void {
-  if (Number.isFinite(value)) return;
-  const message = `step ${step}: ${what} is ${value}; the parameters are still those before this step`;
-  throw new ConvLSTMError('ERR_NOT_FINITE', message);
-}

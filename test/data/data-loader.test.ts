@@ -175,9 +175,10 @@ describe('DataLoader', () => {
     ['workers', () => new DataLoader(numbers(1), { workers: -1 })],
     ['workers', () => new DataLoader(numbers(1), { workers: 1 })],
     ['prefetch', () => new DataLoader(numbers(1), { prefetch: 0 })],
+    ["no option 'batchsize'", () => new DataLoader(numbers(1), { batchsize: 2 } as object)],
     ['position', () => new DataLoader(numbers(2)).seek({ epoch: 0, batch: 2 })],
     ['position', () => new DataLoader(numbers(2)).seek({ epoch: -1, batch: 0 })],
-  ])('refuses %s out of range', (name, make) => {
+  ])('refuses options out of range or unknown: %s', (name, make) => {
     expectError(make, 'ERR_OPTION', name);
   });
 });

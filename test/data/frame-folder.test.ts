@@ -160,6 +160,13 @@ describe('FrameFolder', () => {
     await expect((await open(damaged)).get(0)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
   });
 
+  it('takes undefined for an option left out', async () => {
+    const left = { stride: undefined, normalize: { mean: undefined, std: undefined } };
+    const others = { crop: undefined, flip: undefined, vary: undefined, seed: undefined };
+    const folder = await open(mixed, { ...left, ...others });
+    expect(await framesOf(folder, 1)).toEqual([1, 2, 3]);
+  });
+
   it.each<[string, object]>([
     ['inputLength', { inputLength: 0 }],
     ['targetLength', { targetLength: 1.5 }],
@@ -171,6 +178,8 @@ describe('FrameFolder', () => {
     ['normalize.std', { normalize: { std: 0 } }],
     ['normalize.mean', { normalize: { mean: Number.NaN } }],
     ['strides', { strides: 2 }],
+    ['sd', { normalize: { sd: 2 } }],
+    ['normalize', { normalize: 2 }],
   ])('refuses %s out of range', async (name, options) => {
     await expect(open(mixed, options)).rejects.toMatchObject({
       code: 'ERR_OPTION',

@@ -130,6 +130,16 @@ describe('MovingMnist', () => {
       () => new MovingMnist({ data: new Uint8Array(6), shape: [1, 2, 3] }),
       /digits/,
     ],
+    [
+      'digits with pixels missing',
+      () => new MovingMnist({ data: new Uint8Array(7), shape: [2, 2, 2] }),
+      /digits: \[2, 2, 2\] does not hold 7 values/,
+    ],
+    [
+      'an unknown option',
+      () => new MovingMnist(square(2), { numdigits: 2 } as object),
+      /no option 'numdigits'/,
+    ],
     ['no digits', () => new MovingMnist({ data: new Uint8Array(0), shape: [0, 2, 2] }), /digits/],
     [
       'digits larger than the frame',

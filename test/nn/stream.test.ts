@@ -138,6 +138,25 @@ describe.each(devices)('stream on %s', (device) => {
     expect([...echo.forecast(2, (h) => h)].map((h) => array(h))).toHaveLength(2);
   });
 
+  it('forecast leaves nothing behind, however it ends', () => {
+    const stream = fed(3);
+    const handed: Tensor[] = [];
+    const note = (h: Tensor) => {
+      handed.push(h);
+      return predict(h);
+    };
+    for (const prediction of stream.forecast(3, note)) {
+      prediction.dispose();
+      break;
+    }
+    const fail = (h: Tensor): Tensor => {
+      handed.push(h);
+      throw new RangeError('no head');
+    };
+    expect(() => [...stream.forecast(3, fail)]).toThrow(RangeError);
+    expect(handed.map(({ disposed }) => disposed)).toEqual([true, true]);
+  });
+
   it('forecast needs a frame and a count', () => {
     expectError(() => net.cells.stream().forecast(1, predict), 'ERR_OPTION', 'no frame');
     expectError(() => fed(1).forecast(0, predict), 'ERR_OPTION', 'count');

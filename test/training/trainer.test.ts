@@ -213,41 +213,48 @@ describe('Trainer', () => {
     expect([none.step, none.ended]).toEqual([0, 'aborted']);
   });
 
-  it.each([
-    ['the loss is NaN', Number.NaN, null],
-    ['the loss is Infinity', Number.POSITIVE_INFINITY, null],
-    ['the norm of the gradients is', 1e30, 1],
-  ])('names the step where %s, before it is made', async (message, factor, clipNorm) => {
-    const file = join(folder, 'finite.safetensors');
-    const { model, optimizer } = setUp();
-    const before: number[][] = [];
-    const trainer = new Trainer<Point>({
-      model,
-      optimizer,
-      data: new DataLoader(points, { batchSize: 4 }),
-      loss: ({ input, target }, { step }) => {
-        const loss = mseLoss(input.mul(model.slope).add(model.offset), target);
-        return step === 7 ? loss.mul(factor) : loss;
-      },
-      clipNorm,
-      epochs: 4,
-      reportEvery: 1,
-      checkpoint: { file, every: 1 },
-    });
-    const running = (async () => {
-      for await (const _ of trainer) before.push(await model.values());
-    })();
-    await expect(running).rejects.toMatchObject({
-      code: 'ERR_NOT_FINITE',
-      message: expect.stringMatching(new RegExp(`^step 7: ${message}`)),
-    });
-    await expect(running).rejects.toBeInstanceOf(ConvLSTMError);
-    expect(before).toHaveLength(6);
-    expect(await model.values()).toEqual(before.at(-1));
-    expect(model.slope.grad).toBeNull();
-    const { trainer: again } = setUp();
-    expect((await again.resume(file)).step).toBe(6);
-  });
+  // The root of 0 is 0; its slope is infinite.
+  const steep = (loss: Tensor, { slope }: Line) => loss.add(slope.sub(slope.detach()).sqrt().sum());
+  it.each<[string, number | null, (loss: Tensor, model: Line) => Tensor]>([
+    ['the loss is NaN', null, (loss) => loss.mul(Number.NaN)],
+    ['the loss is Infinity', null, (loss) => loss.mul(Number.POSITIVE_INFINITY)],
+    ['the norm of the gradients is', 1, (loss) => loss.mul(1e30)],
+    ['the norm of the gradients is Infinity', 1, steep],
+    ['the norm of the gradients is Infinity', null, steep],
+  ])(
+    'names the step where %s, before it is made: clipNorm %j',
+    async (message, clipNorm, spoil) => {
+      const file = join(folder, 'finite.safetensors');
+      const { model, optimizer } = setUp();
+      const before: number[][] = [];
+      const trainer = new Trainer<Point>({
+        model,
+        optimizer,
+        data: new DataLoader(points, { batchSize: 4 }),
+        loss: ({ input, target }, { step }) => {
+          const loss = mseLoss(input.mul(model.slope).add(model.offset), target);
+          return step === 7 ? spoil(loss, model) : loss;
+        },
+        clipNorm,
+        epochs: 4,
+        reportEvery: 1,
+        checkpoint: { file, every: 1 },
+      });
+      const running = (async () => {
+        for await (const _ of trainer) before.push(await model.values());
+      })();
+      await expect(running).rejects.toMatchObject({
+        code: 'ERR_NOT_FINITE',
+        message: expect.stringMatching(new RegExp(`^step 7: ${message}`)),
+      });
+      await expect(running).rejects.toBeInstanceOf(ConvLSTMError);
+      expect(before).toHaveLength(6);
+      expect(await model.values()).toEqual(before.at(-1));
+      expect(model.slope.grad).toBeNull();
+      const { trainer: again } = setUp();
+      expect((await again.resume(file)).step).toBe(6);
+    },
+  );
 
   it('passes on what data and loss throw, and can go on', async () => {
     let failing = true;
@@ -356,6 +363,12 @@ describe('Trainer', () => {
   });
 
   it.each<[string, Partial<TrainerOptions<Point>>]>([
+    ["Trainer has no option 'epoch'", { epoch: 2 } as object],
+    [
+      "validation has no option 'evry'",
+      { validation: { data: new DataLoader(points), evry: 2 } as never },
+    ],
+    ["checkpoint has no option 'evry'", { checkpoint: { file: 'x', evry: 2 } as never }],
     ['epochs', { epochs: 0 }],
     ['accumulate', { accumulate: 1.5 }],
     ['accumulate', { accumulate: 13 }],
@@ -364,7 +377,7 @@ describe('Trainer', () => {
     ['checkpoint.every', { checkpoint: { file: 'x', every: 0 } }],
     ['validation.every', { validation: { data: new DataLoader(points), every: 0 } }],
     ['validation.patience', { validation: { data: new DataLoader(points), patience: 0 } }],
-  ])('refuses %s out of range', (name, options) => {
+  ])('refuses options out of range or unknown: %s', (name, options) => {
     expectError(() => setUp(options), 'ERR_OPTION', name);
   });
 

@@ -1,0 +1,142 @@
+/** What a `Trainer` does with batches: a step of the optimizer, and the mean loss of a validation. */
+import { noGrad } from '../autograd/grad-mode.js';
+import type { Batch } from '../data/data-loader.js';
+import type { Sample } from '../data/dataset.js';
+import { ConvLSTMError } from '../errors.js';
+import type { Module } from '../nn/index.js';
+import { clipGradNorm, gradNorm } from '../optim/clip.js';
+import { disposeCreated } from '../tensor/scope.js';
+import { formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import type { AnyOptimizer, LossFunction, TrainProgress } from './trainer-options.js';
+
+/** How the steps of a training are made. */
+export interface StepOptions<S extends Sample> {
+  model: Module;
+  optimizer: AnyOptimizer;
+  loss: LossFunction<S>;
+  /** Batches to a step. */
+  accumulate: number;
+  clipNorm: number | null;
+}
+
+/** Samples in a batch. */
+function samplesOf(batch: Batch): number {
+  return Object.values(batch)[0]!.shape[0]!;
+}
+
+function disposeBatch(batch: Batch): void {
+  for (const tensor of Object.values(batch)) tensor.dispose();
+}
+
+function callLoss<S extends Sample>(
+  loss: LossFunction<S>,
+  batch: Batch<S>,
+  { epoch, step }: TrainProgress,
+): Tensor {
+  const value: unknown = loss(batch, { epoch, step });
+  if (value instanceof Tensor) {
+    if (value.size === 1) return value;
+    const got = formatShape(value.shape);
+    throw new ConvLSTMError('ERR_SHAPE', `loss: expected one number, got ${got}`);
+  }
+  const message = `loss: expected a Tensor, got ${value instanceof Promise ? 'a promise' : typeof value}`;
+  throw new ConvLSTMError('ERR_OPTION', message);
+}
+
+function checkFinite(step: number, what: string, value: number): void {
+  if (Number.isFinite(value)) return;
+  const message = `step ${step}: ${what} is ${value}; the parameters are still those before this step`;
+  throw new ConvLSTMError('ERR_NOT_FINITE', message);
+}
+
+/** Adds a batch's part to the gradients; the part of the loss comes when it is computed. */
+function backwardOf<S extends Sample>(
+  { loss, accumulate }: StepOptions<S>,
+  batch: Batch<S>,
+  progress: TrainProgress,
+): Promise<number> {
+  const whole = callLoss(loss, batch, progress);
+  const part = accumulate === 1 ? whole : whole.div(accumulate);
+  const value = part.item();
+  value.catch(() => {}); // awaited later, unless backward() throws
+  part.backward();
+  return value;
+}
+
+/** The norms of the gradients, clipped where they are to be: one for each device. */
+function norms(parameters: readonly Tensor[], clipNorm: number | null): Tensor[] {
+  if (clipNorm !== null) return [clipGradNorm(parameters, clipNorm)];
+  const devices = new Set(parameters.map(({ device }) => device));
+  return Array.from(devices, (each) =>
+    gradNorm(parameters.filter(({ device }) => device === each)),
+  );
+}
+
+/**
+ * One step of the optimizer. Gradients are gone afterwards, however it ends.
+ *
+ * @throws ConvLSTMError ERR_NOT_FINITE, before anything has changed; what data and loss throw
+ */
+export async function trainStep<S extends Sample>(
+  options: StepOptions<S>,
+  batches: AsyncIterator<Batch<S>, void>,
+  progress: TrainProgress,
+): Promise<{ loss: number; samples: number }> {
+  const { model, optimizer, accumulate, clipNorm } = options;
+  const optimized = optimizer.groups.flatMap(({ parameters }) => parameters);
+  // Those of the model that are not optimized have gradients too.
+  const parameters = new Set<Tensor>([...optimized, ...model.parameters()]);
+  let [loss, samples] = [0, 0];
+  try {
+    for (let part = 0; part < accumulate; part++) {
+      const batch = (await batches.next()).value as Batch<S>;
+      samples += samplesOf(batch);
+      const value = disposeCreated(
+        () => backwardOf(options, batch, progress),
+        () => Array.from(parameters, ({ grad }) => grad),
+      );
+      disposeBatch(batch);
+      loss += await value;
+      checkFinite(progress.step, 'the loss', loss);
+    }
+    for (const norm of norms(optimized, clipNorm)) {
+      const value = await norm.item();
+      norm.dispose();
+      checkFinite(progress.step, 'the norm of the gradients', value);
+    }
+    optimizer.step();
+  } finally {
+    for (const parameter of parameters) {
+      parameter.grad?.dispose();
+      parameter.grad = null;
+    }
+  }
+  return { loss, samples };
+}
+
+/** The mean over the samples of `batches`, with the model in `eval()` and nothing recorded. */
+export async function meanLoss<S extends Sample>(
+  model: Module,
+  loss: LossFunction<S>,
+  batches: AsyncIterable<Batch<S>>,
+  progress: TrainProgress,
+): Promise<number> {
+  let [sum, samples] = [0, 0];
+  model.eval();
+  try {
+    for await (const batch of batches) {
+      const count = samplesOf(batch);
+      const value = disposeCreated(
+        () => noGrad(() => callLoss(loss, batch, progress).item()),
+        () => [],
+      );
+      disposeBatch(batch);
+      sum += count * (await value);
+      samples += count;
+    }
+  } finally {
+    model.train();
+  }
+  return sum / samples;
+}
