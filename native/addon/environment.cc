@@ -6,6 +6,7 @@
 
 #include "addon/storage_handle.h"
 #include "core/error.h"
+#include "core/system.h"
 
 namespace convlstm::addon {
 
@@ -40,9 +41,14 @@ Napi::ArrayBuffer Environment::NewArrayBuffer(Napi::Env env, size_t bytes) const
   // throws.
   constexpr size_t kLarge = size_t{1} << 20;
   if (bytes < kLarge) return Napi::ArrayBuffer::New(env, bytes);
+  // From here on the C library maps every block afresh: the page faults of 59 MB would take as long
+  // as a tenth of the step that made them.
+  constexpr size_t kFresh = size_t{32} << 20;
   try {
     const napi_value length = Napi::Number::New(env, static_cast<double>(bytes));
-    return array_buffer_constructor_.New({length}).As<Napi::ArrayBuffer>();
+    auto buffer = array_buffer_constructor_.New({length}).As<Napi::ArrayBuffer>();
+    if (bytes > kFresh) PreferHugePages(buffer.Data(), bytes);
+    return buffer;
   } catch (const Napi::Error&) {
     throw Error(ErrorCode::kOutOfMemory,
                 "out of memory: an ArrayBuffer of " + std::to_string(bytes) + " bytes");

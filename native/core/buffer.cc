@@ -30,7 +30,6 @@
 namespace convlstm {
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kMaxCachedBytes = size_t{1} << 30;
 constexpr size_t kMaxRequest = size_t{1} << 46;
 
@@ -56,9 +55,7 @@ void* SystemAllocate(size_t bytes) {
     const size_t before = misaligned == 0 ? 0 : kHugePage - misaligned;
     if (before > 0) munmap(begin, before);
     if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
-#if defined(MADV_HUGEPAGE)
-    madvise(begin + before, bytes, MADV_HUGEPAGE);
-#endif
+    PreferHugePages(begin + before, bytes);
     return begin + before;
   }
 #endif
