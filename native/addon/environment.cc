@@ -1,6 +1,7 @@
 #include "addon/environment.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -53,6 +54,17 @@ Napi::ArrayBuffer Environment::NewArrayBuffer(Napi::Env env, size_t bytes) const
     throw Error(ErrorCode::kOutOfMemory,
                 "out of memory: an ArrayBuffer of " + std::to_string(bytes) + " bytes");
   }
+}
+
+void Environment::Hold(Napi::Env env, int64_t bytes) {
+  constexpr int64_t kMuch = int64_t{256} << 20;
+  unreported_bytes_ += bytes;
+  if (std::abs(unreported_bytes_) > kMuch) ReportHeld(env);
+}
+
+void Environment::ReportHeld(Napi::Env env) {
+  if (unreported_bytes_ == 0) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, std::exchange(unreported_bytes_, 0));
 }
 
 void Environment::Enqueue(Queue& queue, std::function<void()> task) {

@@ -35,6 +35,12 @@ class Environment {
   // Throws Error(kOutOfMemory) when there is no memory for it.
   Napi::ArrayBuffer NewArrayBuffer(Napi::Env env, size_t bytes) const;
 
+  // Counts what handles hold (or let go of: negative). V8, which weighs it when it decides whether
+  // to collect, is told by ReportHeld, or here once much has come together: a training step that
+  // makes and frees 100 MB would else set off a collection each time.
+  void Hold(Napi::Env env, int64_t bytes);
+  void ReportHeld(Napi::Env env);
+
   void Enqueue(Queue& queue, std::function<void()> task);
 
   // Whether nothing that this environment put on the queue can still touch its storages, so that
@@ -53,6 +59,7 @@ class Environment {
   Napi::FunctionReference storage_constructor_;
   Napi::FunctionReference array_buffer_constructor_;
   StoragePtr being_wrapped_;  // passed to the constructor of StorageHandle
+  int64_t unreported_bytes_ = 0;
   std::unordered_set<const StorageHandle*> handles_;
   Downloads downloads_;
   std::unordered_map<const Queue*, Queue::Ticket> last_tickets_;

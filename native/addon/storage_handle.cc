@@ -50,18 +50,20 @@ StorageHandle::StorageHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) 
   }
   elements_ = storage_->elements();
   environment.handles_.insert(this);
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), storage_->bytes());
+  environment.Hold(info.Env(), static_cast<int64_t>(storage_->bytes()));
 }
 
 StorageHandle::~StorageHandle() {
+  // At the end of an environment its data goes before the last handles.
   Environment* environment = Env().GetInstanceData<Environment>();
-  if (environment) environment->handles_.erase(this);
-  Release(Env());
+  if (!environment) return;
+  environment->handles_.erase(this);
+  Release(*environment);
 }
 
-void StorageHandle::Release(Napi::Env env) {
+void StorageHandle::Release(Environment& environment) {
   if (!storage_) return;
-  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(storage_->bytes()));
+  environment.Hold(Env(), -static_cast<int64_t>(storage_->bytes()));
   storage_.reset();
 }
 
@@ -74,7 +76,7 @@ Napi::Value StorageHandle::Disposed(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StorageHandle::Dispose(const Napi::CallbackInfo& info) {
-  Release(info.Env());
+  Release(Environment::Of(info.Env()));
   return info.Env().Undefined();
 }
 
@@ -82,6 +84,7 @@ Napi::Value StorageHandle::Data(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Environment& environment = Environment::Of(env);
   const auto deferred = Napi::Promise::Deferred::New(env);
+  environment.ReportHeld(env);
   try {
     if (!storage_) throw DisposedError();
     auto bytes = environment.NewArrayBuffer(env, storage_->bytes());
@@ -104,6 +107,7 @@ Napi::Value StorageHandle::Data(const Napi::CallbackInfo& info) {
 Napi::Value StorageHandle::DataSync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Environment& environment = Environment::Of(env);
+  environment.ReportHeld(env);
   try {
     if (!storage_) throw DisposedError();
     auto bytes = environment.NewArrayBuffer(env, storage_->bytes());

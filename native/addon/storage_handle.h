@@ -8,6 +8,8 @@
 
 namespace convlstm::addon {
 
+class Environment;
+
 class StorageHandle : public Napi::ObjectWrap<StorageHandle> {
  public:
   static Napi::Function DefineClass(Napi::Env env);
@@ -25,7 +27,7 @@ class StorageHandle : public Napi::ObjectWrap<StorageHandle> {
   Napi::Value DataSync(const Napi::CallbackInfo& info);
   Napi::Value Dispose(const Napi::CallbackInfo& info);
 
-  void Release(Napi::Env env);
+  void Release(Environment& environment);
 
   StoragePtr storage_;
   int64_t elements_ = 0;

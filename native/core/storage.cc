@@ -7,6 +7,13 @@ namespace convlstm {
 float* Storage::Allocate() {
   buffer_ = std::make_shared<const Buffer>(memory_->Allocate(bytes()));
   channels_last_ = false;
+  uniform_ = false;
+  return buffer_->as<float>();
+}
+
+float* Storage::AllocateUniform() {
+  Allocate();
+  uniform_ = true;
   return buffer_->as<float>();
 }
 
@@ -24,6 +31,7 @@ const float* Storage::data() const {
 
 float* Storage::mutable_data() {
   ThrowIfFailed();
+  uniform_ = false;
   return buffer_ == nullptr ? nullptr : buffer_->as<float>();
 }
 
@@ -31,6 +39,7 @@ void Storage::ShareElements(const Storage& other) {
   other.ThrowIfFailed();
   buffer_ = other.buffer_;
   channels_last_ = other.channels_last_;
+  uniform_ = other.uniform_;
   layout_ = other.layout_;
 }
 

@@ -41,12 +41,15 @@ class Storage {
   // For the operation that fills this storage: allocates, row-major until said otherwise.
   float* Allocate();
   float* AllocateChannelsLast(const ChannelsLast& layout);
+  // For elements that will all be the same: they then lie in every layout.
+  float* AllocateUniform();
   // The elements as they lie. Throws the error this storage was left with, if any.
   const float* data() const;
   // The same for an operation that uses them up.
   float* mutable_data();
   bool channels_last() const { return channels_last_; }
   const ChannelsLast& layout() const { return layout_; }
+  bool uniform() const { return uniform_; }
 
   // Has the elements and the layout of `other`, in the same memory.
   void ShareElements(const Storage& other);
@@ -72,6 +75,7 @@ class Storage {
   Memory* memory_;
   std::shared_ptr<const Buffer> buffer_;
   bool channels_last_ = false;
+  bool uniform_ = false;
   ChannelsLast layout_{};
   std::exception_ptr error_;
   std::map<std::string, std::shared_ptr<const void>> derived_;

@@ -164,17 +164,23 @@ namespace convlstm::cpu {
 namespace {
 
 float* AllocateLike(const Storage& x, Storage& out) {
+  if (x.uniform()) return out.AllocateUniform();
   return x.channels_last() ? out.AllocateChannelsLast(x.layout()) : out.Allocate();
 }
 
-bool SameLayout(const Storage& a, const Storage& b) {
+// Whether elements at the same place in memory belong together.
+bool LieAlike(const Storage& a, const Storage& b) {
+  if (a.uniform() || b.uniform()) return true;
   return a.channels_last() == b.channels_last() && (!a.channels_last() || a.layout() == b.layout());
+}
+float* AllocateLike(const Storage& a, const Storage& b, Storage& out) {
+  return AllocateLike(a.uniform() ? b : a, out);
 }
 
 }  // namespace
 
 void Fill(float value, Storage& out, ThreadPool& pool) {
-  float* data = out.Allocate();
+  float* data = out.AllocateUniform();
   ForLines(pool, out.elements(),
            [&](int64_t begin, int64_t count) { std::fill_n(data + begin, count, value); });
 }
@@ -191,10 +197,10 @@ void Unary(UnaryOp op, Storage& x, float alpha, Storage& out, ThreadPool& pool) 
 void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha, Storage& out,
                    ThreadPool& pool) {
   const auto backward_range = CONVLSTM_SIMD(CurrentIsa(), UnaryBackwardRange);
-  const bool as_they_lie = SameLayout(saved, grad);
+  const bool as_they_lie = LieAlike(saved, grad);
   const float* from_saved = as_they_lie ? saved.data() : RowMajor(saved, pool);
   const float* from_grad = as_they_lie ? grad.data() : RowMajor(grad, pool);
-  float* to = AllocateLike(grad, out);
+  float* to = AllocateLike(grad, saved, out);
   ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
     backward_range(op, from_saved + begin, from_grad + begin, alpha, to + begin, count);
   });
@@ -206,12 +212,15 @@ void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Sto
   // Where every element meets the one at its own place, or one element meets all, the order in
   // memory does not matter.
   const bool whole_a = a.elements() == out.elements(), whole_b = b.elements() == out.elements();
-  const bool as_they_lie = (whole_a && b.elements() == 1) || (whole_b && a.elements() == 1) ||
-                           (whole_a && whole_b && SameLayout(a, b));
+  const bool both_single = a.elements() == 1 && b.elements() == 1;
+  const bool as_they_lie = both_single || (whole_a && b.elements() == 1) ||
+                           (whole_b && a.elements() == 1) || (whole_a && whole_b && LieAlike(a, b));
   if (as_they_lie) {
     const float* from_a = a.data();
     const float* from_b = b.data();
-    float* to = AllocateLike(whole_a ? a : b, out);
+    float* to = both_single          ? out.AllocateUniform()
+                : whole_a && whole_b ? AllocateLike(a, b, out)
+                                     : AllocateLike(whole_a ? a : b, out);
     ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
       binary_range(op, {whole_a ? from_a + begin : from_a, whole_b ? from_b + begin : from_b,
                         to + begin, whole_a, whole_b, count});

@@ -9,6 +9,7 @@
 namespace convlstm::cpu {
 
 bool HasFrames(const Storage& storage, const ChannelsLast& wanted) {
+  if (storage.uniform()) return true;
   if (!storage.channels_last()) return wanted.channels == 1 || wanted.pixels == 1;
   const ChannelsLast& layout = storage.layout();
   return layout.channels == wanted.channels && layout.pixels == wanted.pixels;

@@ -192,7 +192,7 @@ struct Plan {
 }  // namespace
 
 void Reduce(const Reduction& reduction, Storage& x, Storage& out, ThreadPool& pool) {
-  const float* from = RowMajor(x, pool);
+  const float* from = out.elements() == 1 ? x.data() : RowMajor(x, pool);
   float* to = out.Allocate();
   const bool is_max = reduction.op == ReduceOp::kMax;
   const double identity = is_max ? -std::numeric_limits<double>::infinity() : 0.0;

@@ -186,6 +186,40 @@ TEST_SUITE("operations") {
     }
   }
 
+  TEST_CASE("elements that are all the same lie as those they meet") {
+    cpu::ThreadPool pool(2);
+    const std::vector<float> x = RandomValues(2 * 3 * 20);
+    const ChannelsLast layout = {2, 3, 20};
+    const Shape shape = {2, 3, 4, 5};
+    const StoragePtr frames = ChannelsLastStorage(x, layout);
+    Storage threes(120), thirds(120);
+    cpu::Fill(3, threes, pool);
+    cpu::Binary(BinaryOp::kDiv, {{}, {1}, shape}, *RowMajorStorage({1.0f}),
+                *RowMajorStorage({3.0f}), thirds, pool);
+    CHECK(thirds.uniform());
+    CHECK(Values(thirds, pool) == std::vector<float>(120, 1.0f / 3));
+    const auto check = [&](const Storage& out, float factor) {
+      CHECK(out.layout() == layout);
+      CHECK(out.channels_last());
+      CHECK(!out.uniform());
+      const std::vector<float> actual = Values(out, pool);
+      for (size_t k = 0; k < 120; ++k) CHECK(actual[k] == doctest::Approx(factor * x[k]));
+    };
+    Storage product(120), reverse(120), gradient(120), both(120);
+    cpu::Binary(BinaryOp::kMul, {shape, shape, shape}, *frames, threes, product, pool);
+    check(product, 3);
+    cpu::Binary(BinaryOp::kMul, {shape, shape, shape}, threes, *frames, reverse, pool);
+    check(reverse, 3);
+    cpu::UnaryBackward(UnaryOp::kSquare, *frames, thirds, 0, gradient, pool);
+    check(gradient, 2.0f / 3);
+    CHECK(frames->channels_last());
+    cpu::Binary(BinaryOp::kMul, {shape, shape, shape}, threes, thirds, both, pool);
+    CHECK(both.uniform());
+    cpu::Unary(UnaryOp::kNeg, threes, 0, both, pool);
+    CHECK(both.uniform());
+    CHECK(Values(both, pool) == std::vector<float>(120, -3));
+  }
+
   TEST_CASE("unary operations keep the layout") {
     cpu::ThreadPool pool(2);
     const std::vector<float> x = RandomValues(2 * 3 * 20);

@@ -78,6 +78,17 @@ TEST_SUITE("operations") {
     }
   }
 
+  TEST_CASE("a sum of everything leaves the operand as it lies") {
+    const std::vector<float> x = RandomValues(2 * 3 * 20);
+    const StoragePtr frames = ChannelsLastStorage(x, {2, 3, 20});
+    cpu::ThreadPool pool(2);
+    Storage out(1);
+    cpu::Reduce({ReduceOp::kSum, {2, 3, 4, 5}, {0, 1, 2, 3}}, *frames, out, pool);
+    CHECK(frames->channels_last());
+    CHECK(out.data()[0] ==
+          doctest::Approx(Reference({ReduceOp::kSum, {120}, {0}}, x)[0]).epsilon(1e-6));
+  }
+
   TEST_CASE("a NaN reaches the maximum from any place") {
     for (const int64_t place : {0, 5, 31, 32, 39999}) {
       std::vector<float> x = RandomValues(40000);
