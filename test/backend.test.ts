@@ -64,12 +64,11 @@ it('cuda is the first GPU: tensors of either name are on one device', async () =
   const { deviceOf } = await import('../src/functional/run.js');
   const names = ['cpu', 'javascript', 'cuda', 'cuda:0', 'cuda:1'] as const;
   expect(names.map(canonicalDevice)).toEqual(['cpu', 'javascript', 'cuda:0', 'cuda:0', 'cuda:1']);
-  const [short, long, other] = (['cuda', 'cuda:0', 'cuda:1'] as const).map((device) =>
-    Tensor.fromStorage(storage, [1], device),
-  );
+  const on = (device: Device) => Tensor.fromStorage(storage, [1], device);
+  const [short, long, other] = [on('cuda'), on('cuda:0'), on('cuda:1')];
   expect(deviceOf('add', { a: short, b: long })).toBe('cuda:0');
-  expect(short!.to('cuda').device).toBe('cuda:0'); // asks no GPU: it is there
-  expect(short!.toString()).toContain('cuda:0');
+  expect(short.to('cuda').device).toBe('cuda:0'); // asks no GPU: it is there
+  expect(short.toString()).toContain('cuda:0');
   expect(() => deviceOf('add', { a: short, b: other })).toThrow(
     `add: a is on 'cuda:0' but b is on 'cuda:1'`,
   );

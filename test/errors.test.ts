@@ -1,12 +1,15 @@
 // What a caller got wrong is thrown in the caller's line, with a stable code and both sides named.
 import { expect, it } from 'vitest';
 import {
+  Adam,
   Conv2d,
   ConvLSTM,
   ConvLSTMCell,
   ConvLSTMError,
   type ConvLSTMOptions,
   type Device,
+  Forecaster,
+  Linear,
   setFloat32Precision,
   Tensor,
 } from '../src/index.js';
@@ -58,6 +61,19 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_SHAPE', /\[2, 3\].*\[4\]/, () => Tensor.zeros([2, 3]).add(Tensor.zeros([4]))],
   ['ERR_SHAPE', /\[2, 3\].*6.*\[4\]/, () => Tensor.zeros([2, 3]).reshape([4])],
   ['ERR_SHAPE', /axis/, () => Tensor.zeros([2, 3]).sum(2)],
+  // Arguments one by one, as PyTorch takes them.
+  [
+    'ERR_SHAPE',
+    'shape: expected a list of non-negative integers, got 3',
+    () => (Tensor.zeros([2, 3]).reshape as (...sizes: unknown[]) => void).call(x, 3, 2),
+  ],
+  ['ERR_SHAPE', 'permute: order: expected a list of axes, got 1', () => x.permute(1 as never)],
+  ['ERR_SHAPE', 'concat: parts: expected a list of tensors', () => Tensor.concat(x as never)],
+  [
+    'ERR_SHAPE',
+    'sum: expected an axis or a list of axes, got {"keepDim":true}',
+    () => x.sum({ keepDim: true } as never),
+  ],
   [
     'ERR_SHAPE',
     /parts\[1\].*\[2, 4\]/,
@@ -76,6 +92,33 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   // Element types.
   ['ERR_DTYPE', /data\[0\].*string/, () => Tensor.from(['1'] as never)],
   ['ERR_DTYPE', /data: expected/, () => Tensor.from({} as never)],
+  [
+    'ERR_DTYPE',
+    'input: expected a Tensor, got Float32Array; Tensor.from makes one',
+    () => net.forward(new Float32Array(4) as never),
+  ],
+  [
+    'ERR_DTYPE',
+    'states[1].h: expected a Tensor, got undefined',
+    () => net.forward(x, [null, [x, x] as never]),
+  ],
+  [
+    'ERR_DTYPE',
+    'state.h: expected a Tensor, got undefined', // PyTorch's pair in the place of { h, c }
+    () => cell.forward(Tensor.zeros([1, 3, 4, 5]), [x, x] as never),
+  ],
+  [
+    'ERR_DTYPE',
+    'input: expected a Tensor, got undefined',
+    () => new Linear({ inFeatures: 2, outFeatures: 1 }).forward(undefined as never),
+  ],
+  [
+    'ERR_DTYPE',
+    'frames: expected a Tensor, got an array; Tensor.from makes one',
+    () => new Forecaster({ version: 1, hiddenDim: [1] }).forward([[1]] as never, 2),
+  ],
+  ['ERR_DTYPE', 'add: b: expected a Tensor, got undefined', () => x.add(undefined as never)],
+  ['ERR_DTYPE', /stack: parts\[1\]: .* got 2/, () => Tensor.stack([x, 2 as never])],
   [
     'ERR_DTYPE',
     /float16/,
@@ -116,6 +159,9 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_OPTION', /precision: .*"best"/, () => net.to({ precision: 'best' as never })],
   ['ERR_OPTION', /fortranOrder/, () => Tensor.from({ data: [1], shape: [1], fortranOrder: true })],
   ['ERR_OPTION', /steps/, () => x.slice([0], [1], [0])],
+  ['ERR_OPTION', 'slice: starts: expected a list of bounds, got 1', () => x.slice(1 as never)],
+  ['ERR_OPTION', /^ConvLSTM: expected an object/, () => new ConvLSTM(undefined as never)],
+  ['ERR_OPTION', /^Adam: expected parameters .*net\.parameters\(\)/, () => new Adam(net as never)],
   ['ERR_OPTION', /no frame yet/, () => net.stream().forecast(2, (h) => h)],
 
   // Devices.
@@ -137,6 +183,11 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_DISPOSED', 'the tensor [2] was disposed', () => gone.dataSync()],
 
   // State dicts and bytes.
+  [
+    'ERR_STATE_DICT',
+    /cell_list\.0\.conv\.bias: expected a Tensor or \{ data, shape \}$/,
+    () => net.loadStateDict({ 'cell_list.0.conv.bias': [1] as never }, { strict: false }),
+  ],
   [
     'ERR_STATE_DICT',
     /unexpected key w\n.*missing key cell_list\.0\.conv\.weight\n/,

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import cliProgress from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
 import { ConvLSTMError } from '../errors.js';
+import { ioError } from '../io/files.js';
 import { readFrames } from '../io/frames.js';
 import * as gif from '../io/gif.js';
 import type { NdArray } from '../io/nd-array.js';
@@ -32,7 +33,7 @@ function parseSteps(text: string): number {
 
 /** By the name: an animation, an array, the array on standard output, or a folder of images. */
 function parseOut(out: string): string {
-  if (out !== '-' && !['', '.gif', '.npy'].includes(extname(out).toLowerCase())) {
+  if (out === '' || (out !== '-' && !['', '.gif', '.npy'].includes(extname(out).toLowerCase()))) {
     throw new InvalidArgumentError('Expected a name in .gif or .npy, a folder, or -.');
   }
   return out;
@@ -122,7 +123,11 @@ async function write(forecasts: readonly NdArray[], out: string, scale: number):
     await gif.save(out, images);
     return;
   }
-  await mkdir(out, { recursive: true });
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw ioError('write', out, error);
+  }
   const digits = String(images.length).length;
   for (const [i, image] of images.entries()) {
     await png.save(join(out, `forecast-${String(i + 1).padStart(digits, '0')}.png`), image);

@@ -70,10 +70,16 @@ async function getSample(dataset: Dataset, index: number, epoch: number): Promis
   }
 }
 
+function isSample(value: unknown): value is Sample {
+  if (typeof value !== 'object' || value === null) return false;
+  const arrays: Partial<NdArray | null>[] = Object.values(value);
+  return arrays.length > 0 && arrays.every((array) => array?.data && Array.isArray(array.shape));
+}
+
 /**
  * The samples of `indices` as one batch.
  *
- * @throws ConvLSTMError ERR_SHAPE for a sample unlike the first; for what `get` throws its own code, or
+ * @throws ConvLSTMError ERR_SHAPE for a sample that is none or unlike the first; for what `get` throws its own code, or
  *   ERR_IO, with it as the cause
  * @internal
  */
@@ -85,6 +91,7 @@ export async function collate(
   const batch: BatchArrays = {};
   for (const [n, index] of indices.entries()) {
     const sample = await getSample(dataset, index, epoch);
+    if (!isSample(sample)) throw at(index, 'expected arrays { data, shape } by name');
     const names = Object.keys(n === 0 ? sample : batch);
     if (names.some((name) => !sample[name]) || Object.keys(sample).length !== names.length) {
       throw at(index, `expected ${names.join(', ')}, got ${Object.keys(sample).join(', ')}`);

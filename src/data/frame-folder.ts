@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pair } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
@@ -106,20 +106,18 @@ function windowsIn(frames: number, length: number, stride: number): number {
 }
 
 async function findSequences(folder: string, length: number, stride: number): Promise<Sequence[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
   const files: FrameFile[] = [];
-  for (const name of inNaturalOrder(names.filter(isFrameFile))) {
+  const folders: string[] = [];
+  for (const name of inNaturalOrder(await readdir(folder))) {
     const path = join(folder, name);
-    files.push({ path, frames: await countFrames(path) });
+    // Through links, which folders of data often are.
+    if ((await stat(path)).isDirectory()) folders.push(path);
+    else if (isFrameFile(name)) files.push({ path, frames: await countFrames(path) });
   }
   const frames = files.reduce((sum, file) => sum + file.frames, 0);
   const own = frames > 0 ? [{ files, frames, windows: windowsIn(frames, length, stride) }] : [];
-  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const inside: Sequence[] = [];
-  for (const name of inNaturalOrder(folders)) {
-    inside.push(...(await findSequences(join(folder, name), length, stride)));
-  }
+  for (const path of folders) inside.push(...(await findSequences(path, length, stride)));
   return [...own, ...inside];
 }
 
@@ -198,7 +196,12 @@ export class FrameFolder implements Dataset<SequenceSample> {
     return new FrameFolder(sequences, settings, source);
   }
 
-  /** Window `index`; the epoch decides how it is varied. */
+  /**
+   * Window `index`; the epoch decides how it is varied.
+   *
+   * @throws ConvLSTMError ERR_OPTION for an index that is none, ERR_SHAPE for frames of another size than
+   *   the first, ERR_FORMAT, ERR_IO for a file that cannot be read
+   */
   async get(index: number, epoch = 0): Promise<SequenceSample> {
     const { inputLength, targetLength } = this.#options;
     const frames = await this.#framesOf(index);
@@ -214,6 +217,10 @@ export class FrameFolder implements Dataset<SequenceSample> {
   }
 
   async #framesOf(index: number): Promise<{ path: string; frame: NdArray }[]> {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.length) {
+      const message = `index: expected 0 to ${this.length - 1}, got ${index}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     const { inputLength, targetLength, stride } = this.#options;
     let window = index;
     for (const { files, windows } of this.#sequences) {
@@ -233,7 +240,8 @@ export class FrameFolder implements Dataset<SequenceSample> {
         first = Math.max(0, first - frames);
       }
     }
-    throw new ConvLSTMError('ERR_OPTION', `index: expected 0 to ${this.length - 1}, got ${index}`);
+    // Only where a file has fewer frames by now than when the folder was opened.
+    throw new ConvLSTMError('ERR_IO', `window ${index}: its files have changed`);
   }
 
   #checkShapes(frames: readonly { path: string; frame: NdArray }[]): [number, number, number] {

@@ -4,12 +4,15 @@ import { ConvLSTMError } from '../errors.js';
 import { collate, type Dataset } from './dataset.js';
 import type { BatchReply, BatchRequest } from './loader-workers.js';
 
-type DatasetModule = { default(options: unknown): Dataset | Promise<Dataset> };
+type DatasetModule = { default?: (options: unknown) => Dataset | Promise<Dataset> };
 
 const { module, options } = workerData as { module: string; options: unknown };
 
 async function open(): Promise<Dataset> {
-  return ((await import(module)) as DatasetModule).default(options);
+  const { default: make } = (await import(module)) as DatasetModule;
+  if (typeof make === 'function') return make(options);
+  const message = `source.module: ${module} has no default export that makes a dataset`;
+  throw new ConvLSTMError('ERR_OPTION', message);
 }
 
 let dataset: Promise<Dataset> | undefined;

@@ -19,6 +19,19 @@ interface Waiting {
   reject(error: ConvLSTMError): void;
 }
 
+function start({ module, options }: DatasetSource): Worker {
+  try {
+    return new Worker(new URL('./loader-worker.js', import.meta.url), {
+      workerData: { module: String(module), options },
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConvLSTMError('ERR_OPTION', `source.options: cannot go to a worker: ${reason}`, {
+      cause,
+    });
+  }
+}
+
 /** A worker and what is waited for of it. */
 class LoaderWorker {
   readonly #worker: Worker;
@@ -27,10 +40,7 @@ class LoaderWorker {
   #count = 0;
 
   constructor(source: DatasetSource) {
-    const { module, options } = source;
-    this.#worker = new Worker(new URL('./loader-worker.js', import.meta.url), {
-      workerData: { module: String(module), options },
-    });
+    this.#worker = start(source);
     this.#worker.unref();
     this.#worker.on('message', (reply: BatchReply) => this.#settle(reply));
     this.#worker.on('error', (cause) => this.#end(cause));

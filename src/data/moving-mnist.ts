@@ -117,14 +117,27 @@ export class MovingMnist implements Dataset<SequenceSample> {
     this.#bounce = checkFlag('bounce', bounce);
   }
 
-  /** Sequence `index`, 0 and up: [frames, 1, size, size]. */
+  /**
+   * Sequence `index`, 0 and up: [frames, 1, size, size].
+   *
+   * @throws ConvLSTMError ERR_OPTION for an index that is none
+   */
   sequence(index: number): NdArray {
     const { data, shape } = this.batch(1, index);
     return { data, shape: shape.slice(1) };
   }
 
-  /** `count` sequences, those from `first` on: [count, frames, 1, size, size]. */
+  /**
+   * `count` sequences, those from `first` on: [count, frames, 1, size, size].
+   *
+   * @throws ConvLSTMError ERR_OPTION for numbers that are none
+   */
   batch(count: number, first = 0): NdArray {
+    checkCount('count', count);
+    if (!Number.isSafeInteger(first) || first < 0) {
+      const message = `sequence: expected an integer of at least 0, got ${first}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     const length = this.#frames * this.#size ** 2;
     const data = new Float32Array(count * length);
     for (let n = 0; n < count; n++) {

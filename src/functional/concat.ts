@@ -3,10 +3,13 @@ import { ConvLSTMError } from '../errors.js';
 import { checkAxis, formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { unsqueeze } from './reshape.js';
-import { deviceOf, runTensor } from './run.js';
+import { deviceOf, expectTensor, runTensor } from './run.js';
 import { slice } from './slice.js';
 
 function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
+  if (!Array.isArray(parts)) {
+    throw new ConvLSTMError('ERR_SHAPE', `${operation}: parts: expected a list of tensors`);
+  }
   const first = parts[0];
   if (!first) {
     throw new ConvLSTMError('ERR_SHAPE', `${operation}: expected at least one tensor, got none`);
@@ -69,6 +72,7 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('stack', parts);
   parts.forEach((part, index) => {
+    expectTensor(`stack: parts[${index}]`, part);
     if (!sameShape(part.shape, first.shape)) {
       throw new ConvLSTMError(
         'ERR_SHAPE',

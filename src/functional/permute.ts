@@ -11,6 +11,10 @@ import { deviceOf, runTensor } from './run.js';
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const rank = x.shape.length;
+  if (!Array.isArray(order)) {
+    const message = `permute: order: expected a list of axes, got ${JSON.stringify(order)}`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
   const axes = order.map((axis) => checkAxis('permute', axis, rank));
   if (axes.length !== rank || new Set(axes).size !== rank) {
     throw new ConvLSTMError(

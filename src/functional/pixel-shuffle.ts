@@ -3,6 +3,7 @@ import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { permute } from './permute.js';
 import { reshape } from './reshape.js';
+import { expectTensor } from './run.js';
 
 function checkFactor(operation: string, factor: number): void {
   if (!Number.isSafeInteger(factor) || factor < 1) {
@@ -38,6 +39,7 @@ function rearrange(x: Tensor, split: number[], order: number[], shape: number[])
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
   const r = upscaleFactor;
   checkFactor('pixelShuffle', r);
+  expectTensor('pixelShuffle: input', x);
   const [channels, height, width] = x.shape.slice(-3);
   if (width === undefined || channels! % (r * r) !== 0) {
     refuse('pixelShuffle', `[..., a multiple of ${r * r}, H, W]`, x);
@@ -62,6 +64,7 @@ export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
 export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
   const r = downscaleFactor;
   checkFactor('pixelUnshuffle', r);
+  expectTensor('pixelUnshuffle: input', x);
   const [channels, height, width] = x.shape.slice(-3);
   if (width === undefined || height! % r !== 0 || width % r !== 0) {
     refuse('pixelUnshuffle', `[..., C, a multiple of ${r}, a multiple of ${r}]`, x);

@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.js';
  * @throws ConvLSTMError ERR_SHAPE when the numbers of elements differ
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
-  const unknown = shape.indexOf(-1);
+  const unknown = Array.isArray(shape) ? shape.indexOf(-1) : -1;
   const sizes = checkShape(unknown < 0 ? shape : shape.with(unknown, 1));
   if (unknown >= 0) sizes[unknown] = x.size / elementCount(sizes);
   if (!sizes.every(Number.isInteger) || elementCount(sizes) !== x.size) {

@@ -4,23 +4,36 @@ import { backendOf, type Device } from '../backend.js';
 import { ConvLSTMError, toConvLSTMError } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
 
+/** What a message calls a value that should have been another. */
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Array.isArray(value) ? 'an array' : value.constructor.name;
+}
+
+/** @throws ConvLSTMError ERR_DTYPE for anything but a tensor */
+export function expectTensor(name: string, value: unknown): asserts value is Tensor {
+  if (value instanceof Tensor) return;
+  const hint = ArrayBuffer.isView(value) || Array.isArray(value) ? '; Tensor.from makes one' : '';
+  const message = `${name}: expected a Tensor, got ${kindOf(value)}${hint}`;
+  throw new ConvLSTMError('ERR_DTYPE', message);
+}
+
 /**
- * The one device of the operands.
+ * The one device of the operands; null for one that is left out.
  *
- * @throws ConvLSTMError ERR_DEVICE with both names where there are two
+ * @throws ConvLSTMError ERR_DEVICE with both names where there are two, ERR_DTYPE for anything but a
+ *   tensor
  */
 export function deviceOf(
   operation: string,
-  operands: Readonly<Record<string, Tensor | null | undefined>>,
+  operands: Readonly<Record<string, Tensor | null>>,
 ): Device {
   let first: string | undefined;
   let device: Device | undefined;
   for (const name in operands) {
     const operand = operands[name];
-    if (!operand) continue;
-    if (!(operand instanceof Tensor)) {
-      throw new ConvLSTMError('ERR_DTYPE', `${operation}: ${name} is not a Tensor`);
-    }
+    if (operand === null) continue;
+    if (!(operand instanceof Tensor)) expectTensor(`${operation}: ${name}`, operand);
     if (device === undefined) {
       first = name;
       device = operand.device;

@@ -14,6 +14,10 @@ function clip(index: number, size: number): number {
 }
 
 function checkBounds(name: string, bounds: Bounds, rank: number, least: number): void {
+  if (!Array.isArray(bounds)) {
+    const message = `slice: ${name}: expected a list of bounds, got ${JSON.stringify(bounds)}`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
   if (bounds.length > rank) {
     throw new ConvLSTMError(
       'ERR_SHAPE',

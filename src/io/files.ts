@@ -12,7 +12,9 @@ export type ByteSource = FilePath | Uint8Array | ArrayBuffer;
 
 /** @internal */
 export function toPath(path: FilePath): string {
-  return typeof path === 'string' ? path : fileURLToPath(path);
+  if (typeof path === 'string') return path;
+  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path);
+  throw new ConvLSTMError('ERR_OPTION', `expected a path or a file: URL, got ${String(path)}`);
 }
 
 /** @internal */

@@ -1,5 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
 import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
+import { expectTensor } from '../functional/run.js';
 import { Conv2d, ConvLSTM, type ConvLSTMCell, type Frame, Module } from '../nn/index.js';
 import { checkCount } from '../nn/options.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -104,6 +105,7 @@ export class Forecaster extends Module {
    */
   forward(frames: Tensor, steps: number): Tensor {
     checkCount('steps', steps);
+    expectTensor('frames', frames);
     const patches = this.#toPatches(frames);
     let { outputs, states } = this.#cells.forward(patches);
     patches.dispose();
@@ -148,6 +150,8 @@ export class Forecaster extends Module {
    */
   unroll(input: Tensor, target: Tensor, options: UnrollOptions = {}): Tensor {
     const { teacherForcing = 0, random = Math.random } = options;
+    expectTensor('input', input);
+    expectTensor('target', target);
     if (!(teacherForcing >= 0 && teacherForcing <= 1)) {
       const message = `teacherForcing: expected a number from 0 to 1, got ${teacherForcing}`;
       throw new ConvLSTMError('ERR_OPTION', message);

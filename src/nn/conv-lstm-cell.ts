@@ -7,6 +7,7 @@ import {
   type PeepholeWeights,
   reshape,
 } from '../functional/index.js';
+import { expectTensor } from '../functional/run.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
@@ -220,9 +221,14 @@ export class ConvLSTMCell extends Module {
    *
    * @param x [B, inputDim, H, W]
    * @param state what came before; zeros when left out
-   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DTYPE for what is no tensor
    */
   forward(x: Tensor, state?: State | null): State {
+    expectTensor('input', x);
+    if (state) {
+      expectTensor('state.h', state.h);
+      expectTensor('state.c', state.c);
+    }
     if (x.shape.length !== 4 || x.shape[1] !== this.inputDim) {
       throw new ConvLSTMError(
         'ERR_SHAPE',

@@ -1,6 +1,7 @@
 import { ConvLSTMError } from '../errors.js';
 import { convLstmStack } from '../functional/conv-lstm-stack.js';
 import { dropout } from '../functional/index.js';
+import { expectTensor } from '../functional/run.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ConvLSTMCell, type Peephole, type State, type Zoneout } from './conv-lstm-cell.js';
@@ -171,7 +172,7 @@ export class ConvLSTM extends Module {
    *
    * @param x [T, B, inputDim, H, W], or [B, T, inputDim, H, W] with `batchFirst`
    * @param states one per layer, as `forward` returns them; zeros for a layer's null or when left out
-   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DTYPE for what is no tensor
    */
   forward(x: Tensor, states?: readonly (State | null)[] | null): ConvLSTMResult {
     this.#checkInput(x);
@@ -231,6 +232,7 @@ export class ConvLSTM extends Module {
   }
 
   #checkInput(x: Tensor): void {
+    expectTensor('input', x);
     if (x.shape.length === 5 && x.shape[2] === this.inputDim) return;
     const layout = this.batchFirst ? 'B, T' : 'T, B';
     throw new ConvLSTMError(
@@ -246,6 +248,7 @@ export class ConvLSTM extends Module {
       if (!state) return;
       const expected = formatShape([batch, this.hiddenDim[layer]!, ...x.shape.slice(3)]);
       for (const name of ['h', 'c'] as const) {
+        expectTensor(`states[${layer}].${name}`, state[name]);
         const got = formatShape(state[name].shape);
         if (got === expected) continue;
         throw new ConvLSTMError(

@@ -1,5 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
 import { conv2d, reshape } from '../functional/index.js';
+import { expectTensor } from '../functional/run.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
@@ -56,6 +57,7 @@ export class Linear extends Module {
    */
   forward(x: Tensor): Tensor {
     const { inFeatures, outFeatures } = this;
+    expectTensor('input', x);
     if (x.shape.at(-1) !== inFeatures) {
       throw new ConvLSTMError(
         'ERR_SHAPE',

@@ -86,6 +86,8 @@ export function loadStateDict(
     const value = found.get(name);
     if (value === undefined) {
       if (strict) problems.push(`missing key ${prefix}${name}`);
+    } else if (!Array.isArray(value?.shape)) {
+      problems.push(`${prefix}${name}: expected a Tensor or { data, shape }`);
     } else if (!sameShape(value.shape, parameter.shape)) {
       const expected = formatShape(parameter.shape);
       problems.push(`${prefix}${name}: expected ${expected}, got ${formatShape(value.shape)}`);

@@ -75,6 +75,9 @@ export abstract class Optimizer<Options extends { lr: number }> {
     this.#name = name;
     const known = Object.keys(defaults);
     checkNames(name, options, known);
+    if (typeof parameters?.[Symbol.iterator] !== 'function') {
+      refuse(name, 'expected parameters or groups { parameters, ... }: net.parameters()');
+    }
     const single: Tensor[] = [];
     const groups: { parameters: Iterable<Tensor> }[] = [];
     for (const entry of parameters) {

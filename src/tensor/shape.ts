@@ -25,7 +25,7 @@ export function checkShape(shape: Shape): number[] {
   if (!Array.isArray(shape) || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
     throw new ConvLSTMError(
       'ERR_SHAPE',
-      `shape: expected non-negative integers, got ${JSON.stringify(shape)}`,
+      `shape: expected a list of non-negative integers, got ${JSON.stringify(shape)}`,
     );
   }
   // The product may be zero while the other dimensions overflow on the way to it.
@@ -59,6 +59,10 @@ export function checkAxes(
 ): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const list = typeof axes === 'number' ? [axes] : axes;
+  if (!Array.isArray(list)) {
+    const message = `${operation}: expected an axis or a list of axes, got ${JSON.stringify(list)}`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
   const positive = list.map((axis) => checkAxis(operation, axis, rank));
   const unique = [...new Set(positive)].sort((a, b) => a - b);
   if (unique.length !== list.length) {

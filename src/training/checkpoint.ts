@@ -84,7 +84,7 @@ export async function loadCheckpoint(path: FilePath): Promise<Record<string, Che
   try {
     const text = metadata[kMetadataKey];
     if (text === undefined) throw formatError(name, 'is not a checkpoint of convlstm');
-    const state = unpack(name, parse(name, text), tensors);
+    const state = parse(name, text, tensors);
     if (typeof state !== 'object' || state === null || Array.isArray(state)) {
       throw formatError(name, 'holds no state');
     }
@@ -95,10 +95,12 @@ export async function loadCheckpoint(path: FilePath): Promise<Record<string, Che
   }
 }
 
-function parse(name: string, text: string): unknown {
+function parse(name: string, text: string, tensors: Record<string, Tensor>): CheckpointState {
   try {
-    return JSON.parse(text);
+    return unpack(name, JSON.parse(text), tensors);
   } catch (error) {
-    throw formatError(name, `its metadata '${kMetadataKey}' is not valid JSON`, error);
+    if (error instanceof ConvLSTMError) throw error;
+    // What is nested deeper than the stack is neither.
+    throw formatError(name, `its metadata '${kMetadataKey}' is not JSON of a state`, error);
   }
 }

@@ -30,14 +30,31 @@ export interface RunState {
   model: StateDict;
 }
 
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Values by step. */
+function isCurve(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite),
+    )
+  );
+}
+
 /** What the parts check themselves is left to them. */
 export function checkRunState(name: string, state: object): asserts state is RunState {
-  const { step, position, random, history, optimizer, model } = state as Partial<RunState>;
+  const { step, seconds, position, random, best, history, optimizer, model } =
+    state as Partial<RunState>;
   const objects = [position, random, history, optimizer, optimizer?.tensors, model];
-  const lists = [history?.loss, history?.validation, history?.lr];
+  const curves = [history?.loss, history?.validation, history?.lr];
   const isObject = (part: unknown) => typeof part === 'object' && part !== null;
-  const valid = Number.isSafeInteger(step) && objects.every(isObject);
-  if (!valid || !lists.every(Array.isArray)) {
+  const valid =
+    isCount(step) &&
+    Number.isFinite(seconds) &&
+    objects.every(isObject) &&
+    (best === null || (isCount(best?.step) && isCount(best?.since) && Number.isFinite(best?.loss)));
+  if (!valid || !curves.every(isCurve)) {
     throw new ConvLSTMError('ERR_FORMAT', `${name}: is not a checkpoint of a Trainer`);
   }
 }

@@ -173,6 +173,11 @@ describe('forecast', () => {
       /out\.npy: cannot write/,
     ],
     [
+      'a folder of images where a file is',
+      () => forecast(frames, join(frames, 'f0.png', 'x')),
+      /x: cannot write: ENOTDIR/,
+    ],
+    [
       'a description that is none',
       () => forecast(frames, '-', '--model', main),
       /main\.js: is not valid JSON/,

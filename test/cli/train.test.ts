@@ -1,6 +1,6 @@
 // Runs the built command line: npm run build:ts comes first.
 import { spawn } from 'node:child_process';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -135,6 +135,19 @@ describe('train', () => {
     const steps = log.map((line) => JSON.parse(line).step);
     expect(steps).toEqual([...new Set(steps)].sort((x, y) => x - y));
     expect(await readdir(run('b'))).not.toContain('.convlstm-0.tmp');
+  });
+
+  it('has the best model also where the run was killed just before it was written', async () => {
+    const { best, step } = await loadCheckpoint(join(run('a'), 'checkpoint.safetensors'));
+    expect(best).toMatchObject({ step });
+    await cp(run('a'), run('killed'), { recursive: true });
+    await rm(join(run('killed'), 'model.safetensors'));
+    const result = await convlstm('train', '--resume', run('killed'), '--data', data);
+    expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+    const [whole, late] = await Promise.all(
+      ['a', 'killed'].map((name) => readFile(join(run(name), 'model.safetensors'))),
+    );
+    expect(late!.equals(whole!)).toBe(true);
   });
 
   it('takes what --config says over the run’s own, into another folder', async () => {

@@ -160,6 +160,18 @@ describe('DataLoader', () => {
       () => ({ input: { data: new Float32Array(1), shape: [2] } }),
       /^sample 0: input: \[2\] does not hold 1 values$/,
     ],
+    [
+      'kind: a list',
+      () => [1, 2, 3] as never,
+      /^sample 0: expected arrays \{ data, shape \} by name$/,
+    ],
+    ['kind: nothing', () => null as never, /^sample 0: expected arrays/],
+    ['kind: no arrays', () => ({}), /^sample 0: expected arrays/],
+    [
+      'kind: bare values',
+      () => ({ x: new Float32Array(1) }) as never,
+      /^sample 0: expected arrays/,
+    ],
   ])('refuses samples of another %s', async (_, get, message) => {
     const reading = drain(new DataLoader({ length: 2, get }, { batchSize: 2 }));
     await expect(reading).rejects.toThrow(message);
@@ -291,6 +303,23 @@ describe('worker threads', () => {
     const error = await reading.catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'ConvLSTMError', code: 'ERR_IO' });
     expect((error as Error).cause).toBeInstanceOf(Error);
+  });
+
+  it.each<[string, string, unknown, string]>([
+    ['that cannot go to a worker', 'export default () => ({})', () => 1, 'source.options: cannot'],
+    ['that makes none', 'export const dataset = 1', null, 'has no default export'],
+  ])('refuse a source %s', async (_, text, options, message) => {
+    const { DataLoader } = await built;
+    const dataset: Dataset = {
+      length: 1,
+      source: { module: program(text), options },
+      get: () => expect.unreachable('made in this thread'),
+    };
+    await expect(drain(new DataLoader(dataset, { workers: 1 }) as never)).rejects.toMatchObject({
+      name: 'ConvLSTMError',
+      code: 'ERR_OPTION',
+      message: expect.stringContaining(message),
+    });
   });
 
   it.each([

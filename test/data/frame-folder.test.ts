@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -185,6 +185,20 @@ describe('FrameFolder', () => {
       code: 'ERR_OPTION',
       message: expect.stringContaining(name),
     });
+  });
+
+  it('goes through links, and refuses windows that there are not', async () => {
+    const linked = join(root, 'linked');
+    await mkdir(linked);
+    await symlink(mixed, join(linked, 'sequence'), 'junction');
+    const folder = await open(linked);
+    expect(await framesOf(folder, 4)).toEqual([4, 5, 6]);
+    for (const index of [-1, 0.5, 5]) {
+      await expect(folder.get(index)).rejects.toMatchObject({
+        code: 'ERR_OPTION',
+        message: `index: expected 0 to 4, got ${index}`,
+      });
+    }
   });
 
   it('refuses a crop larger than the frames', async () => {

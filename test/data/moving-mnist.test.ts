@@ -149,6 +149,8 @@ describe('MovingMnist', () => {
     ['labels', () => new MovingMnist({ data: new Uint8Array(4), shape: [4] }), /digits/],
     ['a seed that is none', () => new MovingMnist(square(2), { seed: -1 }), /seed/],
     ['no frames', () => new MovingMnist(square(2), { frames: 0 }), /frames/],
+    ['a sequence before the first', () => new MovingMnist(square(2)).get(-1), /sequence: .* -1/],
+    ['no sequences at all', () => new MovingMnist(square(2)).batch(0), /count/],
     ['half a digit', () => new MovingMnist(square(2), { numDigits: 0.5 }), /numDigits/],
     ['a speed range upside down', () => new MovingMnist(square(2), { speed: [5, 3] }), /speed/],
     [

@@ -34,7 +34,12 @@ describe.each(devices)('arithmetic on %s', (device) => {
     expect(x.maximum(2).minimum(3).toArraySync()).toEqual([2, 3]);
     expect(functional.sub(10, x).toArraySync()).toEqual([9, 6]);
     expect(functional.div(4, x).toArraySync()).toEqual([4, 1]);
-    expectError(() => x.add('1' as unknown as number), 'ERR_DTYPE', 'add', 'b is not a Tensor');
+    expectError(
+      () => x.add('1' as unknown as number),
+      'ERR_DTYPE',
+      'add',
+      'b: expected a Tensor, got 1',
+    );
   });
 
   it('passes NaN on, also where it compares', () => {

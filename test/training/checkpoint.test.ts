@@ -85,7 +85,15 @@ describe('checkpoints', () => {
     [
       'damaged JSON',
       () => safetensors.save(file, {}, { metadata: { convlstm_checkpoint: '{' } }),
-      'is not valid JSON',
+      'is not JSON of a state',
+    ],
+    [
+      'lists in lists without an end',
+      () => {
+        const json = '['.repeat(1e5) + ']'.repeat(1e5);
+        return safetensors.save(file, {}, { metadata: { convlstm_checkpoint: json } });
+      },
+      'is not JSON of a state',
     ],
     [
       'a list',

@@ -80,7 +80,16 @@ describe('resuming', () => {
     const file = join(folder, 'other.safetensors');
     const none = join(folder, 'none.safetensors');
     await drain(setUp({ checkpoint: { file } }).trainer);
-    for (const state of [{ step: 3 }, { ...(await loadCheckpoint(file)), position: null }]) {
+    const whole = await loadCheckpoint(file);
+    for (const state of [
+      { step: 3 },
+      { ...whole, position: null },
+      { ...whole, step: -1 },
+      { ...whole, seconds: 'many' },
+      { ...whole, best: 5 },
+      { ...whole, best: { loss: 'small', step: 1, since: 0 } },
+      { ...whole, history: { loss: [1], validation: [], lr: [] } },
+    ]) {
       await saveCheckpoint(none, state);
       await expect(setUp().trainer.resume(none)).rejects.toMatchObject({
         code: 'ERR_FORMAT',
