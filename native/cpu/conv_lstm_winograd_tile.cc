@@ -34,9 +34,8 @@ constexpr size_t kPartDepth = HWY_TARGET == HWY_EMU128 ? 16 : 32;
 // from L3 for each block, hold the products up.
 constexpr size_t kBlockTiles = 32, kFewestBlockTiles = 18;
 constexpr size_t kBlockBytes = size_t{768} << 10;
-// Weights that L3 does not keep come from memory once per block: then always as many tiles as there
+// Weights that L3 may not keep come from memory once per block: then always as many tiles as there
 // may be. One step of 192 + 192 channels, 42 MB: 12 to 14 ms, with 16 tiles 13 to 21.
-constexpr size_t kWeightBytesOfL3 = size_t{24} << 20;
 
 // The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
 // Not a template of the variant: the update is the larger part of the code.
@@ -71,8 +70,8 @@ class Part {
   void Run(const Range& tiles, const Range& groups) {
     const size_t count = tiles.end - tiles.begin;
     const size_t tile_bytes = kProducts * (v_tile_stride_ + kRow) * sizeof(float);
-    const size_t weight_bytes = plan_.groups * kProducts * plan_.depth * kRow * sizeof(float);
-    const size_t fewest = weight_bytes > kWeightBytesOfL3 ? kBlockTiles : kFewestBlockTiles;
+    const size_t fewest =
+        plan_.weight_bytes() > kWinogradBytesOfL3 ? kBlockTiles : kFewestBlockTiles;
     const size_t most = std::clamp(kBlockBytes / tile_bytes, fewest, kBlockTiles);
     const size_t blocks = (count + most - 1) / most;
     const size_t largest = (count + blocks - 1) / blocks;

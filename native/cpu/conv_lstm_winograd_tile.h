@@ -74,7 +74,13 @@ struct WinogradPlan : WinogradTiling {
   size_t depth;  // hidden + input
 
   size_t channels(WinogradSource source) const { return source == kFromHidden ? hidden : input; }
+  // Of the transformed weights.
+  size_t weight_bytes() const { return groups * variant.products() * depth * row * sizeof(float); }
 };
+
+// What of a layer's weights, read again for every block of tiles, is surely still in L3: of its 32
+// MiB, which other cores and programs use too, half.
+inline constexpr size_t kWinogradBytesOfL3 = size_t{16} << 20;
 
 // Runs the step on tiles x groups. Parts write disjoint elements of h_out and c, and what an
 // element becomes does not depend on the parts.
