@@ -27,9 +27,11 @@ const WANTED = [
   'dist/index.js',
   'dist/index.d.ts',
   'dist/cli/main.js',
+  'docs/weights.md',
+  'schemas/train.schema.json',
 ];
 const UNWANTED =
-  /^(test|bench|examples|docs|src|scripts|build|coverage|node_modules|\.ci|\.github)\//;
+  /^(test|bench|examples|docs\/api|src|scripts|build|coverage|node_modules|\.ci|\.github)\//;
 
 // What a user writes, with the demo's model beside it.
 const PROGRAM = `

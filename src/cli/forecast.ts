@@ -79,8 +79,7 @@ async function run({ weights, input, steps, out, model }: ForecastOptions): Prom
       for await (const frame of readFrames(source)) {
         checkChannels(frame, forecaster);
         size = [frame.shape[1]!, frame.shape[2]!];
-        const { data, shape } = padFrame(frame, forecaster.description.patchSize);
-        yield { data, shape: [1, ...shape] };
+        yield padFrame(frame, forecaster.description.patchSize);
         bar.update({ frames: ++frames });
       }
     };

@@ -37,7 +37,12 @@ export function addInspect(program: Command): void {
       }
       printFields([
         ['parameters', parameters.toLocaleString('en')],
-        ['family', family === null ? 'not known; see docs/weights.md' : `${family.name} (a guess)`],
+        [
+          'family',
+          family === null
+            ? 'not known; docs/weights.md of this package tells them apart'
+            : `${family.name} (a guess)`,
+        ],
         ...(family?.gateOrder ? [['gate order', family.gateOrder] as const] : []),
         ...(family ? [['note', family.note] as const] : []),
         ['model', model === null ? 'not described' : JSON.stringify(model)],

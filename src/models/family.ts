@@ -47,7 +47,7 @@ const kRules: readonly Rule[] = [
   {
     name: 'Hzzone/Precipitation-Nowcasting',
     gateOrder: 'ifgo',
-    note: "peephole: 'spatial'; rename _conv to conv",
+    note: "peephole: 'spatial'; keys become cell_list.0.conv.weight, cell_list.0.Wci, ...",
     matches: (entries) =>
       some(entries, /_conv\.weight$/, 4) &&
       some(entries, /(^|\.)Wci$/, 4) &&
@@ -62,7 +62,7 @@ const kRules: readonly Rule[] = [
   {
     name: 'Keras ConvLSTM2D or TensorFlow.js',
     gateOrder: 'ifgo',
-    note: 'kernels are [kh, kw, in, 4 F]: transpose(3, 2, 0, 1), then side by side along axis 1',
+    note: "kernels are [kh, kw, in, 4 F]: transpose(3, 2, 0, 1), then side by side along axis 1; recurrent_activation has to be 'sigmoid', the default of Keras 3 but not of Keras 2",
     matches: (entries) => some(entries, /recurrent_kernel(:0)?$/, 4),
   },
   {

@@ -3,6 +3,7 @@ import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
 import { Conv2d, ConvLSTM, type ConvLSTMCell, type Frame, Module } from '../nn/index.js';
 import { checkCount } from '../nn/options.js';
+import { batchOf } from '../nn/stream.js';
 import { Tensor } from '../tensor/tensor.js';
 import {
   type ModelDescription,
@@ -223,13 +224,14 @@ export class Forecaster extends Module {
    * The `steps` frames after the last one of a source that is read to its end, frame by frame: memory does
    * not grow with its length.
    *
-   * @param frames each [B, C, H, W]: tensors, or whatever `Tensor.from` makes one of
+   * @param frames each [B, C, H, W], or [C, H, W] for a batch of one: tensors, or whatever `Tensor.from`
+   *   makes one of
    * @returns each [B, C, H, W]; the caller's own
    * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a number of steps that is none or a source
    *   without frames
    * @example
    * ```ts
-   * for await (const frame of model.forecast(camera, 10)) show(await frame.data());
+   * for await (const frame of model.forecast(readFrames('radar/'), 10)) show(await frame.data());
    * ```
    */
   async *forecast(
@@ -253,7 +255,7 @@ export class Forecaster extends Module {
   async *#patchesOf(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {
     const { device } = this.head.weight;
     for await (const frame of frames) {
-      const x = frame instanceof Tensor ? frame : Tensor.from(frame, undefined, { device });
+      const x = batchOf(frame, device);
       const patches = this.#toPatches(x);
       if (x !== frame) x.dispose();
       yield patches;

@@ -8,8 +8,20 @@ import type { ConvLSTMCell, State } from './conv-lstm-cell.js';
 import { checkCount } from './options.js';
 import { decodeState, encodeState, type SavedState } from './stream-state.js';
 
-/** A frame: a tensor [B, C, H, W], or whatever `Tensor.from` makes one of. */
+/**
+ * A frame [B, C, H, W], or [C, H, W] for a batch of one: a tensor, or whatever `Tensor.from` makes one of,
+ * such as what `readFrames` gives.
+ */
 export type Frame = Tensor | TensorSource;
+
+/** [B, C, H, W]: the frame itself where it is that. */
+export function batchOf(frame: Frame, device: Device): Tensor {
+  const x = frame instanceof Tensor ? frame : Tensor.from(frame, undefined, { device });
+  if (x.shape.length !== 3) return x;
+  const batch = x.unsqueeze(0);
+  if (x !== frame) x.dispose();
+  return batch;
+}
 
 /** `run` lets at most twice as many steps wait: a fast source must not fill the memory. */
 const kStepsBetweenFences = 8;
@@ -43,14 +55,13 @@ export class ConvLSTMStream {
   /**
    * One frame through all layers.
    *
-   * @param frame [B, inputDim, H, W]
+   * @param frame [B, inputDim, H, W], or [inputDim, H, W] for a batch of one
    * @returns the last layer's h, [B, hiddenDim, H, W]; the caller's own: disposing it is safe
    * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED
    */
   step(frame: Frame): Tensor {
     this.#expectLive();
-    const x =
-      frame instanceof Tensor ? frame : Tensor.from(frame, undefined, { device: this.#device });
+    const x = batchOf(frame, this.#device);
     const next: State[] = [];
     try {
       let input = x;
@@ -76,6 +87,7 @@ export class ConvLSTMStream {
    * @example
    * ```ts
    * await pipeline(camera, (frames) => stream.run(frames), sink); // of node:stream/promises
+   * for await (const h of stream.run(readFrames('radar/'))) console.log(h.shape);
    * ```
    */
   async *run(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {

@@ -41,6 +41,17 @@ describe.each(devices)('stream on %s', (device) => {
     expect(array(h)).toEqual(array(net.cells.stream().step(frames[0]!)));
   });
 
+  it('takes a frame without a batch for a batch of one', () => {
+    const expected = array(net.cells.stream().step(frames[0]!));
+    const data = frames[0]!.dataSync();
+    for (const frame of [frames[0]!.squeeze(0), { data, shape: [1, 5, 4] }]) {
+      const h = net.cells.stream().step(frame);
+      expect(h.shape).toEqual([1, 2, 5, 4]);
+      expect(array(h)).toEqual(expected);
+      if (frame instanceof Tensor) expect(frame.disposed).toBe(false);
+    }
+  });
+
   it('frees the states it replaces', () => {
     const stream = net.cells.stream();
     const h = stream.step(frames[0]!);
