@@ -8,6 +8,7 @@ import { FrameFolder } from '../data/frame-folder.js';
 import { loadIdx } from '../data/idx.js';
 import { MovingMnist } from '../data/moving-mnist.js';
 import { RandomStream } from '../data/random-stream.js';
+import { ConvLSTMError } from '../errors.js';
 import { ioError } from '../io/files.js';
 import {
   balancedMseMae,
@@ -93,7 +94,15 @@ export async function openData(
   const { inputLength, targetLength, stride, crop, flip } = data;
   const part = join(folder, split);
   const own = await isFolder(part);
-  if (split === 'validation' && !own) return null;
+  if (!own) {
+    if (split === 'validation') return null;
+    // What is kept for something else is not to be trained on, nor tested with.
+    for (const other of Object.keys(kSeeds)) {
+      if (!(await isFolder(join(folder, other)))) continue;
+      const message = `${folder}: expected a folder '${split}' beside '${other}', got none`;
+      throw new ConvLSTMError('ERR_IO', message);
+    }
+  }
   const vary = split === 'train' && (crop !== null || flip !== 'none');
   return FrameFolder.open(own ? part : folder, {
     inputLength,

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { manualSeed, parseTrainConfig, Tensor, type TrainConfig } from '../../src/index.js';
+import { manualSeed, npy, parseTrainConfig, Tensor, type TrainConfig } from '../../src/index.js';
 import {
   buildModel,
   buildOptimizer,
@@ -162,6 +162,43 @@ describe('the weights of a run', () => {
     expect([...head]).toEqual(Array(4).fill(-3));
     const random = await weightsOf({ forgetBias: null });
     expect(Math.max(...random.bias)).toBeLessThan(0.5);
+  });
+});
+
+describe('frames of a run', () => {
+  const config = parseTrainConfig({
+    version: 1,
+    model,
+    data: { kind: 'frames', inputLength: 1, targetLength: 1 },
+  });
+  const write = async (folder: string, frames: number) => {
+    await mkdir(folder, { recursive: true });
+    const array = { data: new Float32Array(frames * 4), shape: [frames, 2, 2] };
+    await npy.save(join(folder, 'frames.npy'), array);
+  };
+
+  it('never mix what is kept apart', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'convlstm-splits-'));
+    try {
+      const lengthOf = async (split: 'train' | 'validation' | 'test') =>
+        (await openData(config, folder, split))?.length;
+      await write(join(folder, 'sequence'), 3);
+      expect(await lengthOf('train')).toBe(2);
+      expect(await lengthOf('validation')).toBeUndefined();
+      expect(await lengthOf('test')).toBe(2);
+      await write(join(folder, 'validation'), 4);
+      expect(await lengthOf('validation')).toBe(3);
+      for (const split of ['train', 'test'] as const) {
+        await expect(lengthOf(split)).rejects.toMatchObject({
+          code: 'ERR_IO',
+          message: `${folder}: expected a folder '${split}' beside 'validation', got none`,
+        });
+      }
+      await write(join(folder, 'train'), 5);
+      expect(await lengthOf('train')).toBe(4);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
