@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import cliProgress from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
 import { ConvLSTMError } from '../errors.js';
-import { ioError } from '../io/files.js';
+import { checkFolderOf, ioError } from '../io/files.js';
 import { readFrames } from '../io/frames.js';
 import * as gif from '../io/gif.js';
 import type { NdArray } from '../io/nd-array.js';
@@ -64,6 +64,7 @@ export function addForecast(program: Command): void {
 }
 
 async function run({ weights, input, steps, out, model }: ForecastOptions): Promise<void> {
+  if (extname(out) !== '') await checkFolderOf(out);
   const forecaster = await loadModel(weights, model === undefined ? {} : { model });
   const bar = new cliProgress.SingleBar({
     format: '{frames} frames in, forecasting [{bar}] {value}/{total}',

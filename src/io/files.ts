@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConvLSTMError } from '../errors.js';
@@ -102,6 +112,21 @@ export async function writeAtomically(
     await syncFolder(folder);
   } catch (error) {
     if (temporary !== undefined) await rm(temporary, { force: true });
+    throw ioError('write', name, error);
+  }
+}
+
+/**
+ * Whether a file can be made in the folder of `path`, asked before what it will hold is computed.
+ *
+ * @throws ConvLSTMError ERR_IO
+ * @internal
+ */
+export async function checkFolderOf(path: FilePath): Promise<void> {
+  const name = toPath(path);
+  try {
+    await access(dirname(name), constants.W_OK);
+  } catch (error) {
     throw ioError('write', name, error);
   }
 }

@@ -66,7 +66,10 @@ export abstract class StoredTensor {
     }
   }
 
-  /** The same; blocks the thread until the elements are there. */
+  /**
+   * The same; blocks the thread until the elements are there. A loop that never awaits gives the collector
+   * no turn: what nobody disposes in it stays.
+   */
   dataSync(): Float32Array<ArrayBuffer> {
     try {
       return this.storage.dataSync();

@@ -1,7 +1,7 @@
 import type { Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
-import { type FilePath, toPath, writeBytes } from '../io/files.js';
+import { checkFolderOf, type FilePath, toPath, writeBytes } from '../io/files.js';
 import { checkCount, checkNames } from '../nn/options.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
@@ -172,6 +172,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /** Trains from where it stands; leaving the loop leaves it there. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainReport, void> {
+    if (this.#checkpoint) await checkFolderOf(this.#checkpoint.file);
     this.#ended = this.#findEnd();
     this.#steps.model.train();
     this.#begun = now();

@@ -173,6 +173,11 @@ describe('forecast', () => {
       /out\.npy: cannot write/,
     ],
     [
+      'an output in a missing folder, before it looks at the input',
+      () => forecast(join(folder, 'none'), join(folder, 'no', 'out.gif')),
+      /out\.gif: cannot write/,
+    ],
+    [
       'a folder of images where a file is',
       () => forecast(frames, join(frames, 'f0.png', 'x')),
       /x: cannot write: ENOTDIR/,

@@ -274,6 +274,16 @@ describe('Trainer', () => {
     expect(trainer.step).toBe(3);
   });
 
+  it('says before the first step that the checkpoint has no folder', async () => {
+    const file = join(folder, 'none', 'run.safetensors');
+    const { trainer } = setUp({ checkpoint: { file } });
+    await expect(drain(trainer)).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: expect.stringContaining(`${file}: cannot write`),
+    });
+    expect(trainer.step).toBe(0);
+  });
+
   it('disposes what a step leaves behind, and nothing that lives longer', async () => {
     const left: Tensor[] = [];
     const { model, optimizer } = setUp();
