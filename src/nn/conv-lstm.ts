@@ -210,7 +210,8 @@ export class ConvLSTM extends Module {
   }
 
   /**
-   * The layers one frame at a time, the state kept between frames.
+   * The layers one frame at a time, the state kept between frames. Layers with recurrent dropout or
+   * zoneout want `eval()` before, as in `forward`.
    *
    * @example
    * ```ts

@@ -1,0 +1,49 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { setUp } from '../support/training.js';
+
+describe('Trainer.run', () => {
+  it('shows itself as lines, or as JSON, or not at all', async () => {
+    const shown = async (progress: 'auto' | 'lines' | 'json' | 'none') => {
+      const stream = new PassThrough();
+      const { trainer } = setUp();
+      expect(await trainer.run({ progress, stream })).toBe('done');
+      return String(stream.read() ?? '');
+    };
+    const lines = (await shown('auto')).split('\n');
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(
+      /^step 5\/12, epoch 2, loss [\d.]+, lr 0\.05, [\d.]+ samples\/s, \d+ s left$/,
+    );
+    expect((await shown('lines')).split('\n')).toHaveLength(4);
+    const json = (await shown('json'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(json.map(({ step }) => step)).toEqual([5, 10, 12]);
+    expect(Object.keys(json[0]!)).toEqual([
+      'epoch',
+      'step',
+      'totalSteps',
+      'loss',
+      'lr',
+      'samplesPerSecond',
+      'etaSeconds',
+      'validation',
+      'best',
+    ]);
+    expect(await shown('none')).toBe('');
+  });
+
+  it('shows a bar on a terminal', async () => {
+    const stream = Object.assign(new PassThrough(), {
+      isTTY: true,
+      columns: 200,
+      cursorTo: () => true,
+      clearLine: () => true,
+      moveCursor: () => true,
+    });
+    await setUp().trainer.run({ stream });
+    expect(String(stream.read())).toMatch(/\[=+\] 12\/12 epoch 4, loss/);
+  });
+});
