@@ -41,7 +41,7 @@ const Buffer& PackOnce(Device& device, Math math, const ConvGeometry& g, int in,
     derived = std::make_shared<const Buffer>(
         LaunchPack(device, math,
                    {RowMajor(device, weight), nullptr, 0, channels, false, in, 0,
-                    g.kernel_height * g.kernel_width, g.chunks(in), 0}));
+                    g.kernel_height * g.kernel_width, g.kernel_width, g.chunks(in), 0}));
   }
   return *static_cast<const Buffer*>(derived.get());
 }
@@ -57,18 +57,19 @@ void Conv2d(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs, St
   Buffer converted;
   const float* x = ToFrames(device, *inputs.x, {s.batch, in, s.height * s.width}, converted);
   float* to = out.AllocateChannelsLast({s.batch, channels, s.out_height() * s.out_width()});
-  LaunchConvolve2d(device, math,
-                   {g,
-                    {x, in, static_cast<int>(s.height * s.width), g.chunks(in)},
-                    packed.as<uint4>(),
-                    bias,
-                    to,
-                    channels,
-                    1,
-                    0,
-                    g.out_pixels(),
-                    nullptr,
-                    false});
+  Conv2dArguments p = {};
+  p.geometry = g;
+  p.x = {nullptr, in, static_cast<int>(s.height * s.width), g.chunks(in)};
+  p.x_data = {x};
+  p.weights = {packed.as<uint4>()};
+  p.bias = {bias};
+  p.out = {to};
+  p.channels = channels;
+  p.inner = 1;
+  p.outer_stride = g.out_pixels();
+  p.row_stride = g.out_width;
+  p.column_stride = 1;
+  if (g.rows() > 0) Launch(device, Convolve2dCall(device, math, p));
 }
 
 void Conv2dBackward(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs,
@@ -83,14 +84,14 @@ void Conv2dBackward(Device& device, const Conv2dShape& s, const Conv2dInputs& in
   const std::shared_ptr<const Buffer> held = grad->buffer();
   if (gradients.x != nullptr) {
     float* const to = gradients.x->AllocateChannelsLast({s.batch, in, pixels});
-    DataGradient(device, math, g, {inputs.weight, 0, in, in, channels})
-        .Run(g.images, deltas, {to, 1, 0, pixels, nullptr, false});
+    DataGradient(device, math, g, {inputs.weight, 0, in, in, channels}).Run(deltas, to);
   }
   if (gradients.weight != nullptr) {
     const float* const x = ToFrames(device, *inputs.x, {s.batch, in, pixels}, converted_x);
     WeightGradientSums sums(device, math, g, in, channels);
-    sums.Add({x, static_cast<int>(pixels), 0, deltas, 1});
-    sums.Finish(gradients.weight->Allocate(), in);
+    Launch(device,
+           sums.Call({{x}, static_cast<int>(pixels), 0, {deltas}, 1}, {sums.partial()}, false));
+    sums.Finish(gradients.weight->Allocate(), in, true);
   }
   if (gradients.bias != nullptr) {
     ChannelSums sums(device, g.rows(), channels, 1);

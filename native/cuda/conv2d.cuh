@@ -8,21 +8,25 @@
 #define CONVLSTM_CUDA_CONV2D_CUH_
 
 #include "cuda/implicit_gemm.cuh"
+#include "cuda/place.h"
 
 namespace convlstm::cuda {
 
 struct Conv2dArguments {
   ConvGeometry geometry;
-  ConvSource x;
-  const uint4* weights;
-  const float* bias;  // [channels] or null
-  float* out;         // channels-last
+  ConvSource x;  // without data
+  Place<const float> x_data;
+  Place<const uint4> weights;
+  Place<const float> bias;  // [channels] or none
+  Place<float> out;         // channels-last
   int channels;
-  // Image i of the result begins at pixel i % inner * inner_stride + i / inner * outer_stride.
+  // In pixels: image i of the result begins at i % inner * inner_stride + i / inner * outer_stride.
   int inner;
   int64_t inner_stride, outer_stride;
-  const float* mask;  // as the result, which it is multiplied by; null: none
-  bool add;           // to what is there
+  int64_t row_stride;  // from one row of the result to the next
+  int column_stride;
+  Place<const float> mask;  // as the result, which it is multiplied by, or none
+  bool add;                 // to what is there
 };
 
 // Grid: (rows / T::kRows, columns / T::kBlockColumns).
@@ -32,10 +36,14 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
   if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
+    ConvSource x = p.x;
+    x.data = p.x_data.get();
     Accumulators<T> sums = {};
-    ChunkLoader<T> loader(p.geometry, p.x, ConvSource{}, p.weights, p.x.chunks, shared);
-    Accumulate<T>(loader, p.x.chunks, shared, sums);
+    ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights.get(), x.chunks, shared);
+    Accumulate<T>(loader, x.chunks, shared, sums);
 
+    const float *const bias = p.bias.get(), *const mask = p.mask.get();
+    float* const out = p.out.get();
     const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
     const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
     const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
@@ -48,7 +56,9 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
         if (row >= p.geometry.rows()) continue;
         const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
         const int64_t place = image % p.inner * p.inner_stride + image / p.inner * p.outer_stride;
-        const int64_t first = (place + pixel) * p.channels;
+        const int64_t in_image = pixel / p.geometry.out_width * p.row_stride +
+                                 pixel % p.geometry.out_width * p.column_stride;
+        const int64_t first = (place + in_image) * p.channels;
 #pragma unroll
         for (int j = 0; j < kColumns / 8; ++j) {
 #pragma unroll
@@ -56,10 +66,10 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
             const int channel = block * kColumns + j * 8 + lane % 4 * 2 + e;
             if (channel >= p.channels) continue;
             float sum = sums[i][j][half * 2 + e];
-            if (p.bias != nullptr) sum += p.bias[channel];
-            if (p.mask != nullptr) sum *= p.mask[first + channel];
-            if (p.add) sum += p.out[first + channel];
-            p.out[first + channel] = sum;
+            if (bias != nullptr) sum += bias[channel];
+            if (mask != nullptr) sum *= mask[first + channel];
+            if (p.add) sum += out[first + channel];
+            out[first + channel] = sum;
           }
         }
       }

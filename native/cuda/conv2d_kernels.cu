@@ -1,5 +1,4 @@
 #include "cuda/conv2d_kernels.h"
-#include "cuda/launch.cuh"
 #include "cuda/tiles.h"
 
 namespace convlstm::cuda {
@@ -40,16 +39,15 @@ Conv2dKernel FindKernel(Math math, TileSize size) {
 
 }  // namespace
 
-void LaunchConvolve2d(Device& device, Math math, const Conv2dArguments& p) {
+KernelCall Convolve2dCall(Device& device, Math math, const Conv2dArguments& p) {
   const int rows = p.geometry.rows();
-  if (rows == 0) return;
   const Conv2dKernel kernel = FindKernel(
       math, ChooseTile(rows, CeilDiv(p.channels, kColumns) * kColumns, device.multiprocessors()));
   device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
-  Launch(device, "Convolve2d", kernel.kernel,
-         dim3(static_cast<unsigned>(CeilDiv(rows, kernel.rows)),
-              static_cast<unsigned>(CeilDiv(p.channels, kernel.columns))),
-         dim3(static_cast<unsigned>(kernel.threads)), kernel.shared_bytes, p);
+  return CallOf("Convolve2d", kernel.kernel,
+                dim3(static_cast<unsigned>(CeilDiv(rows, kernel.rows)),
+                     static_cast<unsigned>(CeilDiv(p.channels, kernel.columns))),
+                kernel.threads, kernel.shared_bytes, p);
 }
 
 }  // namespace convlstm::cuda

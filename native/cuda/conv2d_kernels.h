@@ -4,12 +4,13 @@
 
 #include "cuda/conv2d.cuh"
 #include "cuda/device.h"
+#include "cuda/graph.h"
 #include "cuda/step_kernels.h"
 
 namespace convlstm::cuda {
 
-// Launches the kernel whose tile serves `p` best.
-void LaunchConvolve2d(Device& device, Math math, const Conv2dArguments& p);
+// Of the kernel whose tile serves `p` best, which has rows.
+KernelCall Convolve2dCall(Device& device, Math math, const Conv2dArguments& p);
 
 }  // namespace convlstm::cuda
 

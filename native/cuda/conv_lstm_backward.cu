@@ -5,15 +5,35 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "cuda/backward_nodes.h"
 #include "cuda/conv_lstm_delta.cuh"
-#include "cuda/conv_lstm_steps.h"
 #include "cuda/convolution_gradients.h"
+#include "cuda/graph.h"
+#include "cuda/held_frames.h"
 #include "cuda/launch.cuh"
 #include "cuda/operations.h"
+#include "cuda/packed_layer.h"
+#include "cuda/sequence_key.h"
 
 namespace convlstm::cuda {
 namespace {
+
+// Where the operands of a backward pass lie; null for what there is not.
+struct BackwardPointers {
+  LayerPointers layer;                 // output that of the forward pass, saved what it left
+  const uint4 *x_weights, *h_weights;  // packed for the gradients
+  const float* output_grad;
+  float *h_grad, *c_grad;  // of h and c after the step at work
+  float* x_grad;
+  double* sums;         // of the deltas, for bias and peepholes
+  float* spatial_sums;  // [3][pixel][hidden]
+  float *x_partial, *h_partial;
+  float* masked_h;                              // of the steps of a segment
+  float *segment_gates, *segment_c, *unused_h;  // of steps once more
+};
 
 class Backward {
  public:
@@ -27,74 +47,118 @@ class Backward {
         pixels_(shape.pixels()),
         frame_(shape.hidden_dim * pixels_),
         state_(shape.batch * frame_),
-        layout_{shape.batch, shape.hidden_dim, pixels_},
-        plan_(PlanStep(device, shape, in_, precision)),
-        saved_(shape, inputs.save_every, inputs.saved->mutable_data()),
-        h0_(device, in_.h0, layout_),
-        c0_(device, in_.c0, layout_),
-        output_(device, inputs.output, {shape.batch * shape.time, shape.hidden_dim, pixels_}),
-        output_grad_(device, inputs.output_grad,
-                     {shape.batch * shape.time, shape.hidden_dim, pixels_}),
-        mask_(device, in_.recurrent_mask, layout_),
-        zoneout_h_(device, shape, in_.zoneout_h),
-        zoneout_c_(device, shape, in_.zoneout_c),
-        segment_steps_(std::min(inputs.save_every, shape.time)) {
+        packed_(PackOnce(device, shape, in_, precision)),
+        layer_(ViewOf(*packed_, shape, in_)),
+        math_(layer_.math == Math::kBf16Wgmma ? Math::kBf16 : layer_.math),
+        saved_(shape, inputs.save_every, inputs.saved->mutable_data()) {
+    layer_.has_output = true;
+    layer_.save_every = inputs.save_every;
+    plan_.time = s_.time;
+    plan_.recomputes = inputs.save_every > 1;
+    plan_.segment_steps = plan_.recomputes ? std::min(inputs.save_every, s_.time) : s_.time;
+    plan_.masked = layer_.masked;
+    plan_.has_h0 = layer_.has_h0;
+    plan_.wants_x = gradients.x != nullptr;
+    plan_.wants_h0 = gradients.h0 != nullptr;
+    plan_.wants_weight = gradients.weight != nullptr;
+    TakeOperands();
     MakeConvolutions();
     MakeStates();
     MakeSums();
-    if (recomputes()) {
-      steps_.emplace(device, shape, in_, precision);
-      segment_gates_ = NewStates(4 * segment_steps_);
-      segment_c_ = NewStates(segment_steps_);
-      segment_h_ = NewStates(1);
+    if (plan_.recomputes) {
+      at_.segment_gates = Hold(4 * plan_.segment_steps * state_);
+      at_.segment_c = Hold(plan_.segment_steps * state_);
+      at_.unused_h = Hold(state_);
     }
   }
 
   void Run() {
-    for (int64_t end = s_.time; end > 0;) {
-      // Segments begin where c was kept.
-      const int64_t begin = recomputes() ? (end - 1) / segment_steps_ * segment_steps_ : 0;
-      if (recomputes()) Recompute(begin, end);
-      for (int64_t t = end; t-- > begin;) Step(begin, t);
-      AddGradients(begin, end);
-      end = begin;
+    if (!tuning.graph) {
+      for (const GraphCall& call : Calls(nullptr)) Launch(device_, call.call);
+    } else {
+      GraphCache::Key key = {static_cast<int64_t>(GraphKind::kBackward), plan_.wants_x,
+                             plan_.wants_h0, plan_.wants_weight, SumCount()};
+      AppendTo(key, layer_);
+      device_.graphs().Launch(device_, "a graph of ConvLstmDelta", key,
+                              std::vector<BackwardPointers>{at_},
+                              [this](const BackwardPointers* late) { return Calls(late); });
     }
     Finish();
   }
 
  private:
-  bool recomputes() const { return inputs_.save_every > 1; }
   int inputs() const { return static_cast<int>(s_.input_dim); }
   int hidden() const { return static_cast<int>(s_.hidden_dim); }
-  Buffer NewStates(int64_t count) { return device_.AllocateArray<float>(count * state_); }
+  ChannelsLast StateLayout() const { return {s_.batch, s_.hidden_dim, pixels_}; }
+  ChannelsLast SequenceLayout(int64_t channels) const {
+    return {s_.batch * s_.time, channels, pixels_};
+  }
   // Frames from a step's to the next one's, where a sequence lies as x and output do.
   int64_t StepFrames() const { return s_.time_major ? s_.batch : 1; }
+  int SumCount() const { return in_.peephole == Peephole::kChannel ? kDeltaSums : 4; }
+
+  float* Hold(int64_t elements) {
+    return held_.emplace_back(device_.AllocateArray<float>(elements)).as<float>();
+  }
+  const float* Frames(const StoragePtr& storage, const ChannelsLast& layout) {
+    return held_frames_.emplace_back(device_, storage, layout).data();
+  }
+
+  void TakeOperands() {
+    LayerPointers& layer = at_.layer;
+    layer.weights = packed_->weights.as<uint4>();
+    layer.bias = packed_->bias.as<float>();
+    layer.peephole = packed_->peephole.as<float>();
+    if (plan_.recomputes || plan_.wants_weight) {
+      layer.x = Frames(in_.x, SequenceLayout(s_.input_dim));
+    }
+    layer.h0 = Frames(in_.h0, StateLayout());
+    layer.c0 = Frames(in_.c0, StateLayout());
+    // Only read.
+    layer.output = const_cast<float*>(Frames(inputs_.output, SequenceLayout(s_.hidden_dim)));
+    layer.saved = inputs_.saved->mutable_data();
+    const ChannelsLast one = {1, 1, 1}, sequence = SequenceLayout(s_.hidden_dim);
+    layer.zoneout_h = Frames(in_.zoneout_h, layer_.one_zoneout_h ? one : sequence);
+    layer.zoneout_c = Frames(in_.zoneout_c, layer_.one_zoneout_c ? one : sequence);
+    at_.output_grad = Frames(inputs_.output_grad, sequence);
+    if (!plan_.masked) return;
+    layer.mask = Frames(in_.recurrent_mask, StateLayout());
+    if (plan_.recomputes || plan_.wants_weight) {
+      at_.masked_h = Hold(plan_.segment_steps * state_);
+      if (plan_.has_h0) {
+        float* const masked = Hold(state_);
+        Launch(device_, MaskCall(device_, s_, {layer.h0}, pixels_, 0, {layer.mask}, 1, {masked}));
+        layer.masked_h0 = masked;
+      }
+    }
+  }
 
   void MakeConvolutions() {
-    const ConvGeometry& g = plan_.arguments.geometry;
+    const ConvGeometry g = GeometryOf(s_, s_.batch);
     const int row_inputs = inputs() + hidden(), out = 4 * hidden();
-    if (gradients_.x != nullptr) {
-      x_gradient_.emplace(device_, plan_.math, g,
-                          WeightPart{in_.weight, 0, inputs(), row_inputs, out});
-      gradients_.x->AllocateChannelsLast({s_.batch * s_.time, s_.input_dim, pixels_});
+    if (plan_.wants_x) {
+      x_gradient_.emplace(device_, math_, g, WeightPart{in_.weight, 0, inputs(), row_inputs, out});
+      at_.x_weights = x_gradient_->weights();
+      at_.x_grad = gradients_.x->AllocateChannelsLast(SequenceLayout(s_.input_dim));
     }
-    if (s_.time > 1 || gradients_.h0 != nullptr) {
-      h_gradient_.emplace(device_, plan_.math, g,
+    if (s_.time > 1 || plan_.wants_h0) {
+      h_gradient_.emplace(device_, math_, g,
                           WeightPart{in_.weight, inputs(), hidden(), row_inputs, out});
+      at_.h_weights = h_gradient_->weights();
     }
-    if (gradients_.weight == nullptr) return;
-    x_ = HeldFrames(device_, in_.x, {s_.batch * s_.time, s_.input_dim, pixels_});
-    x_weight_.emplace(device_, plan_.math, g, inputs(), out);
-    h_weight_.emplace(device_, plan_.math, g, hidden(), out);
-    if (mask_.data() != nullptr) masked_h_ = NewStates(recomputes() ? segment_steps_ : s_.time);
+    if (!plan_.wants_weight) return;
+    x_weight_.emplace(device_, math_, g, inputs(), out);
+    h_weight_.emplace(device_, math_, g, hidden(), out);
+    at_.x_partial = x_weight_->partial();
+    at_.h_partial = h_weight_->partial();
   }
 
   // The states' gradients, which the results hold where they are wanted.
   void MakeStates() {
-    const auto make = [&](const StoragePtr& result, const StoragePtr& given, Buffer& own) {
-      const HeldFrames from(device_, given, layout_);
-      if (result == nullptr) own = NewStates(1);
-      float* const to = result == nullptr ? own.as<float>() : result->AllocateChannelsLast(layout_);
+    const auto make = [&](const StoragePtr& result, const StoragePtr& given) {
+      const HeldFrames from(device_, given, StateLayout());
+      float* const to =
+          result == nullptr ? Hold(state_) : result->AllocateChannelsLast(StateLayout());
       const size_t bytes = state_ * sizeof(float);
       device_.Check(
           from.data() == nullptr
@@ -103,8 +167,8 @@ class Backward {
           "beginning a state's gradient");
       return to;
     };
-    h_grad_ = make(gradients_.h0, inputs_.h_grad, own_h_grad_);
-    c_grad_ = make(gradients_.c0, inputs_.c_grad, own_c_grad_);
+    at_.h_grad = make(gradients_.h0, inputs_.h_grad);
+    at_.c_grad = make(gradients_.c0, inputs_.c_grad);
   }
 
   void MakeSums() {
@@ -112,117 +176,193 @@ class Backward {
     const bool channel_peepholes = gradients_.wci != nullptr && !spatial;
     if (gradients_.bias != nullptr || channel_peepholes) {
       sums_.emplace(device_, s_.batch * pixels_, hidden(), kDeltaSums);
+      at_.sums = sums_->data();
     }
     if (gradients_.wci == nullptr || !spatial) return;
-    spatial_sums_ = device_.AllocateArray<float>(3 * frame_);
+    at_.spatial_sums = Hold(3 * frame_);
     device_.Check(
-        cudaMemsetAsync(spatial_sums_.as<float>(), 0, spatial_sums_.bytes(), device_.stream()),
+        cudaMemsetAsync(at_.spatial_sums, 0, 3 * frame_ * sizeof(float), device_.stream()),
         "clearing sums");
   }
 
-  float* Gates(int64_t segment, int64_t t) const {
-    return recomputes() ? segment_gates_.as<float>() + 4 * (t - segment) * state_ : saved_.gates(t);
-  }
-  // c before step t; null for zeros.
-  const float* CBefore(int64_t segment, int64_t t) const {
-    if (t == 0) return c0_.data();
-    if (t == segment || !recomputes()) return saved_.c(t - 1);
-    return segment_c_.as<float>() + (t - 1 - segment) * state_;
-  }
-  // h before step t.
-  Frames HBefore(int64_t t) const {
-    if (t == 0) return {h0_.data(), static_cast<int>(pixels_)};
-    return {output_.data() + s_.frame(0, t - 1) * frame_, ImageStride(s_)};
-  }
+  // The kernels' arguments for operands that lie at `late`, or at the pointers where it is null.
+  class Arguments {
+   public:
+    Arguments(Backward& backward, const BackwardPointers* late)
+        : b_(backward),
+          s_(backward.s_),
+          at_{backward.at_, late},
+          layer_{backward.at_.layer, late == nullptr ? nullptr : &late->layer},
+          steps_({backward.layer_}, {layer_}, 0) {}
 
-  // The steps of a segment once more, for their gates and c.
-  void Recompute(int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      steps_->Run(t,
-                  {HBefore(t), CBefore(begin, t), segment_h_.as<float>(), static_cast<int>(pixels_),
-                   segment_c_.as<float>() + (t - begin) * state_, Gates(begin, t)});
+    StepArguments Step(int64_t segment, int64_t t) const {
+      StepArguments p = steps_.StepOf(0, t);
+      const auto pixels = static_cast<int>(b_.pixels_);
+      p.c_in = CBefore(segment, t);
+      p.c = at_[&BackwardPointers::segment_c] + (t - segment) * b_.state_;
+      p.out = at_[&BackwardPointers::unused_h];
+      p.out_image_stride = pixels;
+      p.last_h = {};
+      p.extended = true;
+      p.extras.gates = Gates(segment, t);
+      p.extras.mask = {};
+      if (b_.plan_.masked && t > 0) p.h_data = SeenH(segment, t);
+      return p;
     }
-  }
 
-  // From the gradients of h and c after step t to the step's deltas and the gradients before it.
-  void Step(int64_t segment, int64_t t) {
-    const StepArguments& step = plan_.arguments;
-    DeltaArguments p = {};
-    p.hidden = hidden();
-    p.images = static_cast<int>(s_.batch);
-    p.pixels = static_cast<int>(pixels_);
-    p.gates = Gates(segment, t);
-    p.c_in = CBefore(segment, t);
-    p.h_grad = h_grad_;
-    p.c_grad = c_grad_;
-    if (output_grad_.data() != nullptr) {
-      p.output_grad = output_grad_.data() + s_.frame(0, t) * frame_;
+    DeltaArguments Delta(int64_t segment, int64_t t) const {
+      const StepArguments step = steps_.StepOf(0, t);
+      DeltaArguments p = {};
+      p.hidden = b_.hidden();
+      p.images = static_cast<int>(s_.batch);
+      p.pixels = static_cast<int>(b_.pixels_);
+      p.gates = Gates(segment, t);
+      p.c_in = CBefore(segment, t);
+      p.h_grad = at_[&BackwardPointers::h_grad];
+      p.c_grad = at_[&BackwardPointers::c_grad];
+      p.output_grad = at_[&BackwardPointers::output_grad] + s_.frame(0, t) * b_.frame_;
+      p.zoneout_h = step.extras.zoneout_h;
+      p.zoneout_c = step.extras.zoneout_c;
+      p.one_zoneout_h = step.extras.one_zoneout_h;
+      p.one_zoneout_c = step.extras.one_zoneout_c;
+      p.image_stride = ImageStride(s_);
+      p.peephole = step.peephole;
+      p.peephole_elements = step.peephole_elements;
+      p.peephole_pixel_stride = step.peephole_pixel_stride;
+      p.sums = at_[&BackwardPointers::sums];
+      p.sum_count = b_.SumCount();
+      p.spatial_sums = at_[&BackwardPointers::spatial_sums];
+      return p;
     }
-    p.zoneout_h = zoneout_h_.At(s_, t);
-    p.zoneout_c = zoneout_c_.At(s_, t);
-    p.one_zoneout_h = zoneout_h_.one_for_all();
-    p.one_zoneout_c = zoneout_c_.one_for_all();
-    p.image_stride = ImageStride(s_);
-    p.peephole = step.peephole;
-    p.peephole_elements = step.peephole_elements;
-    p.peephole_pixel_stride = step.peephole_pixel_stride;
-    p.sums = sums_ ? sums_->data() : nullptr;
-    p.sum_count = in_.peephole == Peephole::kChannel ? kDeltaSums : 4;
-    p.spatial_sums = spatial_sums_ ? spatial_sums_.as<float>() : nullptr;
-    // Without sums the grid is free, with them the same for every step.
-    const dim3 grid = sums_ ? sums_->grid() : SumGrid(device_, s_.batch * pixels_, hidden());
-    Launch(device_, "ConvLstmDelta", ConvLstmDelta, grid, dim3(kChannelThreads),
-           kChannelSharedBytes, p);
-    if (t == 0 && gradients_.h0 == nullptr) return;
-    h_gradient_->Run(p.images, p.gates,
-                     {h_grad_, 1, 0, pixels_, mask_.data(), p.zoneout_h != nullptr});
-  }
 
-  // What the steps of a segment contribute to the gradients of x and of the weights.
-  void AddGradients(int64_t begin, int64_t end) {
-    const auto steps = static_cast<int>(end - begin);
-    if (x_gradient_) {
-      x_gradient_->Run(
-          steps * static_cast<int>(s_.batch), Gates(begin, begin),
-          {gradients_.x->mutable_data() + s_.frame(0, begin) * pixels_ * s_.input_dim,
-           static_cast<int>(s_.batch), ImageStride(s_), StepFrames() * pixels_, nullptr, false});
+    KernelCall Hidden(int64_t segment, int64_t t) const {
+      const Place<float> grad = at_[&BackwardPointers::h_grad];
+      const bool add = b_.layer_.zoneout_h;
+      return b_.h_gradient_->Call(static_cast<int>(s_.batch), Gates(segment, t),
+                                  at_[&BackwardPointers::h_weights],
+                                  {grad, 1, 0, b_.pixels_, layer_[&LayerPointers::mask], add});
     }
-    if (!x_weight_) return;
-    x_weight_->Add({x_.data() + s_.frame(0, end - 1) * pixels_ * s_.input_dim, ImageStride(s_),
-                    StepFrames() * pixels_ * s_.input_dim, Gates(begin, end - 1), steps});
-    const int64_t first = std::max<int64_t>(begin, 1);
-    if (first < end) AddHidden(begin, first, end);
-    if (begin == 0 && h0_.data() != nullptr) AddHidden(begin, 0, 1);
-  }
 
-  // The weights' gradients for the h before steps [first, end): of one origin, h0 or the output.
-  void AddHidden(int64_t segment, int64_t first, int64_t end) {
-    const auto steps = static_cast<int>(end - first);
-    Frames h = HBefore(first);
-    int64_t stride = StepFrames() * frame_;
-    if (mask_.data() != nullptr) {
-      LaunchMask(device_, s_, h, stride, mask_.data(), steps, masked_h_.as<float>());
-      h = {masked_h_.as<float>(), static_cast<int>(pixels_)};
-      stride = state_;
+    KernelCall Input(int64_t begin, int64_t end) const {
+      return b_.x_gradient_->Call(
+          static_cast<int>((end - begin) * s_.batch), Gates(begin, begin),
+          at_[&BackwardPointers::x_weights],
+          {at_[&BackwardPointers::x_grad] + s_.frame(0, begin) * b_.pixels_ * s_.input_dim,
+           static_cast<int>(s_.batch),
+           ImageStride(s_),
+           b_.StepFrames() * b_.pixels_,
+           {},
+           false});
     }
-    h_weight_->Add(
-        {h.data + (steps - 1) * stride, h.stride, stride, Gates(segment, end - 1), steps});
+
+    KernelCall InputWeights(int64_t begin, int64_t end) const {
+      const int64_t frame = b_.pixels_ * s_.input_dim;
+      return b_.x_weight_->Call(
+          {layer_[&LayerPointers::x] + s_.frame(0, end - 1) * frame, ImageStride(s_),
+           b_.StepFrames() * frame, Gates(begin, end - 1), static_cast<int>(end - begin)},
+          at_[&BackwardPointers::x_partial], end < s_.time);
+    }
+
+    // For the h before steps first to end, all of the output or h0.
+    KernelCall HiddenWeights(int64_t segment, int64_t first, int64_t end) const {
+      const auto pixels = static_cast<int>(b_.pixels_);
+      const bool masked = b_.plan_.masked, of_output = first > 0;
+      Place<const float> h;
+      if (masked) {
+        h = of_output ? SeenH(segment, end - 1) : layer_[&LayerPointers::masked_h0];
+      } else {
+        h = of_output ? Place<const float>(Output(end - 2)) : layer_[&LayerPointers::h0];
+      }
+      return b_.h_weight_->Call({h, of_output && !masked ? ImageStride(s_) : pixels,
+                                 masked ? b_.state_ : b_.StepFrames() * b_.frame_,
+                                 Gates(segment, end - 1), static_cast<int>(end - first)},
+                                at_[&BackwardPointers::h_partial], end < s_.time);
+    }
+
+    KernelCall Mask(int64_t first, int64_t end) const {
+      return MaskCall(b_.device_, s_, Output(first - 1), ImageStride(s_),
+                      b_.StepFrames() * b_.frame_, layer_[&LayerPointers::mask], end - first,
+                      at_[&BackwardPointers::masked_h]);
+    }
+
+   private:
+    Place<float> Gates(int64_t segment, int64_t t) const {
+      return b_.plan_.recomputes
+                 ? at_[&BackwardPointers::segment_gates] + 4 * (t - segment) * b_.state_
+                 : layer_[&LayerPointers::saved] + b_.saved_.gates_at(t);
+    }
+    Place<const float> CBefore(int64_t segment, int64_t t) const {
+      if (t == 0) return layer_[&LayerPointers::c0];
+      if (t == segment || !b_.plan_.recomputes) {
+        return layer_[&LayerPointers::saved] + b_.saved_.c_at(t - 1);
+      }
+      return at_[&BackwardPointers::segment_c] + (t - 1 - segment) * b_.state_;
+    }
+    Place<float> Output(int64_t t) const {
+      return layer_[&LayerPointers::output] + s_.frame(0, t) * b_.frame_;
+    }
+    // The masked h before step t > 0 of a segment.
+    Place<const float> SeenH(int64_t segment, int64_t t) const {
+      return at_[&BackwardPointers::masked_h] + (t - std::max<int64_t>(segment, 1)) * b_.state_;
+    }
+
+    Backward& b_;
+    const ConvLstmShape& s_;
+    const Operands<BackwardPointers> at_;
+    const Operands<LayerPointers> layer_;
+    const SequenceArguments steps_;
+  };
+
+  std::vector<GraphCall> Calls(const BackwardPointers* late) {
+    using Kind = BackwardNode::Kind;
+    const Arguments of(*this, late);
+    const StepKernel step = ChooseStepKernel(device_, layer_.math, s_);
+    const dim3 step_grid = GridOf(GeometryOf(s_, s_.batch).rows(), s_, step.rows, step.columns);
+    const dim3 delta_grid = SumGrid(device_, s_.batch * pixels_, hidden());
+    const auto call_of = [&](const BackwardNode& n) {
+      switch (n.kind) {
+        case Kind::kMask:
+          return of.Mask(n.begin, n.end);
+        case Kind::kStep:
+          return CallOf("ConvLstmStep", step.kernel, step_grid, step.threads, step.shared_bytes,
+                        of.Step(n.segment, n.begin));
+        case Kind::kDelta:
+          return CallOf("ConvLstmDelta", ConvLstmDelta, delta_grid, kChannelThreads,
+                        kChannelSharedBytes, of.Delta(n.segment, n.begin));
+        case Kind::kHidden:
+          return of.Hidden(n.segment, n.begin);
+        case Kind::kInput:
+          return of.Input(n.begin, n.end);
+        case Kind::kInputWeights:
+          return of.InputWeights(n.begin, n.end);
+        case Kind::kHiddenWeights:
+        case Kind::kFirstWeights:
+          break;
+      }
+      return of.HiddenWeights(n.segment, n.begin, n.end);
+    };
+    std::vector<GraphCall> calls;
+    for (BackwardNode& node : ListBackwardNodes(plan_)) {
+      calls.push_back({call_of(node), std::move(node.after)});
+    }
+    return calls;
   }
 
   void Finish() {
-    if (gradients_.weight != nullptr) {
+    if (plan_.wants_weight) {
       float* const weight = gradients_.weight->Allocate();
       const int row_inputs = inputs() + hidden();
-      x_weight_->Finish(weight, row_inputs);
-      h_weight_->Finish(weight + s_.input_dim * s_.kernel_height * s_.kernel_width, row_inputs);
+      x_weight_->Finish(weight, row_inputs, true);
+      h_weight_->Finish(weight + s_.input_dim * s_.kernel_height * s_.kernel_width, row_inputs,
+                        s_.time > 1 || plan_.has_h0);
     }
     if (gradients_.bias != nullptr) {
       sums_->Finish(0, 4 * hidden(), gradients_.bias->Allocate());
     }
     int k = 0;
     for (const StoragePtr& w : {gradients_.wci, gradients_.wcf, gradients_.wco}) {
-      if (w != nullptr && spatial_sums_) {
-        LaunchTranspose(device_, 1, pixels_, hidden(), spatial_sums_.as<float>() + k * frame_,
+      if (w != nullptr && at_.spatial_sums != nullptr) {
+        LaunchTranspose(device_, 1, pixels_, hidden(), at_.spatial_sums + k * frame_,
                         w->Allocate());
       } else if (w != nullptr) {
         sums_->Finish((4 + k) * hidden(), hidden(), w->Allocate());
@@ -237,26 +377,18 @@ class Backward {
   const ConvLstmBackwardInputs& inputs_;
   const ConvLstmGradients& gradients_;
   const int64_t pixels_, frame_, state_;  // elements of a frame of h, of a state
-  const ChannelsLast layout_;
-  const StepPlan plan_;
+  const std::shared_ptr<const PackedLayer> packed_;
+  SequenceLayer layer_;
+  const Math math_;
   const SavedFrames saved_;
-  const HeldFrames h0_, c0_, output_, output_grad_, mask_;
-  const Zoneout zoneout_h_, zoneout_c_;
-  HeldFrames x_;
+  BackwardPlan plan_ = {};
+  BackwardPointers at_ = {};
   std::optional<DataGradient> x_gradient_, h_gradient_;
   std::optional<WeightGradientSums> x_weight_, h_weight_;
-
-  // Of h and c after the step at work.
-  float* h_grad_;
-  float* c_grad_;
-  Buffer own_h_grad_, own_c_grad_;
-
   std::optional<ChannelSums> sums_;
-  Buffer spatial_sums_;  // [3][pixel][hidden]
-
-  const int64_t segment_steps_;  // whose gates are there at once
-  std::optional<ConvLstmSteps> steps_;
-  Buffer segment_gates_, segment_c_, segment_h_, masked_h_;
+  // Until what reads them is on the stream.
+  std::vector<Buffer> held_;
+  std::vector<HeldFrames> held_frames_;
 };
 
 }  // namespace

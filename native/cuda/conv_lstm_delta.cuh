@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "cuda/channel_sums.cuh"
+#include "cuda/place.h"
 
 namespace convlstm::cuda {
 
@@ -21,28 +22,33 @@ constexpr int kDeltaSums = 7;  // of the deltas of i, f, o, g; then wci, wcf, wc
 // otherwise.
 struct DeltaArguments {
   int hidden, images, pixels;
-  float* gates;              // [row][4 hidden], i, f, o, g; become the deltas
-  const float* c_in;         // [row][hidden] before the step; null: zeros
-  float* h_grad;             // from the step behind; with zoneout_h becomes what passes by the step
-  const float* output_grad;  // null: zeros
-  float* c_grad;             // of c after the step; becomes that of c before it
-  const float *zoneout_h, *zoneout_c;  // null: none
-  bool one_zoneout_h, one_zoneout_c;   // one element stands for all
-  int image_stride;                    // pixels; of output_grad and zoneout
-  const float* peephole;               // wci, wcf, wco; null: none
+  Place<float> gates;       // [row][4 hidden], i, f, o, g; become the deltas
+  Place<const float> c_in;  // [row][hidden] before the step; zeros without
+  Place<float> h_grad;      // from the step behind; with zoneout_h becomes what passes by the step
+  Place<const float> output_grad;  // zeros without
+  Place<float> c_grad;             // of c after the step; becomes that of c before it
+  Place<const float> zoneout_h, zoneout_c;
+  bool one_zoneout_h, one_zoneout_c;  // one element stands for all
+  int image_stride;                   // pixels; of output_grad and zoneout
+  Place<const float> peephole;        // wci, wcf, wco, or none
   int64_t peephole_elements;
   int peephole_pixel_stride;  // 0: one of each channel
-  double* sums;               // [slice][kDeltaSums][hidden] to add to; null: none
+  Place<double> sums;         // [slice][kDeltaSums][hidden] to add to, or none
   int sum_count;              // 4, or kDeltaSums with peepholes of each channel
-  float* spatial_sums;        // [3][pixel][hidden] to add to; null: none
+  Place<float> spatial_sums;  // [3][pixel][hidden] to add to, or none
 };
 
 // Grid: (slices, ChannelBlocks(hidden)).
 __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArguments p) {
   const ChannelThread thread(p.hidden);
+  float *const all_gates = p.gates.get(), *const h_grads = p.h_grad.get();
+  float *const c_grads = p.c_grad.get(), *const spatial_sums = p.spatial_sums.get();
+  const float *const c_ins = p.c_in.get(), *const output_grads = p.output_grad.get();
+  const float *const zoneout_h = p.zoneout_h.get(), *const zoneout_c = p.zoneout_c.get();
+  const float *const peephole = p.peephole.get();
   float sums[kDeltaSums] = {};
   // With sums of each pixel its images are all one thread's.
-  const bool spatial = p.spatial_sums != nullptr;
+  const bool spatial = spatial_sums != nullptr;
   const int64_t units = spatial ? p.pixels : static_cast<int64_t>(p.images) * p.pixels;
   const int unit_images = spatial ? p.images : 1;
   for (int64_t unit = thread.first_row; unit < units && thread.active; unit += thread.row_step) {
@@ -53,21 +59,21 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
       const int64_t state = static_cast<int64_t>(row) * p.hidden + thread.channel;
       const int64_t strided_pixel = static_cast<int64_t>(image) * p.image_stride + pixel;
       const int64_t strided = strided_pixel * p.hidden + thread.channel;
-      float* const gates = p.gates + static_cast<int64_t>(row) * 4 * p.hidden + thread.channel;
+      float *const gates = all_gates + static_cast<int64_t>(row) * 4 * p.hidden + thread.channel;
       const float i = gates[0], f = gates[p.hidden];
       const float o = gates[2 * p.hidden], g = gates[3 * p.hidden];
-      const float c_in = p.c_in == nullptr ? 0.0f : p.c_in[state];
+      const float c_in = c_ins == nullptr ? 0.0f : c_ins[state];
 
-      float h_grad = p.h_grad[state];
-      if (p.output_grad != nullptr) h_grad += p.output_grad[strided];
-      if (p.zoneout_h != nullptr) {
-        const float z = p.zoneout_h[p.one_zoneout_h ? 0 : strided];
-        p.h_grad[state] = z * h_grad;
+      float h_grad = h_grads[state];
+      if (output_grads != nullptr) h_grad += output_grads[strided];
+      if (zoneout_h != nullptr) {
+        const float z = zoneout_h[p.one_zoneout_h ? 0 : strided];
+        h_grads[state] = z * h_grad;
         h_grad *= 1.0f - z;
       }
-      float c_grad = p.c_grad[state], c_kept = 0.0f;
-      if (p.zoneout_c != nullptr) {
-        const float z = p.zoneout_c[p.one_zoneout_c ? 0 : strided];
+      float c_grad = c_grads[state], c_kept = 0.0f;
+      if (zoneout_c != nullptr) {
+        const float z = zoneout_c[p.one_zoneout_c ? 0 : strided];
         c_kept = z * c_grad;
         c_grad *= 1.0f - z;
       }
@@ -75,10 +81,10 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
       const float c = fmaf(f, c_in, i * g), tanh_c = tanhf(c);
       const float o_delta = h_grad * tanh_c * (o * (1.0f - o));
       c_grad = fmaf(h_grad * o, fmaf(-tanh_c, tanh_c, 1.0f), c_grad);
-      const float* const w =
-          p.peephole == nullptr
+      const float *const w =
+          peephole == nullptr
               ? nullptr
-              : p.peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + thread.channel;
+              : peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + thread.channel;
       if (w != nullptr) c_grad = fmaf(o_delta, w[2 * p.peephole_elements], c_grad);
       const float i_delta = c_grad * g * (i * (1.0f - i));
       const float f_delta = c_grad * c_in * (f * (1.0f - f));
@@ -92,7 +98,7 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
       gates[p.hidden] = f_delta;
       gates[2 * p.hidden] = o_delta;
       gates[3 * p.hidden] = g_delta;
-      p.c_grad[state] = c_in_grad;
+      c_grads[state] = c_in_grad;
 
       sums[0] += i_delta;
       sums[1] += f_delta;
@@ -106,13 +112,13 @@ __global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArgu
     for (int k = 0; k < 3; ++k) {
       sums[4 + k] += unit_sums[k];
       if (spatial) {
-        p.spatial_sums[k * p.peephole_elements + unit * p.hidden + thread.channel] += unit_sums[k];
+        spatial_sums[k * p.peephole_elements + unit * p.hidden + thread.channel] += unit_sums[k];
       }
     }
   }
-  if (p.sums != nullptr) {
+  if (double *const slices = p.sums.get(); slices != nullptr) {
     const int64_t slice = static_cast<int64_t>(blockIdx.x) * kDeltaSums * p.hidden;
-    AddBlockSums(thread, sums, p.sum_count, p.hidden, p.sums + slice);
+    AddBlockSums(thread, sums, p.sum_count, p.hidden, slices + slice);
   }
 }
 

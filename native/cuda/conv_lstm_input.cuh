@@ -10,16 +10,15 @@ namespace convlstm::cuda {
 
 struct InputArguments {
   ConvGeometry geometry;  // of the frames of all those steps, or of one sequence's
-  ConvSource x;           // its data is the pointers' x
-  const uint4* weights;   // as the step's
-  const float* bias;
-  int padded_hidden;
+  ConvSource x;           // without data
+  Place<const float> x_data;
+  int64_t x_sequence_stride;   // elements from one blockIdx.z to the next
+  Place<const uint4> weights;  // as the step's
   int packed_chunks;
-
-  SequencePointers pointers;
-  const SequencePointers* late_pointers;            // read instead where not null: in a graph
-  int64_t x_offset, sums_offset;                    // elements
-  int64_t x_sequence_stride, sums_sequence_stride;  // from one blockIdx.z to the next
+  Place<const float> bias;
+  int padded_hidden;
+  Place<float> sums;
+  int64_t sums_sequence_stride;
 };
 
 // Grid: (rows / T::kRows, padded hidden / T's channels, sequences).
@@ -29,16 +28,15 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
   if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
-    const SequencePointers at = p.late_pointers != nullptr ? *p.late_pointers : p.pointers;
     ConvSource x = p.x;
-    x.data = at.x + p.x_offset + blockIdx.z * p.x_sequence_stride;
+    x.data = p.x_data.get() + blockIdx.z * p.x_sequence_stride;
 
     Accumulators<T> sums;
-    BeginWithBias<T>(p.bias, p.padded_hidden, sums);
-    ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights, p.packed_chunks, shared);
+    BeginWithBias<T>(p.bias.get(), p.padded_hidden, sums);
+    ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared);
     Accumulate<T>(loader, x.chunks, shared, sums);
 
-    float* of_x = at.sums_of_x + p.sums_offset + blockIdx.z * p.sums_sequence_stride;
+    float* of_x = p.sums.get() + blockIdx.z * p.sums_sequence_stride;
     const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
     const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
                           warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;

@@ -4,51 +4,45 @@
 #define CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
 
 #include "cuda/implicit_gemm.cuh"
+#include "cuda/place.h"
 
 namespace convlstm::cuda {
 
-// Where a sequence lies: what changes from call to call.
-struct SequencePointers {
-  const float* x;
-  const float* h0;
-  const float* c0;  // null: zeros
-  float* output;
-  float* h;          // gets h of the last step too, [images][pixels][hidden], unless null
-  float* c;          // [images][pixels][hidden]
-  float* sums_of_x;  // conv_lstm_input.cuh; null where every step multiplies x itself
-};
-
-// What a step does beside when gradients are to be found or states zoned out.
+// What a step does beside where it is masked, zoned out or to be trained. No place: not that.
 struct StepExtras {
-  float* gates;  // [row][4 hidden]: i, f, o, g; null: not kept
-  // Of the step; null for none.
-  const float *zoneout_h, *zoneout_c;
+  Place<float> gates;        // [row][4 hidden], gets i, f, o, g
+  Place<const float> mask;   // [row][hidden]
+  Place<float> masked_h;     // [row][hidden], gets the new h times the mask
+  Place<const float> old_h;  // before the step and not masked; zeros without
+  int old_h_image_stride;    // pixels
+  Place<const float> zoneout_h, zoneout_c;
   bool one_zoneout_h, one_zoneout_c;  // one element stands for all
   int zoneout_image_stride;           // pixels
-  const float* h;                     // before the step and not masked; null: zeros
-  int h_image_stride;
 };
 
 struct StepArguments {
   ConvGeometry geometry;
-  ConvSource x, h;        // their data is x and h0 or output of the pointers; h.chunks == 0: zeros
-  const uint4* weights;   // packed (pack_weights.cuh)
-  const float* bias;      // [4][padded hidden], zeros for none
-  const float* peephole;  // wci, wcf, wco or null; each [hidden] or [pixels][hidden]
+  ConvSource x, h;  // without data; no chunks: zeros
+  Place<const float> x_data, h_data;
+  Place<const uint4> weights;  // packed (pack_weights.cuh)
+  int packed_chunks;           // of x and h, also where one is not multiplied
+  Place<const float> bias;     // [4][padded hidden], zeros for none
+
+  // conv_lstm_input.cuh's, which the step begins with then: x has no chunks.
+  bool begins_with_x;
+  Place<const float> sums_of_x;
+  int sums_image_stride;  // pixels
+
+  Place<const float> peephole;  // wci, wcf, wco; each [hidden] or [pixels][hidden]
   int64_t peephole_elements;
   int peephole_pixel_stride;
   int hidden, padded_hidden;
 
-  SequencePointers pointers;
-  const SequencePointers* late_pointers;  // read instead where not null: in a graph
-  bool first;                             // takes h0 and c0, a later step output and c
-  bool last;
-  bool begins_with_x;                      // with the sums of x, and x.chunks is 0
-  int64_t x_offset, h_offset, out_offset;  // elements
-  int out_image_stride;                    // pixels
-  int64_t sums_offset;                     // elements
-  int sums_image_stride;                   // pixels
-  int packed_chunks;                       // of x and h, also where one is not multiplied
+  Place<const float> c_in;  // [row][hidden]; zeros without
+  Place<float> c;           // may be c_in
+  Place<float> out;         // must not be h
+  int out_image_stride;     // pixels
+  Place<float> last_h;      // [row][hidden], gets the new h too
 
   bool extended;
   StepExtras extras;
@@ -98,19 +92,29 @@ struct CellPlace {
   int64_t row;
 };
 
+// What the end of a step reads and writes.
+struct CellOperands {
+  const float *peephole, *c_in;
+  float *c, *out, *last_h;
+};
+
 // kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is. kExtended:
 // with StepExtras, apart, so that a step without pays no register for them.
 template <bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPlace& at,
-                                           float (&gates)[4][4], const float* c_in, float* c,
-                                           float* out, float* last_h) {
+                                           float (&gates)[4][4], const CellOperands& operands) {
   const int count = p.hidden - at.channel;
   const int64_t state = at.row * p.hidden + at.channel;
+  // Of frames that lie so far apart.
+  const auto element = [&](int image_stride) {
+    const int64_t pixel = static_cast<int64_t>(at.image) * image_stride + at.pixel;
+    return pixel * p.hidden + at.channel;
+  };
   float old_c[4] = {}, new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
-  if (c_in != nullptr) LoadFour<kAll>(c_in + state, count, old_c);
-  if (p.peephole != nullptr) {
+  if (operands.c_in != nullptr) LoadFour<kAll>(operands.c_in + state, count, old_c);
+  if (operands.peephole != nullptr) {
     const float* w =
-        p.peephole + static_cast<int64_t>(at.pixel) * p.peephole_pixel_stride + at.channel;
+        operands.peephole + static_cast<int64_t>(at.pixel) * p.peephole_pixel_stride + at.channel;
     LoadFour<kAll>(w, count, wci);
     LoadFour<kAll>(w + p.peephole_elements, count, wcf);
     LoadFour<kAll>(w + 2 * p.peephole_elements, count, wco);
@@ -126,35 +130,37 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPla
   }
   if constexpr (kExtended) {
     const StepExtras& extras = p.extras;
-    if (extras.gates != nullptr) {
-      float* to = extras.gates + at.row * 4 * p.hidden + at.channel;
+    if (float* const to = extras.gates.get(); to != nullptr) {
 #pragma unroll
       for (int gate = 0; gate < 4; ++gate) {
-        StoreFour<kAll>(gates[gate], count, to + gate * p.hidden);
+        StoreFour<kAll>(gates[gate], count, to + (at.row * 4 + gate) * p.hidden + at.channel);
       }
     }
-    // Of frames that lie so far apart.
-    const auto element = [&](int image_stride) {
-      const int64_t pixel = static_cast<int64_t>(at.image) * image_stride + at.pixel;
-      return pixel * p.hidden + at.channel;
-    };
-    if (extras.zoneout_h != nullptr) {
+    if (const float* const zoneout = extras.zoneout_h.get(); zoneout != nullptr) {
       float old_h[4] = {};
-      if (extras.h != nullptr)
-        LoadFour<kAll>(extras.h + element(extras.h_image_stride), count, old_h);
+      if (const float* const from = extras.old_h.get(); from != nullptr) {
+        LoadFour<kAll>(from + element(extras.old_h_image_stride), count, old_h);
+      }
       const bool one = extras.one_zoneout_h;
-      KeepPart<kAll>(extras.zoneout_h + (one ? 0 : element(extras.zoneout_image_stride)), one,
-                     count, old_h, new_h);
+      KeepPart<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count, old_h,
+                     new_h);
     }
-    if (extras.zoneout_c != nullptr) {
+    if (const float* const zoneout = extras.zoneout_c.get(); zoneout != nullptr) {
       const bool one = extras.one_zoneout_c;
-      KeepPart<kAll>(extras.zoneout_c + (one ? 0 : element(extras.zoneout_image_stride)), one,
-                     count, old_c, new_c);
+      KeepPart<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count, old_c,
+                     new_c);
+    }
+    if (const float* const mask = extras.mask.get(); mask != nullptr) {
+      float masked[4];
+      LoadFour<kAll>(mask + state, count, masked);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) masked[e] *= new_h[e];
+      StoreFour<kAll>(masked, count, extras.masked_h.get() + state);
     }
   }
-  StoreFour<kAll>(new_c, count, c + state);
-  StoreFour<kAll>(new_h, count, out);
-  if (last_h != nullptr) StoreFour<kAll>(new_h, count, last_h + state);
+  StoreFour<kAll>(new_c, count, operands.c + state);
+  StoreFour<kAll>(new_h, count, operands.out + element(p.out_image_stride));
+  if (operands.last_h != nullptr) StoreFour<kAll>(new_h, count, operands.last_h + state);
 }
 
 // The sums of x of a pixel: [64 columns][gate][channel], so that a warp reads and writes 64 bytes
@@ -217,8 +223,7 @@ __device__ __forceinline__ void BeginWithX(const StepArguments& p, const float* 
 
 template <class T, bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
-                                            const float* c_in, float* c, float* out,
-                                            float* last_h) {
+                                            const CellOperands& operands) {
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
   const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
   const int channel = block * kWarpChannels + lane % 4 * 4;
@@ -240,49 +245,44 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
         }
       }
       const int pixels = p.geometry.out_pixels(), image = row / pixels, pixel = row % pixels;
-      const int64_t out_pixel = static_cast<int64_t>(image) * p.out_image_stride + pixel;
-      UpdateCell<kAll, kExtended>(p, {image, pixel, channel, row}, gates, c_in, c,
-                                  out + out_pixel * p.hidden + channel, last_h);
+      UpdateCell<kAll, kExtended>(p, {image, pixel, channel, row}, gates, operands);
     }
   }
 }
 
-// Grid: (rows / T::kRows, padded hidden / T's channels). `out` must not be h; c may.
+// Grid: (rows / T::kRows, padded hidden / T's channels).
 template <class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvLstmStep(const StepArguments p) {
   if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
-    const SequencePointers at = p.late_pointers != nullptr ? *p.late_pointers : p.pointers;
     ConvSource x = p.x, h = p.h;
-    x.data = at.x + p.x_offset;
-    h.data = (p.first ? at.h0 : at.output) + p.h_offset;
-    float* out = at.output + p.out_offset;
-    const float* c_in = p.first ? at.c0 : at.c;
-
-    float* last_h = p.last ? at.h : nullptr;
+    x.data = p.x_data.get();
+    h.data = p.h_data.get();
+    const CellOperands operands = {p.peephole.get(), p.c_in.get(), p.c.get(), p.out.get(),
+                                   p.last_h.get()};
 
     Accumulators<T> sums;
     if (p.begins_with_x) {
-      BeginWithX<T>(p, at.sums_of_x + p.sums_offset, sums);
+      BeginWithX<T>(p, p.sums_of_x.get(), sums);
     } else {
-      BeginWithBias<T>(p.bias, p.padded_hidden, sums);
+      BeginWithBias<T>(p.bias.get(), p.padded_hidden, sums);
     }
 
-    ChunkLoader<T> loader(p.geometry, x, h, p.weights, p.packed_chunks, shared);
+    ChunkLoader<T> loader(p.geometry, x, h, p.weights.get(), p.packed_chunks, shared);
     Accumulate<T>(loader, x.chunks + h.chunks, shared, sums);
     const bool all = p.hidden % 4 == 0;
     if (p.extended) {
       if (all) {
-        UpdateState<T, true, true>(p, sums, c_in, at.c, out, last_h);
+        UpdateState<T, true, true>(p, sums, operands);
       } else {
-        UpdateState<T, false, true>(p, sums, c_in, at.c, out, last_h);
+        UpdateState<T, false, true>(p, sums, operands);
       }
     } else if (all) {
-      UpdateState<T, true, false>(p, sums, c_in, at.c, out, last_h);
+      UpdateState<T, true, false>(p, sums, operands);
     } else {
-      UpdateState<T, false, false>(p, sums, c_in, at.c, out, last_h);
+      UpdateState<T, false, false>(p, sums, operands);
     }
   }
 }

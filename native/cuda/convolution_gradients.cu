@@ -1,16 +1,12 @@
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <string>
 
-#include "core/error.h"
 #include "cuda/conv2d_kernels.h"
 #include "cuda/convolution_gradients.h"
 #include "cuda/launch.cuh"
 #include "cuda/layout.h"
-#include "cuda/operations.h"
 #include "cuda/packed_weights.h"
-#include "cuda/strides.h"
 #include "cuda/sum_rows.cuh"
 #include "cuda/weight_gradient.cuh"
 
@@ -44,28 +40,6 @@ WeightGradientKernel FindKernel(Math math, bool large) {
   return KernelOf<SmallGradientTile<Math::kFma>>();
 }
 
-// The convolution with stride 1 that leads from the deltas, spread by the stride, to the input.
-ConvGeometry BackwardOf(const Device& device, const ConvGeometry& f) {
-  const int64_t height = int64_t{f.out_height - 1} * f.stride_y + 1;
-  const int64_t width = int64_t{f.out_width - 1} * f.stride_x + 1;
-  if (std::max<int64_t>(f.images, 1) * height * width > std::numeric_limits<int>::max()) {
-    throw Error(ErrorCode::kShape, device.name() + ": the gradient of more than 2^31 pixels");
-  }
-  return {f.images,
-          static_cast<int>(height),
-          static_cast<int>(width),
-          f.height,
-          f.width,
-          f.kernel_height,
-          f.kernel_width,
-          1,
-          1,
-          f.dilation_y * (f.kernel_height - 1) - f.pad_top,
-          f.dilation_x * (f.kernel_width - 1) - f.pad_left,
-          f.dilation_y,
-          f.dilation_x};
-}
-
 }  // namespace
 
 DataGradient::DataGradient(Device& device, Math math, const ConvGeometry& forward,
@@ -73,57 +47,84 @@ DataGradient::DataGradient(Device& device, Math math, const ConvGeometry& forwar
     : device_(device),
       math_(math),
       forward_(forward),
-      backward_(BackwardOf(device, forward)),
       channels_(part.inputs),
-      out_channels_(part.out_channels) {
+      out_channels_(part.out_channels),
+      phases_(PhasesOf(forward)) {
   std::string key = "cuda gradient";
+  const ConvGeometry& f = forward;
   for (const int value : {static_cast<int>(math), part.first_input, part.inputs, part.row_inputs,
-                          forward.kernel_height, forward.kernel_width}) {
+                          f.kernel_height, f.kernel_width, f.stride_y, f.stride_x, f.pad_top,
+                          f.pad_left, f.dilation_y, f.dilation_x, f.height, f.width}) {
     key += " " + std::to_string(value);
   }
-  const int taps = forward.kernel_height * forward.kernel_width;
-  const float* const weight = RowMajor(device, *part.weight);
+  const float* const weight =
+      RowMajor(device, *part.weight) + int64_t{part.first_input} * f.kernel_height * f.kernel_width;
   std::shared_ptr<const void>& derived = part.weight->derived()[key];
   if (!derived) {
-    derived = std::make_shared<const Buffer>(LaunchPack(
-        device, math,
-        {weight + int64_t{part.first_input} * taps, nullptr, 0, part.inputs, false,
-         part.out_channels, 0, taps, backward_.chunks(part.out_channels), 0, part.row_inputs}));
+    auto packed = std::make_shared<std::vector<Buffer>>();
+    for (const GradientPhase& phase : phases_) {
+      const ConvGeometry& g = phase.geometry;
+      if (phase.empty()) {
+        packed->emplace_back();
+        continue;
+      }
+      packed->push_back(LaunchPack(device, math,
+                                   {weight, nullptr, 0, part.inputs, false, part.out_channels, 0,
+                                    g.kernel_height * g.kernel_width, g.kernel_width,
+                                    g.chunks(part.out_channels), 0, part.row_inputs, phase.taps}));
+    }
+    derived = std::move(packed);
   }
-  held_ = derived;
-  packed_ = static_cast<const Buffer*>(held_.get())->as<uint4>();
+  packed_ = std::static_pointer_cast<const std::vector<Buffer>>(derived);
 }
 
-void DataGradient::Run(int images, const float* deltas, const Result& result) {
-  ConvGeometry g = backward_;
-  g.images = images;
-  Buffer spread;
-  if (forward_.stride_y > 1 || forward_.stride_x > 1) {
-    const int64_t row = int64_t{g.width} * out_channels_, image = g.height * row;
-    spread = device_.AllocateArray<float>(images * image);
-    device_.Check(cudaMemsetAsync(spread.as<float>(), 0, spread.bytes(), device_.stream()),
+Conv2dArguments DataGradient::ArgumentsOf(size_t phase, int images) const {
+  Conv2dArguments p = {};
+  p.geometry = phases_[phase].geometry;
+  p.geometry.images = images;
+  p.x = {nullptr, out_channels_, forward_.out_pixels(), p.geometry.chunks(out_channels_)};
+  p.channels = channels_;
+  p.row_stride = int64_t{forward_.stride_y} * forward_.width;
+  p.column_stride = forward_.stride_x;
+  return p;
+}
+
+KernelCall DataGradient::Call(int images, const Place<const float>& deltas,
+                              const Place<const uint4>& weights, const Result& result) const {
+  Conv2dArguments p = ArgumentsOf(0, images);
+  p.x_data = deltas;
+  p.weights = weights;
+  p.out = result.data;
+  p.inner = result.inner;
+  p.inner_stride = result.inner_stride;
+  p.outer_stride = result.outer_stride;
+  p.mask = result.mask;
+  p.add = result.add;
+  return Convolve2dCall(device_, math_, p);
+}
+
+void DataGradient::Run(const float* deltas, float* out) {
+  const int64_t pixels = int64_t{forward_.height} * forward_.width;
+  const bool gaps = std::any_of(phases_.begin(), phases_.end(),
+                                [](const GradientPhase& phase) { return phase.empty(); });
+  if (gaps || forward_.rows() == 0) {
+    device_.Check(cudaMemsetAsync(out, 0, forward_.images * pixels * channels_ * sizeof(float),
+                                  device_.stream()),
                   "clearing a gradient");
-    Strides from, to;
-    from.Add(int64_t{images} * forward_.out_pixels() * out_channels_, 1);
-    to.Add(images, image);
-    to.Add(forward_.out_height, forward_.stride_y * row);
-    to.Add(forward_.out_width, int64_t{forward_.stride_x} * out_channels_);
-    to.Add(out_channels_, 1);
-    Move(device_, deltas, from, spread.as<float>(), to);
-    deltas = spread.as<float>();
   }
-  LaunchConvolve2d(device_, math_,
-                   {g,
-                    {deltas, out_channels_, g.height * g.width, g.chunks(out_channels_)},
-                    packed_,
-                    nullptr,
-                    result.data,
-                    channels_,
-                    result.inner,
-                    result.inner_stride,
-                    result.outer_stride,
-                    result.mask,
-                    result.add});
+  if (forward_.rows() == 0) return;
+  for (size_t k = 0; k < phases_.size(); ++k) {
+    const GradientPhase& phase = phases_[k];
+    if (phase.empty()) continue;
+    Conv2dArguments p = ArgumentsOf(k, forward_.images);
+    p.x_data = {deltas};
+    p.weights = {(*packed_)[k].as<uint4>()};
+    p.out =
+        Place<float>{out} + (int64_t{phase.first_y} * forward_.width + phase.first_x) * channels_;
+    p.inner = 1;
+    p.outer_stride = pixels;
+    Launch(device_, Convolve2dCall(device_, math_, p));
+  }
 }
 
 WeightGradientSums::WeightGradientSums(Device& device, Math math, const ConvGeometry& step,
@@ -146,25 +147,25 @@ WeightGradientSums::WeightGradientSums(Device& device, Math math, const ConvGeom
   partial_ = device.AllocateArray<float>(slices_ * tiles * tile_rows_ * tile_columns_);
 }
 
-void WeightGradientSums::Add(const Steps& steps) {
+KernelCall WeightGradientSums::Call(const Steps& steps, const Place<float>& partial,
+                                    bool add) const {
   const WeightGradientKernel kernel = FindKernel(math_, large_);
   device_.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
-  Launch(device_, "WeightGradient", kernel.kernel,
-         dim3(static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
-              static_cast<unsigned>(slices_)),
-         dim3(static_cast<unsigned>(kernel.threads)), kernel.shared_bytes,
-         WeightGradientArguments{step_, steps.x, steps.deltas, steps.x_step_stride,
-                                 int64_t{step_.rows()} * out_channels_, channels_, out_channels_,
-                                 steps.image_stride, steps.steps, slice_rows_, partial_.as<float>(),
-                                 added_});
-  added_ = true;
+  return CallOf(
+      "WeightGradient", kernel.kernel,
+      dim3(static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
+           static_cast<unsigned>(slices_)),
+      kernel.threads, kernel.shared_bytes,
+      WeightGradientArguments{step_, steps.x, steps.deltas, steps.x_step_stride,
+                              int64_t{step_.rows()} * out_channels_, channels_, out_channels_,
+                              steps.image_stride, steps.steps, slice_rows_, partial, add});
 }
 
-void WeightGradientSums::Finish(float* weight, int row_inputs) {
+void WeightGradientSums::Finish(float* weight, int row_inputs, bool called) {
   const int taps = step_.kernel_height * step_.kernel_width;
   const int columns = column_tiles_ * tile_columns_;
   const FinishArguments p = {partial_.as<float>(),
-                             added_ ? slices_ : 0,
+                             called ? slices_ : 0,
                              int64_t{row_tiles_} * tile_rows_ * columns,
                              out_channels_,
                              columns,

@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/storage.h"
-#include "cuda/convolution.h"
+#include "cuda/conv2d.cuh"
 #include "cuda/device.h"
+#include "cuda/gradient_phases.h"
+#include "cuda/graph.h"
 
 namespace convlstm::cuda {
 
@@ -21,28 +24,34 @@ struct WeightPart {
 // weight->derived().
 class DataGradient {
  public:
-  // `forward` is the convolution, of any number of images.
+  // `forward` is the convolution.
   DataGradient(Device& device, Math math, const ConvGeometry& forward, const WeightPart& part);
 
+  // `deltas` is [image][pixel][out_channels], `out` [image][pixel][inputs], both of forward.images.
+  void Run(const float* deltas, float* out);
+
+  // Of a convolution without stride.
+  const uint4* weights() const { return packed_->front().as<uint4>(); }
   struct Result {
-    float* data;
+    Place<float> data;
     // Image i begins at pixel i % inner * inner_stride + i / inner * outer_stride.
     int inner;
     int64_t inner_stride, outer_stride;
-    const float* mask;  // as data, which it multiplies; null: none
-    bool add;           // to what is there
+    Place<const float> mask;  // as data, which it multiplies, or none
+    bool add;                 // to what is there
   };
-  // `deltas` is [image][pixel][out_channels].
-  void Run(int images, const float* deltas, const Result& result);
+  KernelCall Call(int images, const Place<const float>& deltas, const Place<const uint4>& weights,
+                  const Result& result) const;
 
  private:
+  Conv2dArguments ArgumentsOf(size_t phase, int images) const;
+
   Device& device_;
   const Math math_;
   const ConvGeometry forward_;
-  ConvGeometry backward_;
   const int channels_, out_channels_;
-  const uint4* packed_;
-  std::shared_ptr<const void> held_;
+  const std::vector<GradientPhase> phases_;
+  std::shared_ptr<const std::vector<Buffer>> packed_;  // of the phases; none where one is empty
 };
 
 // Adds up over calls, from the last step to the first; the same bits however steps are grouped.
@@ -52,18 +61,22 @@ class WeightGradientSums {
   WeightGradientSums(Device& device, Math math, const ConvGeometry& step, int channels,
                      int out_channels);
 
-  // Pointers are to the last step's; strides lead to the next, in elements.
+  float* partial() const { return partial_.as<float>(); }
+
+  // Places are the last step's; strides lead to the next, in elements.
   struct Steps {
-    const float* x;
+    Place<const float> x;
     int image_stride;  // pixels
     int64_t x_step_stride;
-    const float* deltas;  // [step][row][out_channels]
+    Place<const float> deltas;  // [step][row][out_channels]
     int steps;
   };
-  void Add(const Steps& steps);
+  // `add`: to the partial sums of the call before.
+  KernelCall Call(const Steps& steps, const Place<float>& partial, bool add) const;
 
-  // `weight` points to the first channel's of rows of `row_inputs` channels.
-  void Finish(float* weight, int row_inputs);
+  // `weight` points to the first channel's of rows of `row_inputs` channels; without `called` it
+  // becomes zero.
+  void Finish(float* weight, int row_inputs, bool called);
 
  private:
   Device& device_;
@@ -74,7 +87,6 @@ class WeightGradientSums {
   int row_tiles_, column_tiles_, tile_rows_, tile_columns_;
   int slice_rows_, slices_;
   Buffer partial_;
-  bool added_ = false;
 };
 
 // How a kernel that adds up rows for each channel is launched.

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/error.h"
+#include "cuda/graph.h"
 
 namespace convlstm::cuda {
 namespace {
@@ -12,7 +13,10 @@ constexpr int kTensorCores = 8;  // compute capability from which the kernels us
 
 }  // namespace
 
-Device::Device(int ordinal) : ordinal_(ordinal), name_("cuda:" + std::to_string(ordinal)) {
+Device::Device(int ordinal)
+    : ordinal_(ordinal),
+      name_("cuda:" + std::to_string(ordinal)),
+      graphs_(std::make_shared<GraphCache>()) {
   Use();
   cudaDeviceProp properties;
   Check(cudaGetDeviceProperties(&properties, ordinal), "reading its properties");

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <array>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -12,6 +13,8 @@
 #include "core/buffer.h"
 
 namespace convlstm::cuda {
+
+class GraphCache;
 
 // Never destroyed: JavaScript's handles may outlive everything.
 class Device final : public Memory {
@@ -37,6 +40,9 @@ class Device final : public Memory {
 
   // Lets a kernel have so much shared memory. On the queue's thread.
   void AllowShared(const void* kernel, int bytes);
+
+  // The graphs made for it (graph.h). On the queue's thread.
+  GraphCache& graphs() { return *graphs_; }
 
   // Blocks come from the device's pool in the order of stream().
   Buffer Allocate(size_t bytes) override;
@@ -65,6 +71,7 @@ class Device final : public Memory {
   bool has_tensor_cores_ = false;
   bool has_wgmma_ = false;
   std::set<const void*> allowed_;
+  const std::shared_ptr<GraphCache> graphs_;
   std::set<int> readers_;
 
   std::mutex mutex_;

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "cuda/device.h"
+#include "cuda/graph.h"
 #include "cuda/layout.h"
 #include "cuda/operations.h"
 #include "cuda/staging.h"
@@ -87,6 +88,7 @@ class Gpu final : public Engine {
     queue_.Enqueue([this] {
       try {
         staging_.Empty();
+        device_.graphs().Clear();
         device_.Trim();
       } catch (const Error&) {
         // A device that is lost says so to whoever uses it next.

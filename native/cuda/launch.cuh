@@ -15,16 +15,18 @@ void Launch(Device& device, const char* name, void (*kernel)(Parameters...), dim
   device.CheckLaunch(name, cudaGetLastError());
 }
 
-// For kernels whose threads stride over `count` elements.
+// For kernels whose threads stride over `count` elements, more than none.
 constexpr int kStrideThreads = 256;
+inline dim3 StridedGrid(const Device& device, int64_t count) {
+  const int64_t wanted = (count + kStrideThreads - 1) / kStrideThreads;
+  return dim3(
+      static_cast<unsigned>(std::min<int64_t>(wanted, int64_t{16} * device.multiprocessors())));
+}
 template <typename... Parameters, typename... Arguments>
 void LaunchStrided(Device& device, const char* name, void (*kernel)(Parameters...), int64_t count,
                    Arguments... arguments) {
   if (count == 0) return;
-  const int64_t wanted = (count + kStrideThreads - 1) / kStrideThreads;
-  const auto blocks =
-      static_cast<unsigned>(std::min<int64_t>(wanted, int64_t{16} * device.multiprocessors()));
-  Launch(device, name, kernel, dim3(blocks), dim3(kStrideThreads), 0, arguments...);
+  Launch(device, name, kernel, StridedGrid(device, count), dim3(kStrideThreads), 0, arguments...);
 }
 
 }  // namespace convlstm::cuda

@@ -1,17 +1,27 @@
 #ifndef CONVLSTM_CUDA_MASK_FRAMES_CUH_
 #define CONVLSTM_CUDA_MASK_FRAMES_CUH_
 
+#include "cuda/place.h"
 #include "cuda/strides.h"
 
 namespace convlstm::cuda {
 
-// out[step][k] = h[step][k] . mask[k], where an image of `frame` elements of h follows the one
-// before after image_stride. 12 bytes for each product: memory is the limit.
-__global__ void MaskFrames(const float* h, int64_t step_stride, int64_t image_stride, int64_t frame,
-                           const float* mask, int64_t state, float* out, int64_t count) {
-  ForStrided(count, [&](int64_t index) {
-    const int64_t step = index / state, k = index % state;
-    out[index] = h[step * step_stride + k / frame * image_stride + k % frame] * mask[k];
+struct MaskArguments {
+  Place<const float> h;
+  int64_t step_stride, image_stride;  // elements
+  int64_t frame, state;               // elements of an image's frame, of a step's frames
+  Place<const float> mask;            // of one step
+  Place<float> out;                   // [step][image][pixel][channel]
+  int64_t count;                      // of all steps
+};
+
+// out[step][k] = h[step][k] . mask[k]. 12 bytes for each product: memory is the limit.
+__global__ void MaskFrames(const MaskArguments p) {
+  const float *const h = p.h.get(), *const mask = p.mask.get();
+  float *const out = p.out.get();
+  ForStrided(p.count, [&](int64_t index) {
+    const int64_t step = index / p.state, k = index % p.state;
+    out[index] = h[step * p.step_stride + k / p.frame * p.image_stride + k % p.frame] * mask[k];
   });
 }
 

@@ -2,7 +2,7 @@
 #ifndef CONVLSTM_CUDA_PACK_WEIGHTS_CUH_
 #define CONVLSTM_CUDA_PACK_WEIGHTS_CUH_
 
-#include "cuda/convolution.h"
+#include "cuda/gradient_phases.h"
 #include "cuda/ptx.cuh"
 
 namespace convlstm::cuda {
@@ -13,12 +13,14 @@ struct PackArguments {
   int64_t words;
   int channels;  // of the result; with gates a row of `weight` is gate * channels + channel
   bool gates;
-  int first_channels, second_channels, taps;
+  int first_channels, second_channels;
+  int taps, row_taps;  // of the kernel and of a row of it
   int first_chunks, second_chunks;
-  // Not 0: for the gradient of the input, the same convolution with the taps in reverse. Channels
-  // of the result are those of the convolution's input, of which a row of `weight` has so many;
+  // Not 0: for the gradient of the input, a convolution with taps in reverse. Channels of the
+  // result are those of the convolution's input, of which a row of `weight` has so many;
   // first_channels are its rows.
   int row_inputs = 0;
+  TapSteps steps = {};
 };
 
 // The element at `depth` of chunk `chunk` of column `column`.
@@ -34,7 +36,8 @@ __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, in
   if (tap >= p.taps) return 0.0f;
   if (p.row_inputs != 0) {
     const int64_t at = static_cast<int64_t>(k) * p.row_inputs + channel;
-    return p.weight[at * p.taps + p.taps - 1 - tap];
+    return p.weight[at * p.steps.taps + p.steps.last - tap / p.row_taps * p.steps.row_step -
+                    tap % p.row_taps * p.steps.step];
   }
   const int64_t inputs = p.first_channels + p.second_channels;
   return p.weight[(row * inputs + (first ? k : p.first_channels + k)) * p.taps + tap];

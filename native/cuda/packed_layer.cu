@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "cuda/launch.cuh"
 #include "cuda/layout.h"
+#include "cuda/mask_frames.cuh"
 #include "cuda/operations.h"
 #include "cuda/packed_layer.h"
 #include "cuda/packed_weights.h"
@@ -89,6 +91,7 @@ std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape&
                                    in,
                                    hidden,
                                    g.kernel_height * g.kernel_width,
+                                   g.kernel_width,
                                    g.chunks(in),
                                    g.chunks(hidden)};
   auto layer = std::make_shared<PackedLayer>();
@@ -113,16 +116,32 @@ std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape&
   return layer;
 }
 
-SequenceLayer PackedLayer::For(const ConvLstmShape& s, bool has_h0, bool has_output) const {
-  return {s,
-          math,
-          weights.as<uint4>(),
-          bias.as<float>(),
-          peephole ? peephole.as<float>() : nullptr,
-          peephole_kind == Peephole::kSpatial,
-          padded_hidden,
-          has_h0,
-          has_output};
+SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& s,
+                     const ConvLstmInputs& inputs) {
+  const auto one = [](const StoragePtr& zoneout) {
+    return zoneout != nullptr && zoneout->elements() == 1;
+  };
+  SequenceLayer view = {s,
+                        layer.math,
+                        layer.padded_hidden,
+                        layer.peephole_kind == Peephole::kSpatial,
+                        inputs.h0 != nullptr,
+                        false};
+  view.masked = inputs.recurrent_mask != nullptr;
+  view.zoneout_h = inputs.zoneout_h != nullptr;
+  view.zoneout_c = inputs.zoneout_c != nullptr;
+  view.one_zoneout_h = one(inputs.zoneout_h);
+  view.one_zoneout_c = one(inputs.zoneout_c);
+  return view;
+}
+
+KernelCall MaskCall(const Device& device, const ConvLstmShape& s, const Place<const float>& h,
+                    int64_t h_image_stride, int64_t h_step_stride, const Place<const float>& mask,
+                    int64_t steps, const Place<float>& out) {
+  const int64_t frame = s.hidden_dim * s.pixels(), state = s.batch * frame, count = steps * state;
+  return CallOf("MaskFrames", MaskFrames, StridedGrid(device, count), kStrideThreads, 0,
+                MaskArguments{h, h_step_stride, h_image_stride * s.hidden_dim, frame, state, mask,
+                              out, count});
 }
 
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {

@@ -8,6 +8,7 @@
 #include "core/precision.h"
 #include "core/storage.h"
 #include "cuda/device.h"
+#include "cuda/graph.h"
 #include "cuda/sequence_arguments.cuh"
 #include "cuda/step_kernels.h"
 #include "ops/conv_lstm.h"
@@ -36,8 +37,6 @@ struct PackedLayer {
   std::array<Identity, 4> companions;  // bias, wci, wcf, wco
   Buffer weights, bias, peephole;
   int padded_hidden;
-
-  SequenceLayer For(const ConvLstmShape& shape, bool has_h0, bool has_output) const;
 };
 
 // Kept with the storage of the weights. Throws Error(kShape) for more pixels than the kernels can
@@ -45,10 +44,19 @@ struct PackedLayer {
 std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape& shape,
                                             const ConvLstmInputs& inputs, Precision precision);
 
+// What the kernels see of the layer: without output and nothing saved.
+SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& shape,
+                     const ConvLstmInputs& inputs);
+
 inline int ColumnsOf(const ConvLstmShape& s) {
   return CeilDiv(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
 }
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
+// out = h . mask for `steps` steps, h_step_stride elements apart, an image every h_image_stride
+// pixels; `out` is [step][image][pixel].
+KernelCall MaskCall(const Device& device, const ConvLstmShape& shape, const Place<const float>& h,
+                    int64_t h_image_stride, int64_t h_step_stride, const Place<const float>& mask,
+                    int64_t steps, const Place<float>& out);
 // Of tiles that cover so many rows and the layer's columns.
 dim3 GridOf(int rows, const ConvLstmShape& shape, int tile_rows, int tile_columns);
 

@@ -28,26 +28,49 @@ inline ConvGeometry GeometryOf(const ConvLstmShape& s, int64_t images) {
           1};
 }
 
-// A layer as its kernels see it.
+// Pixels from one image of a step to the next in a sequence that lies as x and output do.
+inline int ImageStride(const ConvLstmShape& s) {
+  return static_cast<int>(s.frame(s.batch > 1 ? 1 : 0, 0) * s.pixels());
+}
+
+// Where a layer's operands lie, channels-last; null for what there is not.
+struct LayerPointers {
+  const uint4* weights;  // packed
+  const float *bias, *peephole;
+  const float *x, *h0, *c0;
+  float* output;  // of the sequence, or the last kPlaces steps' h, [place][batch]
+  float* h;       // gets h of the last step too
+  float* c;
+  float* sums_of_x;  // conv_lstm_input.cuh
+  const float *zoneout_h, *zoneout_c;
+  const float *mask, *masked_h0;
+  float* masked_h;  // the last kPlaces steps'
+  float* saved;     // for the backward pass
+};
+
+// A layer as its kernels see it: with the steps at once, all that a stack's graph depends on.
 struct SequenceLayer {
   ConvLstmShape shape;
   Math math;
-  const uint4* weights;
-  const float* bias;
-  const float* peephole;  // null for none
-  bool spatial_peephole;
   int padded_hidden;
+  bool spatial_peephole;
   bool has_h0;
-  // Its output is that of the sequence; otherwise the last kPlaces steps', [place][batch].
-  bool has_output;
+  bool has_output;  // of the sequence
+  // What a plain step does not do.
+  bool masked = false, zoneout_h = false, zoneout_c = false;
+  bool one_zoneout_h = false, one_zoneout_c = false;  // one element stands for all
+  int64_t save_every = 0;
+
+  bool extended() const { return masked || zoneout_h || zoneout_c || save_every > 0; }
 };
 
 class SequenceArguments {
  public:
-  SequenceArguments(std::vector<SequenceLayer> layers, int64_t steps_at_once)
-      : layers_(std::move(layers)), steps_at_once_(steps_at_once) {}
+  SequenceArguments(std::vector<SequenceLayer> layers,
+                    std::vector<Operands<LayerPointers>> operands, int64_t steps_at_once)
+      : layers_(std::move(layers)), operands_(std::move(operands)), steps_at_once_(steps_at_once) {}
 
-  // Elements of the pointers' sums_of_x.
+  // Elements of sums_of_x.
   int64_t sums_elements() const {
     const int places = steps_at_once_ < layers_.front().shape.time ? kPlaces : 1;
     return places * SumsOfProduct();
@@ -55,37 +78,75 @@ class SequenceArguments {
 
   StepArguments StepOf(int index, int64_t t) const {
     const SequenceLayer& layer = layers_[index];
+    const Operands<LayerPointers>& at = operands_[index];
     const ConvLstmShape& s = layer.shape;
     const ConvGeometry g = GeometryOf(s, s.batch);
     const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
+    const auto pixels = static_cast<int>(s.pixels());
     const bool first = t == 0, begins_with_x = index == 0 && steps_at_once_ > 0;
     const Frames x = FramesOf(s, index == 0), out = FramesOf(s, layer.has_output);
     StepArguments p = {};
     p.geometry = g;
     p.x = {nullptr, in, x.image_stride, begins_with_x ? 0 : g.chunks(in)};
-    p.h = {nullptr, hidden, first ? static_cast<int>(s.pixels()) : out.image_stride,
-           first && !layer.has_h0 ? 0 : g.chunks(hidden)};
-    p.weights = layer.weights + (begins_with_x ? g.chunks(in) * (ChunkWords(layer.math) / 4) : 0);
-    p.bias = layer.bias;
-    p.peephole = layer.peephole;
+    p.x_data = at[&LayerPointers::x] + x.Pixel(t) * in;
+    p.weights = at[&LayerPointers::weights] +
+                (begins_with_x ? g.chunks(in) * (ChunkWords(layer.math) / 4) : 0);
+    p.packed_chunks = g.chunks(in) + g.chunks(hidden);
+    p.bias = at[&LayerPointers::bias];
+    p.begins_with_x = begins_with_x;
+    if (begins_with_x) {
+      const int64_t step = t % steps_at_once_;
+      const int64_t pixel = s.pixels() * step * (s.time_major ? s.batch : 1);
+      p.sums_of_x = at[&LayerPointers::sums_of_x] + PlaceOf(t / steps_at_once_) +
+                    pixel * 4 * layer.padded_hidden;
+      p.sums_image_stride = static_cast<int>(s.pixels() * (s.time_major ? 1 : steps_at_once_));
+    }
+    p.peephole = at[&LayerPointers::peephole];
     p.peephole_elements = s.hidden_dim * (layer.spatial_peephole ? s.pixels() : 1);
     p.peephole_pixel_stride = layer.spatial_peephole ? hidden : 0;
     p.hidden = hidden;
     p.padded_hidden = layer.padded_hidden;
-    p.first = first;
-    p.last = t == s.time - 1;
-    p.begins_with_x = begins_with_x;
-    p.x_offset = x.Pixel(t) * in;
-    p.h_offset = first ? 0 : out.Pixel(t - 1) * hidden;
-    p.out_offset = out.Pixel(t) * hidden;
-    p.out_image_stride = out.image_stride;
-    if (begins_with_x) {
-      const int64_t step = t % steps_at_once_;
-      const int64_t pixel = s.pixels() * step * (s.time_major ? s.batch : 1);
-      p.sums_offset = PlaceOf(t / steps_at_once_) + pixel * 4 * layer.padded_hidden;
-      p.sums_image_stride = static_cast<int>(s.pixels() * (s.time_major ? 1 : steps_at_once_));
+
+    const int64_t state = s.batch * s.pixels() * hidden;
+    const auto masked_h = [&](int64_t step) {
+      return at[&LayerPointers::masked_h] + step % kPlaces * state;
+    };
+    const Place<const float> h =
+        first ? at[&LayerPointers::h0] : at[&LayerPointers::output] + out.Pixel(t - 1) * hidden;
+    const int h_image_stride = first ? pixels : out.image_stride;
+    p.h = {nullptr, hidden, layer.masked ? pixels : h_image_stride,
+           first && !layer.has_h0 ? 0 : g.chunks(hidden)};
+    if (layer.masked) {
+      p.h_data = first ? at[&LayerPointers::masked_h0] : masked_h(t - 1);
+    } else {
+      p.h_data = h;
     }
-    p.packed_chunks = g.chunks(in) + g.chunks(hidden);
+    const SavedFrames saved(s, layer.save_every, nullptr);
+    const auto c_after = [&](int64_t step) {
+      return saved.has_c(step) ? at[&LayerPointers::saved] + saved.c_at(step)
+                               : at[&LayerPointers::c];
+    };
+    p.c_in = first ? at[&LayerPointers::c0] : c_after(t - 1);
+    p.c = c_after(t);
+    p.out = at[&LayerPointers::output] + out.Pixel(t) * hidden;
+    p.out_image_stride = out.image_stride;
+    if (t == s.time - 1) p.last_h = at[&LayerPointers::h];
+
+    p.extended = layer.extended();
+    if (!p.extended) return p;
+    if (saved.has_gates()) p.extras.gates = at[&LayerPointers::saved] + saved.gates_at(t);
+    if (layer.masked && t + 1 < s.time) {
+      p.extras.mask = at[&LayerPointers::mask];
+      p.extras.masked_h = masked_h(t);
+    }
+    p.extras.old_h = h;
+    p.extras.old_h_image_stride = h_image_stride;
+    const int64_t zoneout = s.frame(0, t) * s.pixels() * hidden;
+    p.extras.zoneout_h = at[&LayerPointers::zoneout_h] + (layer.one_zoneout_h ? 0 : zoneout);
+    p.extras.zoneout_c = at[&LayerPointers::zoneout_c] + (layer.one_zoneout_c ? 0 : zoneout);
+    p.extras.one_zoneout_h = layer.one_zoneout_h;
+    p.extras.one_zoneout_c = layer.one_zoneout_c;
+    p.extras.zoneout_image_stride = ImageStride(s);
     return p;
   }
 
@@ -98,19 +159,20 @@ class SequenceArguments {
   // The product of x of steps begin to end.
   InputArguments InputOf(int64_t begin, int64_t end) const {
     const SequenceLayer& layer = layers_.front();
+    const Operands<LayerPointers>& at = operands_.front();
     const ConvLstmShape& s = layer.shape;
     const auto in = static_cast<int>(s.input_dim), pixels = static_cast<int>(s.pixels());
     const ConvGeometry g = GeometryOf(s, (end - begin) * s.batch / sequences());
     InputArguments p = {};
     p.geometry = g;
     p.x = {nullptr, in, pixels, g.chunks(in)};
-    p.weights = layer.weights;
-    p.bias = layer.bias;
-    p.padded_hidden = layer.padded_hidden;
-    p.packed_chunks = g.chunks(in) + g.chunks(static_cast<int>(s.hidden_dim));
-    p.x_offset = s.frame(0, begin) * pixels * in;
-    p.sums_offset = PlaceOf(begin / steps_at_once_);
+    p.x_data = at[&LayerPointers::x] + s.frame(0, begin) * pixels * in;
     p.x_sequence_stride = s.time * pixels * in;
+    p.weights = at[&LayerPointers::weights];
+    p.packed_chunks = g.chunks(in) + g.chunks(static_cast<int>(s.hidden_dim));
+    p.bias = at[&LayerPointers::bias];
+    p.padded_hidden = layer.padded_hidden;
+    p.sums = at[&LayerPointers::sums_of_x] + PlaceOf(begin / steps_at_once_);
     p.sums_sequence_stride = steps_at_once_ * pixels * 4 * layer.padded_hidden;
     return p;
   }
@@ -127,8 +189,7 @@ class SequenceArguments {
     }
   };
   static Frames FramesOf(const ConvLstmShape& s, bool all) {
-    const int64_t frames = all && !s.time_major && s.batch > 1 ? s.time : 1;
-    return {s, all, static_cast<int>(frames * s.pixels())};
+    return {s, all, all ? ImageStride(s) : static_cast<int>(s.pixels())};
   }
 
   int64_t SumsOfProduct() const {
@@ -138,6 +199,7 @@ class SequenceArguments {
   int64_t PlaceOf(int64_t product) const { return product % kPlaces * SumsOfProduct(); }
 
   std::vector<SequenceLayer> layers_;
+  std::vector<Operands<LayerPointers>> operands_;
   int64_t steps_at_once_;
 };
 

@@ -20,6 +20,7 @@
 #define CONVLSTM_CUDA_WEIGHT_GRADIENT_CUH_
 
 #include "cuda/implicit_gemm.cuh"
+#include "cuda/place.h"
 #include "cuda/strides.h"
 
 namespace convlstm::cuda {
@@ -49,15 +50,15 @@ using SmallGradientTile = GradientTile<kMath, 2, 2, kMath == Math::kFma ? 2 : 3>
 struct WeightGradientArguments {
   ConvGeometry geometry;  // of the forward convolution of one step
   // Of the last of the steps; the one before begins a stride, in elements, before it.
-  const float* x;
-  const float* deltas;  // [row][out_channels]
+  Place<const float> x;
+  Place<const float> deltas;  // [row][out_channels]
   int64_t x_step_stride, delta_step_stride;
   int channels, out_channels;
   int image_stride;  // of x, pixels
   int steps;
-  int slice_rows;  // pixels of a step that a block takes, a multiple of kDepth
-  float* partial;  // [slice][rows][columns], whole tiles
-  bool add;        // to what is there
+  int slice_rows;        // pixels of a step that a block takes, a multiple of kDepth
+  Place<float> partial;  // [slice][rows][columns], whole tiles
+  bool add;              // to what is there
 };
 
 // Where a 16-byte piece lies in its pixel. Reads: four pixels, of each two neighbouring pieces;
@@ -72,7 +73,7 @@ template <class T>
 class PixelLoader {
  public:
   __device__ __forceinline__ PixelLoader(const WeightGradientArguments& p, uint32_t* shared)
-      : p_(p), g_(p.geometry), shared_(shared), source_(p.x), deltas_(p.deltas) {
+      : p_(p), g_(p.geometry), shared_(shared), source_(p.x.get()), deltas_(p.deltas.get()) {
     FillTable();
     const int first = static_cast<int>(blockIdx.z) * p.slice_rows;
     end_ = g_.rows() - first < p.slice_rows ? g_.rows() : first + p.slice_rows;
@@ -363,7 +364,7 @@ __global__ void __launch_bounds__(T::kThreads) WeightGradient(const WeightGradie
     const int64_t columns = static_cast<int64_t>(gridDim.y) * T::kBlockColumns;
     const int64_t row = (static_cast<int64_t>(blockIdx.z) * gridDim.x + blockIdx.x) * T::kRows +
                         warp % T::kWarpsM * 32 + lane / 4 * 4;
-    float* const partial = p.partial + row * columns +
+    float* const partial = p.partial.get() + row * columns +
                            static_cast<int64_t>(blockIdx.y) * T::kBlockColumns +
                            warp / T::kWarpsM * 64 + lane % 4 * 8;
     GradientSums sums = {};

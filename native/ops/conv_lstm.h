@@ -87,21 +87,23 @@ class SavedFrames {
       : every_(save_every),
         time_(shape.time),
         step_(shape.batch * shape.hidden_dim * shape.pixels()),
-        gates_(save_every == 1 ? data : nullptr),
-        c_(save_every == 1 ? data + 4 * time_ * step_ : data) {}
+        data_(data) {}
 
-  bool has_gates() const { return gates_ != nullptr; }
-  float* gates(int64_t t) const { return gates_ + 4 * t * step_; }
-  // c after step t; null where it is not kept.
-  float* c(int64_t t) const {
-    const bool kept = c_ != nullptr && (t + 1) % every_ == 0 && t + 1 < time_;
-    return kept ? c_ + ((t + 1) / every_ - 1) * step_ : nullptr;
+  bool has_gates() const { return every_ == 1; }
+  bool has_c(int64_t t) const { return every_ > 0 && (t + 1) % every_ == 0 && t + 1 < time_; }
+  // Elements from the begin.
+  int64_t gates_at(int64_t t) const { return 4 * t * step_; }
+  int64_t c_at(int64_t t) const {
+    return (has_gates() ? gates_at(time_) : 0) + ((t + 1) / every_ - 1) * step_;
   }
+
+  float* gates(int64_t t) const { return data_ + gates_at(t); }
+  // c after step t; null where it is not kept.
+  float* c(int64_t t) const { return has_c(t) ? data_ + c_at(t) : nullptr; }
 
  private:
   const int64_t every_, time_, step_;
-  float* const gates_;
-  float* const c_;
+  float* const data_;
 };
 
 // The results of a call and the gradients that came for them, null for zeros.

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "cuda/conv2d.cuh"
@@ -28,18 +29,15 @@ class ConvolutionGradients {
         taps_(forward.kernel_height * forward.kernel_width),
         first_input_(first_input),
         row_inputs_(row_inputs) {
-    ConvGeometry& g = data_;
-    g = forward;
-    g.out_height = forward.height, g.out_width = forward.width;
-    g.height = (forward.out_height - 1) * forward.stride_y + 1;
-    g.width = (forward.out_width - 1) * forward.stride_x + 1;
-    g.stride_y = g.stride_x = 1;
-    g.pad_top = forward.dilation_y * (forward.kernel_height - 1) - forward.pad_top;
-    g.pad_left = forward.dilation_x * (forward.kernel_width - 1) - forward.pad_left;
     blocks_ = CeilDiv(channels, T::kBlockColumns) * T::kWarpsN;
-    packed_ = Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, false,
-                              out_channels, 0, taps_, g.chunks(out_channels), 0, row_inputs},
-                             blocks_);
+    for (const GradientPhase& phase : PhasesOf(forward)) {
+      const ConvGeometry& g = phase.geometry;
+      phases_.push_back(
+          {phase, Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, false,
+                                  out_channels, 0, g.kernel_height * g.kernel_width, g.kernel_width,
+                                  g.chunks(out_channels), 0, row_inputs, phase.taps},
+                                 blocks_)});
+    }
     row_tiles_ = CeilDiv(taps_ * channels, Gradient::kRows);
     column_tiles_ = CeilDiv(out_channels, Gradient::kBlockColumns);
     slice_rows_ = CeilDiv(CeilDiv(forward.rows(), 2), kDepth) * kDepth;
@@ -52,25 +50,38 @@ class ConvolutionGradients {
   // The gradient of frames [images][pixel][channels].
   std::vector<float> OfInput(const std::vector<float>& deltas, const std::vector<float>& mask,
                              const std::vector<float>& added) const {
-    const int64_t pixels = data_.out_pixels();
+    const int64_t pixels = int64_t{forward_.height} * forward_.width;
     std::vector<float> out = added;
-    out.resize(data_.images * pixels * channels_, NAN);
-    const Conv2dArguments p = {
-        data_,
-        {deltas.data(), out_channels_, data_.height * data_.width, data_.chunks(out_channels_)},
-        packed_.data(),
-        nullptr,
-        out.data(),
-        channels_,
-        1,
-        0,
-        pixels,
-        mask.empty() ? nullptr : mask.data(),
-        !added.empty()};
-    simt::Launch(Convolve2d<T>,
-                 {static_cast<unsigned>(CeilDiv(data_.rows(), T::kRows)),
-                  static_cast<unsigned>(blocks_ / T::kWarpsN)},
-                 {T::kThreads}, T::kSharedBytes, p);
+    out.resize(forward_.images * pixels * channels_, NAN);
+    for (const auto& [phase, packed] : phases_) {
+      Conv2dArguments p = {};
+      p.geometry = phase.geometry;
+      p.x = {nullptr, out_channels_, forward_.out_pixels(), p.geometry.chunks(out_channels_)};
+      p.x_data = {deltas.data()};
+      p.weights = {packed.data()};
+      p.out =
+          Place<float>{out.data()} + (phase.first_y * forward_.width + phase.first_x) * channels_;
+      p.channels = channels_;
+      p.inner = 1;
+      p.outer_stride = pixels;
+      p.row_stride = int64_t{forward_.stride_y} * forward_.width;
+      p.column_stride = forward_.stride_x;
+      if (!mask.empty()) p.mask = {mask.data()};
+      p.add = !added.empty();
+      if (phase.empty()) {  // as the engine, which clears the result before
+        for (int row = 0; row < p.geometry.rows(); ++row) {
+          const int pixel = row % p.geometry.out_pixels(), width = p.geometry.out_width;
+          const int64_t at = row / p.geometry.out_pixels() * pixels + pixel / width * p.row_stride +
+                             pixel % width * p.column_stride;
+          std::fill_n(p.out.get() + at * channels_, channels_, 0.0f);
+        }
+        continue;
+      }
+      simt::Launch(Convolve2d<T>,
+                   {static_cast<unsigned>(CeilDiv(p.geometry.rows(), T::kRows)),
+                    static_cast<unsigned>(blocks_ / T::kWarpsN)},
+                   {T::kThreads}, T::kSharedBytes, p);
+    }
     return out;
   }
 
@@ -79,8 +90,8 @@ class ConvolutionGradients {
     const int64_t x_step = int64_t{forward_.images} * forward_.height * forward_.width * channels_;
     const int64_t delta_step = int64_t{forward_.rows()} * out_channels_;
     const WeightGradientArguments p = {forward_,
-                                       x.data() + (steps - 1) * x_step,
-                                       deltas.data() + (steps - 1) * delta_step,
+                                       {x.data() + (steps - 1) * x_step},
+                                       {deltas.data() + (steps - 1) * delta_step},
                                        x_step,
                                        delta_step,
                                        channels_,
@@ -88,7 +99,7 @@ class ConvolutionGradients {
                                        forward_.height * forward_.width,
                                        steps,
                                        slice_rows_,
-                                       partial_.data(),
+                                       {partial_.data()},
                                        added_};
     simt::Launch(WeightGradient<Gradient>,
                  {static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
@@ -109,10 +120,9 @@ class ConvolutionGradients {
 
  private:
   const ConvGeometry forward_;
-  ConvGeometry data_;
   const int channels_, out_channels_, taps_, first_input_, row_inputs_;
   int blocks_, row_tiles_, column_tiles_, slice_rows_, slices_;
-  std::vector<uint4> packed_;
+  std::vector<std::pair<GradientPhase, std::vector<uint4>>> phases_;
   std::vector<float> partial_;
   bool added_ = false;
 };
@@ -160,25 +170,26 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
     const std::vector<float> zoneout_h = zoneout(test.zoneout_h);
     const std::vector<float> zoneout_c = zoneout(test.zoneout_c);
     const auto data = [](auto& v) { return v.empty() ? nullptr : v.data(); };
-    const DeltaArguments p = {hidden,
-                              batch,
-                              pixels,
-                              step.gates.data(),
-                              data(step.c_before),
-                              h_grad.data(),
-                              data(output_grad),
-                              c_grad.data(),
-                              data(zoneout_h),
-                              data(zoneout_c),
-                              test.zoneout_h.size() == 1,
-                              test.zoneout_c.size() == 1,
-                              pixels,
-                              data(peephole),
-                              static_cast<int64_t>(peephole.size()) / 3,
-                              spatial ? hidden : 0,
-                              sums.data(),
-                              test.peephole == Peephole::kChannel ? kDeltaSums : 4,
-                              data(spatial_sums)};
+    DeltaArguments p = {};
+    p.hidden = hidden;
+    p.images = batch;
+    p.pixels = pixels;
+    p.gates = {step.gates.data()};
+    p.c_in = {data(step.c_before)};
+    p.h_grad = {h_grad.data()};
+    p.output_grad = {data(output_grad)};
+    p.c_grad = {c_grad.data()};
+    p.zoneout_h = {data(zoneout_h)};
+    p.zoneout_c = {data(zoneout_c)};
+    p.one_zoneout_h = test.zoneout_h.size() == 1;
+    p.one_zoneout_c = test.zoneout_c.size() == 1;
+    p.image_stride = pixels;
+    p.peephole = {data(peephole)};
+    p.peephole_elements = static_cast<int64_t>(peephole.size()) / 3;
+    p.peephole_pixel_stride = spatial ? hidden : 0;
+    p.sums = {sums.data()};
+    p.sum_count = test.peephole == Peephole::kChannel ? kDeltaSums : 4;
+    p.spatial_sums = {data(spatial_sums)};
     simt::Launch(ConvLstmDelta, {kSlices, static_cast<unsigned>(ChannelBlocks(hidden))},
                  {kChannelThreads}, kChannelSharedBytes, p);
     h_grad = of_h.OfInput(step.gates, mask, zoneout_h.empty() ? std::vector<float>() : h_grad);
@@ -302,17 +313,11 @@ void CheckConv2d(ConvGeometry g, int in, int channels, double tolerance) {
   const std::vector<float> deltas = RandomValues(int64_t{g.rows()} * channels);
 
   std::vector<double> x_grad(x.size()), weight_grad(weight.size()), bias_grad(channels);
-  const int spread_height = (g.out_height - 1) * g.stride_y + 1;
-  const int spread_width = (g.out_width - 1) * g.stride_x + 1;
-  std::vector<float> spread(int64_t{g.images} * spread_height * spread_width * channels);
   for (int row = 0; row < g.rows(); ++row) {
     const int image = row / g.out_pixels(), pixel = row % g.out_pixels();
     const int out_y = pixel / g.out_width, out_x = pixel % g.out_width;
-    const int64_t spread_row =
-        (int64_t{image} * spread_height + out_y * g.stride_y) * spread_width + out_x * g.stride_x;
     for (int c = 0; c < channels; ++c) {
       const double delta = deltas[int64_t{row} * channels + c];
-      spread[spread_row * channels + c] = deltas[int64_t{row} * channels + c];
       bias_grad[c] += delta;
       for (int tap = 0; tap < taps; ++tap) {
         const int at_y = out_y * g.stride_y - g.pad_top + tap / g.kernel_width * g.dilation_y;
@@ -329,7 +334,7 @@ void CheckConv2d(ConvGeometry g, int in, int channels, double tolerance) {
   }
 
   ConvolutionGradients<T, Gradient> gradients(g, in, channels, weight, 0, in);
-  CHECK(RelativeError(gradients.OfInput(spread, {}, {}), x_grad) <= tolerance);
+  CHECK(RelativeError(gradients.OfInput(deltas, {}, {}), x_grad) <= tolerance);
   gradients.AddSteps(x, deltas, 1);
   std::vector<float> found(weight.size(), NAN);
   gradients.Finish(found);
@@ -350,6 +355,9 @@ void CheckConv2d(double tolerance) {
   CheckConv2d<MediumTile<kMath>, Small>({1, 9, 8, 0, 0, 1, 3, 1, 3, 2, 3, 1, 1}, 4, 130, tolerance);
   CheckConv2d<SmallTile<kMath>, Small>({3, 5, 5, 0, 0, 2, 2, 3, 2, 0, 1, 2, 3}, 8, 12, tolerance);
   CheckConv2d<SmallTile<kMath>, Small>({1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1}, 1, 1, tolerance);
+  // Phases without taps, and strides that share a factor with the dilation.
+  CheckConv2d<SmallTile<kMath>, Small>({2, 8, 7, 0, 0, 1, 2, 3, 2, 0, 0, 1, 2}, 3, 4, tolerance);
+  CheckConv2d<SmallTile<kMath>, Small>({1, 19, 23, 0, 0, 3, 4, 4, 6, 1, 2, 6, 4}, 2, 3, tolerance);
 }
 TEST_CASE("gradients of conv2d") {
   CheckConv2d<Math::kFma>(1e-6);

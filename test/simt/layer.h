@@ -31,6 +31,7 @@ std::vector<uint4> Pack(PackArguments p, int blocks) {
   p.words = int64_t{blocks} * (p.first_chunks + p.second_chunks) * ChunkWords(kMath);
   std::vector<uint4> packed(p.words / 4);
   p.packed = reinterpret_cast<uint32_t*>(packed.data());
+  if (p.words == 0) return packed;
   simt::Launch(PackWeights<kMath>, {static_cast<unsigned>(CeilDiv(p.words, 256))}, {256}, 0, p);
   return packed;
 }
@@ -61,10 +62,11 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   const ConvGeometry geometry = GeometryOf(s, s.batch);
   const int blocks = CeilDiv(hidden, kWarpChannels * T::kWarpsN) * T::kWarpsN;
   PackedLayer layer;
-  layer.weights = Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
-                                  static_cast<int>(s.kernel_height * s.kernel_width),
-                                  geometry.chunks(in), geometry.chunks(hidden)},
-                                 blocks);
+  layer.weights =
+      Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
+                      geometry.kernel_height * geometry.kernel_width, geometry.kernel_width,
+                      geometry.chunks(in), geometry.chunks(hidden)},
+                     blocks);
   layer.padded_hidden = blocks * kWarpChannels;
   layer.bias.resize(4 * layer.padded_hidden);
   for (int k = 0; k < 4 * hidden && !test.bias.empty(); ++k) {
@@ -113,8 +115,16 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     step.c_before = t == 0 ? ChannelsLast(test.c0, hidden, pixels) : steps.back().c;
     step.h_seen = step.h_before;
     if (masks && !step.h_before.empty()) {
-      simt::Launch(MaskFrames, {2}, {32}, 0, step.h_before.data(), int64_t{0}, state / s.batch,
-                   state / s.batch, mask.data(), state, step.h_seen.data(), state);
+      const int64_t frame = state / s.batch;
+      simt::Launch(MaskFrames, {2}, {32}, 0,
+                   MaskArguments{{step.h_before.data()},
+                                 0,
+                                 frame,
+                                 frame,
+                                 state,
+                                 {mask.data()},
+                                 {step.h_seen.data()},
+                                 state});
     }
     step.gates.assign(4 * state, NAN);
     step.c.assign(state, NAN);
@@ -125,33 +135,33 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     const std::vector<float> zoneout_h = zoneout(test.zoneout_h);
     const std::vector<float> zoneout_c = zoneout(test.zoneout_c);
     const auto data = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
-    const StepArguments p = {
-        .geometry = geometry,
-        .x = {nullptr, in, pixels, geometry.chunks(in)},
-        .h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden)},
-        .weights = layer.weights.data(),
-        .bias = layer.bias.data(),
-        .peephole = data(layer.peephole),
-        .peephole_elements = static_cast<int64_t>(layer.peephole.size()) / 3,
-        .peephole_pixel_stride = spatial ? hidden : 0,
-        .hidden = hidden,
-        .padded_hidden = layer.padded_hidden,
-        .pointers = {step.x.data(), step.h_seen.data(), data(step.c_before), step.h.data(), nullptr,
-                     step.c.data(), nullptr},
-        .late_pointers = nullptr,
-        .first = true,
-        .last = false,
-        .begins_with_x = false,
-        .x_offset = 0,
-        .h_offset = 0,
-        .out_offset = 0,
-        .out_image_stride = pixels,
-        .sums_offset = 0,
-        .sums_image_stride = 0,
-        .packed_chunks = geometry.chunks(in) + geometry.chunks(hidden),
-        .extended = extended,
-        .extras = {step.gates.data(), data(zoneout_h), data(zoneout_c), test.zoneout_h.size() == 1,
-                   test.zoneout_c.size() == 1, pixels, data(step.h_before), pixels}};
+    StepArguments p = {};
+    p.geometry = geometry;
+    p.x = {nullptr, in, pixels, geometry.chunks(in)};
+    p.h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden)};
+    p.x_data = {step.x.data()};
+    p.h_data = {step.h_seen.data()};
+    p.weights = {layer.weights.data()};
+    p.packed_chunks = geometry.chunks(in) + geometry.chunks(hidden);
+    p.bias = {layer.bias.data()};
+    p.peephole = {data(layer.peephole)};
+    p.peephole_elements = static_cast<int64_t>(layer.peephole.size()) / 3;
+    p.peephole_pixel_stride = spatial ? hidden : 0;
+    p.hidden = hidden;
+    p.padded_hidden = layer.padded_hidden;
+    p.c_in = {data(step.c_before)};
+    p.c = {step.c.data()};
+    p.out = {step.h.data()};
+    p.out_image_stride = pixels;
+    p.extended = extended;
+    p.extras.gates = {step.gates.data()};
+    p.extras.old_h = {data(step.h_before)};
+    p.extras.old_h_image_stride = pixels;
+    p.extras.zoneout_h = {data(zoneout_h)};
+    p.extras.zoneout_c = {data(zoneout_c)};
+    p.extras.one_zoneout_h = test.zoneout_h.size() == 1;
+    p.extras.one_zoneout_c = test.zoneout_c.size() == 1;
+    p.extras.zoneout_image_stride = pixels;
     const dim3 grid = {static_cast<unsigned>(CeilDiv(geometry.rows(), T::kRows)),
                        static_cast<unsigned>(4 * layer.padded_hidden / T::kBlockColumns)};
     simt::Launch(ConvLstmStep<T>, grid, {T::kThreads}, T::kSharedBytes, p);

@@ -157,27 +157,29 @@ double Conv2dError(const ConvGeometry& g, int in, int channels) {
   const std::vector<float> weight = RandomValues(int64_t{channels} * in * taps, 0.2f);
   const std::vector<float> bias = RandomValues(channels);
   const int blocks = CeilDiv(channels, T::kBlockColumns) * T::kWarpsN;
-  PackArguments p = {weight.data(), nullptr, 0, channels, false, in, 0, taps, g.chunks(in), 0};
+  PackArguments p = {weight.data(),  nullptr,      0, channels, false, in, 0, taps,
+                     g.kernel_width, g.chunks(in), 0};
   p.words = int64_t{blocks} * p.first_chunks * ChunkWords(T::kMath);
   std::vector<uint4> packed(p.words / 4);
   p.packed = reinterpret_cast<uint32_t*>(packed.data());
   simt::Launch(PackWeights<T::kMath>, {static_cast<unsigned>(CeilDiv(p.words, 256))}, {256}, 0, p);
   std::vector<float> out(int64_t{g.rows()} * channels, NAN);
+  Conv2dArguments arguments = {};
+  arguments.geometry = g;
+  arguments.x = {nullptr, in, g.height * g.width, g.chunks(in)};
+  arguments.x_data = {x.data()};
+  arguments.weights = {packed.data()};
+  arguments.bias = {bias.data()};
+  arguments.out = {out.data()};
+  arguments.channels = channels;
+  arguments.inner = 1;
+  arguments.outer_stride = g.out_pixels();
+  arguments.row_stride = g.out_width;
+  arguments.column_stride = 1;
   simt::Launch(Convolve2d<T>,
                {static_cast<unsigned>(CeilDiv(g.rows(), T::kRows)),
                 static_cast<unsigned>(blocks / T::kWarpsN)},
-               {T::kThreads}, T::kSharedBytes,
-               Conv2dArguments{g,
-                               {x.data(), in, g.height * g.width, g.chunks(in)},
-                               packed.data(),
-                               bias.data(),
-                               out.data(),
-                               channels,
-                               1,
-                               0,
-                               g.out_pixels(),
-                               nullptr,
-                               false});
+               {T::kThreads}, T::kSharedBytes, arguments);
   double largest = 0;
   for (int row = 0; row < g.rows(); ++row) {
     const int image = row / g.out_pixels(), pixel = row % g.out_pixels();

@@ -1,5 +1,5 @@
-// Sequences of layers on the host: what depends on what, and that neither the order in which
-// kernels run nor the way x is multiplied changes a bit.
+// Sequences of layers on the host: neither the order in which kernels run nor the way x is
+// multiplied changes a bit, and what is masked, zoned out and saved is what single steps give.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -15,124 +15,6 @@
 namespace convlstm::cuda {
 namespace {
 
-// What a node reads and writes, as bits: places of h, c of the layers, places of the sums of x.
-struct Accesses {
-  uint64_t reads = 0, writes = 0;
-};
-
-Accesses AccessesOf(const SequenceNode& node, int layers, int64_t steps_at_once) {
-  const auto h = [&](int layer, int64_t t) {
-    // The last layer has an output of all steps.
-    const int64_t place = layer + 1 == layers ? t : t % kPlaces;
-    return uint64_t{1} << (8 * layer + place);
-  };
-  const auto sums = [&](int64_t t) { return uint64_t{1} << (40 + t / steps_at_once % kPlaces); };
-  if (node.input) return {0, sums(node.begin)};
-  const int64_t t = node.begin;
-  const uint64_t c = uint64_t{1} << (50 + node.layer);
-  Accesses accesses = {c, c | h(node.layer, t)};
-  if (t > 0) accesses.reads |= h(node.layer, t - 1);
-  if (node.layer > 0) accesses.reads |= h(node.layer - 1, t);
-  if (node.layer == 0 && steps_at_once > 0) accesses.reads |= sums(t);
-  return accesses;
-}
-
-// [a] has bit b: b waits for a, directly or not.
-using Reach = std::vector<uint64_t>;
-Reach ReachOf(const std::vector<SequenceNode>& nodes) {
-  Reach before(nodes.size());
-  for (size_t b = 0; b < nodes.size(); ++b) {
-    for (size_t a = 0; a < b; ++a) {
-      for (const int last : nodes[b].after) {
-        if (a == static_cast<size_t>(last) || (before[a] >> last & 1) != 0) {
-          before[a] |= uint64_t{1} << b;
-        }
-      }
-    }
-  }
-  return before;
-}
-
-// Two kernels that are not ordered, one of which writes what the other touches.
-bool HasRace(const std::vector<SequenceNode>& nodes, int layers, int64_t steps_at_once) {
-  REQUIRE(nodes.size() <= 64);
-  const Reach before = ReachOf(nodes);
-  for (size_t b = 0; b < nodes.size(); ++b) {
-    const Accesses one = AccessesOf(nodes[b], layers, steps_at_once);
-    for (size_t a = 0; a < b; ++a) {
-      if ((before[a] >> b & 1) != 0) continue;
-      const Accesses other = AccessesOf(nodes[a], layers, steps_at_once);
-      if ((one.writes & (other.reads | other.writes)) != 0) return true;
-      if ((one.reads & other.writes) != 0) return true;
-    }
-  }
-  return false;
-}
-
-int Find(const std::vector<SequenceNode>& nodes, int layer, bool input, int64_t begin) {
-  for (size_t k = 0; k < nodes.size(); ++k) {
-    if (nodes[k].layer == layer && nodes[k].input == input && nodes[k].begin == begin) {
-      return static_cast<int>(k);
-    }
-  }
-  return -1;
-}
-
-TEST_CASE("nodes: in order, without races, and no edge is there in vain") {
-  for (const int layers : {1, 2, 3, 4}) {
-    for (const int64_t time : {1, 2, 3, 7}) {
-      for (const int64_t steps_at_once : {0, 1, 2, 3, 7}) {
-        CAPTURE(layers);
-        CAPTURE(time);
-        CAPTURE(steps_at_once);
-        std::vector<SequenceNode> nodes = ListNodes(layers, time, steps_at_once);
-        const int64_t products = steps_at_once == 0 ? 0 : (time - 1) / steps_at_once + 1;
-        CHECK(static_cast<int64_t>(nodes.size()) == layers * time + products);
-        for (size_t k = 0; k < nodes.size(); ++k) {
-          for (const int a : nodes[k].after) CHECK(a < static_cast<int>(k));
-        }
-        CHECK_FALSE(HasRace(nodes, layers, steps_at_once));
-        for (SequenceNode& node : nodes) {
-          for (size_t edge = 0; edge < node.after.size(); ++edge) {
-            const std::vector<int> all = node.after;
-            node.after.erase(node.after.begin() + static_cast<int64_t>(edge));
-            CHECK(HasRace(nodes, layers, steps_at_once));
-            node.after = all;
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("nodes: layers overlap, and products of x steps") {
-  const std::vector<SequenceNode> nodes = ListNodes(3, 6, 2);
-  const Reach before = ReachOf(nodes);
-  const auto ordered = [&](int a, int b) { return ((before[a] >> b | before[b] >> a) & 1) != 0; };
-  for (int64_t t = 0; t + 2 < 6; ++t) {
-    CHECK_FALSE(ordered(Find(nodes, 0, false, t + 1), Find(nodes, 1, false, t)));
-    CHECK_FALSE(ordered(Find(nodes, 0, false, t + 2), Find(nodes, 2, false, t)));
-  }
-  CHECK_FALSE(ordered(Find(nodes, 0, true, 2), Find(nodes, 0, false, 0)));
-  CHECK_FALSE(ordered(Find(nodes, 0, true, 2), Find(nodes, 0, false, 1)));
-  CHECK((before[Find(nodes, 0, false, 1)] >> Find(nodes, 0, true, 4) & 1) != 0);
-}
-
-TEST_CASE("products of x: where a step is too small and x deep enough") {
-  const int gpu = 132;  // multiprocessors
-  const auto steps = [&](Math math, int rows, int hidden, int taps, int in, int64_t time) {
-    return StepsAtOnce(math, rows, hidden * 4, taps * in, time, gpu);
-  };
-  CHECK(steps(Math::kTf32x3, 4096, 64, 9, 1, 10) == 0);        // W1: x is 9 deep
-  CHECK(steps(Math::kTf32x3, 4096, 64, 9, 64, 10) == 5);       // X1
-  CHECK(steps(Math::kTf32x3, 64 * 4096, 64, 9, 64, 10) == 0);  // fills the GPU step by step
-  CHECK(steps(Math::kTf32x3, 4096, 64, 9, 64, 1) == 0);
-  CHECK(steps(Math::kTf32x3, 256, 64, 9, 64, 10) == 10);
-  // Half the bytes of weights, half the gain.
-  CHECK(steps(Math::kTf32x3, 4096, 64, 9, 32, 10) == 5);
-  CHECK(steps(Math::kBf16, 4096, 64, 9, 32, 10) == 0);
-}
-
 // A stack of layers, each with its own memory.
 template <template <Math> class TileOf, Math kMath>
 struct Stack {
@@ -142,17 +24,18 @@ struct Stack {
   struct Results {
     std::vector<float> output;
     std::vector<std::vector<float>> h, c;
+    std::vector<float> saved;
     bool operator==(const Results&) const = default;
   };
 
   // All layers at once, nodes in any order that their edges allow.
-  Results Run(int64_t steps_at_once, uint32_t seed) const {
+  Results Run(int64_t steps_at_once, uint32_t seed, int64_t save_every = 0) const {
     std::vector<PackedLayer> packed;
     std::vector<SequenceLayer> layers;
-    std::vector<SequencePointers> pointers;
+    std::vector<LayerPointers> pointers;
     std::vector<std::vector<float>> memory;
-    memory.reserve(6 * cases.size() + 2);
-    const auto hold = [&](std::vector<float> values) {
+    memory.reserve(12 * cases.size() + 2);
+    const auto hold = [&](std::vector<float> values) -> float* {
       return values.empty() ? nullptr : memory.emplace_back(std::move(values)).data();
     };
     packed.reserve(cases.size());
@@ -165,14 +48,34 @@ struct Stack {
       const PackedLayer& p = packed.emplace_back(PackLayer<Tile>(test));
       const bool top = l + 1 == cases.size();
       const size_t state = s.batch * s.pixels() * s.hidden_dim;
-      layers.push_back({s, kMath, p.weights.data(), p.bias.data(),
-                        p.peephole.empty() ? nullptr : p.peephole.data(),
-                        test.peephole == Peephole::kSpatial, p.padded_hidden, !test.h0.empty(),
-                        top});
-      SequencePointers at = {};
-      at.x = l > 0 ? pointers[l - 1].output : hold(ChannelsLast(test.x, s.input_dim, s.pixels()));
-      at.h0 = hold(ChannelsLast(test.h0, s.hidden_dim, s.pixels()));
-      at.c0 = hold(ChannelsLast(test.c0, s.hidden_dim, s.pixels()));
+      SequenceLayer layer = {s,
+                             kMath,
+                             p.padded_hidden,
+                             test.peephole == Peephole::kSpatial,
+                             !test.h0.empty(),
+                             top,
+                             false,
+                             false,
+                             false};
+      layer.masked = !test.recurrent_mask.empty();
+      layer.zoneout_h = !test.zoneout_h.empty();
+      layer.zoneout_c = !test.zoneout_c.empty();
+      layer.one_zoneout_h = test.zoneout_h.size() == 1;
+      layer.one_zoneout_c = test.zoneout_c.size() == 1;
+      layer.save_every = top ? save_every : 0;
+      layers.push_back(layer);
+      LayerPointers at = {};
+      const auto frames = [&](const std::vector<float>& rows, int64_t channels) {
+        return hold(rows.size() == 1 ? rows : ChannelsLast(rows, channels, s.pixels()));
+      };
+      at.weights = p.weights.data();
+      at.bias = p.bias.data();
+      at.peephole = p.peephole.empty() ? nullptr : p.peephole.data();
+      at.x = l > 0 ? pointers[l - 1].output : frames(test.x, s.input_dim);
+      at.h0 = frames(test.h0, s.hidden_dim);
+      at.c0 = frames(test.c0, s.hidden_dim);
+      at.zoneout_h = frames(test.zoneout_h, s.hidden_dim);
+      at.zoneout_c = frames(test.zoneout_c, s.hidden_dim);
       at.h = results.h.emplace_back(state, NAN).data();
       at.c = results.c.emplace_back(state, NAN).data();
       if (top) {
@@ -181,10 +84,28 @@ struct Stack {
       } else {
         at.output = hold(std::vector<float>(state * kPlaces, NAN));
       }
+      if (layer.save_every > 0) {
+        results.saved.assign(SavedElements(s, save_every), NAN);
+        at.saved = results.saved.data();
+      }
+      if (layer.masked) {
+        const std::vector<float> mask = ChannelsLast(test.recurrent_mask, s.hidden_dim, s.pixels());
+        at.mask = hold(mask);
+        at.masked_h = hold(std::vector<float>(state * kPlaces, NAN));
+        if (at.h0 != nullptr) {
+          std::vector<float> masked(at.h0, at.h0 + state);
+          for (size_t k = 0; k < state; ++k) masked[k] *= mask[k];
+          at.masked_h0 = hold(masked);
+        }
+      }
       pointers.push_back(at);
     }
-    const SequenceArguments arguments(layers, steps_at_once);
-    pointers.front().sums_of_x = hold(std::vector<float>(arguments.sums_elements(), NAN));
+    pointers.front().sums_of_x =
+        hold(std::vector<float>(SequenceArguments(layers, {}, steps_at_once).sums_elements(), NAN));
+    // From memory, as in a graph.
+    std::vector<Operands<LayerPointers>> operands;
+    for (const LayerPointers& at : pointers) operands.push_back({{}, &at});
+    const SequenceArguments arguments(layers, operands, steps_at_once);
 
     const std::vector<SequenceNode> nodes =
         ListNodes(static_cast<int>(layers.size()), layers.front().shape.time, steps_at_once);
@@ -201,8 +122,6 @@ struct Stack {
       const size_t n = ready[random() % ready.size()];
       done[n] = true;
       const SequenceNode& node = nodes[n];
-      // From memory, as in a graph.
-      const SequencePointers* late = &pointers[node.layer];
       const auto grid = [&](int rows, int64_t sequences) {
         return dim3{
             static_cast<unsigned>(CeilDiv(rows, Tile::kRows)),
@@ -210,13 +129,11 @@ struct Stack {
             static_cast<unsigned>(sequences)};
       };
       if (node.input) {
-        InputArguments p = arguments.InputOf(node.begin, node.end);
-        p.late_pointers = late;
+        const InputArguments p = arguments.InputOf(node.begin, node.end);
         simt::Launch(ConvLstmInput<Tile>, grid(p.geometry.rows(), arguments.sequences()),
                      {Tile::kThreads}, Tile::kSharedBytes, p);
       } else {
-        StepArguments p = arguments.StepOf(node.layer, node.begin);
-        p.late_pointers = late;
+        const StepArguments p = arguments.StepOf(node.layer, node.begin);
         simt::Launch(ConvLstmStep<Tile>, grid(p.geometry.rows(), 1), {Tile::kThreads},
                      Tile::kSharedBytes, p);
       }
@@ -285,6 +202,58 @@ TEST_CASE("sequence: one step") {
       {LayerCase(2, 1, false, 3, 4, {.states = true}), LayerCase(2, 1, false, 4, 5, {})}};
   CHECK(stack.Run(0, 1) == stack.RunOneByOne());
   CHECK(stack.Run(1, 1) == stack.RunOneByOne());
+}
+
+// One layer as a sequence, with all that a plain step does not do.
+template <template <Math> class TileOf, Math kMath>
+void CheckExtended(const ConvLstmCase& test) {
+  const ConvLstmShape& s = test.shape;
+  const std::vector<LayerStep> steps = RunSteps<TileOf<kMath>>(test);
+  const auto frames_of = [&](const std::vector<float>& sequence, int64_t t) {
+    std::vector<float> frames;  // of channels-last frames, as the steps leave them
+    const int64_t frame = s.hidden_dim * s.pixels();
+    for (int64_t b = 0; b < s.batch; ++b) {
+      const auto begin = sequence.begin() + s.frame(b, t) * frame;
+      frames.insert(frames.end(), begin, begin + frame);
+    }
+    return frames;
+  };
+  for (const int save_every : {0, 1, 2}) {
+    for (const int steps_at_once : {0, 2}) {
+      CAPTURE(save_every);
+      CAPTURE(steps_at_once);
+      auto results = Stack<TileOf, kMath>{{test}}.Run(steps_at_once, 5, save_every);
+      CHECK(results.h.front() == steps.back().h);
+      CHECK(results.c.front() == steps.back().c);
+      const SavedFrames saved(s, save_every, results.saved.data());
+      for (int64_t t = 0; t < s.time; ++t) {
+        CHECK(frames_of(results.output, t) == steps[t].h);
+        const auto equal = [](const std::vector<float>& values, const float* found) {
+          return std::equal(values.begin(), values.end(), found);
+        };
+        if (saved.has_gates()) CHECK(equal(steps[t].gates, saved.gates(t)));
+        if (saved.has_c(t)) CHECK(equal(steps[t].c, saved.c(t)));
+      }
+    }
+  }
+}
+
+TEST_CASE("sequence: masked, zoned out, saved for the backward pass") {
+  for (const bool time_major : {false, true}) {
+    ConvLstmCase masked = LayerCase(2, 5, time_major, 3, 6, {.states = true, .masks = true});
+    CheckExtended<SmallTile, Math::kFma>(masked);
+    masked.zoneout_h = {0.25f};  // one for all, and none
+    masked.zoneout_c = {};
+    CheckExtended<SmallTile, Math::kFma>(masked);
+    CheckExtended<SmallTile, Math::kFma>(
+        LayerCase(2, 3, time_major, 4, 8, {.peephole = Peephole::kSpatial, .masks = true}));
+    CheckExtended<SmallTile, Math::kFma>(LayerCase(1, 4, time_major, 4, 8, {.states = true}));
+  }
+  const Stack<SmallTile, Math::kFma> stack = {
+      {LayerCase(2, 5, false, 3, 17, {.states = true, .masks = true}),
+       LayerCase(2, 5, false, 17, 4, {.masks = true}), LayerCase(2, 5, false, 4, 6, {})}};
+  const auto expected = stack.RunOneByOne();
+  for (const int seed : {0, 1, 2}) CHECK(stack.Run(seed, seed) == expected);
 }
 
 }  // namespace
