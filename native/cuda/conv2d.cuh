@@ -44,36 +44,29 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
 
     const float *const bias = p.bias.get(), *const mask = p.mask.get();
     float* const out = p.out.get();
-    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-    const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
-    const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
-                          warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+    const int lane = static_cast<int>(threadIdx.x) & 31;
+    const int first_channel = ColumnBlock<T>() * kColumns + lane % 4 * 2;
+    ForLaneRows<T>([&](int i, int half, int row) {
+      if (row >= p.geometry.rows()) return;
+      const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
+      const int64_t place = image % p.inner * p.inner_stride + image / p.inner * p.outer_stride;
+      const int64_t in_image = pixel / p.geometry.out_width * p.row_stride +
+                               pixel % p.geometry.out_width * p.column_stride;
+      const int64_t first = (place + in_image) * p.channels;
 #pragma unroll
-    for (int i = 0; i < T::kRowTiles; ++i) {
+      for (int j = 0; j < kColumns / 8; ++j) {
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int row = first_row + i * 16 + half * 8;
-        if (row >= p.geometry.rows()) continue;
-        const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
-        const int64_t place = image % p.inner * p.inner_stride + image / p.inner * p.outer_stride;
-        const int64_t in_image = pixel / p.geometry.out_width * p.row_stride +
-                                 pixel % p.geometry.out_width * p.column_stride;
-        const int64_t first = (place + in_image) * p.channels;
-#pragma unroll
-        for (int j = 0; j < kColumns / 8; ++j) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            const int channel = block * kColumns + j * 8 + lane % 4 * 2 + e;
-            if (channel >= p.channels) continue;
-            float sum = sums[i][j][half * 2 + e];
-            if (bias != nullptr) sum += bias[channel];
-            if (mask != nullptr) sum *= mask[first + channel];
-            if (p.add) sum += out[first + channel];
-            out[first + channel] = sum;
-          }
+        for (int e = 0; e < 2; ++e) {
+          const int channel = first_channel + j * 8 + e;
+          if (channel >= p.channels) continue;
+          float sum = sums[i][j][half * 2 + e];
+          if (bias != nullptr) sum += bias[channel];
+          if (mask != nullptr) sum *= mask[first + channel];
+          if (p.add) sum += out[first + channel];
+          out[first + channel] = sum;
         }
       }
-    }
+    });
   }
 }
 

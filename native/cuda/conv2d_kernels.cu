@@ -8,33 +8,16 @@ using Conv2dKernel = GemmKernel<Conv2dArguments>;
 
 template <Math kMath>
 Conv2dKernel FindKernel(TileSize size) {
-  const auto of = []<class T>(T*) -> Conv2dKernel {
-    return {Convolve2d<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
-  };
-  switch (size) {
-    case TileSize::kSmall:
-      return of(static_cast<SmallTile<kMath>*>(nullptr));
-    case TileSize::kMedium:
-      return of(static_cast<MediumTile<kMath>*>(nullptr));
-    case TileSize::kLarge:
-      return of(static_cast<LargeTile<kMath>*>(nullptr));
-  }
-  return of(static_cast<SmallTile<kMath>*>(nullptr));
+  using Small = SmallTile<kMath>;
+  using Medium = MediumTile<kMath>;
+  using Large = LargeTile<kMath>;
+  if (size == TileSize::kSmall) return KernelOf<Small>(Convolve2d<Small>);
+  return size == TileSize::kLarge ? KernelOf<Large>(Convolve2d<Large>)
+                                  : KernelOf<Medium>(Convolve2d<Medium>);
 }
 
 Conv2dKernel FindKernel(Math math, TileSize size) {
-  switch (math) {
-    case Math::kFma:
-      return FindKernel<Math::kFma>(size);
-    case Math::kTf32x3:
-      return FindKernel<Math::kTf32x3>(size);
-    case Math::kBf16x3:
-      return FindKernel<Math::kBf16x3>(size);
-    case Math::kBf16:
-    case Math::kBf16Wgmma:  // the steps' alone
-      return FindKernel<Math::kBf16>(size);
-  }
-  return FindKernel<Math::kFma>(size);
+  return WithMath(math, [size](auto kind) { return FindKernel<WithoutWgmma(kind())>(size); });
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class Backward {
         state_(shape.batch * frame_),
         packed_(PackOnce(device, shape, in_, precision)),
         layer_(ViewOf(*packed_, shape, in_)),
-        math_(layer_.math == Math::kBf16Wgmma ? Math::kBf16 : layer_.math),
+        math_(WithoutWgmma(layer_.math)),
         saved_(shape, inputs.save_every, inputs.saved->mutable_data()) {
     layer_.has_output = true;
     layer_.save_every = inputs.save_every;

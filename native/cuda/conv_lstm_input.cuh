@@ -32,30 +32,21 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     x.data = p.x_data.get() + blockIdx.z * p.x_sequence_stride;
 
     Accumulators<T> sums;
-    BeginWithBias<T>(p.bias.get(), p.padded_hidden, sums);
+    Begin<T>(BeginningOf<T>(p.bias.get(), p.padded_hidden), p.geometry, sums);
     ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared);
     Accumulate<T>(loader, x.chunks, shared, sums);
 
     float* of_x = p.sums.get() + blockIdx.z * p.sums_sequence_stride;
-    const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-    const int first_row = static_cast<int>(blockIdx.x) * T::kRows +
-                          warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+    ForLaneRows<T>([&](int i, int half, int row) {
+      if (row >= p.geometry.rows()) return;
+      float* const to = of_x + SumsOfLane<T>(row, p.padded_hidden);
+      float gates[4][4];
+      TakeGates<T>(sums, i, half, gates);
 #pragma unroll
-    for (int i = 0; i < T::kRowTiles; ++i) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int row = first_row + i * 16 + half * 8;
-        if (row >= p.geometry.rows()) continue;
-        float* to = of_x + SumsOfLane<T>(row, p.padded_hidden);
-#pragma unroll
-        for (int gate = 0; gate < 4; ++gate) {
-          float values[4];
-#pragma unroll
-          for (int e = 0; e < 4; ++e) values[e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
-          StoreFour<true>(values, 4, to + gate * kWarpChannels);
-        }
+      for (int gate = 0; gate < 4; ++gate) {
+        StoreFour<true>(gates[gate], 4, to + gate * kWarpChannels);
       }
-    }
+    });
   }
 }
 

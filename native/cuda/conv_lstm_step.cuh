@@ -167,87 +167,71 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPla
 // in a row whatever its tile.
 template <class T>
 __device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden) {
-  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
-  return pixel * (4 * padded_hidden) + block * kColumns + lane % 4 * 4;
+  const int lane = static_cast<int>(threadIdx.x) & 31;
+  return pixel * (4 * padded_hidden) + ColumnBlock<T>() * kColumns + lane % 4 * 4;
 }
 
+// The first of the lane's four channels.
 template <class T>
-__device__ __forceinline__ void BeginWithBias(const float* bias, int padded_hidden,
-                                              Accumulators<T>& sums) {
-  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
-  bias += block * kWarpChannels + lane % 4 * 4;
+__device__ __forceinline__ int LaneChannel() {
+  const int lane = static_cast<int>(threadIdx.x) & 31;
+  return ColumnBlock<T>() * kWarpChannels + lane % 4 * 4;
+}
+
+// What sums begin with: bias, the same for every pixel, or the sums of x. One way for both and no
+// condition: otherwise ptxas 13.0 moves the accumulators of wgmma about and waits for each product.
+struct Beginning {
+  const float* values;
+  int64_t pixel_stride;
+  int image_stride;  // pixels
+  int gate_stride;
+};
+template <class T>
+__device__ __forceinline__ Beginning BeginningOf(const float* bias, int padded_hidden) {
+  return {bias + LaneChannel<T>(), 0, 0, padded_hidden};
+}
+template <class T>
+__device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry& geometry,
+                                      Accumulators<T>& sums) {
+  const int last = geometry.rows() - 1;
+  ForLaneRows<T>([&](int i, int half, int row) {
+    row = row < last ? row : last;
+    const int pixels = geometry.out_pixels();
+    const int64_t pixel = static_cast<int64_t>(row / pixels) * from.image_stride + row % pixels;
+    const float* const values = from.values + pixel * from.pixel_stride;
+#pragma unroll
+    for (int gate = 0; gate < 4; ++gate) {
+      float four[4];
+      LoadFour<true>(values + gate * from.gate_stride, 4, four);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[i][gate + e / 2 * 4][half * 2 + e % 2] = four[e];
+    }
+  });
+}
+
+// A lane's sums of the gates of a row.
+template <class T>
+__device__ __forceinline__ void TakeGates(const Accumulators<T>& sums, int i, int half,
+                                          float (&gates)[4][4]) {
 #pragma unroll
   for (int gate = 0; gate < 4; ++gate) {
-    float values[4];
-    LoadFour<true>(bias + gate * padded_hidden, 4, values);
 #pragma unroll
-    for (int i = 0; i < T::kRowTiles; ++i) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        sums[i][gate + e / 2 * 4][e % 2] = sums[i][gate + e / 2 * 4][2 + e % 2] = values[e];
-      }
-    }
-  }
-}
-
-template <class T>
-__device__ __forceinline__ void BeginWithX(const StepArguments& p, const float* of_x,
-                                           Accumulators<T>& sums) {
-  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
-  const bool inside = block * kWarpChannels + lane % 4 * 4 < p.hidden;
-  const int first_row =
-      static_cast<int>(blockIdx.x) * T::kRows + warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
-#pragma unroll
-  for (int i = 0; i < T::kRowTiles; ++i) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = first_row + i * 16 + half * 8;
-      const int pixels = p.geometry.out_pixels(), image = row / pixels;
-      const int64_t pixel = static_cast<int64_t>(image) * p.sums_image_stride + row % pixels;
-#pragma unroll
-      for (int gate = 0; gate < 4; ++gate) {
-        float values[4] = {};
-        if (inside && row < p.geometry.rows()) {
-          LoadFour<true>(of_x + SumsOfLane<T>(pixel, p.padded_hidden) + gate * kWarpChannels, 4,
-                         values);
-        }
-#pragma unroll
-        for (int e = 0; e < 4; ++e) sums[i][gate + e / 2 * 4][half * 2 + e % 2] = values[e];
-      }
-    }
+    for (int e = 0; e < 4; ++e) gates[gate][e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
   }
 }
 
 template <class T, bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
                                             const CellOperands& operands) {
-  const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-  const int block = static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
-  const int channel = block * kWarpChannels + lane % 4 * 4;
+  const int channel = LaneChannel<T>();
   if (channel >= p.hidden) return;
-  const int first_row =
-      static_cast<int>(blockIdx.x) * T::kRows + warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
-#pragma unroll
-  for (int i = 0; i < T::kRowTiles; ++i) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = first_row + i * 16 + half * 8;
-      if (row >= p.geometry.rows()) continue;
-      float gates[4][4];
-#pragma unroll
-      for (int gate = 0; gate < 4; ++gate) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          gates[gate][e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
-        }
-      }
-      const int pixels = p.geometry.out_pixels(), image = row / pixels, pixel = row % pixels;
-      UpdateCell<kAll, kExtended>(p, {image, pixel, channel, row}, gates, operands);
-    }
-  }
+  ForLaneRows<T>([&](int i, int half, int row) {
+    if (row >= p.geometry.rows()) return;
+    float gates[4][4];
+    TakeGates<T>(sums, i, half, gates);
+    const int pixels = p.geometry.out_pixels();
+    UpdateCell<kAll, kExtended>(p, {row / pixels, row % pixels, channel, row}, gates, operands);
+  });
 }
 
 // Grid: (rows / T::kRows, padded hidden / T's channels).
@@ -264,11 +248,12 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
                                    p.last_h.get()};
 
     Accumulators<T> sums;
-    if (p.begins_with_x) {
-      BeginWithX<T>(p, p.sums_of_x.get(), sums);
-    } else {
-      BeginWithBias<T>(p.bias.get(), p.padded_hidden, sums);
+    Beginning beginning = BeginningOf<T>(p.bias.get(), p.padded_hidden);
+    if (p.begins_with_x && LaneChannel<T>() < p.hidden) {
+      beginning = {p.sums_of_x.get() + SumsOfLane<T>(0, p.padded_hidden), 4 * p.padded_hidden,
+                   p.sums_image_stride, kWarpChannels};
     }
+    Begin<T>(beginning, p.geometry, sums);
 
     ChunkLoader<T> loader(p.geometry, x, h, p.weights.get(), p.packed_chunks, shared);
     Accumulate<T>(loader, x.chunks + h.chunks, shared, sums);

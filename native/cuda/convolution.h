@@ -11,21 +11,50 @@
 #define CONVLSTM_CUDA_CONVOLUTION_H_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cuda/ptx.cuh"
 
 namespace convlstm::cuda {
 
 // How products are computed. kTf32x3: float32-class, hi hi + hi lo + lo hi of TF32 halves.
-// kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one product; kBf16Wgmma: that
-// product by the instructions of sm_90a.
-enum class Math { kFma, kTf32x3, kBf16x3, kBf16, kBf16Wgmma };
+// kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one product. kBf16x3Wgmma and
+// kBf16Wgmma: these products by the instructions of sm_90a.
+enum class Math { kFma, kTf32x3, kBf16x3, kBf16, kBf16x3Wgmma, kBf16Wgmma };
+
+__host__ __device__ constexpr bool IsWgmma(Math math) {
+  return math == Math::kBf16x3Wgmma || math == Math::kBf16Wgmma;
+}
+// For kernels that have none with wgmma.
+constexpr Math WithoutWgmma(Math math) {
+  return math == Math::kBf16x3Wgmma ? Math::kBf16x3 : math == Math::kBf16Wgmma ? Math::kBf16 : math;
+}
+
+// visit(std::integral_constant<Math, math>)
+template <typename Visitor>
+auto WithMath(Math math, const Visitor& visit) {
+  switch (math) {
+    case Math::kFma:
+      break;
+    case Math::kTf32x3:
+      return visit(std::integral_constant<Math, Math::kTf32x3>());
+    case Math::kBf16x3:
+      return visit(std::integral_constant<Math, Math::kBf16x3>());
+    case Math::kBf16:
+      return visit(std::integral_constant<Math, Math::kBf16>());
+    case Math::kBf16x3Wgmma:
+      return visit(std::integral_constant<Math, Math::kBf16x3Wgmma>());
+    case Math::kBf16Wgmma:
+      return visit(std::integral_constant<Math, Math::kBf16Wgmma>());
+  }
+  return visit(std::integral_constant<Math, Math::kFma>());
+}
 
 // Whether there is code for it in what is being compiled. What has none is never launched.
 template <Math kMath>
-constexpr bool kCompiled = kMath == Math::kFma         ? true
-                           : kMath == Math::kBf16Wgmma ? CONVLSTM_CUDA_WGMMA
-                                                       : CONVLSTM_CUDA_ARCH >= 800;
+constexpr bool kCompiled = kMath == Math::kFma ? true
+                           : IsWgmma(kMath)    ? CONVLSTM_CUDA_WGMMA
+                                               : CONVLSTM_CUDA_ARCH >= 800;
 
 constexpr int kDepth = 32;    // depth of a chunk, what is copied and multiplied at once
 constexpr int kColumns = 64;  // columns of a warp: 16 hidden channels of a ConvLSTM

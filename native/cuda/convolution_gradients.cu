@@ -15,29 +15,18 @@ namespace {
 
 using WeightGradientKernel = GemmKernel<WeightGradientArguments>;
 
-template <class T>
-WeightGradientKernel KernelOf() {
-  return {WeightGradient<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
-}
-
 template <Math kMath>
 WeightGradientKernel FindKernel(bool large) {
-  return large ? KernelOf<LargeGradientTile<kMath>>() : KernelOf<SmallGradientTile<kMath>>();
+  using Small = SmallGradientTile<kMath>;
+  if constexpr (kMath != Math::kFma) {  // two stages are more than the 64 KiB of sm_75
+    using Large = LargeGradientTile<kMath>;
+    if (large) return KernelOf<Large>(WeightGradient<Large>);
+  }
+  return KernelOf<Small>(WeightGradient<Small>);
 }
 
 WeightGradientKernel FindKernel(Math math, bool large) {
-  switch (math) {
-    case Math::kFma:  // two stages of the large one are more than the 64 KiB of sm_75
-      return KernelOf<SmallGradientTile<Math::kFma>>();
-    case Math::kTf32x3:
-      return FindKernel<Math::kTf32x3>(large);
-    case Math::kBf16x3:
-      return FindKernel<Math::kBf16x3>(large);
-    case Math::kBf16:
-    case Math::kBf16Wgmma:  // the steps' alone
-      return FindKernel<Math::kBf16>(large);
-  }
-  return KernelOf<SmallGradientTile<Math::kFma>>();
+  return WithMath(math, [large](auto kind) { return FindKernel<WithoutWgmma(kind())>(large); });
 }
 
 }  // namespace

@@ -43,6 +43,14 @@ __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, in
   return p.weight[(row * inputs + (first ? k : p.first_channels + k)) * p.taps + tap];
 }
 
+#if CONVLSTM_CUDA_ARCH >= 800
+// What PackBf16 leaves of both.
+__device__ __forceinline__ uint32_t PackBf16Rests(float low, float high) {
+  const uint32_t bits = PackBf16(low, high);
+  return PackBf16(low - FromBits(bits << 16), high - FromBits(bits & 0xffff0000u));
+}
+#endif
+
 template <Math kMath>
 __global__ void PackWeights(const PackArguments p) {
   const int64_t word = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -60,28 +68,28 @@ __global__ void PackWeights(const PackArguments p) {
     const int n = kMath == Math::kFma ? lane % 8 : lane / 4;
     const int quad = kMath == Math::kFma ? lane / 8 : lane % 4;
     p.packed[word] = Bits(WeightAt(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
-  } else if constexpr (kMath == Math::kBf16Wgmma) {
+  } else if constexpr (IsWgmma(kMath)) {
 #if CONVLSTM_CUDA_ARCH >= 800
-    // [depth 16][eight of columns][eight of depth][column][depth], with the depth in the order in
-    // which lanes take it for a: 4 t and 4 t + 1 first, 4 t + 2 and 4 t + 3 in the second eight.
+    // [part][depth 16][eight of columns][eight of depth][column][depth], with the depth in the
+    // order in which lanes take it for a: 4 t and 4 t + 1 first, 4 t + 2 and 4 t + 3 in the second
+    // eight.
     const int place = static_cast<int>(word % ChunkWords(kMath));
     const int pair = place % 4, n = place / 4 % 8, half = place / 32 % 2;
     const int column = static_cast<int>(block_chunk / chunks) * kColumns + place / 64 % 8 * 8 + n;
-    const int depth = place / 512 * 16 + pair * 4 + half * 2;
-    p.packed[word] =
-        PackBf16(WeightAt(p, column, chunk, depth), WeightAt(p, column, chunk, depth + 1));
+    const int depth = place / 512 % 2 * 16 + pair * 4 + half * 2;
+    const float low = WeightAt(p, column, chunk, depth);
+    const float high = WeightAt(p, column, chunk, depth + 1);
+    p.packed[word] = place / 1024 == 0 ? PackBf16(low, high) : PackBf16Rests(low, high);
 #endif
   } else {
 #if CONVLSTM_CUDA_ARCH >= 800
     const int column = first_column + lane / 4;
     const int step = kMath == Math::kBf16 ? w / 2 : unit;
     const int depth = step * 16 + lane % 4 * 4 + w % 2 * 2;
-    float low = WeightAt(p, column, chunk, depth), high = WeightAt(p, column, chunk, depth + 1);
-    uint32_t bits = PackBf16(low, high);
-    if (kMath == Math::kBf16x3 && w >= 2) {  // what the rounded halves leave
-      bits = PackBf16(low - FromBits(bits << 16), high - FromBits(bits & 0xffff0000u));
-    }
-    p.packed[word] = bits;
+    const float low = WeightAt(p, column, chunk, depth);
+    const float high = WeightAt(p, column, chunk, depth + 1);
+    const bool rests = kMath == Math::kBf16x3 && w >= 2;
+    p.packed[word] = rests ? PackBf16Rests(low, high) : PackBf16(low, high);
 #endif
   }
 }

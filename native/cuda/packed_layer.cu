@@ -17,14 +17,15 @@ namespace {
 
 Math MathOf(const Device& device, Precision precision) {
   if (!device.has_tensor_cores()) return Math::kFma;
+  // Not chosen as long as no measurement says that it wins.
+  const bool wgmma = tuning.wgmma && device.has_wgmma();
   switch (precision) {
     case Precision::kHighest:
       return Math::kTf32x3;
     case Precision::kHigh:  // one TF32 product is off by up to 4e-4
-      return Math::kBf16x3;
+      return wgmma ? Math::kBf16x3Wgmma : Math::kBf16x3;
     case Precision::kMedium:
-      // wgmma is not chosen as long as no measurement says that it wins.
-      return tuning.wgmma && device.has_wgmma() ? Math::kBf16Wgmma : Math::kBf16;
+      return wgmma ? Math::kBf16Wgmma : Math::kBf16;
   }
   return Math::kTf32x3;
 }

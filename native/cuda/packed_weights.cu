@@ -13,23 +13,7 @@ Buffer LaunchPack(Device& device, Math math, PackArguments p) {
     const auto blocks = static_cast<unsigned>((p.words + kThreads - 1) / kThreads);
     Launch(device, "PackWeights", kernel, dim3(blocks), dim3(kThreads), 0, p);
   };
-  switch (math) {
-    case Math::kFma:
-      launch(PackWeights<Math::kFma>);
-      break;
-    case Math::kTf32x3:
-      launch(PackWeights<Math::kTf32x3>);
-      break;
-    case Math::kBf16x3:
-      launch(PackWeights<Math::kBf16x3>);
-      break;
-    case Math::kBf16:
-      launch(PackWeights<Math::kBf16>);
-      break;
-    case Math::kBf16Wgmma:
-      launch(PackWeights<Math::kBf16Wgmma>);
-      break;
-  }
+  WithMath(math, [&](auto kind) { launch(PackWeights<kind()>); });
   return packed;
 }
 

@@ -119,10 +119,46 @@ __device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4],
 #endif
 
 #if CONVLSTM_CUDA_WGMMA
-// Makes what this thread wrote to shared memory, copies that it has waited for included, visible to
-// wgmma, which reads past the caches of ordinary accesses; a barrier comes behind it.
-__device__ __forceinline__ void FenceForWgmma() {
+// Barriers that bytes arrive at, 8 bytes of shared memory each: one thread announces how many are
+// to come, and all may wait for them; then the barrier is at its next phase, 0, 1, 0, ...
+__device__ __forceinline__ void InitBarrier(uint64_t* barrier) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address) : "memory");
+}
+// Behind it and a __syncthreads they are there for all threads and for bulk copies.
+__device__ __forceinline__ void FenceBarriers() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+__device__ __forceinline__ void ExpectBytes(uint64_t* barrier, int bytes) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address), "r"(bytes)
+               : "memory");
+}
+__device__ __forceinline__ void WaitForBytes(uint64_t* barrier, uint32_t phase) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
+  uint32_t there = 0;
+  do {
+    asm volatile(
+        "{\n.reg .pred there;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 there, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, there;\n}"
+        : "=r"(there)
+        : "r"(address), "r"(phase)
+        : "memory");
+  } while (there == 0);
+}
+
+// Copies a run of memory from global to shared memory, by the copy engine: addresses and bytes are
+// multiples of 16. It writes where wgmma reads, past the caches of ordinary accesses.
+__device__ __forceinline__ void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  const auto arrival = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(address),
+      "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(arrival)
+      : "memory");
 }
 
 // Before the first WgmmaBf16 of several: registers that were written are ready.
@@ -156,18 +192,26 @@ __device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[
       : "memory");
 }
 
+// Behind the last of several.
+__device__ __forceinline__ void CommitWgmma() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
 // Waits for all of this warpgroup's.
 __device__ __forceinline__ void FinishWgmma() {
-  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
   asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
 }
-// Behind FinishWgmma, for every d: the compiler does not know that they were written only there.
+// Behind FinishWgmma, for every d and a: the compiler does not know that they were written, and
+// read, until there.
 __device__ __forceinline__ void TakeFromWgmma(float (&d)[8][4]) {
 #pragma unroll
   for (int j = 0; j < 8; ++j) {
 #pragma unroll
     for (int k = 0; k < 4; ++k) asm volatile("" : "+f"(d[j][k])::"memory");
   }
+}
+__device__ __forceinline__ void HoldForWgmma(const uint32_t (&a)[4]) {
+#pragma unroll
+  for (int k = 0; k < 4; ++k) asm volatile("" ::"r"(a[k]) : "memory");
 }
 #endif
 

@@ -6,34 +6,24 @@
 
 namespace convlstm::cuda {
 
-template <class T>
-StepKernel StepKernelOf() {
-  return {ConvLstmStep<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
-}
-
 template <Math kMath>
 StepKernel FindStepKernel(TileSize size) {
-  switch (size) {
-    case TileSize::kSmall:
-      if constexpr (kMath != Math::kBf16Wgmma) return StepKernelOf<SmallTile<kMath>>();
-      [[fallthrough]];  // a warpgroup has 64 rows
-    case TileSize::kMedium:
-      return StepKernelOf<MediumTile<kMath>>();
-    case TileSize::kLarge:
-      return StepKernelOf<LargeTile<kMath>>();
+  if constexpr (!IsWgmma(kMath)) {  // a warpgroup has 64 rows
+    using Small = SmallTile<kMath>;
+    if (size == TileSize::kSmall) return KernelOf<Small>(ConvLstmStep<Small>);
   }
-  return StepKernelOf<MediumTile<kMath>>();
-}
-
-template <class T>
-InputKernel InputKernelOf() {
-  return {ConvLstmInput<T>, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+  using Medium = MediumTile<kMath>;
+  using Large = LargeTile<kMath>;
+  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmStep<Large>)
+                                  : KernelOf<Medium>(ConvLstmStep<Medium>);
 }
 
 template <Math kMath>
 InputKernel FindInputKernel(TileSize size) {
-  return size == TileSize::kLarge ? InputKernelOf<LargeTile<kMath>>()
-                                  : InputKernelOf<MediumTile<kMath>>();
+  using Medium = MediumTile<kMath>;
+  using Large = LargeTile<kMath>;
+  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmInput<Large>)
+                                  : KernelOf<Medium>(ConvLstmInput<Medium>);
 }
 
 }  // namespace convlstm::cuda

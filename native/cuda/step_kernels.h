@@ -17,6 +17,11 @@ struct GemmKernel {
 using StepKernel = GemmKernel<StepArguments>;
 using InputKernel = GemmKernel<InputArguments>;
 
+template <class T, class Arguments>
+GemmKernel<Arguments> KernelOf(void (*kernel)(Arguments)) {
+  return {kernel, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+}
+
 template <Math kMath>
 StepKernel FindStepKernel(TileSize size);
 // Of the large tile or of the medium one: what needs a smaller one is not worth a product of x.
@@ -27,43 +32,20 @@ extern template StepKernel FindStepKernel<Math::kFma>(TileSize);
 extern template StepKernel FindStepKernel<Math::kTf32x3>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16>(TileSize);
+extern template StepKernel FindStepKernel<Math::kBf16x3Wgmma>(TileSize);
 extern template StepKernel FindStepKernel<Math::kBf16Wgmma>(TileSize);
 extern template InputKernel FindInputKernel<Math::kFma>(TileSize);
 extern template InputKernel FindInputKernel<Math::kTf32x3>(TileSize);
 extern template InputKernel FindInputKernel<Math::kBf16x3>(TileSize);
 extern template InputKernel FindInputKernel<Math::kBf16>(TileSize);
+extern template InputKernel FindInputKernel<Math::kBf16x3Wgmma>(TileSize);
 extern template InputKernel FindInputKernel<Math::kBf16Wgmma>(TileSize);
 
 inline StepKernel FindStepKernel(Math math, TileSize size) {
-  switch (math) {
-    case Math::kFma:
-      return FindStepKernel<Math::kFma>(size);
-    case Math::kTf32x3:
-      return FindStepKernel<Math::kTf32x3>(size);
-    case Math::kBf16x3:
-      return FindStepKernel<Math::kBf16x3>(size);
-    case Math::kBf16:
-      return FindStepKernel<Math::kBf16>(size);
-    case Math::kBf16Wgmma:
-      return FindStepKernel<Math::kBf16Wgmma>(size);
-  }
-  return FindStepKernel<Math::kFma>(size);
+  return WithMath(math, [size](auto kind) { return FindStepKernel<kind()>(size); });
 }
-
 inline InputKernel FindInputKernel(Math math, TileSize size) {
-  switch (math) {
-    case Math::kFma:
-      return FindInputKernel<Math::kFma>(size);
-    case Math::kTf32x3:
-      return FindInputKernel<Math::kTf32x3>(size);
-    case Math::kBf16x3:
-      return FindInputKernel<Math::kBf16x3>(size);
-    case Math::kBf16:
-      return FindInputKernel<Math::kBf16>(size);
-    case Math::kBf16Wgmma:
-      return FindInputKernel<Math::kBf16Wgmma>(size);
-  }
-  return FindInputKernel<Math::kFma>(size);
+  return WithMath(math, [size](auto kind) { return FindInputKernel<kind()>(size); });
 }
 
 }  // namespace convlstm::cuda

@@ -7,8 +7,11 @@
 
 namespace convlstm::cuda {
 
-// Two stages of the large tile are the 64 KiB of sm_75, three the 96 KiB of sm_86, 89 and 120.
-constexpr int Stages(Math math, int otherwise) { return math == Math::kFma ? 2 : otherwise; }
+// Two stages of the large tile are the 64 KiB of sm_75, three the 96 KiB of sm_86, 89 and 120. With
+// wgmma four are 96 or 128 KiB of sm_90's 227: one of them is that of products still at work.
+constexpr int Stages(Math math, int otherwise) {
+  return math == Math::kFma ? 2 : IsWgmma(math) ? 4 : otherwise;
+}
 
 template <Math kMath>
 using LargeTile = Tile<kMath, 4, 2, 2, Stages(kMath, 3)>;  // 128 x 128

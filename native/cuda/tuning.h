@@ -14,7 +14,7 @@ struct Tuning {
   std::optional<TileSize> tile = std::nullopt;  // else ChooseTile's
   // Steps that one product of x serves, 0 for none; else StepsAtOnce's.
   std::optional<int64_t> steps_at_once = std::nullopt;
-  bool wgmma = false;  // for one bfloat16 product, where there is code for it
+  bool wgmma = false;  // for bfloat16 products, where there is code for it
 };
 inline Tuning tuning;
 

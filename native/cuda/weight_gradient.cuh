@@ -386,24 +386,12 @@ __global__ void __launch_bounds__(T::kThreads) WeightGradient(const WeightGradie
     }
 
     PixelLoader<T> loader(p, shared);
-    const int chunks = loader.chunks();
-#pragma unroll 1
-    for (int chunk = 0; chunk < T::kStages - 1; ++chunk) {
-      if (chunk < chunks) loader.Load(chunk);
-      CommitCopies();
-    }
-    int stage = 0, next_stage = T::kStages - 1;
-#pragma unroll 1
-    for (int chunk = 0; chunk < chunks; ++chunk) {
-      WaitForCopies<T::kStages - 2>();
-      __syncthreads();
-      if (chunk + T::kStages - 1 < chunks) loader.Load(next_stage);
-      CommitCopies();
-      const uint32_t* const pixels = shared + stage * T::kStageWords;
-      PixelProduct<T>::Run(pixels, pixels + kDepth * T::kRows, sums);
-      stage = stage + 1 == T::kStages ? 0 : stage + 1;
-      next_stage = next_stage + 1 == T::kStages ? 0 : next_stage + 1;
-    }
+    RunPipeline<T::kStages, T::kStages - 1>(
+        loader.chunks(), [&](int stage) { loader.Load(stage); },
+        [&](int stage) {
+          const uint32_t* const pixels = shared + stage * T::kStageWords;
+          PixelProduct<T>::Run(pixels, pixels + kDepth * T::kRows, sums);
+        });
 
     for_fours(
         [](float a, float b, float c, float d, float4* at) { *at = make_float4(a, b, c, d); });

@@ -95,7 +95,9 @@ TEST_CASE("step: one bfloat16 product") {
   CheckCases<SmallTile, Math::kBf16>(2e-2);
   CheckCases<LargeTile, Math::kBf16>(2e-2);
 }
-TEST_CASE("step: one bfloat16 product by a warpgroup") {
+TEST_CASE("step: bfloat16 products by a warpgroup") {
+  CheckCases<MediumTile, Math::kBf16x3Wgmma>(5e-5);
+  CheckCases<LargeTile, Math::kBf16x3Wgmma>(5e-5);
   CheckCases<MediumTile, Math::kBf16Wgmma>(2e-2);
   CheckCases<LargeTile, Math::kBf16Wgmma>(2e-2);
 }

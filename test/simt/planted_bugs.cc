@@ -1,5 +1,6 @@
 // planted_bugs NAME: a pipeline of asynchronous copies as the kernels have it, with one mistake.
 // Exits with 0 only when nothing was found.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
@@ -11,7 +12,16 @@
 namespace convlstm::cuda {
 namespace {
 
-enum class Bug { kNone, kNoWait, kNoBarrierAfterCopy, kNoBarrierBeforeCopy, kBesideSharedMemory };
+enum class Bug {
+  kNone,
+  kNoWait,
+  kNoBarrierAfterCopy,
+  kNoBarrierBeforeCopy,
+  kBesideSharedMemory,
+  kNoWaitForBulk,
+  kNoWaitForProduct,
+  kPlaceGivenAway
+};
 
 constexpr int kThreads = 128, kChunks = 6;
 
@@ -55,18 +65,71 @@ bool Right(Bug bug) {
   return true;
 }
 
+// out = kChunks times the sum of b's 16 rows of 64 columns of bfloat16: products of a warpgroup, a
+// of ones, with b by bulk copies into two places in turn.
+void Products(Bug bug, const uint32_t* in, float* out) {
+  CONVLSTM_SHARED_MEMORY(memory);
+  constexpr int kWords = 512;
+  auto* shared = reinterpret_cast<uint32_t*>(memory);
+  auto* barriers = reinterpret_cast<uint64_t*>(shared + 2 * kWords);
+  if (threadIdx.x == 0) {
+    InitBarrier(barriers);
+    InitBarrier(barriers + 1);
+    FenceBarriers();
+  }
+  __syncthreads();
+  const auto load = [&](int chunk) {
+    if (threadIdx.x != 0) return;
+    ExpectBytes(barriers + chunk % 2, kWords * 4);
+    CopyBulk(shared + chunk % 2 * kWords, in, kWords * 4, barriers + chunk % 2);
+  };
+  const uint32_t ones[4] = {0x3f803f80, 0x3f803f80, 0x3f803f80, 0x3f803f80};
+  float sums[8][4] = {};
+  load(0);
+  for (int chunk = 0; chunk < kChunks; ++chunk) {
+    __syncthreads();
+    if (bug != Bug::kPlaceGivenAway) FinishWgmma();
+    __syncthreads();
+    if (chunk + 1 < kChunks) load(chunk + 1);
+    if (bug != Bug::kNoWaitForBulk) WaitForBytes(barriers + chunk % 2, chunk / 2 % 2);
+    if (bug == Bug::kPlaceGivenAway && chunk > 0) FinishWgmma();
+    WgmmaBf16(sums, ones, shared + chunk % 2 * kWords);
+    CommitWgmma();
+  }
+  if (bug != Bug::kNoWaitForProduct) FinishWgmma();
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int j = 0; j < 8 && threadIdx.x < 4; ++j) {
+    for (int k = 0; k < 2; ++k) out[j * 8 + lane * 2 + k] = sums[j][k];
+  }
+}
+
+bool ProductsAreRight(Bug bug) {
+  std::vector<uint4> in(128, uint4{0x40003f80, 0x40003f80, 0x40003f80, 0x40003f80});  // 1 and 2
+  std::vector<float> out(64);
+  simt::Launch(Products, {1}, {kThreads}, 2 * 2048 + 16, bug,
+               reinterpret_cast<const uint32_t*>(in.data()), out.data());
+  return std::all_of(out.begin(), out.end(), [](float sum) { return sum == kChunks * 24.0f; });
+}
+
 }  // namespace
 }  // namespace convlstm::cuda
 
 int main(int argc, char** argv) {
   using convlstm::cuda::Bug;
   const std::string name = argc > 1 ? argv[1] : "none";
-  const char* names[] = {"none", "no-wait", "no-barrier-after-copy", "no-barrier-before-copy",
-                         "beside-shared-memory"};
-  for (int k = 0; k < 5; ++k) {
+  const char* names[] = {"none",
+                         "no-wait",
+                         "no-barrier-after-copy",
+                         "no-barrier-before-copy",
+                         "beside-shared-memory",
+                         "no-wait-for-bulk",
+                         "no-wait-for-product",
+                         "place-given-away"};
+  for (int k = 0; k < 8; ++k) {
     if (name != names[k]) continue;
     try {
-      if (convlstm::cuda::Right(static_cast<Bug>(k))) return 0;
+      const auto bug = static_cast<Bug>(k);
+      if (convlstm::cuda::Right(bug) && convlstm::cuda::ProductsAreRight(bug)) return 0;
       std::puts("found: the numbers are wrong");
     } catch (const convlstm::simt::Error& error) {
       std::printf("found: %s\n", error.what());

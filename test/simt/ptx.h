@@ -2,10 +2,14 @@
 #ifndef CONVLSTM_TEST_SIMT_PTX_H_
 #define CONVLSTM_TEST_SIMT_PTX_H_
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <vector>
 
 #include "simt/simt.h"
 
@@ -193,19 +197,100 @@ inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
 
 #if CONVLSTM_CUDA_WGMMA
 
-// Products of a warp, done at once: neither the missing fence nor the missing wait shows, nor what
-// the hardware makes of the descriptor.
-inline void FenceForWgmma() {}
+// A barrier's 8 bytes count the phases that have been announced and the bytes that are missing.
+struct BarrierWord {
+  uint32_t phases;
+  int32_t bytes;
+};
+inline BarrierWord& WordOf(uint64_t* barrier) { return *reinterpret_cast<BarrierWord*>(barrier); }
+
+inline void InitBarrier(uint64_t* barrier) {
+  const simt::Unwatched unwatched;
+  WordOf(barrier) = {0, 0};
+}
+inline void FenceBarriers() {}
+inline void ExpectBytes(uint64_t* barrier, int bytes,
+                        const simt::Location& location = simt::Location::current()) {
+  const simt::Unwatched unwatched;
+  BarrierWord& word = WordOf(barrier);
+  if (word.bytes != 0) simt::Fail("bytes announced before those of the last phase came", location);
+  ++word.phases;
+  word.bytes = bytes;
+}
+
+// The bytes land when the first thread waits for them; until then they are NaN.
+inline void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier,
+                     const simt::Location& location = simt::Location::current()) {
+  const simt::Unwatched unwatched;
+  simt::Block& block = simt::CurrentBlock();
+  const auto offset = static_cast<unsigned char*>(to) - block.shared;
+  if (offset < 0 || offset + bytes > static_cast<ptrdiff_t>(block.shared_bytes)) {
+    simt::Fail("a copy to outside of shared memory", location);
+  }
+  if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) |
+       static_cast<uintptr_t>(bytes)) %
+          16 !=
+      0) {
+    simt::Fail("a bulk copy of misaligned addresses", location);
+  }
+  std::memset(to, 0xff, bytes);
+  block.bulk_copies.push_back(
+      {barrier, static_cast<unsigned char*>(to), from, static_cast<size_t>(bytes)});
+}
+
+// The kernels' barriers are announced before anyone may wait for them.
+inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
+                         const simt::Location& location = simt::Location::current()) {
+  const simt::Unwatched unwatched;
+  BarrierWord& word = WordOf(barrier);
+  if (word.phases % 2 == phase) simt::Fail("a wait for bytes that nobody announced", location);
+  std::vector<simt::BulkCopy>& copies = simt::CurrentBlock().bulk_copies;
+  std::erase_if(copies, [&](const simt::BulkCopy& copy) {
+    if (copy.barrier != barrier) return false;
+    std::memcpy(copy.to, copy.from, copy.bytes);
+    word.bytes -= static_cast<int32_t>(copy.bytes);
+    return true;
+  });
+  if (word.bytes != 0) simt::Fail("other bytes came than were announced", location);
+}
+
+// Begun here and done where they are waited for. What the hardware makes of the descriptor does not
+// show, nor a missing fence.
 inline void BeginWgmma() {}
-inline void FinishWgmma() {}
+inline void CommitWgmma() {}
 inline void TakeFromWgmma(float (&)[8][4]) {}
+inline void HoldForWgmma(const uint32_t (&)[4]) {}
 inline void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4], const uint32_t* b,
                       const simt::Location& location = simt::Location::current()) {
-  const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
-  for (int j = 0; j < 8; ++j) {
-    const uint32_t* const pieces = b + j * 64;  // of 32 words, a column 4
-    MmaBf16(d[j], a, {pieces[g * 4 + t], pieces[32 + g * 4 + t]}, location);
+  const simt::Unwatched unwatched;
+  simt::Lane& self = simt::CurrentLane();
+  float* const sums = &d[0][0];
+  const auto begun = [sums](const auto& kept) { return kept.first == sums; };
+  if (std::none_of(self.sums.begin(), self.sums.end(), begun)) {
+    self.sums.emplace_back(sums, std::vector<float>(sums, sums + 32));
+    std::fill_n(sums, 32, NAN);
   }
+  std::array<uint32_t, 4> rows;
+  std::copy_n(a, 4, rows.begin());
+  self.products.push_back([&d, rows, b, location] {
+    const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
+    const uint32_t a[4] = {rows[0], rows[1], rows[2], rows[3]};
+    for (int j = 0; j < 8; ++j) {
+      const uint32_t* const pieces = b + j * 64;  // of 32 words, a column 4
+      MmaBf16(d[j], a, {pieces[g * 4 + t], pieces[32 + g * 4 + t]}, location);
+    }
+  });
+}
+inline void FinishWgmma() {
+  std::vector<std::function<void()>> products;
+  {
+    const simt::Unwatched unwatched;
+    simt::Lane& self = simt::CurrentLane();
+    for (const auto& [sums, values] : self.sums) std::copy(values.begin(), values.end(), sums);
+    self.sums.clear();
+    products.swap(self.products);
+  }
+  for (const auto& product : products) product();
 }
 
 #endif

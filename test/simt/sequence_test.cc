@@ -194,6 +194,7 @@ TEST_CASE("sequence: layers as a wavefront, x ahead of the steps") {
   CheckStack<LargeTile, Math::kTf32x3>(1e-6);
   CheckStack<SmallTile, Math::kBf16x3>(5e-5);
   CheckStack<MediumTile, Math::kBf16>(2e-2);
+  CheckStack<MediumTile, Math::kBf16x3Wgmma>(5e-5);
 #endif
 }
 

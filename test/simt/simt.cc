@@ -1,7 +1,5 @@
 #include "simt/simt.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -9,46 +7,26 @@
 #include <numeric>
 #include <random>
 
+#include "simt/fiber.h"
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
 extern "C" {
 void AnnotateIgnoreReadsBegin(const char*, int);
 void AnnotateIgnoreReadsEnd(const char*, int);
 void AnnotateIgnoreWritesBegin(const char*, int);
 void AnnotateIgnoreWritesEnd(const char*, int);
 }
-#define CONVLSTM_NO_TSAN __attribute__((no_sanitize("thread")))
-#else
-#define CONVLSTM_NO_TSAN
-#endif
-#ifndef __x86_64__
-#include <ucontext.h>
 #endif
 
 namespace convlstm::simt {
 namespace {
 
-constexpr size_t kStackBytes = size_t{256} << 10, kPage = 4096;
 constexpr int kWarp = 32;
 
 enum class State { kReady, kAtBarrier, kInWarp, kReturned };
-
-struct Fiber {
-  char* stack = nullptr;
-  const void* bottom = nullptr;  // what AddressSanitizer calls the stack
-  size_t stack_bytes = 0;
-  void* fake_stack = nullptr;
-  void* tsan = nullptr;
-#ifdef __x86_64__
-  void* stack_pointer = nullptr;
-#else
-  ucontext_t context;
-#endif
-};
 
 struct Thread : Lane {
   Fiber* fiber = nullptr;
@@ -87,65 +65,6 @@ const std::function<void()>* body = nullptr;
 std::string error;
 char launch_fence, return_fence;
 
-void Release(void* fence) {
-#ifdef __SANITIZE_THREAD__
-  __tsan_release(fence);
-#else
-  (void)fence;
-#endif
-}
-void Acquire(void* fence) {
-#ifdef __SANITIZE_THREAD__
-  __tsan_acquire(fence);
-#else
-  (void)fence;
-#endif
-}
-
-#ifdef __x86_64__
-// swapcontext makes two system calls a switch, and there are millions.
-extern "C" void ConvlstmSimtSwitch(void** save, void* to);
-asm(R"(
-.text
-.type ConvlstmSimtSwitch,@function
-ConvlstmSimtSwitch:
-  pushq %rbp
-  pushq %rbx
-  pushq %r12
-  pushq %r13
-  pushq %r14
-  pushq %r15
-  movq %rsp,(%rdi)
-  movq %rsi,%rsp
-  popq %r15
-  popq %r14
-  popq %r13
-  popq %r12
-  popq %rbx
-  popq %rbp
-  ret
-.size ConvlstmSimtSwitch,.-ConvlstmSimtSwitch
-)");
-#endif
-
-// What follows the switch runs as the other fiber, hence not instrumented.
-CONVLSTM_NO_TSAN void SwitchTo(Fiber& from, Fiber& to) {
-#ifdef __SANITIZE_ADDRESS__
-  __sanitizer_start_switch_fiber(&from.fake_stack, to.bottom, to.stack_bytes);
-#endif
-#ifdef __SANITIZE_THREAD__
-  __tsan_switch_to_fiber(to.tsan, __tsan_switch_to_fiber_no_sync);
-#endif
-#ifdef __x86_64__
-  ConvlstmSimtSwitch(&from.stack_pointer, to.stack_pointer);
-#else
-  swapcontext(&from.context, &to.context);
-#endif
-#ifdef __SANITIZE_ADDRESS__
-  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
-#endif
-}
-
 // The scheduler sets `thread` before it switches back.
 void Yield() { SwitchTo(*thread->fiber, scheduler); }
 
@@ -179,16 +98,14 @@ std::string Describe() {
 
 // A fiber serves a thread of one block after another.
 void FiberMain() {
-#ifdef __SANITIZE_ADDRESS__
-  __sanitizer_finish_switch_fiber(nullptr, &scheduler.bottom, &scheduler.stack_bytes);
-#endif
+  FinishFirstSwitch(scheduler);
   for (;;) {
     Acquire(&launch_fence);
     try {
       (*body)();
       const Unwatched unwatched;
-      if (!thread->copies.empty()) {
-        Fail("a thread returned with copies it did not wait for", Location::current());
+      if (!thread->copies.empty() || !thread->products.empty()) {
+        Fail("a thread returned with copies or products it did not wait for", Location::current());
       }
     } catch (const Error& failure) {
       const Unwatched unwatched;
@@ -201,52 +118,10 @@ void FiberMain() {
   }
 }
 
-void Prepare(Fiber& fiber) {
-  fiber.fake_stack = nullptr;
-#ifdef __SANITIZE_ADDRESS__
-  // A kernel that failed left its frames.
-  __asan_unpoison_memory_region(fiber.stack + kPage, kStackBytes - kPage);
-#endif
-#ifdef __SANITIZE_THREAD__
-  fiber.tsan = __tsan_create_fiber(0);
-#endif
-#ifdef __x86_64__
-  void** top = reinterpret_cast<void**>(fiber.stack + kStackBytes);
-  *--top = nullptr;  // FiberMain's return address: it has none
-  *--top = reinterpret_cast<void*>(&FiberMain);
-  top -= 6;  // the registers that the switch pops
-  std::fill_n(top, 6, nullptr);
-  fiber.stack_pointer = top;
-#else
-  getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack + kPage;
-  fiber.context.uc_stack.ss_size = kStackBytes - kPage;
-  fiber.context.uc_link = nullptr;
-  makecontext(&fiber.context, FiberMain, 0);
-#endif
-}
-
-// What a fiber that failed or was left in mid-kernel has done is then before what the caller does.
-CONVLSTM_NO_TSAN void OrderBefore(Fiber& fiber) {
-#ifdef __SANITIZE_THREAD__
-  __tsan_switch_to_fiber(fiber.tsan, 0);
-  __tsan_switch_to_fiber(scheduler.tsan, 0);
-#else
-  (void)fiber;
-#endif
-}
-
 void NeedFibers(size_t count) {
   while (fibers.size() < count) {
     auto fiber = std::make_unique<Fiber>();
-    void* stack =
-        mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stack == MAP_FAILED) throw Error("no memory for a fiber's stack");
-    mprotect(stack, kPage, PROT_NONE);
-    fiber->stack = static_cast<char*>(stack);
-    fiber->bottom = fiber->stack;
-    fiber->stack_bytes = kStackBytes;
-    Prepare(*fiber);
+    MakeStack(*fiber, FiberMain);
     fibers.push_back(std::move(fiber));
   }
 }
@@ -318,7 +193,10 @@ void RunBlock(size_t rotation, std::mt19937_64& random) {
       continue;
     }
     const auto returned = [](const Thread& t) { return t.state == State::kReturned; };
-    if (std::all_of(block->threads.begin(), block->threads.end(), returned)) return;
+    if (std::all_of(block->threads.begin(), block->threads.end(), returned)) {
+      if (!block->bulk_copies.empty()) error = "a block returned with bulk copies under way";
+      return;
+    }
     if (const std::string why = WhyStuck(); !why.empty()) {
       error = why + "\n" + Describe();
       return;
@@ -426,9 +304,7 @@ void Run(dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()>&
     body = &kernel;
     error.clear();
     NeedFibers(threads);
-#ifdef __SANITIZE_THREAD__
-    scheduler.tsan = __tsan_get_current_fiber();
-#endif
+    Adopt(scheduler);
     for (unsigned z = 0; z < grid.z; ++z) {
       for (unsigned y = 0; y < grid.y; ++y) {
         for (unsigned x = 0; x < grid.x; ++x) {
@@ -447,8 +323,8 @@ void Run(dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()>&
   if (!error.empty()) {
     const Unwatched unwatched;
     for (const std::unique_ptr<Fiber>& fiber : fibers) {
-      OrderBefore(*fiber);
-      Prepare(*fiber);
+      OrderBefore(*fiber, scheduler);
+      Prepare(*fiber, FiberMain);
     }
     throw Error(error);
   }

@@ -8,7 +8,8 @@
 //                           barriers order, and blocks are not ordered at all.
 //   a missing wait          an asynchronous copy poisons its destination when it is issued, and
 //                           lands when it is waited for: a place used too early and one given away
-//                           too early both show (simt/ptx.h)
+//                           too early both show (simt/ptx.h); likewise wgmma's sums, and what it
+//                           reads is read when it is waited for
 //   a divergent barrier     is an error with the places of all threads
 //   uninitialised memory    shared memory begins as NaN
 //   out of bounds           AddressSanitizer: shared memory is one heap block of exactly its size
@@ -22,6 +23,7 @@
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 // The words of CUDA C++.
@@ -74,12 +76,24 @@ struct Lane {
   int index;
   std::vector<Copy> copies;
   int group = 0;
+  // Products that it has begun, and what they are to be added to, which is NaN meanwhile.
+  std::vector<std::function<void()>> products;
+  std::vector<std::pair<float*, std::vector<float>>> sums;
+};
+
+// Bytes on their way to shared memory that threads wait for at a barrier there.
+struct BulkCopy {
+  const void* barrier;
+  unsigned char* to;
+  const void* from;
+  size_t bytes;
 };
 
 struct Block {
   dim3 index, size, grid;
   unsigned char* shared = nullptr;
   size_t shared_bytes = 0;
+  std::vector<BulkCopy> bulk_copies;
 };
 
 Lane& CurrentLane();
