@@ -317,6 +317,8 @@ export interface GpuInfo {
   driver: string;
   /** What multiplies: `tensor cores` or `FMA`. */
   kernels: string;
+  /** Why it cannot be used, e.g. that it is older than Turing; empty where it can. */
+  reason: string;
 }
 
 export interface AddonInfo {
@@ -332,11 +334,11 @@ export interface AddonInfo {
     /** Of the pool that computes: CONVLSTM_THREADS, else as many as this process may use. */
     threads: number;
   };
-  /** The GPUs that the CUDA engine can use. */
+  /** The GPUs of this machine. */
   cuda: {
     /** In the order of their numbers: `cuda:0`, `cuda:1`, ... */
     devices: GpuInfo[];
-    /** Why there is no device; empty when there is one. */
+    /** Why none can be used; empty where one can. */
     reason: string;
   };
   /** ConvLSTM kernels chosen so far in this process, e.g. `W1-shape -> winograd-f4x4-3x3 f32 avx512`. */

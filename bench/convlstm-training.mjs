@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Adam, backendInfo } from '../dist/index.js';
 import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';
+import { trainingStep } from './training-step.mjs';
 
 const version = `convlstm ${backendInfo().version} (${backendInfo().cpu.isa})`;
 
@@ -17,25 +18,10 @@ await serve(version, async (shape, variant, data) => {
   const parameters = [...net.parameters()];
   const adam = new Adam(parameters, { lr: 1e-4 });
 
-  const step = async () => {
-    adam.zeroGrad();
-    const { outputs, states } = net.forward(x);
-    const square = outputs[0].square();
-    const loss = square.mean();
-    loss.backward();
-    adam.step();
-    await loss.data();
-    for (const tensor of [loss, square, ...outputs]) tensor.dispose();
-    for (const { h, c } of states) {
-      h.dispose();
-      c.dispose();
-    }
-  };
-
   let steps = 0;
   return {
     run: async () => {
-      await step();
+      await trainingStep(net, x, adam);
       if (steps++ > 0) return new Float32Array();
       const gradients = await Promise.all(parameters.map(({ grad }) => grad.data()));
       const all = new Float32Array(gradients.reduce((sum, { length }) => sum + length, 0));

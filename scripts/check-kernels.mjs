@@ -1,5 +1,6 @@
 // Compiles the CUDA kernels for every GPU that is supported, or for those named, and fails where
-// ptxas reports a stack frame or spilled registers: node scripts/check-kernels.mjs [90a ...]
+// ptxas reports a stack frame, spilled registers or wgmma that it waits for one by one:
+// node scripts/check-kernels.mjs [90a ...]
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism, devNull } from 'node:os';
@@ -48,6 +49,7 @@ async function check(arch, source) {
     if (memory?.slice(1).some((bytes) => bytes !== '0')) {
       problems.push(`${file}, sm_${arch}: ${line.trim()}`);
     }
+    if (/wgmma.*serialized/.test(line)) problems.push(`${file}, sm_${arch}: ${line.trim()}`);
     const used = /Used (\d+) registers/.exec(line);
     if (used) registers[arch].push(Number(used[1]));
   }

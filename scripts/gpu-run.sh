@@ -68,7 +68,7 @@ for name in "${steps[@]}"; do
         --exclude test/examples.test.ts --exclude test/readme.test.ts
       ;;
     memcheck | initcheck | synccheck | racecheck) sanitize "$name" ;;
-    bench) step bench 200 bin/convlstm_cuda_bench ;;
+    bench) step bench 260 bin/convlstm_cuda_bench ;;
     host) step host 200 node bench/gpu/convlstm.mjs ;;
     pytorch)
       if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then

@@ -4,6 +4,7 @@
 // Milliseconds are medians after a warm-up. bench/gpu/pytorch.py has the same rows.
 import { Adam, backendInfo, ConvLSTM, Tensor } from '../../dist/index.js';
 import { PRECISIONS } from '../contestants.mjs';
+import { trainingStep } from '../training-step.mjs';
 import { flops, WORKLOADS } from '../workloads.mjs';
 
 const device = process.argv[2] ?? 'cuda';
@@ -70,17 +71,7 @@ async function timeTraining(w, precision) {
   const net = network(w, precision);
   const x = Tensor.rand([w.batch, w.time, w.inputDim, w.height, w.width], { seed: 1, device });
   const adam = new Adam(net.parameters(), { lr: 1e-4 });
-  return median(async () => {
-    adam.zeroGrad();
-    const { outputs, states } = net.forward(x);
-    const square = outputs[0].square();
-    const loss = square.mean();
-    loss.backward();
-    adam.step();
-    await loss.data();
-    const all = [loss, square, ...outputs, ...states.flatMap(({ h, c }) => [h, c])];
-    for (const tensor of all) tensor.dispose();
-  }, 20);
+  return median(() => trainingStep(net, x, adam), 20);
 }
 
 /** @param {object} line */

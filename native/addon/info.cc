@@ -47,6 +47,7 @@ Napi::Object Cuda(Napi::Env env) {
     device.Set("cachedBytes", static_cast<double>(memory.cached_bytes));
     device.Set("driver", info.driver);
     device.Set("kernels", info.kernels);
+    device.Set("reason", info.reason);
     devices.Set(k, device);
   }
   Napi::Object object = Napi::Object::New(env);

@@ -33,6 +33,25 @@ __device__ __forceinline__ void SplitTf32(float value, uint32_t& high, uint32_t&
   high = RoundToTf32(value);
   low = RoundToTf32(value - FromBits(high));
 }
+
+// Three products of depth 16. The tensor core cuts sums off instead of rounding them; over 100
+// products of depth 8 that adds up to ten times the error of a float32 sum, so each 16 of depth
+// begin at zero and are added here.
+__device__ __forceinline__ void AddTf32x3(float (&sum)[4], const uint32_t (&high)[2][4],
+                                          const uint32_t (&low)[2][4],
+                                          const uint32_t (&b_high)[2][2],
+                                          const uint32_t (&b_low)[2][2]) {
+  float part[4] = {};
+#pragma unroll
+  for (int k = 0; k < 2; ++k) {
+    MmaTf32(part, low[k], b_high[k]);
+    MmaTf32(part, high[k], b_low[k]);
+  }
+#pragma unroll
+  for (int k = 0; k < 2; ++k) MmaTf32(part, high[k], b_high[k]);
+#pragma unroll
+  for (int k = 0; k < 4; ++k) sum[k] += part[k];
+}
 #endif
 
 // Multiplies a chunk. Which element of depth a lane takes as which operand of mma is free as long
@@ -147,21 +166,8 @@ struct ChunkProduct {
       SplitTf32(FromBits(unit.y), b_high[0][1], b_low[0][1]);
       SplitTf32(FromBits(unit.z), b_high[1][0], b_low[1][0]);
       SplitTf32(FromBits(unit.w), b_high[1][1], b_low[1][1]);
-// The tensor core cuts sums off instead of rounding them. Over 100 products of depth 8 that adds up
-// to ten times the error of a float32 sum, so each 16 of depth begin at zero and are added here.
 #pragma unroll
-      for (int i = 0; i < T::kRowTiles; ++i) {
-        float part[4] = {};
-#pragma unroll
-        for (int k = 0; k < 2; ++k) {
-          MmaTf32(part, low[i][k], b_high[k]);
-          MmaTf32(part, high[i][k], b_low[k]);
-        }
-#pragma unroll
-        for (int k = 0; k < 2; ++k) MmaTf32(part, high[i][k], b_high[k]);
-#pragma unroll
-        for (int k = 0; k < 4; ++k) sums[i][j][k] += part[k];
-      }
+      for (int i = 0; i < T::kRowTiles; ++i) AddTf32x3(sums[i][j], high[i], low[i], b_high, b_low);
     }
   }
 

@@ -11,6 +11,16 @@ namespace {
 
 constexpr int kTensorCores = 8;  // compute capability from which the kernels use them
 
+// This thread's device; -1: none yet. Asking the runtime would say 0 then, and selecting that would
+// open a GPU that nobody uses.
+thread_local int selected = -1;
+
+cudaError_t Select(int ordinal) {
+  const cudaError_t status = cudaSetDevice(ordinal);
+  if (status == cudaSuccess) selected = ordinal;
+  return status;
+}
+
 }  // namespace
 
 Device::Device(int ordinal)
@@ -40,7 +50,7 @@ void Device::Use() {
       throw Error(ErrorCode::kDevice, fault_ + "; reopen the device in a new process");
     }
   }
-  Check(cudaSetDevice(ordinal_), "selecting it");
+  Check(Select(ordinal_), "selecting it");
 }
 
 void Device::Check(cudaError_t status, const char* what) {
@@ -77,9 +87,10 @@ void Device::CheckLaunch(const char* kernel, cudaError_t status) {
 }
 
 void Device::AllowShared(const void* kernel, int bytes) {
-  if (!allowed_.insert(kernel).second) return;
+  if (allowed_.contains(kernel)) return;
   Check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
         "setting a kernel's shared memory");
+  allowed_.insert(kernel);
 }
 
 Buffer Device::Allocate(size_t bytes) {
@@ -135,10 +146,10 @@ void Device::ThrowOutOfMemory(size_t bytes) {
 // On any thread. Whoever read the block did so in the stream or has waited for it. Errors are those
 // of a device that is lost, or of a process that ends.
 void Device::Release(void* data, size_t) noexcept {
-  int before = 0;
-  if (cudaGetDevice(&before) != cudaSuccess || cudaSetDevice(ordinal_) != cudaSuccess) return;
+  const int before = selected;
+  if (Select(ordinal_) != cudaSuccess) return;
   cudaFreeAsync(data, stream_);
-  cudaSetDevice(before);
+  if (before >= 0 && before != ordinal_) Select(before);
 }
 
 Event::Event(Device& device, cudaStream_t stream) : device_(device) {

@@ -5,6 +5,9 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "cuda/device.h"
@@ -33,26 +36,26 @@ DriverAnswers Ask(cudaError_t error) {
 }
 
 Devices Look() {
-  constexpr int kTuring = 75;
   int count = 0, driver = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) return {{}, WhyNone(Ask(error))};
   cudaDriverGetVersion(&driver);
-  Devices found;
+  std::vector<DeviceInfo> devices;
   for (int device = 0; device < count; ++device) {
     cudaDeviceProp properties;
     const cudaError_t failure = cudaGetDeviceProperties(&properties, device);
-    if (failure != cudaSuccess) return {{}, cudaGetErrorString(failure)};
-    const std::string capability =
-        std::to_string(properties.major) + "." + std::to_string(properties.minor);
-    if (properties.major * 10 + properties.minor < kTuring) {
-      return {{},
-              std::string("device too old: ") + properties.name + " has " + capability + " < 7.5"};
+    if (failure != cudaSuccess) {
+      cudaGetLastError();
+      devices.push_back({"unknown", "", 0, VersionName(driver), "", cudaGetErrorString(failure)});
+      continue;
     }
-    found.devices.push_back({properties.name, capability, properties.totalGlobalMem,
-                             VersionName(driver), properties.major >= 8 ? "tensor cores" : "FMA"});
+    devices.push_back({properties.name,
+                       std::to_string(properties.major) + "." + std::to_string(properties.minor),
+                       properties.totalGlobalMem, VersionName(driver),
+                       properties.major >= 8 ? "tensor cores" : "FMA",
+                       WhyNotDevice(properties.major, properties.minor)});
   }
-  return found;
+  return DevicesOf(std::move(devices));
 }
 
 // By number. Never destroyed.
@@ -71,12 +74,16 @@ const Devices& ListDevices() {
 }
 
 Engine& EngineOf(int device) {
-  const Devices& found = ListDevices();
-  if (static_cast<size_t>(device) >= found.devices.size()) {
+  const auto& [devices, none] = ListDevices();
+  std::string why = none;
+  if (static_cast<size_t>(device) < devices.size()) {
+    why = devices[device].reason;
+  } else if (why.empty()) {
+    why = "there are " + std::to_string(devices.size());
+  }
+  if (!why.empty()) {
     throw Error(ErrorCode::kDevice,
-                "device 'cuda:" + std::to_string(device) + "' is not available: " +
-                    (found.reason.empty() ? "there are " + std::to_string(found.devices.size())
-                                          : found.reason));
+                "device 'cuda:" + std::to_string(device) + "' is not available: " + why);
   }
   std::lock_guard lock(engines_mutex);
   const auto open = Engines().find(device);

@@ -11,8 +11,13 @@ namespace convlstm::cuda {
 template <typename... Parameters, typename... Arguments>
 void Launch(Device& device, const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
             int shared_bytes, Arguments... arguments) {
-  kernel<<<grid, block, shared_bytes, device.stream()>>>(arguments...);
-  device.CheckLaunch(name, cudaGetLastError());
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
+  config.stream = device.stream();
+  // Its own status: the last error may be another call's, a query's that was not ready.
+  device.CheckLaunch(name, cudaLaunchKernelEx(&config, kernel, arguments...));
 }
 
 // For kernels whose threads stride over `count` elements, more than none.

@@ -275,7 +275,6 @@ struct PixelProduct {
   }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-  // As in implicit_gemm.cuh, every 16 of depth are summed on their own.
   __device__ __forceinline__ static void RunTf32x3(const float (&a)[4][4], const uint32_t* columns,
                                                    int first, int column_piece,
                                                    GradientSums& sums) {
@@ -298,18 +297,8 @@ struct PixelProduct {
 #pragma unroll
         for (int k = 0; k < 4; ++k) SplitTf32(b[e][k], b_high[k / 2][k % 2], b_low[k / 2][k % 2]);
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          float part[4] = {};
-#pragma unroll
-          for (int k = 0; k < 2; ++k) {
-            MmaTf32(part, low[i][k], b_high[k]);
-            MmaTf32(part, high[i][k], b_low[k]);
-          }
-#pragma unroll
-          for (int k = 0; k < 2; ++k) MmaTf32(part, high[i][k], b_high[k]);
-#pragma unroll
-          for (int k = 0; k < 4; ++k) sums[i][side * 4 + e][k] += part[k];
-        }
+        for (int i = 0; i < 2; ++i)
+          AddTf32x3(sums[i][side * 4 + e], high[i], low[i], b_high, b_low);
       }
     }
   }

@@ -1,4 +1,4 @@
-// Why there is no GPU to compute on, from what the driver answered.
+// Why there is no GPU to compute on, from what the driver answered, or why one is none.
 #ifndef CONVLSTM_CUDA_WHY_NONE_H_
 #define CONVLSTM_CUDA_WHY_NONE_H_
 
@@ -30,6 +30,14 @@ inline std::string WhyNone(const DriverAnswers& answers) {
                 : answers.branch + " < " + std::to_string(kNeededDriver));
   }
   return answers.error.empty() ? "no device" : answers.error;
+}
+
+// Empty for a GPU that has code: Turing is the oldest.
+inline std::string WhyNotDevice(int major, int minor) {
+  constexpr int kTuring = 75;
+  if (major * 10 + minor >= kTuring) return "";
+  return "device too old: compute capability " + std::to_string(major) + "." +
+         std::to_string(minor) + " < 7.5";
 }
 
 }  // namespace convlstm::cuda

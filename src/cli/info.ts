@@ -38,7 +38,7 @@ export function addInfo(program: Command): void {
         [
           'cuda',
           cuda.devices.length > 0
-            ? list(cuda.devices.map(({ name }) => name))
+            ? list(cuda.devices.map(({ name, reason }) => (reason ? `${name} (${reason})` : name)))
             : `none: ${cuda.reason}`,
         ],
       ]);

@@ -1,7 +1,8 @@
 // convlstm_cuda_bench [NAME]: the workloads on a GPU in every precision: as the engine chooses,
-// with each tile, with x multiplied ahead of the steps and not, without a graph, and stacks layer
-// after layer; one line of JSON each. Times are of the device, by events: the median of many calls
-// after a warm-up, inputs rotated. With --once NAME PRECISION one call, for a profiler.
+// with each tile, with x multiplied ahead of the steps and not, without a graph, by wgmma, stacks
+// layer after layer, and layers forward and backward; one line of JSON each. Times are of the
+// device, by events: the median of many calls after a warm-up, inputs rotated. With --once NAME
+// PRECISION one call, for a profiler.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -93,10 +94,27 @@ struct Operands {
     }
     if (!one_by_one) engine.ConvLstmStack(layers);
   }
+
+  // A layer's forward pass that saves what the backward pass needs, and that, for all gradients.
+  void Train(Engine& engine, int k, Precision precision) const {
+    const ConvLstmShape& s = shapes.front();
+    const ConvLstmInputs& in = inputs[k % inputs.size()].front();
+    const auto like = [&](const StoragePtr& storage) {
+      return std::make_shared<Storage>(storage->elements(), engine.memory());
+    };
+    const auto sequence = std::make_shared<Storage>(in.h0->elements() * s.time, engine.memory());
+    const auto saved = std::make_shared<Storage>(SavedElements(s, 1), engine.memory());
+    const ConvLstmOutputs outputs = {sequence, like(in.h0), like(in.c0), saved, 1};
+    engine.ConvLstm(s, in, precision, outputs);
+    engine.ConvLstmBackward(s, {in, sequence, saved, 1, sequence, nullptr, nullptr}, precision,
+                            {like(in.x), like(in.h0), like(in.c0), like(in.weight), like(in.bias),
+                             nullptr, nullptr, nullptr});
+  }
 };
 
 // Milliseconds on the device's stream; on the queue's thread.
-double Measure(Engine& engine, const Operands& operands, Precision precision, bool one_by_one) {
+template <typename Call>
+double Measure(Engine& engine, const Call& call) {
   const auto stream = static_cast<Device&>(engine.memory()).stream();
   cudaEvent_t begin, end;
   cudaEventCreate(&begin);
@@ -104,7 +122,7 @@ double Measure(Engine& engine, const Operands& operands, Precision precision, bo
   std::vector<float> times;
   for (int k = 0; k < 60; ++k) {
     cudaEventRecord(begin, stream);
-    operands.Run(engine, k, precision, one_by_one);
+    call(k);
     cudaEventRecord(end, stream);
     cudaEventSynchronize(end);
     float milliseconds = 0;
@@ -123,6 +141,7 @@ struct Variant {
   const char* name;
   Tuning tuning;
   bool one_by_one = false;  // layer after layer
+  bool training = false;
 };
 
 std::vector<Variant> VariantsOf(const Workload& workload) {
@@ -140,7 +159,12 @@ std::vector<Variant> VariantsOf(const Workload& workload) {
   }
   variants.push_back({"wgmma, medium", {.tile = TileSize::kMedium, .wgmma = true}});
   variants.push_back({"wgmma, large", {.tile = TileSize::kLarge, .wgmma = true}});
-  if (workload.layers.size() > 1) variants.push_back({"layer after layer", {}, true});
+  if (workload.layers.size() > 1) {
+    variants.push_back({"layer after layer", {}, true});
+  } else if (time > 1) {
+    variants.push_back({"forward and backward", {}, false, true});
+    variants.push_back({"forward and backward, no graph", {.graph = false}, false, true});
+  }
   return variants;
 }
 
@@ -150,18 +174,22 @@ void Bench(Engine& engine, const Workload& workload) {
     for (const Variant& variant : VariantsOf(workload)) {
       tuning = variant.tuning;
       const bool has_wgmma = static_cast<Device&>(engine.memory()).has_wgmma();
-      if (tuning.wgmma && (!has_wgmma || static_cast<Precision>(p) != Precision::kMedium)) continue;
+      const auto precision = static_cast<Precision>(p);
+      if (tuning.wgmma && (!has_wgmma || precision == Precision::kHighest)) continue;
       for (const ConvLstmInputs& in : operands.inputs.front()) in.weight->derived().clear();
       double milliseconds = 0;
       engine.queue().Enqueue([&] {
-        milliseconds = Measure(engine, operands, static_cast<Precision>(p), variant.one_by_one);
+        milliseconds = Measure(engine, [&](int k) {
+          if (variant.training) return operands.Train(engine, k, precision);
+          operands.Run(engine, k, precision, variant.one_by_one);
+        });
       });
       engine.queue().Drain();
       std::printf(
           "{\"workload\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"ms\": %.5f, "
           "\"tflops\": %.2f}\n",
           workload.name, kPrecisions[p], variant.name, milliseconds,
-          Flops(workload) / milliseconds / 1e9);
+          Flops(workload) * (variant.training ? 3 : 1) / milliseconds / 1e9);
       std::fflush(stdout);
     }
   }

@@ -41,6 +41,12 @@ inline std::vector<float> Downloaded(Engine& engine, const StoragePtr& storage) 
   return values;
 }
 
+inline ConvLstmShape ShapeOf(int64_t batch, int64_t time, int64_t in, int64_t hidden,
+                             int64_t height, int64_t width, int64_t kernel_height,
+                             int64_t kernel_width, bool time_major = false) {
+  return {batch, time, time_major, in, hidden, height, width, kernel_height, kernel_width};
+}
+
 struct Operands {
   ConvLstmInputs inputs;
 

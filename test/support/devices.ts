@@ -6,5 +6,5 @@ const { binary, cuda } = backendInfo();
 export const devices: Device[] = [
   ...(binary.loaded ? (['cpu'] as const) : []),
   'javascript',
-  ...(cuda.devices.length > 0 ? (['cuda:0'] as const) : []),
+  ...(cuda.devices[0]?.reason === '' ? (['cuda:0'] as const) : []),
 ];

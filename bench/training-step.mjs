@@ -1,0 +1,19 @@
+/**
+ * What a user's loop does for a batch: zeroGrad, forward, the mean square of the output, backward, the
+ * optimizer's step, and the loss awaited.
+ *
+ * @param {import('../dist/index.js').ConvLSTM} net
+ * @param {import('../dist/index.js').Tensor} x
+ * @param {import('../dist/index.js').Adam} adam
+ */
+export async function trainingStep(net, x, adam) {
+  adam.zeroGrad();
+  const { outputs, states } = net.forward(x);
+  const square = outputs[0].square();
+  const loss = square.mean();
+  loss.backward();
+  adam.step();
+  await loss.data();
+  const all = [loss, square, ...outputs, ...states.flatMap(({ h, c }) => [h, c])];
+  for (const tensor of all) tensor.dispose();
+}

@@ -1,0 +1,259 @@
+// The forward passes of the CUDA engine against a float64 reference.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "cuda/device.h"
+#include "cuda/engines.h"
+#include "cuda/tuning.h"
+#include "on_engine.h"
+#include "reference.h"
+
+namespace convlstm::cuda {
+namespace {
+
+struct Results {
+  std::vector<float> output, h, c;
+};
+
+Results RunLayer(Engine& engine, const ConvLstmShape& s, const ConvLstmInputs& inputs,
+                 Precision precision) {
+  const int64_t state = s.batch * s.hidden_dim * s.pixels();
+  const ConvLstmOutputs outputs = {New(engine, state * s.time), New(engine, state),
+                                   New(engine, state)};
+  OnQueue(engine, [&] { engine.ConvLstm(s, inputs, precision, outputs); });
+  return {Downloaded(engine, outputs.output), Downloaded(engine, outputs.h),
+          Downloaded(engine, outputs.c)};
+}
+
+double ErrorOf(const Results& results, const ConvLstmReference<double>& expected) {
+  return std::max({LargestError(results.output, expected.output),
+                   LargestError(results.h, expected.h), LargestError(results.c, expected.c)});
+}
+
+std::vector<ConvLstmCase> Cases() {
+  return {
+      MakeCase("one pixel", ShapeOf(1, 1, 1, 1, 1, 1, 3, 3)),
+      MakeCase("1 and 17 channels, batch 3", ShapeOf(3, 4, 1, 17, 5, 7, 3, 3), {.states = true}),
+      MakeCase("even kernel", ShapeOf(1, 3, 3, 20, 9, 8, 4, 2),
+               {.states = true, .peephole = Peephole::kChannel}),
+      MakeCase("spatial peephole", ShapeOf(2, 3, 8, 12, 5, 9, 3, 3),
+               {.bias = false, .peephole = Peephole::kSpatial}),
+      MakeCase("time major", ShapeOf(3, 3, 4, 36, 7, 11, 5, 5, true)),
+      MakeCase("many channels", ShapeOf(2, 4, 64, 64, 16, 16, 3, 3)),
+      MakeCase("large weights, spikes", ShapeOf(1, 5, 16, 32, 24, 24, 3, 3),
+               {.states = true, .hard_weights = true, .spiky_x = true}),
+  };
+}
+
+TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step") {
+  Engine& gpu = EngineOf(0);
+  for (const ConvLstmCase& test : Cases()) {
+    const ConvLstmReference<double> expected = RunReference<double>(test);
+    const double plain = [&] {
+      const ConvLstmReference<float> direct = RunReference<float>(test);
+      return std::max(LargestError(direct.output, expected.output),
+                      LargestError(direct.c, expected.c));
+    }();
+    for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
+      for (const bool graph : {true, false}) {
+        for (const TileSize tile : {TileSize::kSmall, TileSize::kMedium, TileSize::kLarge}) {
+          tuning = {graph, tile, std::nullopt};
+          const Operands operands(gpu, test);
+          const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
+          const double error = ErrorOf(results, expected);
+          std::printf("%s, precision %d, tile %d: error %.2e, of a direct convolution %.2e\n",
+                      test.name.c_str(), static_cast<int>(precision), static_cast<int>(tile), error,
+                      plain);
+          CAPTURE(test.name);
+          const bool hard = test.name.starts_with("large weights");
+          if (precision == Precision::kHighest) CHECK(error <= (hard ? 2 * plain + 1e-6 : 1e-5));
+          if (precision == Precision::kHigh && !hard) CHECK(error <= 1e-4);
+          if (precision == Precision::kMedium && !hard) CHECK(error <= 2e-2);
+        }
+      }
+    }
+  }
+  tuning = {};
+}
+
+TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers follow") {
+  Engine& gpu = EngineOf(0);
+  const ConvLstmCase test = MakeCase("", ShapeOf(2, 6, 8, 16, 12, 12, 3, 3), {.states = true});
+  const Operands operands(gpu, test), again(gpu, test);
+  const Results first = RunLayer(gpu, test.shape, operands.inputs, Precision::kHighest);
+  ConvLstmInputs moved = again.inputs;  // other memory, the weights that have the graph
+  moved.weight = operands.inputs.weight;
+  moved.bias = operands.inputs.bias;
+  for (int k = 0; k < 3; ++k) {
+    const Results results = RunLayer(gpu, test.shape, moved, Precision::kHighest);
+    CHECK(results.output == first.output);
+    CHECK(results.h == first.h);
+    CHECK(results.c == first.c);
+  }
+  // A sequence in one call and step by step from its own states.
+  ConvLstmInputs step = operands.inputs;
+  const ConvLstmShape one = [&] {
+    ConvLstmShape shape = test.shape;
+    shape.time = 1;
+    return shape;
+  }();
+  const int64_t frame = test.shape.input_dim * test.shape.pixels();
+  Results results;
+  for (int64_t t = 0; t < test.shape.time; ++t) {
+    std::vector<float> x;
+    for (int64_t b = 0; b < test.shape.batch; ++b) {
+      const auto begin = test.x.begin() + test.shape.frame(b, t) * frame;
+      x.insert(x.end(), begin, begin + frame);
+    }
+    step.x = Uploaded(gpu, x);
+    results = RunLayer(gpu, one, step, Precision::kHighest);
+    step.h0 = Uploaded(gpu, results.h);
+    step.c0 = Uploaded(gpu, results.c);
+  }
+  CHECK(results.h == first.h);
+  CHECK(results.c == first.c);
+}
+
+TEST_CASE("convLstm: x ahead of the steps, the same bits") {
+  Engine& gpu = EngineOf(0);
+  for (const bool time_major : {false, true}) {
+    const ConvLstmCase test =
+        MakeCase("", ShapeOf(3, 7, 20, 36, 11, 13, 3, 3, time_major), {.states = true});
+    for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
+      const Operands operands(gpu, test);
+      tuning = {.steps_at_once = 0};
+      const Results expected = RunLayer(gpu, test.shape, operands.inputs, precision);
+      for (const int64_t steps : {1, 2, 3, 7}) {
+        for (const bool graph : {true, false}) {
+          for (const TileSize tile : {TileSize::kMedium, TileSize::kLarge}) {
+            tuning = {graph, tile, steps};
+            const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
+            CHECK(results.output == expected.output);
+            CHECK(results.h == expected.h);
+            CHECK(results.c == expected.c);
+          }
+        }
+      }
+    }
+  }
+  tuning = {};
+}
+
+// It is held against the tile that the tests of the host run. Both round operands alike; the tensor
+// core adds in another order.
+TEST_CASE("convLstm: wgmma as mma") {
+  Engine& gpu = EngineOf(0);
+  if (!static_cast<Device&>(gpu.memory()).has_wgmma()) {
+    MESSAGE("no GPU of compute capability 9.0, or no code for it");
+    return;
+  }
+  for (const ConvLstmCase& test : Cases()) {
+    if (test.name.starts_with("large weights")) continue;
+    for (const TileSize tile : {TileSize::kMedium, TileSize::kLarge}) {
+      for (const int64_t steps : {0, 2}) {
+        for (const Precision precision : {Precision::kHigh, Precision::kMedium}) {
+          tuning = {true, tile, steps};
+          const Operands operands(gpu, test);
+          const Results expected = RunLayer(gpu, test.shape, operands.inputs, precision);
+          tuning.wgmma = true;
+          const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
+          CAPTURE(test.name);
+          CAPTURE(static_cast<int>(tile));
+          // A sum that differs in its last bit may round h to the next bfloat16, 2^-9, which a
+          // weight passes on.
+          const double limit = precision == Precision::kMedium ? 1e-3 : 1e-5;
+          CHECK(LargestError(results.output, expected.output) <= limit);
+          CHECK(LargestError(results.h, expected.h) <= limit);
+          CHECK(LargestError(results.c, expected.c) <= limit);
+        }
+      }
+    }
+  }
+  tuning = {};
+}
+
+TEST_CASE("convLstm: masks and zoneout as a graph, for float64's and other tensors") {
+  Engine& gpu = EngineOf(0);
+  for (const bool one : {false, true}) {
+    ConvLstmCase test =
+        MakeCase("", ShapeOf(2, 6, 8, 20, 7, 9, 3, 3), {.states = true, .masks = true});
+    if (one) test.zoneout_h = test.zoneout_c = {0.1f};
+    const ConvLstmReference<double> expected = RunReference<double>(test);
+    Results first;
+    for (const bool graph : {false, true, true}) {
+      tuning.graph = graph;
+      const Results results =
+          RunLayer(gpu, test.shape, Operands(gpu, test).inputs, Precision::kHighest);
+      CHECK(ErrorOf(results, expected) <= 1e-5);
+      if (!graph) first = results;
+      CHECK(results.output == first.output);
+      CHECK(results.c == first.c);
+    }
+  }
+  tuning = {};
+}
+
+TEST_CASE("convLstm: more graphs than are kept, and none after emptyCache") {
+  Engine& gpu = EngineOf(0);
+  for (int round = 0; round < 2; ++round) {
+    for (int64_t width = 1; width <= 70; ++width) {
+      const ConvLstmCase test = MakeCase("", ShapeOf(1, 2, 2, 4, 2, width, 3, 3));
+      const Results results =
+          RunLayer(gpu, test.shape, Operands(gpu, test).inputs, Precision::kHighest);
+      CHECK(ErrorOf(results, RunReference<double>(test)) <= 1e-5);
+    }
+    gpu.EmptyCache();
+  }
+}
+
+TEST_CASE("convLstmStack: the same bits as layer after layer") {
+  Engine& gpu = EngineOf(0);
+  const auto check = [&](const std::vector<int64_t>& hidden, int64_t time, bool time_major) {
+    std::vector<ConvLstmLayer> layers;
+    std::vector<Results> expected;
+    StoragePtr x, stack_x;
+    for (size_t l = 0; l < hidden.size(); ++l) {
+      const ConvLstmShape s =
+          ShapeOf(2, time, l == 0 ? 20 : hidden[l - 1], hidden[l], 9, 14, 3, 3, time_major);
+      const ConvLstmCase test =
+          MakeCase("", s, {.states = l % 2 == 0, .peephole = Peephole::kChannel}, 3);
+      ConvLstmInputs inputs = Operands(gpu, test).inputs;
+      if (l == 0) stack_x = inputs.x;
+      inputs.x = l == 0 ? stack_x : x;
+      expected.push_back(RunLayer(gpu, s, inputs, Precision::kHighest));
+      x = Uploaded(gpu, expected.back().output);
+      inputs.x = l == 0 ? stack_x : nullptr;
+      const int64_t state = s.batch * s.hidden_dim * s.pixels();
+      layers.push_back(
+          {s, inputs, Precision::kHighest, {nullptr, New(gpu, state), New(gpu, state)}});
+    }
+    for (int call = 0; call < 2; ++call) {  // the second changes a node of the first's graph
+      for (ConvLstmLayer& layer : layers) {
+        layer.outputs.h = New(gpu, layer.outputs.h->elements());
+        layer.outputs.c = New(gpu, layer.outputs.c->elements());
+      }
+      layers.back().outputs.output = New(gpu, layers.back().outputs.h->elements() * time);
+      OnQueue(gpu, [&] { gpu.ConvLstmStack(layers); });
+      CHECK(Downloaded(gpu, layers.back().outputs.output) == expected.back().output);
+      for (size_t l = 0; l < layers.size(); ++l) {
+        CHECK(Downloaded(gpu, layers[l].outputs.h) == expected[l].h);
+        CHECK(Downloaded(gpu, layers[l].outputs.c) == expected[l].c);
+      }
+    }
+  };
+  for (const bool time_major : {false, true}) {
+    for (const int64_t time : {1, 2, 9}) check({36, 5, 64}, time, time_major);
+    for (const int64_t steps : {0, 2, 9}) {
+      tuning.steps_at_once = steps;
+      check({36, 5, 64}, 9, time_major);
+    }
+    tuning = {};
+  }
+  check(std::vector<int64_t>(18, 8), 4, false);  // more layers than one graph takes
+}
+
+}  // namespace
+}  // namespace convlstm::cuda

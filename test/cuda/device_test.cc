@@ -1,0 +1,146 @@
+// Memory of a GPU, copies, faults; and the program that runs all tests of the CUDA engine.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "cuda/engines.h"
+#include "on_engine.h"
+#include "operations.h"
+#include "reference.h"
+
+namespace convlstm::cuda {
+namespace {
+
+TEST_CASE("memory: large tensors there and back, out of memory leaves everything usable") {
+  Engine& gpu = EngineOf(0);
+  const std::vector<float> large = RandomValues((int64_t{20} << 20) / 4 + 7);  // several pieces
+  CHECK(Downloaded(gpu, Uploaded(gpu, large)) == large);
+
+  const StoragePtr huge = New(gpu, int64_t{1} << 40);
+  try {
+    OnQueue(gpu, [&] { gpu.Fill(0, *huge); });
+    FAIL("4 TiB were allocated");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kOutOfMemory);
+    CHECK(std::strstr(error.what(), "asked for 4398046511104 bytes") != nullptr);
+    CHECK(std::strstr(error.what(), "bytes are free") != nullptr);
+  }
+  CHECK(Downloaded(gpu, Uploaded(gpu, {1, 2, 3})) == std::vector<float>{1, 2, 3});
+}
+
+TEST_CASE("memory: what is given back, and the figures of it") {
+  Engine& gpu = EngineOf(0);
+  constexpr size_t kBytes = size_t{64} << 20;
+  const size_t before = gpu.Statistics().live_bytes;
+  {
+    const StoragePtr large = New(gpu, kBytes / sizeof(float));
+    OnQueue(gpu, [&] { gpu.Fill(1, *large); });
+    CHECK(gpu.Statistics().live_bytes >= before + kBytes);
+  }
+  OnQueue(gpu, [] {});
+  CHECK(gpu.Statistics().cached_bytes >= kBytes);
+  gpu.EmptyCache();
+  OnQueue(gpu, [] {});
+  CHECK(gpu.Statistics().live_bytes < before + kBytes);
+  CHECK(gpu.Statistics().cached_bytes < kBytes);
+}
+
+TEST_CASE("copies between two GPUs, rows and frames") {
+  if (ListDevices().devices.size() < 2) {
+    MESSAGE("not tested: there is one GPU");
+    return;
+  }
+  Engine &first = EngineOf(0), &second = EngineOf(1);
+  const auto copied = [](Engine& from, Engine& to, const StoragePtr& x) {
+    const StoragePtr out = New(to, x->elements());
+    Engine::Arrival arrival;
+    OnQueue(from, [&] { arrival = from.StartPeerCopy(x, to); });
+    OnQueue(to, [&] { arrival(*out); });
+    return out;
+  };
+  const std::vector<float> values = RandomValues((1 << 20) + 3);
+  StoragePtr x = Uploaded(first, values);
+  for (int k = 0; k < 4; ++k) {  // the memory that each leaves is taken by the next
+    x = copied(first, second, x);
+    x = copied(second, first, x);
+  }
+  CHECK(Downloaded(first, x) == values);
+  const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 3, 5, 6, 7, 3, 3));
+  const Operands operands(first, test);
+  const ConvLstmOutputs outputs = {New(first, 3 * 210), New(first, 210), New(first, 210)};
+  OnQueue(first,
+          [&] { first.ConvLstm(test.shape, operands.inputs, Precision::kHighest, outputs); });
+  const StoragePtr there = copied(first, second, outputs.output);
+  CHECK(there->channels_last());
+  CHECK(Downloaded(second, there) == Downloaded(first, outputs.output));
+}
+
+TEST_CASE("engine: a device that is not there") {
+  CHECK_THROWS_AS(EngineOf(static_cast<int>(ListDevices().devices.size())), Error);
+}
+
+// Memory that is nobody's, so that a kernel that reads it fails.
+class Nowhere final : public Memory {
+ public:
+  Buffer Allocate(size_t bytes) override {
+    return {reinterpret_cast<void*>(uintptr_t{1} << 40), bytes, bytes, *this};
+  }
+
+ private:
+  void Release(void*, size_t) noexcept override {}
+};
+
+// In a process of its own, for which the device is lost then: `--fault`.
+bool ReportsFaults() {
+  Engine& gpu = EngineOf(0);
+  static Nowhere nowhere;
+  const auto error_of = [](const auto& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      std::printf("%s: %s\n", CodeName(error.code()), error.what());
+      return error.code() == ErrorCode::kDevice ? error.what() : "";
+    }
+    return "";
+  };
+  const StoragePtr x = New(gpu, 1000), y = New(gpu, 1000);
+  x->ReplaceByRowMajor(nowhere.Allocate(x->bytes()));
+  const std::string fault = error_of([&] {
+    OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kExp, *x, 0, *y); });
+    Downloaded(gpu, y);
+  });
+  bool reopen = true;
+  for (int k = 0; k < 2; ++k) {
+    const std::string later = error_of([&] { Uploaded(gpu, {1, 2, 3}); });
+    reopen = reopen && later.find("reopen the device") != std::string::npos;
+  }
+  gpu.EmptyCache();
+  gpu.Statistics();
+  return fault.find("UnaryElements") != std::string::npos && reopen;
+}
+
+}  // namespace
+}  // namespace convlstm::cuda
+
+int main(int argc, char** argv) {
+  const convlstm::cuda::Devices& found = convlstm::cuda::ListDevices();
+  if (!found.reason.empty()) {
+    std::printf("no GPU: %s\n", found.reason.c_str());
+    const char* required = std::getenv("CONVLSTM_REQUIRE_CUDA");
+    return required != nullptr && std::strcmp(required, "1") == 0 ? 1 : 77;
+  }
+  for (const auto& device : found.devices) {
+    std::printf("%s, compute capability %s\n", device.name.c_str(),
+                device.compute_capability.c_str());
+  }
+  if (argc == 2 && std::strcmp(argv[1], "--fault") == 0) {
+    return convlstm::cuda::ReportsFaults() ? 0 : 1;
+  }
+  return doctest::Context(argc, argv).run();
+}
