@@ -89,8 +89,16 @@ void Conv2dBackward(Device& device, const Conv2dShape& s, const Conv2dInputs& in
   if (gradients.weight != nullptr) {
     const float* const x = ToFrames(device, *inputs.x, {s.batch, in, pixels}, converted_x);
     WeightGradientSums sums(device, math, g, in, channels);
-    Launch(device,
-           sums.Call({{x}, static_cast<int>(pixels), 0, {deltas}, 1}, {sums.partial()}, false));
+    WeightGradientArguments p = {};
+    p.geometry = g;
+    p.x = {x};
+    p.deltas = {deltas};
+    p.channels = in;
+    p.out_channels = channels;
+    p.image_stride = static_cast<int>(pixels);
+    p.steps = 1;
+    p.partial = {sums.partial()};
+    Launch(device, sums.Call(p));
     sums.Finish(gradients.weight->Allocate(), in, true);
   }
   if (gradients.bias != nullptr) {

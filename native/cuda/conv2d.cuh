@@ -7,6 +7,7 @@
 #ifndef CONVLSTM_CUDA_CONV2D_CUH_
 #define CONVLSTM_CUDA_CONV2D_CUH_
 
+#include "cuda/gradient_phases.h"
 #include "cuda/implicit_gemm.cuh"
 #include "cuda/place.h"
 
@@ -28,6 +29,18 @@ struct Conv2dArguments {
   Place<const float> mask;  // as the result, which it is multiplied by, or none
   bool add;                 // to what is there
 };
+
+// Of a phase of the gradient of the input of `forward`, all but where operands and images lie.
+inline Conv2dArguments GradientArguments(const ConvGeometry& forward, const GradientPhase& phase,
+                                         int channels, int out_channels) {
+  Conv2dArguments p = {};
+  p.geometry = phase.geometry;
+  p.x = {nullptr, out_channels, forward.out_pixels(), p.geometry.chunks(out_channels)};
+  p.channels = channels;
+  p.row_stride = int64_t{forward.stride_y} * forward.width;
+  p.column_stride = forward.stride_x;
+  return p;
+}
 
 // Grid: (rows / T::kRows, columns / T::kBlockColumns).
 template <class T>

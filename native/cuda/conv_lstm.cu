@@ -157,8 +157,9 @@ class Call {
     return held_.emplace_back(device_.AllocateArray<float>(elements)).as<float>();
   }
   const float* Masked(const ConvLstmShape& s, const float* h0, const float* mask) {
-    float* const masked = Hold(s.batch * s.hidden_dim * s.pixels());
-    Launch(device_, MaskCall(device_, s, {h0}, s.pixels(), 0, {mask}, 1, {masked}));
+    const int64_t frame = s.hidden_dim * s.pixels(), state = s.batch * frame;
+    float* const masked = Hold(state);
+    Launch(device_, MaskCall(device_, {{h0}, 0, frame, frame, state, {mask}, {masked}, state}));
     return masked;
   }
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/backward_nodes.h"
-#include "cuda/conv_lstm_delta.cuh"
+#include "cuda/backward_arguments.cuh"
+#include "cuda/conv2d_kernels.h"
 #include "cuda/convolution_gradients.h"
 #include "cuda/graph.h"
 #include "cuda/held_frames.h"
@@ -20,20 +20,6 @@
 
 namespace convlstm::cuda {
 namespace {
-
-// Where the operands of a backward pass lie; null for what there is not.
-struct BackwardPointers {
-  LayerPointers layer;                 // output that of the forward pass, saved what it left
-  const uint4 *x_weights, *h_weights;  // packed for the gradients
-  const float* output_grad;
-  float *h_grad, *c_grad;  // of h and c after the step at work
-  float* x_grad;
-  double* sums;         // of the deltas, for bias and peepholes
-  float* spatial_sums;  // [3][pixel][hidden]
-  float *x_partial, *h_partial;
-  float* masked_h;                              // of the steps of a segment
-  float *segment_gates, *segment_c, *unused_h;  // of steps once more
-};
 
 class Backward {
  public:
@@ -49,8 +35,7 @@ class Backward {
         state_(shape.batch * frame_),
         packed_(PackOnce(device, shape, in_, precision)),
         layer_(ViewOf(*packed_, shape, in_)),
-        math_(WithoutWgmma(layer_.math)),
-        saved_(shape, inputs.save_every, inputs.saved->mutable_data()) {
+        math_(WithoutWgmma(layer_.math)) {
     layer_.has_output = true;
     layer_.save_every = inputs.save_every;
     plan_.time = s_.time;
@@ -93,8 +78,6 @@ class Backward {
   ChannelsLast SequenceLayout(int64_t channels) const {
     return {s_.batch * s_.time, channels, pixels_};
   }
-  // Frames from a step's to the next one's, where a sequence lies as x and output do.
-  int64_t StepFrames() const { return s_.time_major ? s_.batch : 1; }
   int SumCount() const { return in_.peephole == Peephole::kChannel ? kDeltaSums : 4; }
 
   float* Hold(int64_t elements) {
@@ -127,7 +110,9 @@ class Backward {
       at_.masked_h = Hold(plan_.segment_steps * state_);
       if (plan_.has_h0) {
         float* const masked = Hold(state_);
-        Launch(device_, MaskCall(device_, s_, {layer.h0}, pixels_, 0, {layer.mask}, 1, {masked}));
+        Launch(device_,
+               MaskCall(device_,
+                        {{layer.h0}, 0, frame_, frame_, state_, {layer.mask}, {masked}, state_}));
         layer.masked_h0 = masked;
       }
     }
@@ -185,144 +170,16 @@ class Backward {
         "clearing sums");
   }
 
-  // The kernels' arguments for operands that lie at `late`, or at the pointers where it is null.
-  class Arguments {
-   public:
-    Arguments(Backward& backward, const BackwardPointers* late)
-        : b_(backward),
-          s_(backward.s_),
-          at_{backward.at_, late},
-          layer_{backward.at_.layer, late == nullptr ? nullptr : &late->layer},
-          steps_({backward.layer_}, {layer_}, 0) {}
-
-    StepArguments Step(int64_t segment, int64_t t) const {
-      StepArguments p = steps_.StepOf(0, t);
-      const auto pixels = static_cast<int>(b_.pixels_);
-      p.c_in = CBefore(segment, t);
-      p.c = at_[&BackwardPointers::segment_c] + (t - segment) * b_.state_;
-      p.out = at_[&BackwardPointers::unused_h];
-      p.out_image_stride = pixels;
-      p.last_h = {};
-      p.extended = true;
-      p.extras.gates = Gates(segment, t);
-      p.extras.mask = {};
-      if (b_.plan_.masked && t > 0) p.h_data = SeenH(segment, t);
-      return p;
-    }
-
-    DeltaArguments Delta(int64_t segment, int64_t t) const {
-      const StepArguments step = steps_.StepOf(0, t);
-      DeltaArguments p = {};
-      p.hidden = b_.hidden();
-      p.images = static_cast<int>(s_.batch);
-      p.pixels = static_cast<int>(b_.pixels_);
-      p.gates = Gates(segment, t);
-      p.c_in = CBefore(segment, t);
-      p.h_grad = at_[&BackwardPointers::h_grad];
-      p.c_grad = at_[&BackwardPointers::c_grad];
-      p.output_grad = at_[&BackwardPointers::output_grad] + s_.frame(0, t) * b_.frame_;
-      p.zoneout_h = step.extras.zoneout_h;
-      p.zoneout_c = step.extras.zoneout_c;
-      p.one_zoneout_h = step.extras.one_zoneout_h;
-      p.one_zoneout_c = step.extras.one_zoneout_c;
-      p.image_stride = ImageStride(s_);
-      p.peephole = step.peephole;
-      p.peephole_elements = step.peephole_elements;
-      p.peephole_pixel_stride = step.peephole_pixel_stride;
-      p.sums = at_[&BackwardPointers::sums];
-      p.sum_count = b_.SumCount();
-      p.spatial_sums = at_[&BackwardPointers::spatial_sums];
-      return p;
-    }
-
-    KernelCall Hidden(int64_t segment, int64_t t) const {
-      const Place<float> grad = at_[&BackwardPointers::h_grad];
-      const bool add = b_.layer_.zoneout_h;
-      return b_.h_gradient_->Call(static_cast<int>(s_.batch), Gates(segment, t),
-                                  at_[&BackwardPointers::h_weights],
-                                  {grad, 1, 0, b_.pixels_, layer_[&LayerPointers::mask], add});
-    }
-
-    KernelCall Input(int64_t begin, int64_t end) const {
-      return b_.x_gradient_->Call(
-          static_cast<int>((end - begin) * s_.batch), Gates(begin, begin),
-          at_[&BackwardPointers::x_weights],
-          {at_[&BackwardPointers::x_grad] + s_.frame(0, begin) * b_.pixels_ * s_.input_dim,
-           static_cast<int>(s_.batch),
-           ImageStride(s_),
-           b_.StepFrames() * b_.pixels_,
-           {},
-           false});
-    }
-
-    KernelCall InputWeights(int64_t begin, int64_t end) const {
-      const int64_t frame = b_.pixels_ * s_.input_dim;
-      return b_.x_weight_->Call(
-          {layer_[&LayerPointers::x] + s_.frame(0, end - 1) * frame, ImageStride(s_),
-           b_.StepFrames() * frame, Gates(begin, end - 1), static_cast<int>(end - begin)},
-          at_[&BackwardPointers::x_partial], end < s_.time);
-    }
-
-    // For the h before steps first to end, all of the output or h0.
-    KernelCall HiddenWeights(int64_t segment, int64_t first, int64_t end) const {
-      const auto pixels = static_cast<int>(b_.pixels_);
-      const bool masked = b_.plan_.masked, of_output = first > 0;
-      Place<const float> h;
-      if (masked) {
-        h = of_output ? SeenH(segment, end - 1) : layer_[&LayerPointers::masked_h0];
-      } else {
-        h = of_output ? Place<const float>(Output(end - 2)) : layer_[&LayerPointers::h0];
-      }
-      return b_.h_weight_->Call({h, of_output && !masked ? ImageStride(s_) : pixels,
-                                 masked ? b_.state_ : b_.StepFrames() * b_.frame_,
-                                 Gates(segment, end - 1), static_cast<int>(end - first)},
-                                at_[&BackwardPointers::h_partial], end < s_.time);
-    }
-
-    KernelCall Mask(int64_t first, int64_t end) const {
-      return MaskCall(b_.device_, s_, Output(first - 1), ImageStride(s_),
-                      b_.StepFrames() * b_.frame_, layer_[&LayerPointers::mask], end - first,
-                      at_[&BackwardPointers::masked_h]);
-    }
-
-   private:
-    Place<float> Gates(int64_t segment, int64_t t) const {
-      return b_.plan_.recomputes
-                 ? at_[&BackwardPointers::segment_gates] + 4 * (t - segment) * b_.state_
-                 : layer_[&LayerPointers::saved] + b_.saved_.gates_at(t);
-    }
-    Place<const float> CBefore(int64_t segment, int64_t t) const {
-      if (t == 0) return layer_[&LayerPointers::c0];
-      if (t == segment || !b_.plan_.recomputes) {
-        return layer_[&LayerPointers::saved] + b_.saved_.c_at(t - 1);
-      }
-      return at_[&BackwardPointers::segment_c] + (t - 1 - segment) * b_.state_;
-    }
-    Place<float> Output(int64_t t) const {
-      return layer_[&LayerPointers::output] + s_.frame(0, t) * b_.frame_;
-    }
-    // The masked h before step t > 0 of a segment.
-    Place<const float> SeenH(int64_t segment, int64_t t) const {
-      return at_[&BackwardPointers::masked_h] + (t - std::max<int64_t>(segment, 1)) * b_.state_;
-    }
-
-    Backward& b_;
-    const ConvLstmShape& s_;
-    const Operands<BackwardPointers> at_;
-    const Operands<LayerPointers> layer_;
-    const SequenceArguments steps_;
-  };
-
   std::vector<GraphCall> Calls(const BackwardPointers* late) {
     using Kind = BackwardNode::Kind;
-    const Arguments of(*this, late);
+    const BackwardArguments of(layer_, plan_, SumCount(), {at_, late});
     const StepKernel step = ChooseStepKernel(device_, layer_.math, s_);
     const dim3 step_grid = GridOf(GeometryOf(s_, s_.batch).rows(), s_, step.rows, step.columns);
     const dim3 delta_grid = SumGrid(device_, s_.batch * pixels_, hidden());
     const auto call_of = [&](const BackwardNode& n) {
       switch (n.kind) {
         case Kind::kMask:
-          return of.Mask(n.begin, n.end);
+          return MaskCall(device_, of.Mask(n.begin, n.end));
         case Kind::kStep:
           return CallOf("ConvLstmStep", step.kernel, step_grid, step.threads, step.shared_bytes,
                         of.Step(n.segment, n.begin));
@@ -330,16 +187,16 @@ class Backward {
           return CallOf("ConvLstmDelta", ConvLstmDelta, delta_grid, kChannelThreads,
                         kChannelSharedBytes, of.Delta(n.segment, n.begin));
         case Kind::kHidden:
-          return of.Hidden(n.segment, n.begin);
+          return Convolve2dCall(device_, math_, of.Hidden(n.segment, n.begin));
         case Kind::kInput:
-          return of.Input(n.begin, n.end);
+          return Convolve2dCall(device_, math_, of.Input(n.begin, n.end));
         case Kind::kInputWeights:
-          return of.InputWeights(n.begin, n.end);
+          return x_weight_->Call(of.InputWeights(n.begin, n.end));
         case Kind::kHiddenWeights:
         case Kind::kFirstWeights:
           break;
       }
-      return of.HiddenWeights(n.segment, n.begin, n.end);
+      return h_weight_->Call(of.HiddenWeights(n.segment, n.begin, n.end));
     };
     std::vector<GraphCall> calls;
     for (BackwardNode& node : ListBackwardNodes(plan_)) {
@@ -380,7 +237,6 @@ class Backward {
   const std::shared_ptr<const PackedLayer> packed_;
   SequenceLayer layer_;
   const Math math_;
-  const SavedFrames saved_;
   BackwardPlan plan_ = {};
   BackwardPointers at_ = {};
   std::optional<DataGradient> x_gradient_, h_gradient_;

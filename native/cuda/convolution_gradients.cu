@@ -4,11 +4,11 @@
 
 #include "cuda/conv2d_kernels.h"
 #include "cuda/convolution_gradients.h"
+#include "cuda/finish_weight_gradient.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/layout.h"
 #include "cuda/packed_weights.h"
 #include "cuda/sum_rows.cuh"
-#include "cuda/weight_gradient.cuh"
 
 namespace convlstm::cuda {
 namespace {
@@ -67,31 +67,6 @@ DataGradient::DataGradient(Device& device, Math math, const ConvGeometry& forwar
   packed_ = std::static_pointer_cast<const std::vector<Buffer>>(derived);
 }
 
-Conv2dArguments DataGradient::ArgumentsOf(size_t phase, int images) const {
-  Conv2dArguments p = {};
-  p.geometry = phases_[phase].geometry;
-  p.geometry.images = images;
-  p.x = {nullptr, out_channels_, forward_.out_pixels(), p.geometry.chunks(out_channels_)};
-  p.channels = channels_;
-  p.row_stride = int64_t{forward_.stride_y} * forward_.width;
-  p.column_stride = forward_.stride_x;
-  return p;
-}
-
-KernelCall DataGradient::Call(int images, const Place<const float>& deltas,
-                              const Place<const uint4>& weights, const Result& result) const {
-  Conv2dArguments p = ArgumentsOf(0, images);
-  p.x_data = deltas;
-  p.weights = weights;
-  p.out = result.data;
-  p.inner = result.inner;
-  p.inner_stride = result.inner_stride;
-  p.outer_stride = result.outer_stride;
-  p.mask = result.mask;
-  p.add = result.add;
-  return Convolve2dCall(device_, math_, p);
-}
-
 void DataGradient::Run(const float* deltas, float* out) {
   const int64_t pixels = int64_t{forward_.height} * forward_.width;
   const bool gaps = std::any_of(phases_.begin(), phases_.end(),
@@ -105,7 +80,7 @@ void DataGradient::Run(const float* deltas, float* out) {
   for (size_t k = 0; k < phases_.size(); ++k) {
     const GradientPhase& phase = phases_[k];
     if (phase.empty()) continue;
-    Conv2dArguments p = ArgumentsOf(k, forward_.images);
+    Conv2dArguments p = GradientArguments(forward_, phase, channels_, out_channels_);
     p.x_data = {deltas};
     p.weights = {(*packed_)[k].as<uint4>()};
     p.out =
@@ -136,18 +111,14 @@ WeightGradientSums::WeightGradientSums(Device& device, Math math, const ConvGeom
   partial_ = device.AllocateArray<float>(slices_ * tiles * tile_rows_ * tile_columns_);
 }
 
-KernelCall WeightGradientSums::Call(const Steps& steps, const Place<float>& partial,
-                                    bool add) const {
+KernelCall WeightGradientSums::Call(WeightGradientArguments p) const {
   const WeightGradientKernel kernel = FindKernel(math_, large_);
   device_.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
-  return CallOf(
-      "WeightGradient", kernel.kernel,
-      dim3(static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
-           static_cast<unsigned>(slices_)),
-      kernel.threads, kernel.shared_bytes,
-      WeightGradientArguments{step_, steps.x, steps.deltas, steps.x_step_stride,
-                              int64_t{step_.rows()} * out_channels_, channels_, out_channels_,
-                              steps.image_stride, steps.steps, slice_rows_, partial, add});
+  p.slice_rows = slice_rows_;
+  return CallOf("WeightGradient", kernel.kernel,
+                dim3(static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
+                     static_cast<unsigned>(slices_)),
+                kernel.threads, kernel.shared_bytes, p);
 }
 
 void WeightGradientSums::Finish(float* weight, int row_inputs, bool called) {

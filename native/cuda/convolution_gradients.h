@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "core/storage.h"
-#include "cuda/conv2d.cuh"
 #include "cuda/device.h"
 #include "cuda/gradient_phases.h"
 #include "cuda/graph.h"
+#include "cuda/weight_gradient.cuh"
 
 namespace convlstm::cuda {
 
@@ -32,20 +32,8 @@ class DataGradient {
 
   // Of a convolution without stride.
   const uint4* weights() const { return packed_->front().as<uint4>(); }
-  struct Result {
-    Place<float> data;
-    // Image i begins at pixel i % inner * inner_stride + i / inner * outer_stride.
-    int inner;
-    int64_t inner_stride, outer_stride;
-    Place<const float> mask;  // as data, which it multiplies, or none
-    bool add;                 // to what is there
-  };
-  KernelCall Call(int images, const Place<const float>& deltas, const Place<const uint4>& weights,
-                  const Result& result) const;
 
  private:
-  Conv2dArguments ArgumentsOf(size_t phase, int images) const;
-
   Device& device_;
   const Math math_;
   const ConvGeometry forward_;
@@ -63,16 +51,8 @@ class WeightGradientSums {
 
   float* partial() const { return partial_.as<float>(); }
 
-  // Places are the last step's; strides lead to the next, in elements.
-  struct Steps {
-    Place<const float> x;
-    int image_stride;  // pixels
-    int64_t x_step_stride;
-    Place<const float> deltas;  // [step][row][out_channels]
-    int steps;
-  };
-  // `add`: to the partial sums of the call before.
-  KernelCall Call(const Steps& steps, const Place<float>& partial, bool add) const;
+  // `p` says all but the slices.
+  KernelCall Call(WeightGradientArguments p) const;
 
   // `weight` points to the first channel's of rows of `row_inputs` channels; without `called` it
   // becomes zero.

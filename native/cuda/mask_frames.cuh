@@ -1,19 +1,10 @@
 #ifndef CONVLSTM_CUDA_MASK_FRAMES_CUH_
 #define CONVLSTM_CUDA_MASK_FRAMES_CUH_
 
-#include "cuda/place.h"
+#include "cuda/mask_frames.h"
 #include "cuda/strides.h"
 
 namespace convlstm::cuda {
-
-struct MaskArguments {
-  Place<const float> h;
-  int64_t step_stride, image_stride;  // elements
-  int64_t frame, state;               // elements of an image's frame, of a step's frames
-  Place<const float> mask;            // of one step
-  Place<float> out;                   // [step][image][pixel][channel]
-  int64_t count;                      // of all steps
-};
 
 // out[step][k] = h[step][k] . mask[k]. 12 bytes for each product: memory is the limit.
 __global__ void MaskFrames(const MaskArguments p) {

@@ -136,13 +136,9 @@ SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& s,
   return view;
 }
 
-KernelCall MaskCall(const Device& device, const ConvLstmShape& s, const Place<const float>& h,
-                    int64_t h_image_stride, int64_t h_step_stride, const Place<const float>& mask,
-                    int64_t steps, const Place<float>& out) {
-  const int64_t frame = s.hidden_dim * s.pixels(), state = s.batch * frame, count = steps * state;
-  return CallOf("MaskFrames", MaskFrames, StridedGrid(device, count), kStrideThreads, 0,
-                MaskArguments{h, h_step_stride, h_image_stride * s.hidden_dim, frame, state, mask,
-                              out, count});
+KernelCall MaskCall(const Device& device, const MaskArguments& arguments) {
+  return CallOf("MaskFrames", MaskFrames, StridedGrid(device, arguments.count), kStrideThreads, 0,
+                arguments);
 }
 
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {

@@ -9,6 +9,7 @@
 #include "core/storage.h"
 #include "cuda/device.h"
 #include "cuda/graph.h"
+#include "cuda/mask_frames.h"
 #include "cuda/sequence_arguments.cuh"
 #include "cuda/step_kernels.h"
 #include "ops/conv_lstm.h"
@@ -52,11 +53,7 @@ inline int ColumnsOf(const ConvLstmShape& s) {
   return CeilDiv(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
 }
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
-// out = h . mask for `steps` steps, h_step_stride elements apart, an image every h_image_stride
-// pixels; `out` is [step][image][pixel].
-KernelCall MaskCall(const Device& device, const ConvLstmShape& shape, const Place<const float>& h,
-                    int64_t h_image_stride, int64_t h_step_stride, const Place<const float>& mask,
-                    int64_t steps, const Place<float>& out);
+KernelCall MaskCall(const Device& device, const MaskArguments& arguments);
 // Of tiles that cover so many rows and the layer's columns.
 dim3 GridOf(int rows, const ConvLstmShape& shape, int tile_rows, int tile_columns);
 

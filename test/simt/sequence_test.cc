@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <utility>
 #include <vector>
 
 #include "cuda/sequence_arguments.cuh"
 #include "reference.h"
 #include "simt/layer.h"
+#include "simt/run_nodes.h"
 
 namespace convlstm::cuda {
 namespace {
@@ -107,37 +107,25 @@ struct Stack {
     for (const LayerPointers& at : pointers) operands.push_back({{}, &at});
     const SequenceArguments arguments(layers, operands, steps_at_once);
 
-    const std::vector<SequenceNode> nodes =
-        ListNodes(static_cast<int>(layers.size()), layers.front().shape.time, steps_at_once);
-    std::vector<bool> done(nodes.size());
-    std::mt19937 random(seed);
-    for (size_t k = 0; k < nodes.size(); ++k) {
-      std::vector<size_t> ready;
-      for (size_t n = 0; n < nodes.size(); ++n) {
-        if (!done[n] && std::all_of(nodes[n].after.begin(), nodes[n].after.end(),
-                                    [&](int before) { return done[before]; })) {
-          ready.push_back(n);
-        }
-      }
-      const size_t n = ready[random() % ready.size()];
-      done[n] = true;
-      const SequenceNode& node = nodes[n];
-      const auto grid = [&](int rows, int64_t sequences) {
-        return dim3{
-            static_cast<unsigned>(CeilDiv(rows, Tile::kRows)),
-            static_cast<unsigned>(4 * layers[node.layer].padded_hidden / Tile::kBlockColumns),
-            static_cast<unsigned>(sequences)};
-      };
-      if (node.input) {
-        const InputArguments p = arguments.InputOf(node.begin, node.end);
-        simt::Launch(ConvLstmInput<Tile>, grid(p.geometry.rows(), arguments.sequences()),
-                     {Tile::kThreads}, Tile::kSharedBytes, p);
-      } else {
-        const StepArguments p = arguments.StepOf(node.layer, node.begin);
-        simt::Launch(ConvLstmStep<Tile>, grid(p.geometry.rows(), 1), {Tile::kThreads},
-                     Tile::kSharedBytes, p);
-      }
-    }
+    const auto time = layers.front().shape.time;
+    RunNodes(ListNodes(static_cast<int>(layers.size()), time, steps_at_once), seed,
+             [&](const SequenceNode& node) {
+               const auto grid = [&](int rows, int64_t sequences) {
+                 return dim3{static_cast<unsigned>(CeilDiv(rows, Tile::kRows)),
+                             static_cast<unsigned>(4 * layers[node.layer].padded_hidden /
+                                                   Tile::kBlockColumns),
+                             static_cast<unsigned>(sequences)};
+               };
+               if (node.input) {
+                 const InputArguments p = arguments.InputOf(node.begin, node.end);
+                 simt::Launch(ConvLstmInput<Tile>, grid(p.geometry.rows(), arguments.sequences()),
+                              {Tile::kThreads}, Tile::kSharedBytes, p);
+               } else {
+                 const StepArguments p = arguments.StepOf(node.layer, node.begin);
+                 simt::Launch(ConvLstmStep<Tile>, grid(p.geometry.rows(), 1), {Tile::kThreads},
+                              Tile::kSharedBytes, p);
+               }
+             });
     return results;
   }
 
