@@ -26,6 +26,9 @@ if(CONVLSTM_WITH_CUDA)
   set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
   enable_language(CUDA)
   string(APPEND CMAKE_CUDA_FLAGS " --threads=2")
+  if(CONVLSTM_RELEASE)  # a kernel that spills registers or has a stack frame is an error
+    string(APPEND CMAKE_CUDA_FLAGS " -Xptxas=-warn-spills,-warn-lmem-usage,-Werror")
+  endif()
   set(CMAKE_CUDA_STANDARD 20)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has it
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)

@@ -20,7 +20,7 @@ const args = [
   'convlstm',
   '--CDCONVLSTM_RELEASE=ON',
 ];
-args.push('--parallel', String(availableParallelism()));
+args.push('--parallel', process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism()));
 if (arch) args.push('--arch', arch);
 process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
 if (process.exitCode === 0) {

@@ -64,7 +64,8 @@ for name in "${steps[@]}"; do
     fault) step fault 60 bin/convlstm_cuda_tests --fault ;;
     simt) step simt 200 bin/convlstm_simt_tests ;;
     tests) # all but what needs packages that are not here: the MNIST digits, the TypeScript compiler
-      step tests 550 node node_modules/vitest/vitest.mjs run --project main --project cuda \
+      step tests 550 node node_modules/vitest/vitest.mjs run \
+        --project main --project process --project cuda \
         --exclude test/examples.test.ts --exclude test/readme.test.ts
       ;;
     memcheck | initcheck | synccheck | racecheck) sanitize "$name" ;;

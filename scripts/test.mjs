@@ -55,6 +55,7 @@ function runCtest() {
     return;
   }
   const args = ['--test-dir', nativeBuild, '--verbose', '-C', 'Release'];
+  args.push('--parallel', String(processors));
   const { status, stdout } = run('ctest', args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',

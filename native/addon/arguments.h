@@ -44,7 +44,7 @@ class Arguments {
   Enum Choice(const char* name, std::initializer_list<std::string_view> names) const {
     return ToEnum<Enum>(Get(name), name, names);
   }
-  const StoragePtr& RequiredStorage(const char* name) const {
+  StoragePtr RequiredStorage(const char* name) const {
     return environment_.Unwrap(Get(name), name);
   }
   StoragePtr OptionalStorage(const char* name) const;  // null for null

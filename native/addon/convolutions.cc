@@ -150,8 +150,7 @@ Napi::Value Conv2dBackward(const Napi::CallbackInfo& info) {
   const Arguments arguments(info[0]);
   const Conv2dShape shape = ReadConv2dShape(arguments);
   const Conv2dInputs inputs = ReadConv2dInputs(arguments);
-  // Held: reading what follows may run code of the caller, which may dispose it.
-  const auto grad = StoragePtr(arguments.RequiredStorage("grad"));
+  const StoragePtr grad = arguments.RequiredStorage("grad");
   ReadPrecision(arguments);
   const Arguments wants = arguments.Object("wants");
   Engine& engine = EngineOf(info);

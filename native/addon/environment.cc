@@ -22,7 +22,7 @@ Napi::Object Environment::Wrap(StoragePtr storage) {
   return storage_constructor_.New({});
 }
 
-const StoragePtr& Environment::Unwrap(Napi::Value value, const char* name) const {
+StoragePtr Environment::Unwrap(Napi::Value value, const char* name) const {
   // An object may be wrapped by another addon or another environment: only what is listed here is
   // ours to look into.
   void* wrapped = nullptr;
@@ -68,7 +68,8 @@ void Environment::ReportHeld(Napi::Env env) {
 }
 
 void Environment::Enqueue(Queue& queue, std::function<void()> task) {
-  last_tickets_[&queue] = queue.Enqueue(std::move(task));
+  Queue::Ticket& last = last_tickets_[&queue];  // before the task is there: it may throw
+  last = queue.Enqueue(std::move(task));
 }
 
 Queue::Ticket Environment::LastTicket(const Queue& queue) const {

@@ -29,8 +29,9 @@ class Environment {
   Napi::Object Wrap(StoragePtr storage);
 
   // The storage of a handle made by this environment. Throws Error(kOption) for any other value and
-  // Error(kDisposed) after dispose(); `name` is what the message calls it.
-  const StoragePtr& Unwrap(Napi::Value value, const char* name) const;
+  // Error(kDisposed) after dispose(); `name` is what the message calls it. A share of it, not a
+  // reference: reading further arguments may run code of the caller, which may dispose it.
+  StoragePtr Unwrap(Napi::Value value, const char* name) const;
 
   // Throws Error(kOutOfMemory) when there is no memory for it.
   Napi::ArrayBuffer NewArrayBuffer(Napi::Env env, size_t bytes) const;

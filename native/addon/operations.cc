@@ -54,7 +54,7 @@ UnaryOp ReadUnaryOp(Napi::Value value) {
 Napi::Value Unary(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const UnaryOp op = ReadUnaryOp(info[0]);
-  const StoragePtr& x = environment.Unwrap(info[1], "x");
+  const StoragePtr x = environment.Unwrap(info[1], "x");
   const auto alpha = static_cast<float>(ToNumber(info[2], "alpha"));
   Engine& engine = EngineOf(info);
   return SubmitOne(engine, environment, std::array{x}, {x->elements()},
@@ -64,8 +64,8 @@ Napi::Value Unary(const Napi::CallbackInfo& info) {
 Napi::Value UnaryBackward(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const UnaryOp op = ReadUnaryOp(info[0]);
-  const StoragePtr& saved = environment.Unwrap(info[1], "saved");
-  const StoragePtr& grad = environment.Unwrap(info[2], "grad");
+  const StoragePtr saved = environment.Unwrap(info[1], "saved");
+  const StoragePtr grad = environment.Unwrap(info[2], "grad");
   const auto alpha = static_cast<float>(ToNumber(info[3], "alpha"));
   CheckElements("unaryBackward: saved", saved, {grad->elements()});
   Engine& engine = EngineOf(info);
@@ -78,8 +78,8 @@ Napi::Value Binary(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const auto op = ToEnum<BinaryOp>(
       info[0], "op", {"add", "sub", "mul", "div", "maximum", "minimum", "greater", "equal"});
-  const StoragePtr& a = environment.Unwrap(info[1], "a");
-  const StoragePtr& b = environment.Unwrap(info[3], "b");
+  const StoragePtr a = environment.Unwrap(info[1], "a");
+  const StoragePtr b = environment.Unwrap(info[3], "b");
   const BinaryShapes shapes = {ToIntegers(info[2], "aShape"), ToIntegers(info[4], "bShape"),
                                ToIntegers(info[5], "outShape")};
   CheckBinary(shapes, a, b);
@@ -92,7 +92,7 @@ Napi::Value Reduce(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const Reduction reduction = {ToEnum<ReduceOp>(info[0], "op", {"sum", "mean", "max"}),
                                ToIntegers(info[2], "shape"), ToIntegers(info[3], "axes")};
-  const StoragePtr& x = environment.Unwrap(info[1], "x");
+  const StoragePtr x = environment.Unwrap(info[1], "x");
   CheckReduction(reduction, x);
   Engine& engine = EngineOf(info);
   return SubmitOne(engine, environment, std::array{x}, reduction.output(),
@@ -101,7 +101,7 @@ Napi::Value Reduce(const Napi::CallbackInfo& info) {
 
 Napi::Value Permute(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
-  const StoragePtr& x = environment.Unwrap(info[0], "x");
+  const StoragePtr x = environment.Unwrap(info[0], "x");
   const Permutation permutation = {ToIntegers(info[1], "shape"), ToIntegers(info[2], "order")};
   CheckPermutation(permutation, x);
   Engine& engine = EngineOf(info);
@@ -111,13 +111,18 @@ Napi::Value Permute(const Napi::CallbackInfo& info) {
 
 // The arguments of slice and sliceBackward after the first.
 Slice ReadSlice(const Napi::CallbackInfo& info) {
-  return {ToIntegers(info[1], "shape"), ToIntegers(info[2], "starts"), ToIntegers(info[3], "sizes"),
-          ToIntegers(info[4], "steps")};
+  Slice slice = {ToIntegers(info[1], "shape"), ToIntegers(info[2], "starts"),
+                 ToIntegers(info[3], "sizes"), ToIntegers(info[4], "steps")};
+  // A longer step than the axis is never taken, and could overflow.
+  for (size_t axis = 0; axis < std::min(slice.shape.size(), slice.steps.size()); ++axis) {
+    slice.steps[axis] = std::min(slice.steps[axis], std::max<int64_t>(1, slice.shape[axis]));
+  }
+  return slice;
 }
 
 Napi::Value TakeSlice(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
-  const StoragePtr& x = environment.Unwrap(info[0], "x");
+  const StoragePtr x = environment.Unwrap(info[0], "x");
   const Slice slice = ReadSlice(info);
   CheckSlice(slice, x);
   Engine& engine = EngineOf(info);
@@ -127,7 +132,7 @@ Napi::Value TakeSlice(const Napi::CallbackInfo& info) {
 
 Napi::Value SliceBackward(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
-  const StoragePtr& grad = environment.Unwrap(info[0], "grad");
+  const StoragePtr grad = environment.Unwrap(info[0], "grad");
   const Slice slice = ReadSlice(info);
   CheckSliceBackward(slice, grad);
   Engine& engine = EngineOf(info);

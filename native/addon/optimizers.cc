@@ -23,10 +23,9 @@ Napi::Value Step(const Napi::CallbackInfo& info, const Arguments& arguments,
                  const OptimizerOptions& options, const std::vector<Slot>& slots) {
   Engine& engine = EngineOf(info);
   Environment& environment = Environment::Of(info.Env());
-  // Held: reading what follows may run code of the caller, which may dispose it.
-  const auto parameter = StoragePtr(arguments.RequiredStorage("parameter"));
+  const StoragePtr parameter = arguments.RequiredStorage("parameter");
   const Shape shape = {parameter->elements()};
-  const auto grad = StoragePtr(arguments.RequiredStorage("grad"));
+  const StoragePtr grad = arguments.RequiredStorage("grad");
   CheckElements("grad", grad, shape);
   OptimizerState before = {parameter, {}}, after = {NewStorage(shape, engine), {}};
   for (size_t k = 0; k < slots.size(); ++k) {

@@ -1,20 +1,25 @@
 #include "core/shape.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace convlstm {
 
 int64_t NumElements(const Shape& shape) {
   constexpr int64_t kMaxElements = int64_t{1} << 40;
-  int64_t count = 1;
+  int64_t count = 1;  // but for dimensions of 0
+  bool empty = false;
   for (const int64_t dim : shape) {
     if (dim < 0) throw Error(ErrorCode::kShape, "negative dimension in " + ToString(shape));
-    if (dim > kMaxElements || (dim != 0 && count > kMaxElements / dim)) {
-      throw Error(ErrorCode::kShape, "more than 2^40 elements in " + ToString(shape));
+    empty = empty || dim == 0;
+    if (dim > 0 && count > kMaxElements / dim) {
+      throw Error(ErrorCode::kOutOfMemory,
+                  "out of memory: more than 2^40 elements in " + ToString(shape));
     }
-    count *= dim;
+    count *= std::max<int64_t>(1, dim);
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 std::string ToString(const Shape& shape) {

@@ -9,8 +9,9 @@ namespace convlstm {
 
 using Shape = std::vector<int64_t>;
 
-// Product of the dimensions; throws Error(kShape) on a negative dimension, one above 2^40, or
-// above 2^40 elements, so that later arithmetic on sizes cannot overflow.
+// Product of the dimensions; throws Error(kShape) on a negative dimension and Error(kOutOfMemory)
+// above 2^40 elements, dimensions of 0 not counted, so that no product of some of the dimensions
+// can overflow.
 int64_t NumElements(const Shape& shape);
 
 // "[1, 10, 3, 64, 64]"

@@ -32,6 +32,7 @@ const float* Storage::data() const {
 float* Storage::mutable_data() {
   ThrowIfFailed();
   uniform_ = false;
+  derived_.clear();
   return buffer_ == nullptr ? nullptr : buffer_->as<float>();
 }
 

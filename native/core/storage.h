@@ -45,7 +45,7 @@ class Storage {
   float* AllocateUniform();
   // The elements as they lie. Throws the error this storage was left with, if any.
   const float* data() const;
-  // The same for an operation that uses them up.
+  // The same for an operation that uses them up: forms derived from them are dropped.
   float* mutable_data();
   bool channels_last() const { return channels_last_; }
   const ChannelsLast& layout() const { return layout_; }

@@ -25,8 +25,6 @@ namespace convlstm {
 namespace {
 
 #if defined(__linux__)
-const std::string kControlGroups = "/sys/fs/cgroup";
-
 // Calls `visit(folder)` for this process's control group (version 2) and every group above it: the
 // narrowest limit on the way counts. In a container the group's own folder is the root.
 template <typename Visitor>
@@ -38,7 +36,7 @@ void VisitControlGroups(const Visitor& visit) {
   }
   if (path == "/") path.clear();
   while (true) {
-    visit(kControlGroups + path);
+    visit("/sys/fs/cgroup" + path);
     if (path.empty()) return;
     path.resize(path.rfind('/'));
   }
@@ -51,7 +49,7 @@ size_t ControlGroupMemory() {
     if (std::ifstream file(path); file >> bytes) limit = std::min(limit, bytes);
   };
   VisitControlGroups([&](const std::string& folder) { read(folder + "/memory.max"); });
-  read(kControlGroups + "/memory/memory.limit_in_bytes");  // version 1
+  read("/sys/fs/cgroup/memory/memory.limit_in_bytes");  // version 1
   return limit;
 }
 
@@ -65,8 +63,8 @@ double ControlGroupProcessors() {
     if (std::ifstream file(folder + "/cpu.max"); file >> quota >> period) take(quota, period);
   });
   double quota, period;  // version 1
-  std::ifstream quota_file(kControlGroups + "/cpu/cpu.cfs_quota_us");
-  std::ifstream period_file(kControlGroups + "/cpu/cpu.cfs_period_us");
+  std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   if (quota_file >> quota && period_file >> period) take(quota, period);
   return limit;
 }

@@ -32,13 +32,12 @@ void Conv2d(const Conv2dShape& s, const Conv2dInputs& inputs, Storage& out, Thre
   const std::shared_ptr<const Buffer> packed = PackOnce(shape, *inputs.weight, pool);
   const float* bias = inputs.bias == nullptr ? nullptr : RowMajor(*inputs.bias, pool);
   const int64_t pixels = s.height * s.width, out_pixels = shape.out_height * shape.out_width;
-  Buffer converted;
-  const float* x = ToFrames(*inputs.x, {s.batch, s.in_channels, pixels}, converted, pool);
+  const HeldFrames x = ToFrames(inputs.x, {s.batch, s.in_channels, pixels}, pool);
   float* to = out.AllocateChannelsLast({s.batch, s.out_channels, out_pixels});
   std::vector<const float*> in_frames(s.batch);
   std::vector<float*> out_frames(s.batch);
   for (int64_t b = 0; b < s.batch; ++b) {
-    in_frames[b] = x + b * s.in_channels * pixels;
+    in_frames[b] = x.data() + b * s.in_channels * pixels;
     out_frames[b] = to + b * s.out_channels * out_pixels;
   }
   RunDirectConvolution(shape, *packed, bias, s.batch, in_frames.data(), out_frames.data(),

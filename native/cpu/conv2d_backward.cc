@@ -38,12 +38,10 @@ void Conv2dBackward(const Conv2dShape& s, const Conv2dInputs& inputs, const Stor
   const ConvolutionShape shape = ConvolutionOf(s);
   const int64_t pixels = s.height * s.width, out_pixels = shape.out_height * shape.out_width;
   const int64_t out_stride = s.in_channels * shape.taps();
-  Buffer converted_grad, converted_x;
-  const float* const deltas =
-      ToFrames(*grad, {s.batch, s.out_channels, out_pixels}, converted_grad, pool);
+  const HeldFrames deltas = ToFrames(grad, {s.batch, s.out_channels, out_pixels}, pool);
   std::vector<const float*> delta_frames(s.batch);
   for (int64_t b = 0; b < s.batch; ++b) {
-    delta_frames[b] = deltas + b * s.out_channels * out_pixels;
+    delta_frames[b] = deltas.data() + b * s.out_channels * out_pixels;
   }
   if (gradients.x != nullptr) {
     float* const to = gradients.x->AllocateChannelsLast({s.batch, s.in_channels, pixels});
@@ -53,15 +51,16 @@ void Conv2dBackward(const Conv2dShape& s, const Conv2dInputs& inputs, const Stor
         ->Run(s.batch, delta_frames.data(), frames.data(), pool);
   }
   if (gradients.weight != nullptr) {
-    const float* const x = ToFrames(*inputs.x, {s.batch, s.in_channels, pixels}, converted_x, pool);
+    const HeldFrames x = ToFrames(inputs.x, {s.batch, s.in_channels, pixels}, pool);
     std::vector<const float*> frames(s.batch);
-    for (int64_t b = 0; b < s.batch; ++b) frames[b] = x + b * s.in_channels * pixels;
+    for (int64_t b = 0; b < s.batch; ++b) frames[b] = x.data() + b * s.in_channels * pixels;
     const auto gradient = MakeWeightGradient(shape, CurrentIsa(), pool);
     gradient->Add(s.batch, frames.data(), delta_frames.data(), pool);
     gradient->Finish(gradients.weight->Allocate(), out_stride, pool);
   }
   if (gradients.bias != nullptr) {
-    SumPixels(deltas, s.batch * out_pixels, s.out_channels, gradients.bias->Allocate(), pool);
+    SumPixels(deltas.data(), s.batch * out_pixels, s.out_channels, gradients.bias->Allocate(),
+              pool);
   }
 }
 

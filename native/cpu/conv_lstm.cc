@@ -157,7 +157,7 @@ std::vector<std::string> ChosenKernels() {
 }
 
 ZoneoutFrames::ZoneoutFrames(const ConvLstmShape& shape, const Storage& storage, ThreadPool& pool)
-    : pointers_(shape.batch, storage.data()) {
+    : held_(storage.buffer()), pointers_(shape.batch, storage.data()) {
   if (storage.elements() > 1) frames_.emplace(shape, storage, shape.hidden_dim, 1, pool);
 }
 
@@ -176,10 +176,8 @@ ConvLstmSteps::ConvLstmSteps(const ConvLstmShape& shape, const ConvLstmInputs& i
   const std::shared_ptr<const PackedEntry> entry =
       PackOnce(*kernel_, shape, inputs, keep_packed, pool);
   packed_ = {entry, entry->packed.get()};
-  if (inputs.recurrent_mask != nullptr) {
-    mask_ = ToFrames(*inputs.recurrent_mask, {shape.batch, shape.hidden_dim, shape.pixels()},
-                     converted_mask_, pool);
-    held_mask_ = inputs.recurrent_mask->buffer();
+  mask_ = ToFrames(inputs.recurrent_mask, {shape.batch, shape.hidden_dim, shape.pixels()}, pool);
+  if (mask_.data() != nullptr) {
     masked_h_ = Buffer::AllocateArray<float>(shape.batch * frame_elements_);
   }
   if (inputs.zoneout_h != nullptr) zoneout_h_.emplace(shape, *inputs.zoneout_h, pool);
@@ -197,10 +195,11 @@ void ConvLstmSteps::Run(int64_t t, const ConvLstmStepFrames& frames) {
   }
   const float* const* h_in = frames.h_in;
   const float* const* c_in = frames.c_in;
+  const float* const mask = h_in == nullptr ? nullptr : mask_.data();
   for (int64_t b = 0; b < shape_.batch; ++b) {
-    if (mask_ != nullptr && h_in != nullptr) {
+    if (mask != nullptr) {
       float* masked = masked_h_.as<float>() + b * frame_elements_;
-      MultiplyElements(h_in[b], mask_ + b * frame_elements_, masked, frame_elements_, pool_);
+      MultiplyElements(h_in[b], mask + b * frame_elements_, masked, frame_elements_, pool_);
       h_frames_[b] = masked;
     }
     if (zoneout_c_) {
@@ -209,7 +208,7 @@ void ConvLstmSteps::Run(int64_t t, const ConvLstmStepFrames& frames) {
       c_frames_[b] = copy;
     }
   }
-  if (mask_ != nullptr && h_in != nullptr) h_in = h_frames_.data();
+  if (mask != nullptr) h_in = h_frames_.data();
   if (zoneout_c_) c_in = c_frames_.data();
   kernel_->Step(shape_, *packed_, {x, h_in, frames.h, frames.c, c_in, frames.gates}, pool_);
   if (zoneout_h_) {
@@ -235,7 +234,8 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   const ChannelsLast state_layout = {batch, hidden, pixels};
   const int64_t frame_elements = hidden * pixels;
   // Before other inputs are looked at, which may be the same storage.
-  const HeldFrames h0(inputs.h0, state_layout, pool), c0(inputs.c0, state_layout, pool);
+  const HeldFrames h0 = ConvertToFrames(inputs.h0, state_layout, pool);
+  const HeldFrames c0 = ConvertToFrames(inputs.c0, state_layout, pool);
   // Training changes the weights before they are used again: what they are packed to would only
   // take up the memory of what is saved.
   const bool keep_packed = outputs.saved == nullptr;

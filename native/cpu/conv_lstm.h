@@ -27,6 +27,7 @@ class ZoneoutFrames {
 
  private:
   std::optional<StepFrames> frames_;
+  std::shared_ptr<const Buffer> held_;
   std::vector<const float*> pointers_;
 };
 
@@ -55,10 +56,8 @@ class ConvLstmSteps {
   const ConvLstmKernel* kernel_;
   std::shared_ptr<const PackedWeights> packed_;
   std::optional<StepFrames> x_;
-  const float* mask_ = nullptr;
-  std::shared_ptr<const Buffer> held_mask_;
-  Buffer converted_mask_;
-  Buffer masked_h_;
+  HeldFrames mask_;
+  Buffer masked_h_;  // with mask_
   std::optional<ZoneoutFrames> zoneout_h_, zoneout_c_;
   Buffer old_c_;  // with zoneout_c_
   std::vector<const float*> x_frames_, h_frames_, c_frames_;

@@ -51,6 +51,7 @@ class Backward {
         batch_(shape.batch),
         frame_(shape.hidden_dim * shape.pixels()),
         state_layout_{batch_, shape.hidden_dim, shape.pixels()},
+        held_saved_(inputs.saved->buffer()),
         saved_(shape, inputs.save_every, inputs.saved->mutable_data()),
         deltas_(shape, PeepholeRows(), gradients.bias != nullptr, gradients.wci != nullptr,
                 CurrentIsa(), pool) {
@@ -59,9 +60,7 @@ class Backward {
     if (inputs.output_grad != nullptr) {
       output_grad_.emplace(shape, *inputs.output_grad, shape.hidden_dim, 1, pool);
     }
-    if (in_.recurrent_mask != nullptr) {
-      mask_ = ToFrames(*in_.recurrent_mask, state_layout_, converted_mask_, pool);
-    }
+    mask_ = ToFrames(in_.recurrent_mask, state_layout_, pool);
     if (in_.zoneout_h != nullptr) {
       zoneout_h_.emplace(shape, *in_.zoneout_h, pool);
       h_total_ = NewState();
@@ -140,22 +139,21 @@ class Backward {
       own = NewState();
       return own.as<float>();
     };
-    Buffer converted;
     c_grad_ = allocate(gradients_.c0, own_c_grad_);
     if (inputs_.c_grad != nullptr) {
-      CopyElements(ToFrames(*inputs_.c_grad, state_layout_, converted, pool_), c_grad_,
-                   batch_ * frame_, pool_);
+      CopyElements(ToFrames(inputs_.c_grad, state_layout_, pool_).data(), c_grad_, batch_ * frame_,
+                   pool_);
     } else {
       FillZeros(c_grad_, batch_ * frame_, pool_);
     }
     h_grad_ = allocate(gradients_.h0, own_h_grad_);
     if (inputs_.h_grad != nullptr) {
-      CopyElements(ToFrames(*inputs_.h_grad, state_layout_, converted, pool_), h_grad_,
-                   batch_ * frame_, pool_);
+      CopyElements(ToFrames(inputs_.h_grad, state_layout_, pool_).data(), h_grad_, batch_ * frame_,
+                   pool_);
     }
     h_grad_is_zero_ = inputs_.h_grad == nullptr;
-    if (in_.h0 != nullptr) h0_ = ToFrames(*in_.h0, state_layout_, converted_h0_, pool_);
-    if (in_.c0 != nullptr) c0_ = ToFrames(*in_.c0, state_layout_, converted_c0_, pool_);
+    h0_ = ToFrames(in_.h0, state_layout_, pool_);
+    c0_ = ToFrames(in_.c0, state_layout_, pool_);
   }
 
   void PlanMemory(Precision precision) {
@@ -167,7 +165,7 @@ class Backward {
     chunk_steps_ = std::clamp<int64_t>(steps, 1, recomputes() ? segment_steps_ : shape_.time);
     x_.emplace(shape_, *in_.x, shape_.input_dim, chunk_steps_, pool_);
     h_.emplace(shape_, *inputs_.output, shape_.hidden_dim, chunk_steps_, pool_);
-    if (mask_ != nullptr) {
+    if (mask_.data() != nullptr) {
       masked_h_ = Buffer::AllocateArray<float>(chunk_steps_ * batch_ * frame_);
     }
     if (!recomputes()) return;
@@ -183,7 +181,7 @@ class Backward {
   }
   // c before step t; null for zeros.
   const float* CBefore(int64_t segment, int64_t t) const {
-    if (t == 0) return c0_;
+    if (t == 0) return c0_.data();
     if (t == segment || !recomputes()) return saved_.c(t - 1);
     return segment_c_.as<float>() + (t - 1 - segment) * batch_ * frame_;
   }
@@ -191,7 +189,7 @@ class Backward {
   // The steps of a segment once more, for their gates and c.
   void Recompute(int64_t begin, int64_t end) {
     Frames h_in(batch_);
-    if (begin == 0 && c0_ == nullptr) {
+    if (begin == 0 && c0_.data() == nullptr) {
       zeros_ = NewState();
       FillZeros(zeros_.as<float>(), batch_ * frame_, pool_);
     }
@@ -212,10 +210,10 @@ class Backward {
   bool HBefore(int64_t t, const float** frames) const {
     if (t > 0) {
       h_->Get(t - 1, frames);
-    } else if (h0_ != nullptr) {
-      for (int64_t b = 0; b < batch_; ++b) frames[b] = h0_ + b * frame_;
+    } else if (h0_.data() != nullptr) {
+      for (int64_t b = 0; b < batch_; ++b) frames[b] = h0_.data() + b * frame_;
     }
-    return t > 0 || h0_ != nullptr;
+    return t > 0 || h0_.data() != nullptr;
   }
 
   // From the gradients of h and c after step t to the step's deltas and the gradients before it.
@@ -248,7 +246,9 @@ class Backward {
     const Frames deltas(gates.begin(), gates.end());
     h_gradient_->Run(batch_, deltas.data(), FramesFrom(h_grad_, frame_).data(), pool_);
     h_grad_is_zero_ = false;
-    if (mask_ != nullptr) MultiplyElements(h_grad_, mask_, h_grad_, batch_ * frame_, pool_);
+    if (mask_.data() != nullptr) {
+      MultiplyElements(h_grad_, mask_.data(), h_grad_, batch_ * frame_, pool_);
+    }
     if (zoneout_h_) AddElements(h_kept_.as<float>(), h_grad_, batch_ * frame_, pool_);
   }
 
@@ -286,9 +286,9 @@ class Backward {
     chunk_x_.insert(chunk_x_.end(), frames.begin(), frames.end());
     if (!HBefore(t, frames.data())) return;  // t is 0, the chunk's last
     for (int64_t b = 0; b < batch_; ++b) {
-      if (mask_ != nullptr) {
+      if (mask_.data() != nullptr) {
         float* const masked = masked_h_.as<float>() + (slot * batch_ + b) * frame_;
-        MultiplyElements(frames[b], mask_ + b * frame_, masked, frame_, pool_);
+        MultiplyElements(frames[b], mask_.data() + b * frame_, masked, frame_, pool_);
         frames[b] = masked;
       }
       chunk_h_.push_back(frames[b]);
@@ -334,6 +334,7 @@ class Backward {
   const int64_t batch_;
   const int64_t frame_;  // elements of a frame of h
   const ChannelsLast state_layout_;
+  const std::shared_ptr<const Buffer> held_saved_;
   const SavedFrames saved_;
   ConvLstmDeltas deltas_;
   std::unique_ptr<DataGradient> x_gradient_, h_gradient_;
@@ -345,14 +346,10 @@ class Backward {
   Buffer own_h_grad_, own_c_grad_;
   bool h_grad_is_zero_;  // and not written
 
-  // Null for zeros.
-  const float* h0_ = nullptr;
-  const float* c0_ = nullptr;
-  Buffer converted_h0_, converted_c0_;
+  HeldFrames h0_, c0_;  // none for zeros
 
   std::optional<StepFrames> output_grad_;
-  const float* mask_ = nullptr;
-  Buffer converted_mask_;
+  HeldFrames mask_;
   std::optional<ZoneoutFrames> zoneout_h_, zoneout_c_;
   Buffer h_total_, h_kept_, c_kept_;
 

@@ -15,9 +15,9 @@ bool HasFrames(const Storage& storage, const ChannelsLast& wanted) {
   return layout.channels == wanted.channels && layout.pixels == wanted.pixels;
 }
 
-const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer& converted,
-                      ThreadPool& pool) {
-  if (HasFrames(storage, wanted)) return storage.data();
+namespace {
+
+Buffer Converted(const Storage& storage, const ChannelsLast& wanted, ThreadPool& pool) {
   const float* rows = storage.data();
   Buffer copied_rows;
   if (storage.channels_last()) {
@@ -25,19 +25,26 @@ const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer
     CopyRowMajor(storage, copied_rows.as<float>(), pool);
     rows = copied_rows.as<float>();
   }
-  converted = Buffer::Allocate(storage.bytes());
-  TransposeFrames(wanted.frames, wanted.channels, wanted.pixels, rows, converted.as<float>(), pool);
-  return converted.as<float>();
+  Buffer frames = Buffer::Allocate(storage.bytes());
+  TransposeFrames(wanted.frames, wanted.channels, wanted.pixels, rows, frames.as<float>(), pool);
+  return frames;
 }
 
-HeldFrames::HeldFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool) {
-  if (storage == nullptr) return;
+}  // namespace
+
+HeldFrames ToFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool) {
+  if (storage == nullptr) return {};
+  if (HasFrames(*storage, wanted)) return HeldFrames(storage->buffer());
+  return HeldFrames(std::make_shared<const Buffer>(Converted(*storage, wanted, pool)));
+}
+
+HeldFrames ConvertToFrames(const StoragePtr& storage, const ChannelsLast& wanted,
+                           ThreadPool& pool) {
+  if (storage == nullptr) return {};
   if (!HasFrames(*storage, wanted)) {
-    Buffer frames;
-    ToFrames(*storage, wanted, frames, pool);
-    storage->ReplaceByChannelsLast(std::move(frames), wanted);
+    storage->ReplaceByChannelsLast(Converted(*storage, wanted, pool), wanted);
   }
-  held_ = storage->buffer();
+  return HeldFrames(storage->buffer());
 }
 
 StepFrames::StepFrames(const ConvLstmShape& shape, const Storage& storage, int64_t channels,

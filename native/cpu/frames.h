@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "core/buffer.h"
 #include "core/storage.h"
@@ -15,22 +16,24 @@ namespace convlstm::cpu {
 // Whether the elements lie as channels-last frames of this geometry.
 bool HasFrames(const Storage& storage, const ChannelsLast& wanted);
 
-// The elements as channels-last frames: where they lie, or converted into `converted`. The storage
-// stays as it is.
-const float* ToFrames(const Storage& storage, const ChannelsLast& wanted, Buffer& converted,
-                      ThreadPool& pool);
-
-// The same, but the storage has its elements so from then on, so that nothing is there twice. The
-// frames stay while the object lives, even if the storage is converted again, for it may come in as
-// another input of the same call. `storage` may be null.
+// Channels-last frames, or none. They stay while the object lives, even if the storage that they
+// come from is converted, for it may come in as another input of the same call.
 class HeldFrames {
  public:
-  HeldFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool);
+  HeldFrames() = default;
+  explicit HeldFrames(std::shared_ptr<const Buffer> frames) : held_(std::move(frames)) {}
   const float* data() const { return held_ == nullptr ? nullptr : held_->as<float>(); }
 
  private:
   std::shared_ptr<const Buffer> held_;
 };
+
+// The elements as frames: where they lie, or converted. The storage, which may be null, stays as
+// it is.
+HeldFrames ToFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool);
+
+// The same, but the storage has its elements so from then on, so that nothing is there twice.
+HeldFrames ConvertToFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool);
 
 // The frames of a sequence [batch, time, channels, height, width] or time first, step by step.
 // Where they have to be converted that is done as a step is asked for, into memory for `steps` of

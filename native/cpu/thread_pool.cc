@@ -72,6 +72,7 @@ struct ThreadPool::Shared {
 
 ThreadPool::ThreadPool(int threads)
     : threads_(threads), shared_(std::make_unique<Shared>(static_cast<uint32_t>(threads))) {
+  shared_->workers.reserve(threads_);  // what throws later would leave threads behind
   for (int part = 1; part < threads_; ++part) {
     try {
       shared_->workers.emplace_back([shared = shared_.get()] {

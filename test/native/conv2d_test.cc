@@ -167,6 +167,21 @@ TEST_SUITE("operations") {
     }
   }
 
+  TEST_CASE("the gradient that comes in may be the weight") {
+    cpu::ThreadPool pool(2);
+    const Conv2dShape s = {1, 4, 6, 6, 4, 3, 3, 1, 1, 1, 1, 1, 1};
+    const auto x = RandomValues(144), both = RandomValues(144);
+    const auto gradients = [&](const StoragePtr& weight, const StoragePtr& grad) {
+      const Conv2dGradients wanted = {std::make_shared<Storage>(144),
+                                      std::make_shared<Storage>(144), nullptr};
+      cpu::Conv2dBackward(s, {RowMajorStorage(x), weight, nullptr}, grad, wanted, pool);
+      return std::vector{Values(*wanted.x, pool), Values(*wanted.weight, pool)};
+    };
+    // The weight's elements are put into rows while those of the gradient are in use.
+    const StoragePtr frames = ChannelsLastStorage(both, {1, 4, 36});
+    CHECK(gradients(frames, frames) == gradients(RowMajorStorage(both), RowMajorStorage(both)));
+  }
+
   TEST_CASE("conv2d refuses what does not fit") {
     const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
     const auto code = [](const Conv2dShape& shape, const Conv2dInputs& inputs) {

@@ -285,6 +285,33 @@ TEST_SUITE("operations") {
     run(false, false, false);
   }
 
+  TEST_CASE("one storage may be several operands") {
+    ThreadPool pool(2);
+    ConvLstmOptions options;
+    options.states = true;
+    ConvLstmCase test = MakeCase("", {1, 3, false, 2, 3, 2, 2, 3, 3}, options);
+    test.bias = test.c0 = test.h0;
+    const ConvLstmShape& s = test.shape;
+    const ConvLstmResultGradients given = RandomGradients(s);
+    const Gradients expected = Run(test, given, 2, pool);
+    const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
+    ConvLstmInputs inputs = UploadInputs(test);
+    const ConvLstmOutputs outputs = {storage(36), storage(12), storage(12),
+                                     storage(SavedElements(s, 2)), 2};
+    ConvLstm(s, inputs, Precision::kHighest, outputs, pool);
+    // Packing puts the bias into rows while the frames of the states are in use.
+    inputs.bias = inputs.h0 = inputs.c0 = ChannelsLastStorage(test.h0, {1, 3, 4});
+    ConvLstmGradients gradients;
+    gradients.h0 = storage(12);
+    gradients.weight = storage(inputs.weight->elements());
+    ConvLstmBackward(s,
+                     {inputs, outputs.output, outputs.saved, 2, Upload(given.output),
+                      Upload(given.h), Upload(given.c)},
+                     Precision::kHighest, gradients, pool);
+    CHECK(Values(*gradients.h0, pool) == expected.h0);
+    CHECK(Values(*gradients.weight, pool) == expected.weight);
+  }
+
   TEST_CASE("a backward pass refuses what does not fit") {
     const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
     const ConvLstmShape s = {2, 3, true, 3, 4, 6, 5, 3, 3};
