@@ -59,7 +59,8 @@ const jobs = archs.flatMap((arch) => sources.map((source) => [arch, source]));
 const worker = async () => {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await check(...job);
 };
-await Promise.all(Array.from({ length: availableParallelism() }, worker));
+const workers = Number(process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? availableParallelism());
+await Promise.all(Array.from({ length: workers }, worker));
 
 for (const [arch, used] of Object.entries(registers)) {
   console.log(`sm_${arch}: ${used.length} kernels, at most ${Math.max(...used)} registers`);

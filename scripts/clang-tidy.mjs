@@ -2,6 +2,7 @@
 // Warnings are errors (.clang-tidy). CUDA's files are nvcc's.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
@@ -18,7 +19,8 @@ const others = sources.filter((file) => !kernels.includes(file));
 /** @param {string[]} files @param {string[]} options of clang-tidy */
 function run(files, options = []) {
   const patterns = files.map((file) => `^${file.replaceAll('.', '[.]')}$`);
-  const args = ['-quiet', '-p', 'build', ...options, ...patterns];
+  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
+  const args = ['-quiet', '-p', 'build', '-j', jobs, ...options, ...patterns];
   const result = spawnSync('run-clang-tidy', args, { cwd: root, stdio: 'inherit' });
   if (result.error) console.error(`run-clang-tidy: ${result.error.message} (Debian: clang-tidy)`);
   return result.status === 0;

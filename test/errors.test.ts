@@ -13,6 +13,7 @@ import {
   setFloat32Precision,
   Tensor,
 } from '../src/index.js';
+import { devices } from './support/devices.js';
 
 const base = { inputDim: 3, hiddenDim: [4, 5], kernelSize: 3, numLayers: 2, batchFirst: true };
 const build = (options: object) => new ConvLSTM({ ...base, ...options } as ConvLSTMOptions);
@@ -228,6 +229,12 @@ it('a state dict that does not fit is refused as a whole, all reasons at once', 
     }),
   );
   expect(await net.stateDict()['cell_list.0.conv.bias']!.data()).toEqual(before);
+});
+
+it.each(devices)('%s: more elements than any memory has', async (device) => {
+  const failure = { name: 'ConvLSTMError', code: 'ERR_OUT_OF_MEMORY' };
+  const make = async () => Tensor.zeros([1e7, 1e8], { device }).data();
+  await expect(make()).rejects.toMatchObject(failure);
 });
 
 it('what only running can tell rejects data(), passed on to what is computed from it', async () => {

@@ -8,23 +8,22 @@
 namespace convlstm::cpu {
 namespace {
 
+// The convolution of delta that gives the gradient of the input: a stride becomes a spread.
+DirectConvolutionShape TransposedOf(ConvolutionShape s) {
+  const int64_t spread_y = s.stride_y, spread_x = s.stride_x;
+  std::swap(s.in_channels, s.out_channels);
+  std::swap(s.in_height, s.out_height);
+  std::swap(s.in_width, s.out_width);
+  s.pad_top = (s.kernel_height - 1) * s.dilation_y - s.pad_top;
+  s.pad_left = (s.kernel_width - 1) * s.dilation_x - s.pad_left;
+  s.stride_y = s.stride_x = 1;
+  return {s, spread_y, spread_x};
+}
+
 class DirectDataGradient final : public DataGradient {
  public:
   DirectDataGradient(const ConvolutionShape& s, const float* weight, int64_t out_stride, Isa isa)
-      : shape_{{.in_channels = s.out_channels,
-                .in_height = s.out_height,
-                .in_width = s.out_width,
-                .out_channels = s.in_channels,
-                .out_height = s.in_height,
-                .out_width = s.in_width,
-                .kernel_height = s.kernel_height,
-                .kernel_width = s.kernel_width,
-                .pad_top = (s.kernel_height - 1) * s.dilation_y - s.pad_top,
-                .pad_left = (s.kernel_width - 1) * s.dilation_x - s.pad_left,
-                .dilation_y = s.dilation_y,
-                .dilation_x = s.dilation_x},
-               s.stride_y,
-               s.stride_x},
+      : shape_(TransposedOf(s)),
         isa_(isa),
         packed_(PackDirectConvolution(
             shape_, {weight + s.taps() - 1, s.taps(), out_stride, -s.kernel_width, -1}, isa)) {}

@@ -32,7 +32,7 @@ export function checkShape(shape: Shape): number[] {
   const product = shape.reduce((count: number, size: number) => count * Math.max(size, 1), 1);
   if (product > kMaxElements) {
     throw new ConvLSTMError(
-      'ERR_SHAPE',
+      'ERR_OUT_OF_MEMORY',
       `shape: expected at most ${kMaxElements} elements, got ${formatShape(shape)}`,
     );
   }
