@@ -123,10 +123,11 @@ void LetOthersIn() {
 
 void PreferHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
 #if defined(MADV_HUGEPAGE)
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(data), end = begin + bytes;
-  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t last = end / kHugePage * kHugePage;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(data);
+  const size_t before = (kHugePage - begin % kHugePage) % kHugePage;
+  if (before >= bytes) return;
+  const size_t whole = (bytes - before) / kHugePage * kHugePage;
+  if (whole > 0) madvise(static_cast<char*>(data) + before, whole, MADV_HUGEPAGE);
 #endif
 }
 
