@@ -3,9 +3,9 @@
 //
 // Memory is the limit: of every channel and pixel the four gates, c before the step and up to three
 // gradients are read and five values written, 52 bytes against some 60 instructions; c of the step
-// is made again from the gates. 64 registers let four blocks, 32 warps, run at once to cover the
-// reads; 1 KiB of shared memory. Sums over pixels are taken along, for reading the deltas again
-// would cost another 16 bytes.
+// is made again from the gates. Up to 80 registers let three blocks, 24 warps, run at once to cover
+// the reads; for four ptxas 13.0 spills on sm_120. 1 KiB of shared memory. Sums over pixels are
+// taken along, for reading the deltas again would cost another 16 bytes.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
 
@@ -39,7 +39,7 @@ struct DeltaArguments {
 };
 
 // Grid: (slices, ChannelBlocks(hidden)).
-__global__ void __launch_bounds__(kChannelThreads) ConvLstmDelta(const DeltaArguments p) {
+__global__ void __launch_bounds__(kChannelThreads, 3) ConvLstmDelta(const DeltaArguments p) {
   const ChannelThread thread(p.hidden);
   float *const all_gates = p.gates.get(), *const h_grads = p.h_grad.get();
   float *const c_grads = p.c_grad.get(), *const spatial_sums = p.spatial_sums.get();

@@ -330,7 +330,8 @@ void CheckCases(double tolerance) {
     CHECK(RelativeError(result.wci, exact.wci) <= tolerance);
     CHECK(RelativeError(result.wcf, exact.wcf) <= tolerance);
     CHECK(RelativeError(result.wco, exact.wco) <= tolerance);
-    for (const int save_every : {1, 2, 3, 9}) {
+    for (const int64_t save_every : {1, 2, 3}) {
+      if (save_every > s.time + 1) continue;
       CAPTURE(save_every);
       CHECK(Backward<T, Gradient>(test, given, save_every, 7) == result);
     }
