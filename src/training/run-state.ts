@@ -85,12 +85,7 @@ export function loadRunState(state: RunState, parts: RunParts): void {
   try {
     load(parts.model, state.model);
     load(parts.optimizer, state.optimizer);
-    if ((parts.schedule === null) !== (state.schedule === null)) {
-      const [mine, its] = parts.schedule ? ['one', 'none'] : ['none', 'one'];
-      const message = `schedule: this trainer has ${mine}, the run that wrote the checkpoint had ${its}`;
-      throw new ConvLSTMError('ERR_STATE_DICT', message);
-    }
-    if (parts.schedule) load<object>(parts.schedule, state.schedule as object);
+    if (parts.schedule && state.schedule) load<object>(parts.schedule, state.schedule as object);
     undo.push(() => setRandomState(random));
     setRandomState(state.random);
     parts.data.seek(state.position);

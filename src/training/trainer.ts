@@ -295,8 +295,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
    *
    * @returns this trainer
    * @throws ConvLSTMError ERR_FORMAT for a file that is no such checkpoint, ERR_STATE_DICT for one of
-   *   another model, optimizer or schedule, ERR_OPTION for one of other data, ERR_IO when it cannot be
-   *   read
+   *   another model or optimizer, ERR_OPTION for one of other data, ERR_IO when it cannot be read
    * @example
    * ```ts
    * if (existsSync('run.safetensors')) await trainer.resume('run.safetensors');
