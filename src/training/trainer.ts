@@ -290,8 +290,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /**
    * Goes on from a checkpoint: of this trainer's own file, or of another one. Model, optimizer, data and
-   * schedule are to be made as they were for the run that wrote it. All of them change, or none when it
-   * throws.
+   * schedule are to be made as they were for the run that wrote it; without a schedule, or with one
+   * where the run had none, that part is left out. All of them change, or none when it throws.
    *
    * @returns this trainer
    * @throws ConvLSTMError ERR_FORMAT for a file that is no such checkpoint, ERR_STATE_DICT for one of
