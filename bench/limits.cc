@@ -72,10 +72,11 @@ template <typename Body>
 double MedianRate(int threads, double work, const Body& body) {
   constexpr double kSecondsOfRun = 0.004;
   long rounds = 1;
-  while (Time(threads, rounds, body) < kSecondsOfRun) rounds *= 2;
+  const auto time = [&] { return Time(threads, rounds, body); };
+  while (std::min({time(), time(), time()}) < kSecondsOfRun) rounds *= 2;
   std::vector<double> rates(201);
   for (double& rate : rates) {
-    rate = work * threads * rounds / Time(threads, rounds, body) * 1e-9;
+    rate = work * threads * rounds / time() * 1e-9;
   }
   std::nth_element(rates.begin(), rates.begin() + 100, rates.end());
   return rates[100];
