@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, in what scripts/gpu-pack.mjs packed: tests, sanitizers, measurements and
 # profiles, each with a limit of time, in one report folder: scripts/gpu-run.sh [REPORT [STEP ...]]
-# Steps: info kernels fault simt tests memcheck racecheck initcheck synccheck bench host pytorch ncu
+# Steps: info kernels fault simt tests memcheck racecheck initcheck synccheck bench host pytorch report
+# ncu; `report` makes the tables of docs/benchmarks.md of what the three before it left
 # Without a GPU every step that needs one fails, and says why.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 report=${1:-report}
 shift || true
 steps=("$@")
-[[ ${#steps[@]} -gt 0 ]] || steps=(info kernels fault simt tests bench host pytorch memcheck racecheck synccheck initcheck ncu)
+[[ ${#steps[@]} -gt 0 ]] || steps=(info kernels fault simt tests bench host pytorch report memcheck racecheck synccheck initcheck ncu)
 mkdir -p "$report"
 export PATH=$PWD/node/bin:$PATH CONVLSTM_REQUIRE_CUDA=1
 failures=()
@@ -73,10 +74,14 @@ for name in "${steps[@]}"; do
     host) step host 200 node bench/gpu/convlstm.mjs ;;
     pytorch)
       if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-        step pytorch 400 python3 bench/gpu/pytorch.py
+        step pytorch 560 python3 bench/gpu/pytorch.py
       else
         echo 'pytorch    skipped: no PyTorch with CUDA here'
       fi
+      ;;
+    report)
+      step report 20 node bench/gpu/report.mjs "$report"
+      cat "$report/report.log"
       ;;
     ncu)
       if command -v ncu >/dev/null; then

@@ -81,11 +81,13 @@ const { version, cuda } = backendInfo();
 report({ convlstm: version, device, gpus: cuda.devices });
 for (const precision of PRECISIONS) {
   for (const w of steps) {
-    report({ kind: 'step', workload: w.name, precision, ms: await timeStep(w, precision) });
+    const ms = await timeStep(w, precision);
+    report({ kind: 'step', workload: w.name, precision, ms, flops: flops(w) });
   }
   for (const w of sequences) {
     const ms = await timeTraining(w, precision);
-    const tflops = (3 * flops(w)) / ms / 1e9;
-    report({ kind: 'training', workload: w.name, precision, ms, tflops });
+    const operations = 3 * flops(w);
+    const tflops = operations / ms / 1e9;
+    report({ kind: 'training', workload: w.name, precision, ms, flops: operations, tflops });
   }
 }

@@ -1,12 +1,14 @@
 """PyTorch on a GPU, the workloads of test/cuda/conv_lstm_bench.cc and of convlstm.mjs beside it: one
 line of JSON each.
 
-The ndrplz-style module, eager, channels_last, torch.compile and CUDA graphs, with float32, TF32 and
-bfloat16 autocast. Times are of the device, by events: the median of many calls after a warm-up,
-inputs rotated. Every variant's result is compared with the eager float32 one before it is timed.
-What convlstm.mjs times, a streaming step from host memory to host memory and a training step, is
-timed by the clock.
+The ndrplz-style module, layer after layer, eager, channels_last, torch.compile of the cell and CUDA
+graphs of each, with float32, TF32 and bfloat16 autocast. Times are of the device, by events: the median of many calls
+after a warm-up, inputs rotated. Every variant's result is compared with the eager float32 one before
+it is timed. What convlstm.mjs times, a streaming step from host memory to host memory and a training
+step, is timed by the clock. First come the limits of the GPU: large matrix products and copies.
 """
+import copy
+import functools
 import json
 import sys
 import time as clock
@@ -14,19 +16,18 @@ import time as clock
 import torch
 from torch import nn
 
-# name: batch, time, inputs, hidden, height, width, kernel
+# name: batch, time, inputs, hidden of each layer, size, kernel
 WORKLOADS = {
-    'W1': (1, 10, 1, 64, 64, 64, 3),
-    'X1': (1, 10, 64, 64, 64, 64, 3),
-    'W2, layer 1': (8, 10, 16, 128, 16, 16, 5),
-    'W2, layer 2': (8, 10, 128, 64, 16, 16, 5),
-    'W3, layer 3': (1, 8, 64, 128, 64, 64, 3),
-    'W4a': (1, 1, 8, 64, 480, 480, 3),
-    'W4b': (1, 1, 8, 64, 96, 96, 3),
-    'W4c': (1, 1, 192, 192, 32, 32, 3),
-    'step 64x64': (1, 1, 64, 64, 64, 64, 3),
-    'batch 64': (64, 10, 64, 64, 64, 64, 3),
-    'ConvLSTM-S layer': (16, 10, 128, 128, 16, 16, 5),
+    'W1': (1, 10, 1, [64], 64, 3),
+    'X1': (1, 10, 64, [64], 64, 3),
+    'W2': (8, 10, 16, [128, 64, 64], 16, 5),
+    'W3': (1, 8, 3, [64, 64, 128], 64, 3),
+    'W4a': (1, 1, 8, [64], 480, 3),
+    'W4b': (1, 1, 8, [64], 96, 3),
+    'W4c': (1, 1, 192, [192], 32, 3),
+    'step 64x64': (1, 1, 64, [64], 64, 3),
+    'batch 64': (64, 10, 64, [64], 64, 3),
+    'ConvLSTM-S': (16, 10, 128, [128] * 4, 16, 5),
 }
 TOLERANCE = {'float32': 1e-4, 'tf32': 5e-3, 'bfloat16': 1e-1}
 
@@ -36,14 +37,29 @@ class Layer(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs + hidden, 4 * hidden, kernel, padding=kernel // 2)
 
+    def cell(self, x, h, c):
+        i, f, o, g = torch.chunk(self.conv(torch.cat([x, h], 1)), 4, 1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
     def forward(self, x, h, c):
         outputs = []
         for t in range(x.shape[1]):
-            i, f, o, g = torch.chunk(self.conv(torch.cat([x[:, t], h], 1)), 4, 1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
+            h, c = self.cell(x[:, t], h, c)
             outputs.append(h)
         return torch.stack(outputs, 1)
+
+
+class Stack(nn.Module):
+    def __init__(self, inputs, hidden, kernel):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            Layer(i, h, kernel) for i, h in zip([inputs] + hidden, hidden))
+
+    def forward(self, x, *states):
+        for k, layer in enumerate(self.layers):
+            x = layer(x, states[2 * k], states[2 * k + 1])
+        return x
 
 
 def graphed(run, inputs):
@@ -82,18 +98,19 @@ def measure(run, sets, calls=60, warm_up=10):
 
 
 @torch.no_grad()
-def bench(name, batch, time, inputs, hidden, height, width, kernel):
+def bench(name, batch, time, inputs, hidden, size, kernel):
     torch.manual_seed(1)
-    plain = Layer(inputs, hidden, kernel).cuda().eval()
-    state = (batch, hidden, height, width)
+    plain = Stack(inputs, hidden, kernel).cuda().eval()
+    states = [(batch, h, size, size) for h in hidden for _ in range(2)]
     sets = [
-        (torch.rand(batch, time, inputs, height, width, device='cuda'),
-         torch.rand(state, device='cuda') * 2 - 1, torch.rand(state, device='cuda') * 2 - 1)
+        (torch.rand(batch, time, inputs, size, size, device='cuda'),
+         *(torch.rand(state, device='cuda') * 2 - 1 for state in states))
         for _ in range(3)
     ]
-    last = Layer(inputs, hidden, kernel).cuda().eval().to(memory_format=torch.channels_last)
+    last = Stack(inputs, hidden, kernel).cuda().eval().to(memory_format=torch.channels_last)
     last.load_state_dict(plain.state_dict())
-    flops = 2 * batch * time * height * width * (inputs + hidden) * kernel ** 2 * 4 * hidden
+    flops = sum(2 * batch * time * size ** 2 * (i + h) * kernel ** 2 * 4 * h
+                for i, h in zip([inputs] + hidden, hidden))
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     expected = plain(*sets[0])
@@ -101,6 +118,7 @@ def bench(name, batch, time, inputs, hidden, height, width, kernel):
         tf32 = precision == 'tf32'
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
         autocast = torch.autocast('cuda', torch.bfloat16, enabled=precision == 'bfloat16')
+        torch._dynamo.reset()
 
         def called(module):
             def run(*values):
@@ -108,16 +126,23 @@ def bench(name, batch, time, inputs, hidden, height, width, kernel):
                     return module(*values)
             return run
 
+        @functools.cache
+        def compiled(module):
+            made = copy.deepcopy(module)
+            for layer in made.layers:
+                layer.cell = torch.compile(layer.cell)
+            return called(made)
+
         variants = {
             'eager': lambda: called(plain),
             'channels_last': lambda: called(last),
             'graph': lambda: graphed(called(plain), sets[0]),
             'graph, channels_last': lambda: graphed(called(last), sets[0]),
-            'compile': lambda: called(torch.compile(plain)),
-            'compile, graph': lambda: called(torch.compile(plain, mode='reduce-overhead')),
+            'compile': lambda: compiled(plain),
+            'compile, graph': lambda: graphed(compiled(plain), sets[0]),
+            'compile, graph, channels_last': lambda: graphed(compiled(last), sets[0]),
         }
         for variant, make in variants.items():
-            torch._dynamo.reset()
             line = {'workload': name, 'precision': precision, 'variant': variant}
             try:
                 run = make()
@@ -134,8 +159,7 @@ def bench(name, batch, time, inputs, hidden, height, width, kernel):
 
 
 STEPS = ('W4b', 'W4c', 'step 64x64')
-# name: batch, time, inputs, hidden of each layer, height, width, kernel
-STACKS = {'W1': (1, 10, 1, [64], 64, 64, 3), 'W2': (8, 10, 16, [128, 64, 64], 16, 16, 5)}
+STACKS = ('W1', 'W2')
 
 
 def by_the_clock(run, calls):
@@ -158,19 +182,17 @@ def report(line, make, calls):
 
 
 def stream(name, precision, variant):
-    batch, _, inputs, hidden, height, width, kernel = WORKLOADS[name]
+    batch, _, inputs, (hidden,), size, kernel = WORKLOADS[name]
     module = Layer(inputs, hidden, kernel).cuda().eval()
-    state = torch.zeros(batch, hidden, height, width, device='cuda')
-    frame = torch.full((batch, 1, inputs, height, width), 0.5).pin_memory()
+    state = torch.zeros(batch, hidden, size, size, device='cuda')
+    frame = torch.full((batch, 1, inputs, size, size), 0.5).pin_memory()
     if 'channels_last' in variant:
         module = module.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def step(x, h, c):
         with torch.autocast('cuda', torch.bfloat16, enabled=precision == 'bfloat16'):
-            i, f, o, g = torch.chunk(module.conv(torch.cat([x[:, 0], h], 1)), 4, 1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            return torch.sigmoid(o) * torch.tanh(c), c
+            return module.cell(x[:, 0], h, c)
 
     called = {'compile': lambda: torch.compile(step),
               'compile, graph': lambda: torch.compile(step, mode='reduce-overhead'),
@@ -186,19 +208,16 @@ def stream(name, precision, variant):
 
 
 def training(name, precision, variant):
-    batch, time, inputs, hidden, height, width, kernel = STACKS[name]
-    layers = [Layer(i, h, kernel) for i, h in zip([inputs] + hidden, hidden)]
-    net = nn.ModuleList(layers).cuda()
+    batch, time, inputs, hidden, size, kernel = WORKLOADS[name]
+    net = Stack(inputs, hidden, kernel).cuda()
     if 'channels_last' in variant:
         net = net.to(memory_format=torch.channels_last)
-    x = torch.rand(batch, time, inputs, height, width, device='cuda')
-    zeros = [torch.zeros(batch, h, height, width, device='cuda') for h in hidden]
+    x = torch.rand(batch, time, inputs, size, size, device='cuda')
+    zeros = [torch.zeros(batch, h, size, size, device='cuda') for h in hidden for _ in range(2)]
     adam = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
 
     def forward(x):
-        for layer, zero in zip(net, zeros):
-            x = layer(x, zero, zero)
-        return x.float().square().mean()
+        return net(x, *zeros).float().square().mean()
 
     called = torch.compile(forward) if variant == 'compile' else forward
 
@@ -228,9 +247,26 @@ def from_the_host():
                 report(line, lambda: training(name, precision, variant), 20)
 
 
+def limits():
+    """What the GPU does at its best, measured: dense products, float32 without TF32, and copies."""
+    size = 8192
+    for precision, kind in (('float32', torch.float32), ('tf32', torch.float32),
+                            ('bfloat16', torch.bfloat16)):
+        torch.backends.cuda.matmul.allow_tf32 = precision == 'tf32'
+        sets = [(torch.rand(size, size, device='cuda', dtype=kind),
+                 torch.rand(size, size, device='cuda', dtype=kind)) for _ in range(2)]
+        ms = measure(torch.matmul, sets, 30)
+        print(json.dumps({'limit': precision, 'tflops': round(2e-9 * size ** 3 / ms, 1)}), flush=True)
+    sets = [(torch.empty(2 ** 28, device='cuda'), torch.rand(2 ** 28, device='cuda'))]
+    ms = measure(lambda to, value: to.copy_(value), sets, 30)
+    print(json.dumps({'limit': 'memory', 'gbs': round(2 * 4 * 2 ** 28 / ms / 1e6)}), flush=True)
+
+
 def main():
     print(json.dumps({'torch': torch.__version__, 'cudnn': torch.backends.cudnn.version(),
                       'gpu': torch.cuda.get_device_name()}), flush=True)
+    if len(sys.argv) < 2:
+        limits()
     for name, sizes in WORKLOADS.items():
         if len(sys.argv) < 2 or name in sys.argv[1:]:
             bench(name, *sizes)

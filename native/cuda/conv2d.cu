@@ -14,7 +14,7 @@ namespace convlstm::cuda {
 namespace {
 
 ConvGeometry GeometryOf(const Device& device, const Conv2dShape& s) {
-  constexpr int64_t kMax = std::numeric_limits<int>::max();
+  constexpr int64_t kMax = std::numeric_limits<int>::max() - kMostRows;
   const bool far =
       std::max({s.padding_y, s.padding_x, s.stride_y, s.stride_x, s.dilation_y * s.kernel_height,
                 s.dilation_x * s.kernel_width}) > kMax / 4;

@@ -26,7 +26,7 @@ KernelCall Convolve2dCall(Device& device, Math math, const Conv2dArguments& p) {
   const int rows = p.geometry.rows();
   const Conv2dKernel kernel = FindKernel(
       math, ChooseTile(rows, CeilDiv(p.channels, kColumns) * kColumns, device.multiprocessors()));
-  device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
+  device.AllowShared(KernelAddress(kernel.kernel), kernel.shared_bytes);
   return CallOf("Convolve2d", kernel.kernel,
                 dim3(static_cast<unsigned>(CeilDiv(rows, kernel.rows)),
                      static_cast<unsigned>(CeilDiv(p.channels, kernel.columns))),

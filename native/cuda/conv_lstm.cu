@@ -45,7 +45,7 @@ class Sequence {
     const TileSize tile =
         tuning.tile.value_or(ChooseTile(rows, ColumnsOf(s), device.multiprocessors()));
     input_ = FindInputKernel(first.math, tile);
-    device.AllowShared(reinterpret_cast<const void*>(input_.kernel), input_.shared_bytes);
+    device.AllowShared(KernelAddress(input_.kernel), input_.shared_bytes);
   }
 
   // Operands lie at `late`, or at the pointers where it is null.

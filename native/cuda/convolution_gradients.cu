@@ -113,7 +113,7 @@ WeightGradientSums::WeightGradientSums(Device& device, Math math, const ConvGeom
 
 KernelCall WeightGradientSums::Call(WeightGradientArguments p) const {
   const WeightGradientKernel kernel = FindKernel(math_, large_);
-  device_.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
+  device_.AllowShared(KernelAddress(kernel.kernel), kernel.shared_bytes);
   p.slice_rows = slice_rows_;
   return CallOf("WeightGradient", kernel.kernel,
                 dim3(static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),

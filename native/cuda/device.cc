@@ -93,16 +93,16 @@ void Device::AllowShared(const void* kernel, int bytes) {
   allowed_.insert(kernel);
 }
 
-Buffer Device::Allocate(size_t bytes) {
+Buffer Device::AllocateOn(cudaStream_t stream, size_t bytes) {
   if (bytes == 0) return {};
   Use();
   void* data = nullptr;
-  cudaError_t status = cudaMallocAsync(&data, bytes, stream_);
+  cudaError_t status = cudaMallocAsync(&data, bytes, stream);
   if (status == cudaErrorMemoryAllocation) {
     // What the pool keeps may be in pieces that are too small.
     cudaGetLastError();
     Trim();
-    status = cudaMallocAsync(&data, bytes, stream_);
+    status = cudaMallocAsync(&data, bytes, stream);
   }
   if (status == cudaErrorMemoryAllocation) ThrowOutOfMemory(bytes);
   Check(status, "allocating memory");
@@ -124,21 +124,34 @@ BufferStatistics Device::Statistics() const {
   return {used, reserved - std::min(used, reserved)};
 }
 
-void Device::LetRead(const Device& reader) {
-  if (!readers_.insert(reader.ordinal()).second) return;
-  int can = 0;
-  if (cudaDeviceCanAccessPeer(&can, reader.ordinal(), ordinal_) == cudaSuccess && can != 0) {
+bool Device::Idle() {
+  const cudaError_t status = cudaStreamQuery(stream_);
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();
+    return false;
+  }
+  Check(status, "looking at its stream");
+  return true;
+}
+
+bool Device::LetRead(const Device& reader) {
+  const auto [entry, is_new] = readers_.try_emplace(reader.ordinal(), false);
+  if (is_new) {
+    int can = 0;
     cudaMemAccessDesc access = {};
     access.location.type = cudaMemLocationTypeDevice;
     access.location.id = reader.ordinal();
     access.flags = cudaMemAccessFlagsProtReadWrite;
-    cudaMemPoolSetAccess(pool_, &access, 1);
+    entry->second = cudaDeviceCanAccessPeer(&can, reader.ordinal(), ordinal_) == cudaSuccess &&
+                    can != 0 && cudaMemPoolSetAccess(pool_, &access, 1) == cudaSuccess;
+    cudaGetLastError();  // what the driver refuses goes the other way
   }
-  cudaGetLastError();  // what the driver refuses goes the other way
+  return entry->second;
 }
 
 void Device::ThrowOutOfMemory(size_t bytes) {
-  const std::string what = "when asked for " + std::to_string(bytes) + " bytes";
+  std::string what = "when asked for ";
+  what += std::to_string(bytes) + " bytes";
   Check(cudaErrorMemoryAllocation, what.c_str());
   throw Error(ErrorCode::kInternal, "unreachable");
 }
@@ -152,8 +165,10 @@ void Device::Release(void* data, size_t) noexcept {
   if (before >= 0 && before != ordinal_) Select(before);
 }
 
-Event::Event(Device& device, cudaStream_t stream) : device_(device) {
+Event::Event(Device& device) : device_(device) {
   device.Check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event");
+}
+Event::Event(Device& device, cudaStream_t stream) : Event(device) {
   device.Check(cudaEventRecord(event_, stream), "recording an event");
 }
 

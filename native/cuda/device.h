@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <array>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -44,8 +45,10 @@ class Device final : public Memory {
   // The graphs made for it (graph.h). On the queue's thread.
   GraphCache& graphs() { return *graphs_; }
 
-  // Blocks come from the device's pool in the order of stream().
-  Buffer Allocate(size_t bytes) override;
+  // Blocks come from the device's pool in the order of stream(), or of another stream, behind which
+  // stream() then has to wait; they go back in the order of stream().
+  Buffer Allocate(size_t bytes) override { return AllocateOn(stream_, bytes); }
+  Buffer AllocateOn(cudaStream_t stream, size_t bytes);
   template <typename T>
   Buffer AllocateArray(int64_t count) {
     return Allocate(static_cast<size_t>(count) * sizeof(T));
@@ -55,9 +58,11 @@ class Device final : public Memory {
   // On any thread; zeros where the device does not answer.
   BufferStatistics Statistics() const;
 
-  // Lets the other GPU read this one's memory where it can: copies then go straight, else the
-  // driver takes them through pinned memory of the host. On the queue's thread.
-  void LetRead(const Device& reader);
+  // Whether everything that was put on stream() is done.
+  bool Idle();
+
+  // Lets the other GPU read this one's memory; whether it can. On the queue's thread.
+  bool LetRead(const Device& reader);
 
  private:
   void Release(void* data, size_t block_bytes) noexcept override;
@@ -72,7 +77,7 @@ class Device final : public Memory {
   bool has_wgmma_ = false;
   std::set<const void*> allowed_;
   const std::shared_ptr<GraphCache> graphs_;
-  std::set<int> readers_;
+  std::map<int, bool> readers_;
 
   std::mutex mutex_;
   std::string fault_;
@@ -94,6 +99,8 @@ class Event {
   cudaEvent_t get() const { return event_; }
 
  private:
+  explicit Event(Device& device);
+
   Device& device_;
   cudaEvent_t event_ = nullptr;
 };

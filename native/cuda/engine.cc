@@ -1,6 +1,7 @@
 #include "cuda/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,9 @@ namespace {
 class Gpu final : public Engine {
  public:
   explicit Gpu(int ordinal) : device_(ordinal), staging_(device_) {
-    device_.Check(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "making a stream");
+    for (cudaStream_t* stream : {&uploading_, &downloading_}) {
+      device_.Check(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "making a stream");
+    }
   }
 
   const std::string& name() const override { return device_.name(); }
@@ -28,20 +31,28 @@ class Gpu final : public Engine {
   Queue& downloads() override { return downloads_; }
 
   std::function<void()> Upload(const float* values, const StoragePtr& out) override {
-    if (out->bytes() <= Staging::kMaxBytes) {
-      auto block = std::make_shared<Staging::Block>(staging_.Take(out->bytes()));
-      std::memcpy(block->data, values, out->bytes());
-      return [this, out, block] {
+    const size_t bytes = out->bytes();
+    if (bytes == 0) return [out] { out->Allocate(); };
+    if (bytes <= Staging::kMaxBytes) {
+      auto block = std::make_shared<Staging::Block>(staging_.Take(bytes));
+      std::memcpy(block->data.get(), values, bytes);
+      return [this, out, block, bytes] {
         device_.Use();
-        CopyIn(block->data, *out);
-        staging_.Give(std::move(*block), std::make_unique<Event>(device_, device_.stream()));
+        Arrive(*out, [&](char* to, cudaStream_t stream) {
+          CopyIn(block->data.get(), bytes, to, stream);
+          staging_.Give(std::move(*block), std::make_unique<Event>(device_, stream));
+        });
       };
     }
-    auto copy = std::make_shared<Buffer>(Buffer::Allocate(out->bytes()));
-    std::memcpy(copy->as<float>(), values, out->bytes());
-    return [this, out, copy] {  // from memory that is not pinned: returns when it is read
+    auto copy = std::make_shared<Buffer>(Buffer::Allocate(bytes));
+    std::memcpy(copy->as<char>(), values, bytes);
+    return [this, out, copy, bytes] {
       device_.Use();
-      CopyIn(copy->as<float>(), *out);
+      Pieces pieces = TakePieces();
+      Arrive(*out, [&](char* to, cudaStream_t stream) {
+        CopyPiecesIn(copy->as<char>(), bytes, to, stream, pieces);
+      });
+      for (Piece& piece : pieces) staging_.Give(std::move(piece.block), std::move(piece.there));
     };
   }
 
@@ -51,16 +62,16 @@ class Gpu final : public Engine {
     const float* from = ToRows(device_, *storage, *rows);
     const size_t bytes = storage->bytes();
     if (bytes == 0) return [](float*) {};
-    if (bytes <= kChunk) {
+    if (bytes <= kBrief) {
       auto block = std::make_shared<Staging::Block>(staging_.Take(bytes));
       device_.Check(
-          cudaMemcpyAsync(block->data, from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
+          cudaMemcpyAsync(block->data.get(), from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
           "copying to the host");
       auto ready = std::make_shared<Event>(device_, device_.stream());
       return [this, block, ready, bytes, rows, memory = storage->buffer()](float* out) {
         device_.Use();
         ready->Wait();
-        std::memcpy(out, block->data, bytes);
+        std::memcpy(out, block->data.get(), bytes);
         staging_.Give(std::move(*block), nullptr);
       };
     }
@@ -72,9 +83,8 @@ class Gpu final : public Engine {
 
   Arrival StartPeerCopy(const StoragePtr& storage, Engine& to) override {
     auto* gpu = dynamic_cast<Gpu*>(&to);
-    if (gpu == nullptr) return nullptr;
     device_.Use();
-    device_.LetRead(gpu->device_);
+    if (gpu == nullptr || !device_.LetRead(gpu->device_)) return nullptr;
     const float* from = storage->data();
     auto ready = std::make_shared<Event>(device_, device_.stream());
     return [this, gpu, from, ready, frames = storage->channels_last(), layout = storage->layout(),
@@ -169,15 +179,53 @@ class Gpu final : public Engine {
   }
 
  private:
-  // What a download is copied in: two pieces on their way keep the bus busy.
-  static constexpr size_t kChunk = size_t{4} << 20;
+  // What is copied between two kernels rather than beside them: on PCIe some 10 us, what the events
+  // that order streams would take.
+  static constexpr size_t kBrief = size_t{256} << 10;
+  // What more is copied in: one piece is on its way while the processor copies the other, which is
+  // what takes the most time.
+  static constexpr size_t kPiece = size_t{1} << 20;
+  struct Piece {
+    Staging::Block block;
+    std::unique_ptr<Event> there;
+    size_t begin = 0, bytes = 0;
+  };
+  using Pieces = std::array<Piece, 2>;
+  Pieces TakePieces() {
+    Pieces pieces;
+    for (Piece& piece : pieces) piece.block = staging_.Take(kPiece);
+    return pieces;
+  }
 
-  void CopyIn(const void* values, Storage& out) {
-    float* to = out.Allocate();
-    if (out.bytes() == 0) return;
-    device_.Check(
-        cudaMemcpyAsync(to, values, out.bytes(), cudaMemcpyHostToDevice, device_.stream()),
-        "copying from the host");
+  // Memory for `out`, which copy(to, stream) fills beside what is being computed; what comes behind
+  // waits for it.
+  template <typename Copy>
+  void Arrive(Storage& out, const Copy& copy) {
+    const bool beside = !device_.Idle();
+    const cudaStream_t stream = beside ? uploading_ : device_.stream();
+    Buffer memory = device_.AllocateOn(stream, out.bytes());
+    char* const to = memory.as<char>();
+    out.ReplaceByRowMajor(std::move(memory));
+    copy(to, stream);
+    if (beside) {
+      const Event there(device_, stream);
+      device_.Check(cudaStreamWaitEvent(device_.stream(), there.get(), 0), "ordering streams");
+    }
+  }
+  void CopyIn(const char* from, size_t bytes, char* to, cudaStream_t stream) {
+    device_.Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream),
+                  "copying from the host");
+  }
+  void CopyPiecesIn(const char* from, size_t bytes, char* to, cudaStream_t stream, Pieces& pieces) {
+    int k = 0;
+    for (size_t begin = 0; begin < bytes; begin += kPiece, k ^= 1) {
+      Piece& piece = pieces[k];
+      if (piece.there) piece.there->Wait();
+      const size_t length = std::min(kPiece, bytes - begin);
+      std::memcpy(piece.block.data.get(), from + begin, length);
+      CopyIn(piece.block.data.get(), length, to + begin, stream);
+      piece.there = std::make_unique<Event>(device_, stream);
+    }
   }
 
   // The elements lie as `frames` says, null for rows, and are there when `ready` has passed.
@@ -187,9 +235,10 @@ class Gpu final : public Engine {
     float* to = frames == nullptr ? out.Allocate() : out.AllocateChannelsLast(*frames);
     if (out.bytes() == 0) return;
     device_.Check(cudaStreamWaitEvent(device_.stream(), ready.get(), 0), "ordering streams");
-    device_.Check(cudaMemcpyPeerAsync(to, device_.ordinal(), from, source.ordinal(), out.bytes(),
-                                      device_.stream()),
-                  "copying from another device");
+    // Not cudaMemcpyPeerAsync: driver 590.48 loses such copies of pools that others may read.
+    device_.Check(
+        cudaMemcpyAsync(to, from, out.bytes(), cudaMemcpyDeviceToDevice, device_.stream()),
+        "copying from another device");
     // The source's memory is given back in the order of its own stream: behind the copy.
     const Event copied(device_, device_.stream());
     source.Check(cudaStreamWaitEvent(source.stream(), copied.get(), 0), "ordering streams");
@@ -199,32 +248,26 @@ class Gpu final : public Engine {
   void CopyOut(const float* from, const Event& ready, size_t bytes, char* out) {
     std::lock_guard lock(copying_);
     device_.Use();
-    device_.Check(cudaStreamWaitEvent(copies_, ready.get(), 0), "ordering streams");
-    struct Piece {
-      Staging::Block block;
-      std::unique_ptr<Event> there;
-      size_t begin = 0, bytes = 0;
-    };
-    Piece pieces[2];
-    for (Piece& piece : pieces) piece.block = staging_.Take(kChunk);
+    device_.Check(cudaStreamWaitEvent(downloading_, ready.get(), 0), "ordering streams");
+    Pieces pieces = TakePieces();
     size_t begun = 0;
     const auto begin = [&](Piece& piece) {
       piece.begin = begun;
-      piece.bytes = std::min(kChunk, bytes - begun);
+      piece.bytes = std::min(kPiece, bytes - begun);
       begun += piece.bytes;
       if (piece.bytes == 0) return;
       device_.Check(
-          cudaMemcpyAsync(piece.block.data, reinterpret_cast<const char*>(from) + piece.begin,
-                          piece.bytes, cudaMemcpyDeviceToHost, copies_),
+          cudaMemcpyAsync(piece.block.data.get(), reinterpret_cast<const char*>(from) + piece.begin,
+                          piece.bytes, cudaMemcpyDeviceToHost, downloading_),
           "copying to the host");
-      piece.there = std::make_unique<Event>(device_, copies_);
+      piece.there = std::make_unique<Event>(device_, downloading_);
     };
     begin(pieces[0]);
     begin(pieces[1]);
     for (int k = 0; pieces[k].bytes > 0; k ^= 1) {
       Piece& piece = pieces[k];
       piece.there->Wait();
-      std::memcpy(out + piece.begin, piece.block.data, piece.bytes);
+      std::memcpy(out + piece.begin, piece.block.data.get(), piece.bytes);
       begin(piece);
     }
     for (Piece& piece : pieces) staging_.Give(std::move(piece.block), nullptr);
@@ -232,7 +275,7 @@ class Gpu final : public Engine {
 
   Device device_;
   Staging staging_;
-  cudaStream_t copies_ = nullptr;
+  cudaStream_t uploading_ = nullptr, downloading_ = nullptr;
   std::mutex copying_;
   Queue queue_, downloads_;
 };

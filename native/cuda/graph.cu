@@ -57,9 +57,7 @@ void Graph::Build(const std::vector<GraphCall>& calls) {
   PointerWords none = {};
   auto* to = pointers_.as<uint64_t>();
   void* arguments[] = {&none, &to};
-  first_ =
-      add(NodeOf(reinterpret_cast<const void*>(StorePointers), dim3(1), dim3(count_), 0, arguments),
-          {});
+  first_ = add(NodeOf(KernelAddress(StorePointers), dim3(1), dim3(count_), 0, arguments), {});
   std::vector<cudaGraphNode_t> added;
   for (const auto& [call, waits_for] : calls) {
     void* call_arguments[] = {call.arguments.get()};
@@ -77,7 +75,7 @@ void Graph::Launch(const PointerWords& pointers) {
   auto* to = pointers_.as<uint64_t>();
   void* arguments[] = {&value, &to};
   const cudaKernelNodeParams node =
-      NodeOf(reinterpret_cast<const void*>(StorePointers), dim3(1), dim3(count_), 0, arguments);
+      NodeOf(KernelAddress(StorePointers), dim3(1), dim3(count_), 0, arguments);
   device_.Check(cudaGraphExecKernelNodeSetParams(exec_, first_, &node), "setting up a graph");
   device_.CheckLaunch(name_, cudaGraphLaunch(exec_, device_.stream()));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cuda/device.h"
+#include "cuda/kernel_address.h"
 
 namespace convlstm::cuda {
 
@@ -25,7 +26,7 @@ struct KernelCall {
 template <typename Arguments>
 KernelCall CallOf(const char* name, void (*kernel)(Arguments), dim3 grid, int threads,
                   int shared_bytes, const Arguments& arguments) {
-  return {name,         reinterpret_cast<const void*>(kernel),
+  return {name,         KernelAddress(kernel),
           grid,         dim3(static_cast<unsigned>(threads)),
           shared_bytes, std::make_shared<Arguments>(arguments)};
 }

@@ -54,7 +54,7 @@ void PackPeepholes(Device& device, const ConvLstmShape& s, const ConvLstmInputs&
 }
 
 void Refuse(const Device& device, const ConvLstmShape& s) {
-  constexpr int64_t kMax = std::numeric_limits<int>::max();
+  constexpr int64_t kMax = std::numeric_limits<int>::max() - kMostRows;
   const int64_t columns = 4 * (s.hidden_dim + 2 * kColumns);
   const int64_t depth = s.kernel_height * s.kernel_width * (s.input_dim + s.hidden_dim);
   if (s.batch * s.time * s.pixels() > kMax || columns > kMax || depth > kMax - 2 * kDepth) {
@@ -145,7 +145,7 @@ StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {
   const int rows = GeometryOf(s, s.batch).rows();
   const StepKernel kernel = FindStepKernel(
       math, tuning.tile.value_or(ChooseTile(rows, ColumnsOf(s), device.multiprocessors())));
-  device.AllowShared(reinterpret_cast<const void*>(kernel.kernel), kernel.shared_bytes);
+  device.AllowShared(KernelAddress(kernel.kernel), kernel.shared_bytes);
   return kernel;
 }
 

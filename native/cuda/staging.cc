@@ -25,9 +25,8 @@ Staging::Block Staging::Take(size_t bytes) {
     }
   }
   device_.Use();
-  Block block;
-  block.bytes = bytes;
-  const cudaError_t status = cudaHostAlloc(&block.data, bytes, cudaHostAllocPortable);
+  void* data = nullptr;
+  const cudaError_t status = cudaHostAlloc(&data, bytes, cudaHostAllocPortable);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     throw Error(ErrorCode::kOutOfMemory, device_.name() + ": out of memory when asked for " +
@@ -35,7 +34,7 @@ Staging::Block Staging::Take(size_t bytes) {
                                              " bytes of the host's memory that stay in place");
   }
   device_.Check(status, "pinning memory");
-  return block;
+  return {std::unique_ptr<char, Unpin>(static_cast<char*>(data)), bytes, nullptr};
 }
 
 void Staging::Give(Block block, std::unique_ptr<Event> event) {
@@ -48,9 +47,7 @@ void Staging::Empty() {
   device_.Use();
   std::lock_guard lock(mutex_);
   std::erase_if(blocks_, [](const Block& block) {
-    if (block.in_use_until && !block.in_use_until->Passed()) return false;
-    cudaFreeHost(block.data);
-    return true;
+    return !block.in_use_until || block.in_use_until->Passed();
   });
 }
 

@@ -1,5 +1,5 @@
-// Pinned memory of the host, through which small tensors go to the device and back: the copies then
-// run beside everything else.
+// Pinned memory of the host, through which tensors go to the device and back: the copies then run
+// beside everything else.
 #ifndef CONVLSTM_CUDA_STAGING_H_
 #define CONVLSTM_CUDA_STAGING_H_
 
@@ -17,8 +17,11 @@ class Staging {
   // MiB.
   static constexpr size_t kMaxBytes = size_t{16} << 20;
 
+  struct Unpin {
+    void operator()(char* data) const { cudaFreeHost(data); }
+  };
   struct Block {
-    void* data = nullptr;
+    std::unique_ptr<char, Unpin> data;
     size_t bytes = 0;
     std::unique_ptr<Event> in_use_until;  // null: free
   };

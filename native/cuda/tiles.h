@@ -20,6 +20,8 @@ using MediumTile = Tile<kMath, 4, 1, 1, Stages(kMath, 4)>;  // 64 x 64
 template <Math kMath>
 using SmallTile = Tile<kMath, 2, 1, 1, Stages(kMath, 4)>;  // 32 x 64
 
+constexpr int kMostRows = LargeTile<Math::kFma>::kRows;  // of a tile; the last may end beyond all
+
 // The largest tile that still gives every multiprocessor a block. kMedium reads each weight for 64
 // rows and kLarge for 128, but a step of W1 (4096 rows, 256 columns) has 64 large tiles, 256 medium
 // ones for the 132 multiprocessors of an H100.

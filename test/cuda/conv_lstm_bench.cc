@@ -1,8 +1,9 @@
 // convlstm_cuda_bench [NAME]: the workloads on a GPU in every precision: as the engine chooses,
 // with each tile, with x multiplied ahead of the steps and not, without a graph, by wgmma, stacks
 // layer after layer, and layers forward and backward; one line of JSON each. Times are of the
-// device, by events: the median of many calls after a warm-up, inputs rotated. With --once NAME
-// PRECISION one call, for a profiler.
+// device, by events: the median of many calls after a warm-up, inputs rotated. Before it is timed a
+// variant's output is compared with that of `highest` as the engine chooses, which the tests hold
+// against float64. With --once NAME PRECISION one call, for a profiler.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "cuda/device.h"
 #include "cuda/engines.h"
 #include "cuda/tuning.h"
+#include "on_engine.h"
 #include "reference.h"
 
 namespace convlstm::cuda {
@@ -45,11 +47,11 @@ const Workload kWorkloads[] = {
 };
 
 // Of a stack, on the device, with several of each x and state.
-struct Operands {
+struct StackOperands {
   const std::vector<ConvLstmShape>& shapes;
   std::vector<std::vector<ConvLstmInputs>> inputs;  // of a call, of a layer
 
-  Operands(Engine& engine, const Workload& workload, int copies) : shapes(workload.layers) {
+  StackOperands(Engine& engine, const Workload& workload, int copies) : shapes(workload.layers) {
     for (int k = 0; k < copies; ++k) {
       std::vector<ConvLstmInputs>& layers = inputs.emplace_back();
       for (size_t l = 0; l < shapes.size(); ++l) {
@@ -58,8 +60,7 @@ struct Operands {
         const auto upload = [&](const std::vector<float>& values) {
           auto storage =
               std::make_shared<Storage>(static_cast<int64_t>(values.size()), engine.memory());
-          engine.queue().Enqueue(engine.Upload(values.data(), storage));
-          engine.queue().Drain();
+          OnQueue(engine, engine.Upload(values.data(), storage));
           return storage;
         };
         ConvLstmInputs in;
@@ -73,7 +74,21 @@ struct Operands {
     }
   }
 
-  void Run(Engine& engine, int k, Precision precision, bool one_by_one) const {
+  // What a call moves if it moves everything once: x, output, states and weights.
+  double Bytes() const {
+    double elements = static_cast<double>(inputs.front().front().x->elements());
+    for (size_t l = 0; l < shapes.size(); ++l) {
+      const ConvLstmInputs& in = inputs.front()[l];
+      elements += static_cast<double>(4 * in.h0->elements() + in.weight->elements());
+      if (l + 1 == shapes.size()) {
+        elements += static_cast<double>(shapes[l].time * in.h0->elements());
+      }
+    }
+    return 4 * elements;
+  }
+
+  // Returns the output.
+  StoragePtr Run(Engine& engine, int k, Precision precision, bool one_by_one) const {
     const auto storage = [&](int64_t elements) {
       return std::make_shared<Storage>(elements, engine.memory());
     };
@@ -93,10 +108,11 @@ struct Operands {
       layers.push_back(layer);
     }
     if (!one_by_one) engine.ConvLstmStack(layers);
+    return layers.back().outputs.output;
   }
 
   // A layer's forward pass that saves what the backward pass needs, and that, for all gradients.
-  void Train(Engine& engine, int k, Precision precision) const {
+  StoragePtr Train(Engine& engine, int k, Precision precision) const {
     const ConvLstmShape& s = shapes.front();
     const ConvLstmInputs& in = inputs[k % inputs.size()].front();
     const auto like = [&](const StoragePtr& storage) {
@@ -109,6 +125,7 @@ struct Operands {
     engine.ConvLstmBackward(s, {in, sequence, saved, 1, sequence, nullptr, nullptr}, precision,
                             {like(in.x), like(in.h0), like(in.c0), like(in.weight), like(in.bias),
                              nullptr, nullptr, nullptr});
+    return sequence;
   }
 };
 
@@ -169,7 +186,9 @@ std::vector<Variant> VariantsOf(const Workload& workload) {
 }
 
 void Bench(Engine& engine, const Workload& workload) {
-  const Operands operands(engine, workload, 3);
+  const StackOperands operands(engine, workload, 3);
+  const double tolerance[] = {1e-5, 1e-4, 2e-2};
+  std::vector<float> expected;
   for (int p = 0; p < 3; ++p) {
     for (const Variant& variant : VariantsOf(workload)) {
       tuning = variant.tuning;
@@ -177,19 +196,30 @@ void Bench(Engine& engine, const Workload& workload) {
       const auto precision = static_cast<Precision>(p);
       if (tuning.wgmma && (!has_wgmma || precision == Precision::kHighest)) continue;
       for (const ConvLstmInputs& in : operands.inputs.front()) in.weight->derived().clear();
-      double milliseconds = 0;
-      engine.queue().Enqueue([&] {
-        milliseconds = Measure(engine, [&](int k) {
-          if (variant.training) return operands.Train(engine, k, precision);
-          operands.Run(engine, k, precision, variant.one_by_one);
-        });
+      const auto call = [&](int k) {
+        return variant.training ? operands.Train(engine, k, precision)
+                                : operands.Run(engine, k, precision, variant.one_by_one);
+      };
+      std::vector<float> output;
+      OnQueue(engine, [&] {
+        const StoragePtr result = call(0);
+        output.resize(result->elements());
+        engine.StartDownload(result)(output.data());
       });
-      engine.queue().Drain();
+      if (expected.empty()) expected = output;
+      const double error = LargestError(output, expected);
       std::printf(
-          "{\"workload\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"ms\": %.5f, "
-          "\"tflops\": %.2f}\n",
-          workload.name, kPrecisions[p], variant.name, milliseconds,
-          Flops(workload) * (variant.training ? 3 : 1) / milliseconds / 1e9);
+          "{\"workload\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"error\": %.2e",
+          workload.name, kPrecisions[p], variant.name, error);
+      if (!(error <= tolerance[p])) {
+        std::puts(", \"wrong\": true}");
+        continue;
+      }
+      double milliseconds = 0;
+      OnQueue(engine, [&] { milliseconds = Measure(engine, call); });
+      const double flops = Flops(workload) * (variant.training ? 3 : 1);
+      std::printf(", \"ms\": %.5f, \"flops\": %.4e, \"bytes\": %.4e, \"tflops\": %.2f}\n",
+                  milliseconds, flops, operands.Bytes(), flops / milliseconds / 1e9);
       std::fflush(stdout);
     }
   }
@@ -198,12 +228,11 @@ void Bench(Engine& engine, const Workload& workload) {
 
 void Once(Engine& engine, const Workload& workload, const std::string& precision) {
   const auto place = std::find(std::begin(kPrecisions), std::end(kPrecisions), precision);
-  const Operands operands(engine, workload, 1);
-  engine.queue().Enqueue([&] {
+  const StackOperands operands(engine, workload, 1);
+  OnQueue(engine, [&] {
     operands.Run(engine, 0, static_cast<Precision>(place - std::begin(kPrecisions)), false);
     cudaStreamSynchronize(static_cast<Device&>(engine.memory()).stream());
   });
-  engine.queue().Drain();
 }
 
 }  // namespace

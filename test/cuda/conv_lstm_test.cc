@@ -9,6 +9,7 @@
 #include "cuda/engines.h"
 #include "cuda/tuning.h"
 #include "on_engine.h"
+#include "operations.h"
 #include "reference.h"
 
 namespace convlstm::cuda {
@@ -34,18 +35,21 @@ double ErrorOf(const Results& results, const ConvLstmReference<double>& expected
 }
 
 std::vector<ConvLstmCase> Cases() {
-  return {
+  std::vector<ConvLstmCase> cases = {
       MakeCase("one pixel", ShapeOf(1, 1, 1, 1, 1, 1, 3, 3)),
       MakeCase("1 and 17 channels, batch 3", ShapeOf(3, 4, 1, 17, 5, 7, 3, 3), {.states = true}),
       MakeCase("even kernel", ShapeOf(1, 3, 3, 20, 9, 8, 4, 2),
                {.states = true, .peephole = Peephole::kChannel}),
       MakeCase("spatial peephole", ShapeOf(2, 3, 8, 12, 5, 9, 3, 3),
                {.bias = false, .peephole = Peephole::kSpatial}),
-      MakeCase("time major", ShapeOf(3, 3, 4, 36, 7, 11, 5, 5, true)),
-      MakeCase("many channels", ShapeOf(2, 4, 64, 64, 16, 16, 3, 3)),
-      MakeCase("large weights, spikes", ShapeOf(1, 5, 16, 32, 24, 24, 3, 3),
-               {.states = true, .hard_weights = true, .spiky_x = true}),
+      MakeCase("time major", ShapeOf(3, 3, 4, 36, 7, 11, 3, 3, true)),
   };
+  if (kBrief) return cases;
+  cases.push_back(MakeCase("many taps", ShapeOf(3, 3, 4, 36, 7, 11, 5, 5)));
+  cases.push_back(MakeCase("many channels", ShapeOf(2, 4, 64, 64, 16, 16, 3, 3)));
+  cases.push_back(MakeCase("large weights, spikes", ShapeOf(1, 5, 16, 32, 24, 24, 3, 3),
+                           {.states = true, .hard_weights = true, .spiky_x = true}));
+  return cases;
 }
 
 TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step") {
@@ -60,6 +64,8 @@ TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step
     for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
       for (const bool graph : {true, false}) {
         for (const TileSize tile : {TileSize::kSmall, TileSize::kMedium, TileSize::kLarge}) {
+          const int pair = static_cast<int>(precision) + static_cast<int>(tile);
+          if (kBrief && pair % 3 != static_cast<int>(graph)) continue;
           tuning = {graph, tile, std::nullopt};
           const Operands operands(gpu, test);
           const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
@@ -120,15 +126,18 @@ TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers
 TEST_CASE("convLstm: x ahead of the steps, the same bits") {
   Engine& gpu = EngineOf(0);
   for (const bool time_major : {false, true}) {
-    const ConvLstmCase test =
-        MakeCase("", ShapeOf(3, 7, 20, 36, 11, 13, 3, 3, time_major), {.states = true});
+    const ConvLstmShape shape = kBrief ? ShapeOf(3, 7, 5, 18, 3, 5, 3, 3, time_major)
+                                       : ShapeOf(3, 7, 20, 36, 11, 13, 3, 3, time_major);
+    const ConvLstmCase test = MakeCase("", shape, {.states = true});
     for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
+      if (kBrief && precision == Precision::kMedium) continue;
       const Operands operands(gpu, test);
       tuning = {.steps_at_once = 0};
       const Results expected = RunLayer(gpu, test.shape, operands.inputs, precision);
       for (const int64_t steps : {1, 2, 3, 7}) {
         for (const bool graph : {true, false}) {
           for (const TileSize tile : {TileSize::kMedium, TileSize::kLarge}) {
+            if (kBrief && graph == (tile == TileSize::kLarge)) continue;
             tuning = {graph, tile, steps};
             const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
             CHECK(results.output == expected.output);
@@ -155,6 +164,7 @@ TEST_CASE("convLstm: wgmma as mma") {
     for (const TileSize tile : {TileSize::kMedium, TileSize::kLarge}) {
       for (const int64_t steps : {0, 2}) {
         for (const Precision precision : {Precision::kHigh, Precision::kMedium}) {
+          if (kBrief && (steps > 0) == (tile == TileSize::kLarge)) continue;
           tuning = {true, tile, steps};
           const Operands operands(gpu, test);
           const Results expected = RunLayer(gpu, test.shape, operands.inputs, precision);
@@ -216,8 +226,8 @@ TEST_CASE("convLstmStack: the same bits as layer after layer") {
     std::vector<Results> expected;
     StoragePtr x, stack_x;
     for (size_t l = 0; l < hidden.size(); ++l) {
-      const ConvLstmShape s =
-          ShapeOf(2, time, l == 0 ? 20 : hidden[l - 1], hidden[l], 9, 14, 3, 3, time_major);
+      const ConvLstmShape s = ShapeOf(2, time, l == 0 ? 20 : hidden[l - 1], hidden[l],
+                                      kBrief ? 2 : 9, 14, 3, 3, time_major);
       const ConvLstmCase test =
           MakeCase("", s, {.states = l % 2 == 0, .peephole = Peephole::kChannel}, 3);
       ConvLstmInputs inputs = Operands(gpu, test).inputs;
@@ -245,10 +255,13 @@ TEST_CASE("convLstmStack: the same bits as layer after layer") {
     }
   };
   for (const bool time_major : {false, true}) {
-    for (const int64_t time : {1, 2, 9}) check({36, 5, 64}, time, time_major);
-    for (const int64_t steps : {0, 2, 9}) {
+    const std::vector<int64_t> hidden =
+        kBrief ? std::vector<int64_t>{18, 5, 8} : std::vector<int64_t>{36, 5, 64};
+    const int64_t longest = kBrief ? 4 : 9;
+    for (const int64_t time : {int64_t{1}, int64_t{2}, longest}) check(hidden, time, time_major);
+    for (const int64_t steps : {int64_t{0}, int64_t{2}, longest}) {
       tuning.steps_at_once = steps;
-      check({36, 5, 64}, 9, time_major);
+      check(hidden, longest, time_major);
     }
     tuning = {};
   }

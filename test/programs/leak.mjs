@@ -1,6 +1,15 @@
 // leak.mjs forward|dispose|stream|train COUNT: does one thing COUNT times after warming up, and prints how
-// much the resident size grew meanwhile. Run with --expose-gc.
-import { Adam, ConvLSTM, DataLoader, emptyCache, mseLoss, Tensor, Trainer } from 'convlstm';
+// much the resident size grew meanwhile, and what GPUs hold. Run with --expose-gc.
+import {
+  Adam,
+  backendInfo,
+  ConvLSTM,
+  DataLoader,
+  emptyCache,
+  mseLoss,
+  Tensor,
+  Trainer,
+} from 'convlstm';
 
 const [what, count] = [process.argv[2], Number(process.argv[3])];
 const net = new ConvLSTM({
@@ -65,8 +74,13 @@ async function settledBytes() {
   return process.memoryUsage.rss();
 }
 
+/** Bytes of tensors on GPUs. */
+const onGpus = () => backendInfo().cuda.devices.reduce((sum, { liveBytes }) => sum + liveBytes, 0);
+
 await repeat(Math.ceil(count / 5));
 const before = await settledBytes();
+const onGpusBefore = onGpus();
 await repeat(count);
 const after = await settledBytes();
-console.log(JSON.stringify({ growth: after - before, before, after }));
+const growthOnGpus = onGpus() - onGpusBefore;
+console.log(JSON.stringify({ growth: after - before, growthOnGpus, before, after }));

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <random>
 
@@ -208,6 +209,20 @@ void RunBlock(size_t rotation, std::mt19937_64& random) {
 }
 
 }  // namespace
+
+namespace {
+std::mutex binders_mutex;
+std::map<const void*, Binder> binders;
+}  // namespace
+
+void RegisterKernel(const void* kernel, Binder binder) {
+  std::lock_guard lock(binders_mutex);
+  binders[kernel] = binder;
+}
+std::function<void()> BodyOf(const void* kernel, void** arguments) {
+  std::lock_guard lock(binders_mutex);
+  return binders.at(kernel)(kernel, arguments);
+}
 
 void SetSeed(uint64_t value) { seed = value; }
 Lane& CurrentLane() { return *thread; }

@@ -23,6 +23,7 @@
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,8 @@
 #define __launch_bounds__(...)
 
 struct dim3 {
-  unsigned x = 1, y = 1, z = 1;
+  unsigned x, y, z;
+  constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
 };
 struct alignas(16) float4 {
   float x, y, z, w;
@@ -128,12 +130,41 @@ void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
   Run(grid, block, shared_bytes, [=] { kernel(arguments...); });
 }
 
+// Kernels by their addresses, for a runtime that knows no more of them.
+using Binder = std::function<void()> (*)(const void* kernel, void** arguments);
+void RegisterKernel(const void* kernel, Binder binder);
+// What calls a registered kernel with copies of its arguments.
+std::function<void()> BodyOf(const void* kernel, void** arguments);
+
+template <typename... Parameters>
+std::function<void()> Bind(const void* kernel, void** arguments) {
+  const auto copies = [&]<size_t... k>(std::index_sequence<k...>) {
+    return std::tuple<Parameters...>(*static_cast<Parameters*>(arguments[k])...);
+  }
+  (std::index_sequence_for<Parameters...>());
+  return [copies, call = reinterpret_cast<void (*)(Parameters...)>(const_cast<void*>(kernel))] {
+    std::apply(call, copies);
+  };
+}
+
+// A dim3 of the running block. No macro: members of the runtime's structs have the same names.
+template <dim3 Block::*which>
+struct OfBlock {
+  template <unsigned dim3::*axis>
+  struct Axis {
+    operator unsigned() const { return CurrentBlock().*which.*axis; }
+  };
+  Axis<& dim3::x> x = {};
+  Axis<& dim3::y> y = {};
+  Axis<& dim3::z> z = {};
+};
+
 }  // namespace convlstm::simt
 
 #define threadIdx (::convlstm::simt::CurrentLane().thread)
-#define blockIdx (::convlstm::simt::CurrentBlock().index)
-#define blockDim (::convlstm::simt::CurrentBlock().size)
-#define gridDim (::convlstm::simt::CurrentBlock().grid)
+inline constexpr convlstm::simt::OfBlock<& convlstm::simt::Block::index> blockIdx = {};
+inline constexpr convlstm::simt::OfBlock<& convlstm::simt::Block::size> blockDim = {};
+inline constexpr convlstm::simt::OfBlock<& convlstm::simt::Block::grid> gridDim = {};
 
 inline void __syncthreads(
     const convlstm::simt::Location& location = convlstm::simt::Location::current()) {

@@ -1,0 +1,231 @@
+// What the CUDA engine does beside its kernels, on simulated GPUs: copies beside kernels, memory
+// that is lent and given back, several devices and threads, devices that are lost.
+#include "simt/runtime/runtime.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "cuda/engines.h"
+#include "cuda/on_engine.h"
+#include "operations.h"
+#include "reference.h"
+
+namespace convlstm::cuda {
+namespace {
+
+constexpr size_t kMegabyte = size_t{1} << 20;
+
+// So many elements, queued and not waited for.
+StoragePtr Filled(Engine& engine, float value, int64_t elements) {
+  const StoragePtr out = New(engine, elements);
+  OnQueue(engine, [&] { engine.Fill(value, *out); });
+  return out;
+}
+
+std::string ErrorOf(ErrorCode code, const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    CHECK(error.code() == code);
+    return error.what();
+  }
+  return "";
+}
+
+TEST_CASE("uploads run beside kernels, and what comes behind waits for them") {
+  Engine& gpu = EngineOf(0);
+  for (const size_t bytes : {size_t{3} * 4, 2 * kMegabyte + 4, 20 * kMegabyte + 12}) {
+    const std::vector<float> values = RandomValues(static_cast<int64_t>(bytes / 4));
+    simulated::RunAll();
+    simulated::HoldKernels(true);
+    const StoragePtr busy = Filled(gpu, 1, 1000);
+    const size_t before = simulated::CopiedBytes();
+    const StoragePtr x = Uploaded(gpu, values);
+    simulated::RunAll();
+    CHECK(simulated::CopiedBytes() == before + bytes);
+    simulated::HoldKernels(false);
+    const StoragePtr y = New(gpu, x->elements());
+    OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kNeg, *x, 0, *y); });
+    std::vector<float> negative = Downloaded(gpu, y);
+    for (float& value : negative) value = -value;
+    CHECK(negative == values);
+  }
+}
+
+TEST_CASE("downloads wait for what they bring and run beside the kernels behind them") {
+  Engine& gpu = EngineOf(0);
+  const std::vector<float> values = RandomValues(static_cast<int64_t>(5 * kMegabyte / 4 + 1));
+  const StoragePtr x = Uploaded(gpu, values);
+  for (uint32_t seed = 1; seed <= 10; ++seed) {
+    simulated::SetSeed(seed);
+    const StoragePtr ones = Filled(gpu, 1, static_cast<int64_t>(kMegabyte / 4));
+    CHECK(Downloaded(gpu, ones) == std::vector<float>(ones->elements(), 1));
+  }
+  Engine::Download download;
+  OnQueue(gpu, [&] { download = gpu.StartDownload(x); });
+  simulated::HoldKernels(true);
+  const StoragePtr busy = Filled(gpu, 1, 1000);
+  std::vector<float> copied(values.size());
+  download(copied.data());
+  CHECK(copied == values);
+  simulated::HoldKernels(false);
+}
+
+TEST_CASE("pinned blocks and memory are lent to one at a time") {
+  Engine& gpu = EngineOf(0);
+  for (uint32_t seed = 1; seed <= 20; ++seed) {
+    simulated::SetSeed(seed);
+    std::vector<std::vector<float>> values;
+    std::vector<StoragePtr> results;
+    for (int k = 0; k < 12; ++k) {
+      values.push_back(RandomValues(100 + k % 3 * 1000));
+      const StoragePtr x = Uploaded(gpu, values.back()), y = New(gpu, x->elements());
+      OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kSquare, *x, 0, *y); });
+      results.push_back(y);
+      if (k % 5 == 4) gpu.EmptyCache();
+    }
+    for (size_t k = 0; k < values.size(); ++k) {
+      for (float& value : values[k]) value *= value;
+      CHECK(Downloaded(gpu, results[k]) == values[k]);
+    }
+  }
+}
+
+TEST_CASE("a sequence while its operands go away, at any pace") {
+  Engine& gpu = EngineOf(0);
+  const ConvLstmCase test = MakeCase("", ShapeOf(1, 4, 2, 4, 3, 5, 3, 3), {.states = true});
+  const ConvLstmReference<double> expected = RunReference<double>(test);
+  for (uint32_t seed = 1; seed <= 6; ++seed) {
+    simulated::SetSeed(seed);
+    std::vector<StoragePtr> outputs;
+    for (int call = 0; call < 3; ++call) {
+      const Operands operands(gpu, test);
+      const ConvLstmOutputs results = {New(gpu, 4 * 60), New(gpu, 60), New(gpu, 60)};
+      OnQueue(gpu,
+              [&] { gpu.ConvLstm(test.shape, operands.inputs, Precision::kHighest, results); });
+      outputs.push_back(results.output);
+    }
+    for (const StoragePtr& output : outputs) {
+      CHECK(LargestError(Downloaded(gpu, output), expected.output) <= 1e-5);
+    }
+  }
+}
+
+TEST_CASE("a stream of 200 steps holds what one holds") {
+  Engine& gpu = EngineOf(0);
+  const ConvLstmCase test = MakeCase("", ShapeOf(1, 1, 2, 4, 3, 5, 3, 3), {.states = true});
+  Operands operands(gpu, test);
+  size_t held = 0;
+  for (int step = 0; step < 200; ++step) {
+    operands.inputs.x = Uploaded(gpu, test.x);
+    const ConvLstmOutputs results = {New(gpu, 60), New(gpu, 60), New(gpu, 60)};
+    OnQueue(gpu, [&] { gpu.ConvLstm(test.shape, operands.inputs, Precision::kHighest, results); });
+    operands.inputs.h0 = results.h;
+    operands.inputs.c0 = results.c;
+    Downloaded(gpu, results.output);
+    if (step == 1) held = gpu.Statistics().live_bytes;
+    if (step > 1) CHECK(gpu.Statistics().live_bytes == held);
+  }
+}
+
+TEST_CASE("host memory that cannot be pinned") {
+  Engine& gpu = EngineOf(0);
+  gpu.EmptyCache();
+  OnQueue(gpu, [] {});
+  simulated::LetPin(false);
+  const std::string error =
+      ErrorOf(ErrorCode::kOutOfMemory, [&] { Uploaded(gpu, RandomValues(5000)); });
+  CHECK(error.find("asked for 32768 bytes of the host's memory") != std::string::npos);
+  const std::vector<float> large = RandomValues(static_cast<int64_t>(5 * kMegabyte));
+  ErrorOf(ErrorCode::kOutOfMemory, [&] { Uploaded(gpu, large); });
+  simulated::LetPin(true);
+  CHECK(Downloaded(gpu, Uploaded(gpu, large)) == large);
+}
+
+TEST_CASE("memory that the pool keeps is given to who needs it, and what there is not is told") {
+  Engine& gpu = EngineOf(0);
+  const int64_t most = static_cast<int64_t>(simulated::kMemoryBytes / 4);
+  const StoragePtr x = New(gpu, most / 2), y = New(gpu, most / 2 + 1), z = New(gpu, most / 4);
+  x->Allocate();
+  const std::string error = ErrorOf(ErrorCode::kOutOfMemory, [&] { y->Allocate(); });
+  CHECK(error.find("cuda:0: out of memory when asked for 536870916 bytes") != std::string::npos);
+  CHECK(error.find("of 1073741824 bytes are free") != std::string::npos);
+  z->Allocate();
+}
+
+TEST_CASE("copies between GPUs, straight where one can read the other's memory") {
+  const std::vector<float> values = RandomValues(10'000);
+  const auto copied = [](Engine& from, Engine& to, const StoragePtr& x) {
+    const StoragePtr out = New(to, x->elements());
+    Engine::Arrival arrival;
+    OnQueue(from, [&] { arrival = from.StartPeerCopy(x, to); });
+    OnQueue(to, [&] { arrival(*out); });
+    return out;
+  };
+  for (uint32_t seed = 1; seed <= 20; ++seed) {
+    simulated::SetSeed(seed);
+    StoragePtr x = Uploaded(EngineOf(0), values);
+    for (int k = 0; k < 3; ++k)
+      x = copied(EngineOf(1), EngineOf(0), copied(EngineOf(0), EngineOf(1), x));
+    CHECK(Downloaded(EngineOf(0), x) == values);
+  }
+  simulated::LetPeers(false);
+  const StoragePtr x = Uploaded(EngineOf(0), values);
+  OnQueue(EngineOf(0), [&] { CHECK(!EngineOf(0).StartPeerCopy(x, EngineOf(3))); });
+  simulated::LetPeers(true);
+}
+
+TEST_CASE("several threads, each with tensors of its own, on one device") {
+  Engine& gpu = EngineOf(0);
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4);
+  for (int k = 0; k < 4; ++k) {
+    threads.emplace_back([&gpu, &wrong, k] {
+      for (int round = 0; round < 20; ++round) {
+        const std::vector<float> values(500 + 100 * k, static_cast<float>(round + k));
+        const StoragePtr x = Uploaded(gpu, values), y = New(gpu, x->elements());
+        OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kNeg, *x, 0, *y); });
+        for (const float value : Downloaded(gpu, y)) {
+          if (value != -values[0]) ++wrong[k];
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == std::vector<int>(4));
+}
+
+TEST_CASE(
+    "a device that is lost names its kernel, says so ever after, and leaves the others alone") {
+  Engine &lost = EngineOf(2), &other = EngineOf(1);
+  const StoragePtr x = Uploaded(lost, {1, 2, 3}), y = New(lost, 3);
+  simulated::RunAll();
+  simulated::FailNextKernel(2);
+  const std::string first = ErrorOf(ErrorCode::kDevice, [&] {
+    OnQueue(lost, [&] { lost.Unary(UnaryOp::kExp, *x, 0, *y); });
+    Downloaded(lost, y);
+  });
+  CHECK(first.find("cudaErrorIllegalAddress") != std::string::npos);
+  CHECK(first.find("launched last: UnaryElements") != std::string::npos);
+  for (int k = 0; k < 2; ++k) {
+    for (const std::function<void()>& action : std::vector<std::function<void()>>{
+             [&] { Uploaded(lost, {1}); }, [&] { Downloaded(lost, x); },
+             [&] { Filled(lost, 1, 5); }}) {
+      const std::string later = ErrorOf(ErrorCode::kDevice, action);
+      CHECK(later.find("UnaryElements") != std::string::npos);
+      CHECK(later.find("reopen the device in a new process") != std::string::npos);
+    }
+  }
+  lost.EmptyCache();
+  OnQueue(lost, [] {});
+  lost.Statistics();
+  CHECK(Downloaded(other, Uploaded(other, {4, 5})) == std::vector<float>{4, 5});
+}
+
+}  // namespace
+}  // namespace convlstm::cuda
