@@ -132,32 +132,6 @@ void PackBias(const WinogradPlan& plan, const float* bias, float* packed) {
   }
 }
 
-// How threads share a step: tile ranges times group ranges.
-struct Split {
-  size_t tiles;
-  size_t groups;
-};
-
-// Splitting the tiles repeats nothing but each thread then reads all of the weights, which for few
-// tiles takes as long as the products; splitting the groups repeats the input transform. In units
-// of one tile and group (4 multiply-adds for every row of weights): the input transform is 1 / 12,
-// a row that comes from L3 about 4.
-Split SplitStep(const WinogradPlan& plan, size_t threads) {
-  Split best{threads, 1};
-  double least = std::numeric_limits<double>::infinity();
-  for (size_t by_groups = 1; by_groups <= threads; ++by_groups) {
-    if (threads % by_groups != 0) continue;
-    const double tiles = DivideUp(plan.tiles, threads / by_groups);
-    const double groups = DivideUp(plan.groups, by_groups);
-    const double cost = tiles * groups + tiles / 12 + groups * 4;
-    if (cost < least) {
-      least = cost;
-      best = {threads / by_groups, by_groups};
-    }
-  }
-  return best;
-}
-
 class WinogradKernel final : public ConvLstmKernel {
  public:
   WinogradKernel(size_t variant, Isa isa)
@@ -198,13 +172,8 @@ class WinogradKernel final : public ConvLstmKernel {
             ThreadPool& pool) const override {
     const WinogradPlan plan(shape, kWinogradVariants[variant_], lanes_);
     const auto& weights = static_cast<const WinogradWeights&>(packed);
-    const Split split = SplitStep(plan, pool.threads());
-    pool.Run([&](int part) {
-      const Range tiles = SplitRange(plan.tiles, part / split.groups, split.tiles);
-      const Range groups = SplitRange(plan.groups, part % split.groups, split.groups);
-      if (tiles.begin == tiles.end || groups.begin == groups.end) return;
-      part_(plan, weights, step, tiles, groups);
-    });
+    WinogradItems items(plan, pool.threads());
+    pool.Run([&](int part) { part_(plan, weights, step, items, part); });
   }
 
  private:

@@ -26,17 +26,6 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 // 8 KiB, stay in L1 for all tiles of a block. Without fused multiply-adds the parts are shorter.
 constexpr size_t kPartDepth = HWY_TARGET == HWY_EMU128 ? 16 : 32;
 
-// Tiles of a block, at most. The weights come from L3 once per block: 4 * 32 multiply-adds for
-// every row of 4 vectors are 2 bytes a cycle on a core that does one 512-bit multiply-add a cycle.
-// L1 (32 KiB) holds a part of the weights and its successor (8 KiB each) and the products of the
-// block (8 KiB). V and M of 32 tiles and 64 + 64 channels are 590 and 295 KiB: deeper layers take
-// fewer tiles at once, so that both leave room in L2 (1 MiB), but not so few that weights, again
-// from L3 for each block, hold the products up.
-constexpr size_t kBlockTiles = 32, kFewestBlockTiles = 18;
-constexpr size_t kBlockBytes = size_t{768} << 10;
-// Weights that L3 may not keep come from memory once per block: then always as many tiles as there
-// may be. One step of 192 + 192 channels, 42 MB: 12 to 14 ms, with 16 tiles 13 to 21.
-
 // The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
 // Not a template of the variant: the update is the larger part of the code.
 HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* sums, size_t count,
@@ -55,8 +44,8 @@ HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* su
   }
 }
 
-// One part of a step. The tiles go in blocks: V of a block (all its transformed values) is made
-// once; then per group of channels the products M, and from them at once the new state.
+// One part of a step. Of a block of tiles V (all its transformed values) is made once; then per
+// group of channels the products M, and from them at once the new state.
 template <WinogradVariant kVariant>
 class Part {
  public:
@@ -65,45 +54,52 @@ class Part {
         weights_(weights),
         step_(step),
         depth_begin_(step.h_in == nullptr ? plan.hidden : 0),
-        v_tile_stride_(plan.hidden + (plan.input + kLanes - 1) / kLanes * kLanes) {}
+        v_tile_stride_(plan.v_tile_stride()) {}
 
-  void Run(const Range& tiles, const Range& groups) {
-    const size_t count = tiles.end - tiles.begin;
-    const size_t tile_bytes = kProducts * (v_tile_stride_ + kRow) * sizeof(float);
-    const size_t fewest =
-        plan_.weight_bytes() > kWinogradBytesOfL3 ? kBlockTiles : kFewestBlockTiles;
-    const size_t most = std::clamp(kBlockBytes / tile_bytes, fewest, kBlockTiles);
-    const size_t blocks = (count + most - 1) / most;
-    const size_t largest = (count + blocks - 1) / blocks;
-    // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
-    // of the cache.
-    m_stride_ = largest * kRow + kCacheLine / sizeof(float);
-    v_stride_ = largest * v_tile_stride_;
-    const size_t v_floats = (kProducts * v_stride_ + kLanes - 1) / kLanes * kLanes;
-    const size_t bytes = (v_floats + kProducts * m_stride_) * sizeof(float);
-    // Of one size for all layers that fit, so that they find each other's blocks.
-    scratch_ = Buffer::Allocate(std::max(bytes, kBlockBytes));
-    v_ = scratch_.as<float>();
-    m_ = v_ + v_floats;
-    left_over_.resize(largest * kWinogradSources);
-    patch_buffer_ = Buffer::AllocateArray<float>(kProducts * std::max(plan_.hidden, plan_.input));
-    for (size_t block = 0; block < blocks; ++block) {
-      const Range range = SplitRange(count, static_cast<int>(block), static_cast<int>(blocks));
-      const size_t first = tiles.begin + range.begin, in_block = range.end - range.begin;
-      spikes_.clear();
-      for (size_t tile = 0; tile < in_block; ++tile) TransformTile(first + tile, tile);
-      for (int64_t group = groups.begin; group < groups.end; ++group) {
-        MultiplyBlock(group, in_block);
-        for (size_t tile = 0; tile < in_block; ++tile) {
-          if (tile + 1 < in_block) PrefetchState(first + tile + 1, group);
-          UpdateTile(first + tile, tile, group);
-        }
-      }
+  void Run(WinogradItems& items, int part) {
+    auto item = items.Take(part);
+    if (!item) return;
+    Allocate(items.tiles_of_largest_block());
+    for (int64_t block = -1; item; item = items.Take(part)) {
+      const Range tiles = items.TilesOf(item->block);
+      if (item->block != block) TransformBlock(tiles);
+      block = item->block;
+      RunGroup(tiles, item->group);
     }
   }
 
  private:
   static constexpr size_t kProducts = kVariant.products();
+
+  void Allocate(size_t tiles) {
+    // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
+    // of the cache.
+    m_stride_ = tiles * kRow + kCacheLine / sizeof(float);
+    v_stride_ = tiles * v_tile_stride_;
+    const size_t v_floats = (kProducts * v_stride_ + kLanes - 1) / kLanes * kLanes;
+    const size_t bytes = (v_floats + kProducts * m_stride_) * sizeof(float);
+    // Of one size for all layers that fit, so that they find each other's blocks.
+    scratch_ = Buffer::Allocate(std::max(bytes, kWinogradBlockBytes));
+    v_ = scratch_.as<float>();
+    m_ = v_ + v_floats;
+    left_over_.resize(tiles * kWinogradSources);
+    patch_buffer_ = Buffer::AllocateArray<float>(kProducts * std::max(plan_.hidden, plan_.input));
+  }
+
+  void TransformBlock(const Range& tiles) {
+    spikes_.clear();
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      TransformTile(tile, tile - tiles.begin);
+    }
+  }
+
+  void RunGroup(const Range& tiles, size_t group) {
+    MultiplyBlock(group, tiles.end - tiles.begin);
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      if (tile + 1 < tiles.end) PrefetchState(tile + 1, group);
+      UpdateTile(tile, tile - tiles.begin, group);
+    }
+  }
 
   void TransformTile(size_t tile, size_t in_block) {
     const TilePlace place = PlaceOf(plan_, tile);
@@ -239,8 +235,8 @@ class Part {
 
 template <size_t kIndex>
 void RunPart(const WinogradPlan& plan, const WinogradWeights& weights, const ConvLstmStep& step,
-             const Range& tiles, const Range& groups) {
-  Part<kWinogradVariants[kIndex]>(plan, weights, step).Run(tiles, groups);
+             WinogradItems& items, int part) {
+  Part<kWinogradVariants[kIndex]>(plan, weights, step).Run(items, part);
 }
 
 template <size_t... kIndex>

@@ -6,11 +6,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm_cell.h"
 #include "cpu/conv_lstm_kernel.h"
+#include "cpu/work_items.h"
 
 namespace convlstm::cpu {
 
@@ -73,6 +75,8 @@ struct WinogradPlan : WinogradTiling {
   size_t row;    // floats of a row of weights: 4 * lanes
   size_t depth;  // hidden + input
 
+  // Floats from tile to tile of V, the transformed values of a block: [product][tile][depth].
+  size_t v_tile_stride() const { return hidden + (input + lanes - 1) / lanes * lanes; }
   size_t channels(WinogradSource source) const { return source == kFromHidden ? hidden : input; }
   // Of the transformed weights.
   size_t weight_bytes() const { return groups * variant.products() * depth * row * sizeof(float); }
@@ -82,10 +86,36 @@ struct WinogradPlan : WinogradTiling {
 // MiB, which other cores and programs use too, half.
 inline constexpr size_t kWinogradBytesOfL3 = size_t{16} << 20;
 
-// Runs the step on tiles x groups. Parts write disjoint elements of h_out and c, and what an
-// element becomes does not depend on the parts.
+// What a block's V and M may take of L2 (1 MiB).
+inline constexpr size_t kWinogradBlockBytes = size_t{768} << 10;
+
+// A step cut into items, blocks of tiles by groups, which threads take. Items write disjoint
+// elements of h_out and c, and what an element becomes does not depend on how they are cut.
+class WinogradItems {
+ public:
+  WinogradItems(const WinogradPlan& plan, int threads);
+
+  struct Item {
+    int64_t block;
+    int64_t group;
+  };
+  std::optional<Item> Take(int part);
+
+  Range TilesOf(int64_t block) const {
+    return SplitRange(tiles_, static_cast<int>(block), static_cast<int>(blocks_));
+  }
+  size_t tiles_of_largest_block() const { return (tiles_ + blocks_ - 1) / blocks_; }
+
+ private:
+  int64_t tiles_, groups_;
+  int64_t group_ranges_;
+  int64_t blocks_;
+  WorkItems items_;
+};
+
+// Runs what `part` gets of the items.
 using WinogradPart = void (*)(const WinogradPlan& plan, const WinogradWeights& weights,
-                              const ConvLstmStep& step, const Range& tiles, const Range& groups);
+                              const ConvLstmStep& step, WinogradItems& items, int part);
 
 WinogradPart GetWinogradPart(Isa isa, size_t variant);
 // Floats of a vector.
