@@ -149,14 +149,14 @@ void UpdateBlock(const DirectStep& s, const Block& block, int64_t group,
 }
 
 // Items are the channel groups of block 0, of block 1, ...
-void RunDirectItems(const DirectStep& s, Range items) {
-  if (items.begin == items.end) return;
+void RunDirectItems(const DirectStep& s, WorkItems& items, int part) {
+  auto item = items.Take(part);
+  if (!item) return;
   DirectScratch scratch(s);
   Block block{};
-  int64_t prepared = -1;
-  for (int64_t item = items.begin; item < items.end; ++item) {
-    const int64_t index = item / s.weights.groups;
-    const int64_t group = item % s.weights.groups;
+  for (int64_t prepared = -1; item; item = items.Take(part)) {
+    const int64_t index = *item / s.weights.groups;
+    const int64_t group = *item % s.weights.groups;
     if (index != prepared) {
       block = PrepareBlock(s, index, scratch);
       prepared = index;
@@ -209,16 +209,18 @@ class DirectKernel final : public ConvLstmKernel {
     const int64_t products =
         shape.batch * shape.pixels() * weights.rows * kGates * weights.groups * weights.lanes;
     if (products < kMinParallelProducts) {
-      run_items_(s, {0, items});
+      WorkItems all(items, 1);
+      run_items_(s, all, 0);
       return;
     }
-    pool.Run([&](int part) { run_items_(s, SplitRange(items, part, pool.threads())); });
+    WorkItems shared(items, pool.threads());
+    pool.Run([&](int part) { run_items_(s, shared, part); });
   }
 
  private:
   Isa isa_;
   int64_t lanes_;
-  void (*run_items_)(const DirectStep&, Range);
+  void (*run_items_)(const DirectStep&, WorkItems&, int part);
 };
 
 }  // namespace

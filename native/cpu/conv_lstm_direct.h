@@ -10,6 +10,7 @@
 #include "cpu/conv_lstm_cell.h"
 #include "cpu/conv_lstm_kernel.h"
 #include "cpu/thread_pool.h"
+#include "cpu/work_items.h"
 
 namespace convlstm::cpu {
 

@@ -1,5 +1,5 @@
-// Winograd convolution fused with the gates: the family's choice of a variant, the packing of its
-// weights and the split of a step over threads.
+// Winograd convolution fused with the gates: the family's choice of a variant and the packing of
+// its weights.
 //
 // What a step costs on Zen 4 with everything in L1 and L2, per tile of F(4x4, 3x3) and group of 16
 // channels, for 64 + 1 channels: 36 products * 65 * 4 = 9,360 multiply-adds in 9,500 cycles (one a
@@ -8,8 +8,6 @@
 // multiply-adds there. Of memory, x, h and c move once; a group's weights, 600 KB, come from L3
 // once per block of tiles.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>

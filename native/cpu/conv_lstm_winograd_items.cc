@@ -27,10 +27,10 @@ int64_t MostTiles(const WinogradPlan& plan) {
 }
 
 // Into how many ranges of groups the shares of the threads are cut; the rest is by tiles. Cutting
-// the tiles repeats nothing but each thread then reads all of the weights, which for few tiles takes
-// as long as the products; cutting the groups repeats the input transform. In units of one tile and
-// group (4 multiply-adds for every row of weights): the input transform is 1 / 12, a row that comes
-// from L3 about 4.
+// the tiles repeats nothing but each thread then reads all of the weights, which for few tiles
+// takes as long as the products; cutting the groups repeats the input transform. In units of one
+// tile and group (4 multiply-adds for every row of weights): the input transform is 1 / 12, a row
+// that comes from L3 about 4.
 int64_t GroupRanges(const WinogradPlan& plan, int64_t threads) {
   int64_t best = 1;
   double least = std::numeric_limits<double>::infinity();
