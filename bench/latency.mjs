@@ -1,14 +1,15 @@
 // node bench/latency.mjs: what one step costs beyond its arithmetic.
 //
 // A step of 1x8x16x16 with 16 channels, from the JavaScript call of `forward` to the resolved promise
-// of `data()`. Its arithmetic cannot be timed from here by itself, so it is found twice by
-// extrapolation:
+// of `data()`. Its arithmetic cannot be timed from here by itself, so it is found twice, and what is
+// left of a call is overhead:
 //
-// - over time: a call with T steps costs `overhead + T * step`. The intercept of the line through
-//   T = 1 .. 16 is what the call costs: checks, queue, waking the threads, promise.
-// - over size: the same channels on images of 64x64 to 128x128 cost so much for each pixel; 256 times
+// - in time: what one step more costs in calls of 4 to 32 steps. Calls that take longer than 100 us
+//   come back by way of the event loop and shorter ones do not, so a line through both kinds would
+//   say nothing of either; these are all of the first kind.
+// - in size: the same channels on images of 64x64 to 128x128 cost so much for each pixel; 256 times
 //   that is the step's arithmetic where nothing is amortised badly. The difference holds all that a
-//   small step pays: the above, and its parallel section, its layouts, its edges.
+//   small step pays: the call, its parallel section, its layouts, its edges.
 //
 // The target is held against the larger of the two.
 import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
@@ -18,65 +19,63 @@ const TARGET_US = 40;
 const CHANNELS = 8;
 const HIDDEN = 16;
 const SIZE = 16;
-const CALLS = 3000;
-const BATCHES = 15;
+const CALLS = 6000;
+const BATCHES = 30;
 
 const net = new ConvLSTM({ inputDim: CHANNELS, hiddenDim: HIDDEN, kernelSize: 3 }).eval();
 
-/**
- * Median microseconds of a call: medians of batches, then the least disturbed of them.
- * @param {number} time @param {number} size
- */
-async function microseconds(time, size) {
+/** Calls of one length and size. @param {number} time @param {number} size */
+function makeShape(time, size) {
   const x = Tensor.randn([time, 1, CHANNELS, size, size]);
   const h = Tensor.randn([1, HIDDEN, size, size]).tanh();
   const c = Tensor.randn([1, HIDDEN, size, size]);
-  const calls = Math.max(40, Math.round((CALLS * SIZE * SIZE) / (time * size * size)) / BATCHES);
-  const medians = [];
-  for (let batch = 0; batch < BATCHES; batch++) {
-    const samples = [];
-    for (let call = 0; call < calls; call++) {
-      const start = performance.now();
-      const { outputs, states } = noGrad(() => net.forward(x, [{ h, c }]));
-      await outputs[0].data();
-      samples.push((performance.now() - start) * 1000);
-      for (const tensor of [outputs[0], states[0].h, states[0].c]) tensor.dispose();
-    }
-    medians.push(median(samples));
-  }
-  for (const tensor of [x, h, c]) tensor.dispose();
-  return Math.min(...medians);
+  const calls = Math.max(20, Math.round((CALLS * SIZE * SIZE) / (time * size * size) / BATCHES));
+  return { time, pixels: size * size, x, h, c, calls, least: Number.POSITIVE_INFINITY };
 }
 
-/** Least squares. @param {[number, number][]} points */
-function line(points) {
+/** Median microseconds of a batch of calls. @param {ReturnType<typeof makeShape>} shape */
+async function timeBatch({ x, h, c, calls }) {
+  const samples = [];
+  for (let call = 0; call < calls; call++) {
+    const start = performance.now();
+    const { outputs, states } = noGrad(() => net.forward(x, [{ h, c }]));
+    await outputs[0].data();
+    samples.push((performance.now() - start) * 1000);
+    for (const tensor of [outputs[0], states[0].h, states[0].c]) tensor.dispose();
+  }
+  return median(samples);
+}
+
+/** Of the line through the points, by least squares. @param {[number, number][]} points */
+function slope(points) {
   const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length;
   const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
-  const slope =
+  return (
     points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0) /
-    points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-  return { slope, intercept: meanY - slope * meanX };
+    points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
+  );
 }
 
-const warmUp = await microseconds(1, SIZE);
-const perTime = [];
-for (const time of [1, 2, 4, 8, 16]) perTime.push([time, await microseconds(time, SIZE)]);
-const perSize = [];
-for (const size of [64, 96, 128]) perSize.push([size * size, await microseconds(1, size)]);
+const single = makeShape(1, SIZE);
+const longer = [4, 8, 16, 32].map((time) => makeShape(time, SIZE));
+const larger = [64, 96, 128].map((size) => makeShape(1, size));
+// In turn, so that all of them meet the machine's quiet moments; of the medians of a shape the
+// least, which others disturbed least.
+for (let round = 0; round < BATCHES; round++) {
+  for (const shape of [single, ...longer, ...larger]) {
+    shape.least = Math.min(shape.least, await timeBatch(shape));
+  }
+}
 
-const call = perTime[0][1];
-const { intercept, slope } = line(perTime);
-const pixel = line(perSize).slope;
-const overTime = intercept;
-const overSize = call - SIZE * SIZE * pixel;
-const overhead = Math.max(overTime, overSize);
+const call = single.least;
+const inTime = slope(longer.map(({ time, least }) => [time, least]));
+const inSize = SIZE * SIZE * slope(larger.map(({ pixels, least }) => [pixels, least]));
+const overhead = call - Math.min(inTime, inSize);
 const { isa, threads } = backendInfo().cpu;
 const us = (/** @type {number} */ value) => `${value.toFixed(1)} us`;
 process.stdout.write(`One step of 1x${CHANNELS}x${SIZE}x${SIZE}, ${HIDDEN} channels, ${threads} threads, ${isa}
-whole call                        ${us(call)} (first batches ${us(warmUp)})
-  a step inside a longer call     ${us(slope)}
-  arithmetic, from large images   ${us(SIZE * SIZE * pixel)}
-overhead, extrapolated over time  ${us(overTime)}
-overhead, extrapolated over size  ${us(overSize)}
+whole call               ${us(call)}
+a step in longer calls   ${us(inTime)}, overhead ${us(call - inTime)}
+a step by the pixel      ${us(inSize)}, overhead ${us(call - inSize)}
 ${overhead < TARGET_US ? 'reached' : 'MISSED'}: ${us(overhead)}, target under ${TARGET_US} us
 `);
