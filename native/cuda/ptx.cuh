@@ -10,6 +10,8 @@
 #else
 #include <cuda_runtime.h>
 
+#include "cuda/wgmma_descriptor.h"
+
 #ifdef __CUDA_ARCH__
 #define CONVLSTM_CUDA_ARCH __CUDA_ARCH__
 #else
@@ -168,15 +170,10 @@ __device__ __forceinline__ void BeginWgmma() {
 
 // d (16 x 64 a warp) += a (16 x 16) b (16 x 64), asynchronously, by the four warps of a warpgroup
 // together, each with rows of its own and all with the same b. Registers as MmaBf16's; d has one
-// for every eight columns. b is in shared memory, in pieces of 8 columns x 8 of depth, each column
-// 16 bytes: [8 eights of columns][2 eights of depth][8 columns][8 of depth], 2 KiB.
+// for every eight columns. b is in shared memory as wgmma_descriptor.h says.
 __device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4],
                                           const uint32_t* b) {
-  // In units of 16 bytes: where it begins, from a piece to the next of depth, to the next of
-  // columns; no swizzle.
-  constexpr uint64_t kNextDepth = 128 / 16, kNextColumns = 256 / 16;
-  const uint64_t begin = static_cast<uint32_t>(__cvta_generic_to_shared(b)) >> 4 & 0x3fff;
-  const uint64_t descriptor = begin | kNextDepth << 16 | kNextColumns << 32;
+  const uint64_t descriptor = WgmmaDescriptor(static_cast<uint32_t>(__cvta_generic_to_shared(b)));
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
       "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"
@@ -199,6 +196,11 @@ __device__ __forceinline__ void CommitWgmma() {
 // Waits for all of this warpgroup's.
 __device__ __forceinline__ void FinishWgmma() {
   asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+}
+// Before BeginWgmma, for every a: what writes it must not slip behind the fence.
+__device__ __forceinline__ void ReadyForWgmma(uint32_t (&a)[4]) {
+#pragma unroll
+  for (int k = 0; k < 4; ++k) asm volatile("" : "+r"(a[k])::"memory");
 }
 // Behind FinishWgmma, for every d and a: the compiler does not know that they were written, and
 // read, until there.

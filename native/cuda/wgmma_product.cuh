@@ -37,6 +37,7 @@ class WgmmaProduct {
     }
     Finish(sums);
     rows_ = next;
+    ForRows([](uint32_t(&rows)[4]) { ReadyForWgmma(rows); });
     BeginWgmma();
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
@@ -61,14 +62,7 @@ class WgmmaProduct {
     FinishWgmma();
 #pragma unroll
     for (int i = 0; i < T::kRowTiles; ++i) TakeFromWgmma(sums[i]);
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) {
-#pragma unroll
-      for (int part = 0; part < kParts; ++part) {
-#pragma unroll
-        for (int i = 0; i < T::kRowTiles; ++i) HoldForWgmma(rows_.parts[step][part][i]);
-      }
-    }
+    ForRows([](uint32_t(&rows)[4]) { HoldForWgmma(rows); });
   }
 
  private:
@@ -79,6 +73,17 @@ class WgmmaProduct {
   struct Rows {
     uint32_t parts[kSteps][kParts][T::kRowTiles][4];  // high, low
   };
+  template <typename Visitor>
+  __device__ __forceinline__ void ForRows(const Visitor& visit) {
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+#pragma unroll
+      for (int part = 0; part < kParts; ++part) {
+#pragma unroll
+        for (int i = 0; i < T::kRowTiles; ++i) visit(rows_.parts[step][part][i]);
+      }
+    }
+  }
   Rows rows_ = {};
 };
 

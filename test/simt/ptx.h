@@ -11,6 +11,7 @@
 #include <functional>
 #include <vector>
 
+#include "cuda/wgmma_descriptor.h"
 #include "simt/simt.h"
 
 #define CONVLSTM_CUDA_WGMMA (CONVLSTM_CUDA_ARCH >= 900)
@@ -254,11 +255,12 @@ inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
   if (word.bytes != 0) simt::Fail("other bytes came than were announced", location);
 }
 
-// Begun here and done where they are waited for. What the hardware makes of the descriptor does not
-// show, nor a missing fence.
+// Begun here and done where they are waited for, with b from where the descriptor says. A missing
+// fence does not show.
 inline void BeginWgmma() {}
 inline void CommitWgmma() {}
 inline void TakeFromWgmma(float (&)[8][4]) {}
+inline void ReadyForWgmma(uint32_t (&)[4]) {}
 inline void HoldForWgmma(const uint32_t (&)[4]) {}
 inline void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4], const uint32_t* b,
                       const simt::Location& location = simt::Location::current()) {
@@ -272,12 +274,21 @@ inline void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4], const uint32_t* 
   }
   std::array<uint32_t, 4> rows;
   std::copy_n(a, 4, rows.begin());
-  self.products.push_back([&d, rows, b, location] {
+  const auto address = reinterpret_cast<const unsigned char*>(b) - simt::CurrentBlock().shared;
+  const uint64_t descriptor = WgmmaDescriptor(static_cast<uint32_t>(address));
+  if (address % 16 != 0) simt::Fail("a misaligned operand of wgmma", location);
+  self.products.push_back([&d, rows, descriptor, location] {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
     const uint32_t a[4] = {rows[0], rows[1], rows[2], rows[3]};
+    const auto field = [descriptor](int bit) { return (descriptor >> bit & 0x3fff) * 16; };
+    const uint64_t begin = field(0), next_depth = field(16), next_columns = field(32);
     for (int j = 0; j < 8; ++j) {
-      const uint32_t* const pieces = b + j * 64;  // of 32 words, a column 4
-      MmaBf16(d[j], a, {pieces[g * 4 + t], pieces[32 + g * 4 + t]}, location);
+      const unsigned char* const column =
+          simt::CurrentBlock().shared + begin + j * next_columns + g * 16;
+      uint32_t pairs[2];
+      std::memcpy(&pairs[0], column + t * 4, 4);
+      std::memcpy(&pairs[1], column + next_depth + t * 4, 4);
+      MmaBf16(d[j], a, pairs, location);
     }
   });
 }
