@@ -135,7 +135,8 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
       NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}, engine),
       NewStorage(state, engine), NewStorage(state, engine)};
   if (save_every > 0) {
-    outputs.saved = NewStorage({SavedElements(shape, save_every)}, engine);
+    outputs.gate_format = engine.FormatOfGates(precision);
+    outputs.saved = NewStorage({SavedElements(shape, save_every, outputs.gate_format)}, engine);
     outputs.save_every = save_every;
   }
   Submit(engine, Environment::Of(info.Env()), StoragesOf(inputs),
@@ -209,17 +210,18 @@ Napi::Value ConvLstmStack(const Napi::CallbackInfo& info) {
 Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
   const Arguments arguments(info[0]);
   const ConvLstmShape shape = ReadConvLstmShape(arguments);
+  const Precision precision = ReadPrecision(arguments);
+  Engine& engine = EngineOf(info);
   const ConvLstmBackwardInputs inputs = {.forward = ReadConvLstmInputs(arguments),
                                          .output = arguments.RequiredStorage("output"),
                                          .saved = arguments.RequiredStorage("saved"),
                                          .save_every = arguments.Integer("saveEvery"),
                                          .output_grad = arguments.OptionalStorage("outputGrad"),
                                          .h_grad = arguments.OptionalStorage("hGrad"),
-                                         .c_grad = arguments.OptionalStorage("cGrad")};
-  const Precision precision = ReadPrecision(arguments);
+                                         .c_grad = arguments.OptionalStorage("cGrad"),
+                                         .gate_format = engine.FormatOfGates(precision)};
   const Arguments wants = arguments.Object("wants");
   const ConvLstmInputs& in = inputs.forward;
-  Engine& engine = EngineOf(info);
   const auto gradient_of = [&](const StoragePtr& operand, const char* name) {
     return GradientOf(operand, wants.Boolean(name), engine);
   };

@@ -15,9 +15,11 @@
 #define CONVLSTM_CPU_ACTIVATIONS_INL_H_
 #endif
 
+#include <type_traits>
+
 #include "cpu/conv_lstm_cell.h"
 #include "cpu/inline-inl.h"
-#include "cpu/partial-inl.h"
+#include "cpu/lanes-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -194,47 +196,51 @@ CONVLSTM_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D
   return {next_c, Divide(d, tanh_c.numerator, hn::Mul(denominator_o, tanh_c.denominator))};
 }
 
-// `load` and `store` are those of a whole vector or of its first lanes.
-template <bool kGates, class D, class Load, class Store>
-HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers& at,
-                               const Load& load, const Store& store) {
-  const auto c = load(at.c_in);
+// `Gate` is void where the gates are not wanted.
+template <class Gate, class D, class Lanes>
+HWY_INLINE VecOf<D> UpdateCellWith(D d, const GateSums<D>& sums, const CellPointers& at,
+                                   const Lanes& lanes) {
+  constexpr bool kGates = !std::is_void_v<Gate>;
+  const auto c = lanes.Load(at.c_in);
   const auto zero = hn::Zero(d);
   // A default constructor would be compiled for the baseline, into which GCC inlines no NEON.
   GateSums<D> gates = {zero, zero, zero, zero};
-  const CellState<D> next = at.wci == nullptr
-                                ? NextCellState<false, kGates>(d, sums, c, zero, zero, zero, &gates)
-                                : NextCellState<true, kGates>(d, sums, c, load(at.wci),
-                                                              load(at.wcf), load(at.wco), &gates);
-  store(next.c, at.c);
-  store(next.h, at.h);
+  const CellState<D> next =
+      at.wci == nullptr
+          ? NextCellState<false, kGates>(d, sums, c, zero, zero, zero, &gates)
+          : NextCellState<true, kGates>(d, sums, c, lanes.Load(at.wci), lanes.Load(at.wcf),
+                                        lanes.Load(at.wco), &gates);
+  lanes.Store(next.c, at.c);
+  lanes.Store(next.h, at.h);
   if constexpr (kGates) {
-    store(gates.i, at.gates);
-    store(gates.f, at.gates + at.gate_stride);
-    store(gates.o, at.gates + 2 * at.gate_stride);
-    store(gates.g, at.gates + 3 * at.gate_stride);
+    Gate* const to = at.gates.template as<Gate>();
+    lanes.Store(gates.i, to);
+    lanes.Store(gates.f, to + at.gate_stride);
+    lanes.Store(gates.o, to + 2 * at.gate_stride);
+    lanes.Store(gates.g, to + 3 * at.gate_stride);
   }
   return next.h;
+}
+
+template <class D, class Lanes>
+HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers& at,
+                               const Lanes& lanes) {
+  if (HWY_LIKELY(!at.gates)) return UpdateCellWith<void>(d, sums, at, lanes);
+  return at.gates.format() == GateFormat::kFixed16 ? UpdateCellWith<int16_t>(d, sums, at, lanes)
+                                                   : UpdateCellWith<float>(d, sums, at, lanes);
 }
 
 // Updates c and writes h, and the gates where they are wanted; returns h too.
 template <class D>
 HWY_INLINE VecOf<D> CellUpdate(D d, const GateSums<D>& sums, const CellPointers& at) {
-  const auto load = [d](const float* from) HWY_ATTR { return hn::LoadU(d, from); };
-  const auto store = [d](VecOf<D> values, float* to) HWY_ATTR { hn::StoreU(values, d, to); };
-  if (HWY_UNLIKELY(at.gates != nullptr)) return UpdateCell<true>(d, sums, at, load, store);
-  return UpdateCell<false>(d, sums, at, load, store);
+  return UpdateCell(d, sums, at, AllLanes<D>{});
 }
 
 // The same for the first `channels` lanes only, fewer than all: nothing else is read or written.
 template <class D>
 HWY_INLINE VecOf<D> CellUpdateTail(D d, const GateSums<D>& sums, const CellPointers& at,
                                    size_t channels) {
-  const auto load = [=](const float* from) HWY_ATTR { return LoadFirst(d, from, channels); };
-  const auto store = [=](VecOf<D> values, float* to)
-                         HWY_ATTR { StoreFirst(values, d, to, channels); };
-  if (HWY_UNLIKELY(at.gates != nullptr)) return UpdateCell<true>(d, sums, at, load, store);
-  return UpdateCell<false>(d, sums, at, load, store);
+  return UpdateCell(d, sums, at, FirstLanes<D>{channels});
 }
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE

@@ -245,10 +245,12 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   float* c = outputs.c->AllocateChannelsLast(state_layout);
   if (c0.data() == nullptr) FillZeros(c, batch * frame_elements, pool);
   const SavedFrames saved(shape, outputs.save_every,
-                          outputs.saved == nullptr ? nullptr : outputs.saved->Allocate());
+                          outputs.saved == nullptr ? nullptr : outputs.saved->Allocate(),
+                          outputs.gate_format);
 
   std::vector<const float*> h_in(batch), c_in(batch);
-  std::vector<float*> h_out(batch), c_out(batch), gates(batch);
+  std::vector<float*> h_out(batch), c_out(batch);
+  std::vector<GatePointer> gates(batch);
   for (int64_t b = 0; b < batch; ++b) {
     if (h0.data() != nullptr) h_in[b] = h0.data() + b * frame_elements;
     c_in[b] = (c0.data() == nullptr ? c : c0.data()) + b * frame_elements;
@@ -258,7 +260,9 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
     for (int64_t b = 0; b < batch; ++b) {
       h_out[b] = output + shape.frame(b, t) * frame_elements;
       c_out[b] = (c_kept == nullptr ? c : c_kept) + b * frame_elements;
-      if (saved.has_gates()) gates[b] = saved.gates(t) + 4 * b * frame_elements;
+      if (saved.has_gates()) {
+        gates[b] = GatePointer(saved.gates(t), outputs.gate_format) + 4 * b * frame_elements;
+      }
     }
     const bool h_is_zero = t == 0 && h0.data() == nullptr;
     steps.Run(t, {h_is_zero ? nullptr : h_in.data(), c_in.data(), h_out.data(), c_out.data(),

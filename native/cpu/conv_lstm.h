@@ -37,7 +37,7 @@ struct ConvLstmStepFrames {
   const float* const* c_in;  // may be c
   float* const* h;
   float* const* c;
-  float* const* gates;              // null where they are not wanted
+  const GatePointer* gates;         // null where they are not wanted
   const float* const* x = nullptr;  // frames of input_dim channels; null: those of inputs.x
 };
 

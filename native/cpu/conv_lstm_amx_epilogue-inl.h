@@ -38,7 +38,7 @@ struct AmxEpilogue {
   const float* c_in;  // of the image, at the group's first channel
   float* c;
   float* h;
-  float* gates_out;  // likewise, null where they are not wanted
+  GatePointer gates_out;  // likewise, null where they are not wanted
   const float* bias;
   const float* peepholes = nullptr;
   int64_t peephole_stride = 0;  // from pixel to pixel

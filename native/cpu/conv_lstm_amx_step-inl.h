@@ -208,7 +208,7 @@ class AmxStepPart {
     epilogue_.count = block.rows() * block.width();
     epilogue_.c = step_.c[block.batch] + channel;
     epilogue_.c_in = step_.c_in == nullptr ? epilogue_.c : step_.c_in[block.batch] + channel;
-    epilogue_.gates_out = step_.gates == nullptr ? nullptr : step_.gates[block.batch] + channel;
+    if (step_.gates != nullptr) epilogue_.gates_out = step_.gates[block.batch] + channel;
     epilogue_.h = step_.h_out[block.batch] + channel;
     epilogue_.bias = weights_.bias.as<float>() + 4 * channel;
     epilogue_.hidden = shape_.hidden_dim;

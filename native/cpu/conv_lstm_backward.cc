@@ -1,5 +1,5 @@
-// Backpropagation through time. Step after step, from the last: the deltas of the gates' sums take
-// the gates' place (conv_lstm_delta.cc), and their convolution with the weights of h, transposed,
+// Backpropagation through time. Step after step, from the last: the gates become the deltas of
+// their sums (conv_lstm_delta.cc), and the convolution of those with the weights of h, transposed,
 // is the gradient of the h before. The gradients of x and of the weights wait until some steps are
 // done: neither is on the way from step to step.
 #include "cpu/conv_lstm_backward.h"
@@ -52,7 +52,7 @@ class Backward {
         frame_(shape.hidden_dim * shape.pixels()),
         state_layout_{batch_, shape.hidden_dim, shape.pixels()},
         held_saved_(inputs.saved->buffer()),
-        saved_(shape, inputs.save_every, inputs.saved->mutable_data()),
+        saved_(shape, inputs.save_every, inputs.saved->mutable_data(), inputs.gate_format),
         deltas_(shape, PeepholeRows(), gradients.bias != nullptr, gradients.wci != nullptr,
                 CurrentIsa(), pool) {
     MakeConvolutions();
@@ -108,6 +108,12 @@ class Backward {
   std::vector<T*> FramesFrom(T* first, int64_t stride) const {
     std::vector<T*> frames(batch_);
     for (int64_t b = 0; b < batch_; ++b) frames[b] = first + b * stride;
+    return frames;
+  }
+
+  std::vector<GatePointer> GateFrames(int64_t segment, int64_t t) const {
+    std::vector<GatePointer> frames(batch_);
+    for (int64_t b = 0; b < batch_; ++b) frames[b] = Gates(segment, t) + 4 * b * frame_;
     return frames;
   }
 
@@ -168,16 +174,26 @@ class Backward {
     if (mask_.data() != nullptr) {
       masked_h_ = Buffer::AllocateArray<float>(chunk_steps_ * batch_ * frame_);
     }
+    if (inputs_.gate_format != GateFormat::kFloat32) {
+      delta_buffer_ = Buffer::AllocateArray<float>(4 * chunk_steps_ * batch_ * frame_);
+    }
     if (!recomputes()) return;
     steps_.emplace(shape_, in_, precision, false, pool_);
-    segment_gates_ = Buffer::AllocateArray<float>(4 * segment_steps_ * batch_ * frame_);
+    segment_gates_ =
+        Buffer::Allocate(4 * segment_steps_ * batch_ * frame_ * GateBytes(inputs_.gate_format));
     segment_c_ = Buffer::AllocateArray<float>(segment_steps_ * batch_ * frame_);
     segment_h_ = NewState();
   }
 
-  float* Gates(int64_t segment, int64_t t) const {
-    return recomputes() ? segment_gates_.as<float>() + 4 * (t - segment) * batch_ * frame_
-                        : saved_.gates(t);
+  GatePointer Gates(int64_t segment, int64_t t) const {
+    if (!recomputes()) return {saved_.gates(t), inputs_.gate_format};
+    const GatePointer first(segment_gates_.as<void>(), inputs_.gate_format);
+    return first + 4 * (t - segment) * batch_ * frame_;
+  }
+  // Of a step of the chunk: in the gates' place, where there is room for float32.
+  float* Deltas(int64_t segment, int64_t t) const {
+    if (inputs_.gate_format == GateFormat::kFloat32) return Gates(segment, t).as<float>();
+    return delta_buffer_.as<float>() + 4 * (t % chunk_steps_) * batch_ * frame_;
   }
   // c before step t; null for zeros.
   const float* CBefore(int64_t segment, int64_t t) const {
@@ -200,7 +216,7 @@ class Backward {
       const MutableFrames h = FramesFrom(segment_h_.as<float>(), frame_);
       const MutableFrames c =
           FramesFrom(segment_c_.as<float>() + (t - begin) * batch_ * frame_, frame_);
-      const MutableFrames gates = FramesFrom(Gates(begin, t), 4 * frame_);
+      const std::vector<GatePointer> gates = GateFrames(begin, t);
       steps_->Run(t,
                   {has_h ? h_in.data() : nullptr, c_in.data(), h.data(), c.data(), gates.data()});
     }
@@ -232,19 +248,20 @@ class Backward {
       }
     }
 
-    const MutableFrames gates = FramesFrom(Gates(segment, t), 4 * frame_);
+    const std::vector<GatePointer> gates = GateFrames(segment, t);
+    const MutableFrames deltas = FramesFrom(Deltas(segment, t), 4 * frame_);
     const float* c_before = CBefore(segment, t);
     const Frames c_in = FramesFrom(c_before, c_before == nullptr ? 0 : frame_);
     const MutableFrames c_grad = FramesFrom(c_grad_, frame_);
     const bool has_h_grad = zoneout_h_ || !h_grad_is_zero_;
-    deltas_.Run({gates.data(), c_before == nullptr ? nullptr : c_in.data(),
+    deltas_.Run({gates.data(), deltas.data(), c_before == nullptr ? nullptr : c_in.data(),
                  has_h_grad ? h_grad.data() : nullptr, only_h_grad ? nullptr : output_grad.data(),
                  c_grad.data()});
     if (zoneout_c_) AddElements(c_kept_.as<float>(), c_grad_, batch_ * frame_, pool_);
 
     if (t == 0 && gradients_.h0 == nullptr) return;
-    const Frames deltas(gates.begin(), gates.end());
-    h_gradient_->Run(batch_, deltas.data(), FramesFrom(h_grad_, frame_).data(), pool_);
+    h_gradient_->Run(batch_, Frames(deltas.begin(), deltas.end()).data(),
+                     FramesFrom(h_grad_, frame_).data(), pool_);
     h_grad_is_zero_ = false;
     if (mask_.data() != nullptr) {
       MultiplyElements(h_grad_, mask_.data(), h_grad_, batch_ * frame_, pool_);
@@ -272,7 +289,7 @@ class Backward {
   // then have the same bits whatever is saved.
   void AddGradients(int64_t segment, int64_t t) {
     Frames frames(batch_);
-    const float* const deltas = Gates(segment, t);
+    const float* const deltas = Deltas(segment, t);
     const int64_t slot = t % chunk_steps_;
     if (x_gradient_ != nullptr) {
       float* const x_grad = gradients_.x->mutable_data();
@@ -356,7 +373,7 @@ class Backward {
   // Steps whose gates are there at once, and how many go into one pass over the weights' gradients.
   int64_t segment_steps_, chunk_steps_;
   std::optional<StepFrames> x_, h_;
-  Buffer masked_h_;
+  Buffer masked_h_, delta_buffer_;
   Frames chunk_deltas_, chunk_x_, chunk_h_;
   MutableFrames chunk_x_grad_;
 

@@ -1,7 +1,7 @@
 // Memory is the limit here: of every channel and pixel 5 values are read that the forward pass
-// saved and 3 gradients, and 5 are written, against some 60 instructions. So all is one pass, pixel
-// after pixel as memory has them. c of the step itself is made again from the gates, which costs
-// less than reading it.
+// saved and 3 gradients, and 5 are written, against 60 to 80 instructions. So all is one pass,
+// pixel after pixel as memory has them. c of the step itself is made again from the gates, which
+// costs less than reading it.
 #include "cpu/conv_lstm_delta.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -11,6 +11,7 @@
 #include "hwy/foreach_target.h"
 //
 #include "cpu/activations-inl.h"
+#include "cpu/lanes-inl.h"
 #include "hwy/highway.h"
 
 #ifndef CONVLSTM_CPU_CONV_LSTM_DELTA_CC_
@@ -30,7 +31,8 @@ constexpr int64_t kDeltaSums = 7;  // of i, f, o, g, wci, wcf, wco
 struct DeltaPixels {
   int64_t count;
   int64_t hidden;
-  float* gates;
+  GatePointer gates;
+  float* deltas;
   const float* c_in;
   const float* h_grad;
   const float* output_grad;
@@ -52,20 +54,20 @@ HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 namespace {
 
-// One vector of channels of one pixel. `load` and `store` are those of a whole vector or of its
-// first lanes; `at` is the channel's place in frames of `hidden` channels, `gate_at` in the gates.
-template <class D, class Load, class Store>
-HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channel, const Load& load,
-                        const Store& store) {
+// One vector of channels of one pixel; the gates are of type Gate.
+template <class Gate, class D, class Lanes>
+HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channel,
+                        const Lanes& lanes) {
   using V = VecOf<D>;
-  const int64_t at = pixel * p.hidden + channel;
-  float* const gates = p.gates + 4 * pixel * p.hidden + channel;
+  // The channel's place in frames of `hidden` channels, and in the gates.
+  const int64_t at = pixel * p.hidden + channel, gate_at = at + 3 * pixel * p.hidden;
   const auto load_or_zero = [&](const float* from) HWY_ATTR {
-    return from == nullptr ? hn::Zero(d) : load(from + at);
+    return from == nullptr ? hn::Zero(d) : lanes.Load(from + at);
   };
   const V one = hn::Set(d, 1.0f);
-  const V i = load(gates), f = load(gates + p.hidden);
-  const V o = load(gates + 2 * p.hidden), g = load(gates + 3 * p.hidden);
+  const Gate* const gates = p.gates.template as<Gate>() + gate_at;
+  const V i = lanes.Load(gates), f = lanes.Load(gates + p.hidden);
+  const V o = lanes.Load(gates + 2 * p.hidden), g = lanes.Load(gates + 3 * p.hidden);
   const V c_in = load_or_zero(p.c_in);
   const V h_grad = hn::Add(load_or_zero(p.h_grad), load_or_zero(p.output_grad));
 
@@ -74,26 +76,30 @@ HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channe
   const V tanh_c = Divide(d, fraction.numerator, fraction.denominator);
   const V o_delta = hn::Mul(hn::Mul(h_grad, tanh_c), hn::Mul(o, hn::Sub(one, o)));
   V c_grad =
-      hn::MulAdd(hn::Mul(h_grad, o), hn::NegMulAdd(tanh_c, tanh_c, one), load(p.c_grad + at));
+      hn::MulAdd(hn::Mul(h_grad, o), hn::NegMulAdd(tanh_c, tanh_c, one), lanes.Load(p.c_grad + at));
   const float* peephole =
       p.peepholes == nullptr ? nullptr : p.peepholes + pixel * p.pixel_stride + channel;
-  if (peephole != nullptr) c_grad = hn::MulAdd(o_delta, load(peephole + 2 * p.plane), c_grad);
+  if (peephole != nullptr) c_grad = hn::MulAdd(o_delta, lanes.Load(peephole + 2 * p.plane), c_grad);
   const V i_delta = hn::Mul(hn::Mul(c_grad, g), hn::Mul(i, hn::Sub(one, i)));
   const V f_delta = hn::Mul(hn::Mul(c_grad, c_in), hn::Mul(f, hn::Sub(one, f)));
   const V g_delta = hn::Mul(hn::Mul(c_grad, i), hn::NegMulAdd(g, g, one));
   V c_in_grad = hn::Mul(c_grad, f);
   if (peephole != nullptr) {
-    c_in_grad = hn::MulAdd(i_delta, load(peephole), c_in_grad);
-    c_in_grad = hn::MulAdd(f_delta, load(peephole + p.plane), c_in_grad);
+    c_in_grad = hn::MulAdd(i_delta, lanes.Load(peephole), c_in_grad);
+    c_in_grad = hn::MulAdd(f_delta, lanes.Load(peephole + p.plane), c_in_grad);
   }
 
-  store(i_delta, gates);
-  store(f_delta, gates + p.hidden);
-  store(o_delta, gates + 2 * p.hidden);
-  store(g_delta, gates + 3 * p.hidden);
-  store(c_in_grad, p.c_grad + at);
+  float* const deltas = p.deltas + gate_at;
+  lanes.Store(i_delta, deltas);
+  lanes.Store(f_delta, deltas + p.hidden);
+  lanes.Store(o_delta, deltas + 2 * p.hidden);
+  lanes.Store(g_delta, deltas + 3 * p.hidden);
+  lanes.Store(c_in_grad, p.c_grad + at);
 
-  const auto add = [&](V value, float* to) HWY_ATTR { store(hn::Add(load(to), value), to); };
+  const auto add = [&](V value, float* to)
+                       HWY_ATTR { lanes.Store(hn::Add(lanes.Load(to), value), to); };
+  const auto add_product = [&](V a, V b, float* to)
+                               HWY_ATTR { lanes.Store(hn::MulAdd(a, b, lanes.Load(to)), to); };
   if (p.sums != nullptr) {
     float* const sums = p.sums + channel;
     add(i_delta, sums);
@@ -101,35 +107,40 @@ HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channe
     add(o_delta, sums + 2 * p.hidden);
     add(g_delta, sums + 3 * p.hidden);
     if (peephole != nullptr && p.pixel_stride == 0) {
-      store(hn::MulAdd(i_delta, c_in, load(sums + 4 * p.hidden)), sums + 4 * p.hidden);
-      store(hn::MulAdd(f_delta, c_in, load(sums + 5 * p.hidden)), sums + 5 * p.hidden);
-      store(hn::MulAdd(o_delta, c, load(sums + 6 * p.hidden)), sums + 6 * p.hidden);
+      add_product(i_delta, c_in, sums + 4 * p.hidden);
+      add_product(f_delta, c_in, sums + 5 * p.hidden);
+      add_product(o_delta, c, sums + 6 * p.hidden);
     }
   }
   if (p.spatial_sums != nullptr) {
     float* const sums = p.spatial_sums + at;
-    store(hn::MulAdd(i_delta, c_in, load(sums)), sums);
-    store(hn::MulAdd(f_delta, c_in, load(sums + p.plane)), sums + p.plane);
-    store(hn::MulAdd(o_delta, c, load(sums + 2 * p.plane)), sums + 2 * p.plane);
+    add_product(i_delta, c_in, sums);
+    add_product(f_delta, c_in, sums + p.plane);
+    add_product(o_delta, c, sums + 2 * p.plane);
+  }
+}
+
+template <class Gate>
+void DeltasOfGates(const DeltaPixels& p) {
+  using D = hn::ScalableTag<float>;
+  const D d;
+  const int64_t lanes = hn::Lanes(d), whole = p.hidden / lanes * lanes;
+  const size_t rest = p.hidden - whole;
+  for (int64_t pixel = 0; pixel < p.count; ++pixel) {
+    for (int64_t channel = 0; channel < whole; channel += lanes) {
+      DeltaOf<Gate>(d, p, pixel, channel, AllLanes<D>{});
+    }
+    if (rest > 0) DeltaOf<Gate>(d, p, pixel, whole, FirstLanes<D>{rest});
   }
 }
 
 }  // namespace
 
 void DeltasOf(const DeltaPixels& p) {
-  const hn::ScalableTag<float> d;
-  using V = VecOf<hn::ScalableTag<float>>;
-  const int64_t lanes = hn::Lanes(d), whole = p.hidden / lanes * lanes;
-  const size_t rest = p.hidden - whole;
-  const auto load = [d](const float* from) HWY_ATTR { return hn::LoadU(d, from); };
-  const auto store = [d](V values, float* to) HWY_ATTR { hn::StoreU(values, d, to); };
-  const auto load_rest = [=](const float* from) HWY_ATTR { return LoadFirst(d, from, rest); };
-  const auto store_rest = [=](V values, float* to) HWY_ATTR { StoreFirst(values, d, to, rest); };
-  for (int64_t pixel = 0; pixel < p.count; ++pixel) {
-    for (int64_t channel = 0; channel < whole; channel += lanes) {
-      DeltaOf(d, p, pixel, channel, load, store);
-    }
-    if (rest > 0) DeltaOf(d, p, pixel, whole, load_rest, store_rest);
+  if (p.gates.format() == GateFormat::kFixed16) {
+    DeltasOfGates<int16_t>(p);
+  } else {
+    DeltasOfGates<float>(p);
   }
 }
 
@@ -180,6 +191,7 @@ void ConvLstmDeltas::Run(const ConvLstmDeltaStep& step) {
         DeltaPixels p = {std::min(kRun, range.end - first),
                          hidden,
                          step.gates[b] + 4 * at,
+                         step.deltas[b] + 4 * at,
                          place(step.c_in),
                          place(step.h_grad),
                          place(step.output_grad),

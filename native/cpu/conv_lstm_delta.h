@@ -16,7 +16,8 @@ namespace convlstm::cpu {
 
 // One step. Channels-last frames [batch], null pointers for zeros.
 struct ConvLstmDeltaStep {
-  float* const* gates;       // i, f, o, g; become the deltas
+  const GatePointer* gates;  // i, f, o, g
+  float* const* deltas;      // in the same order; may be the gates, where those are float32
   const float* const* c_in;  // c of the step before
   // The gradient of h is the sum of both.
   const float* const* h_grad;

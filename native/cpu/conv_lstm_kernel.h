@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "cpu/gate_pointer.h"
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
 #include "ops/conv_lstm.h"
@@ -43,7 +44,7 @@ struct ConvLstmStep {
   const float* const* c_in = nullptr;
   // [batch] frames of 4 * hidden_dim channels, to be filled with i, f, o, g after their
   // activations; null: not wanted. h and c have the same bits either way.
-  float* const* gates = nullptr;
+  const GatePointer* gates = nullptr;
 };
 
 class ConvLstmKernel {

@@ -78,6 +78,10 @@ class TheCpu final : public Engine {
                 const ConvLstmOutputs& outputs) override {
     cpu::ConvLstm(shape, inputs, precision, outputs, pool());
   }
+  // Half the bytes of what training keeps, for gradients that stay far within what `medium` allows.
+  GateFormat FormatOfGates(Precision precision) const override {
+    return precision == Precision::kMedium ? GateFormat::kFixed16 : GateFormat::kFloat32;
+  }
   void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
     cpu::ConvLstmStack(layers, pool());
   }

@@ -84,8 +84,9 @@ void CheckSaveEvery(int64_t save_every) {
   }
 }
 
-int64_t SavedElements(const ConvLstmShape& s, int64_t save_every) {
-  const int64_t gates = save_every == 1 ? 4 * s.time : 0;
+int64_t SavedElements(const ConvLstmShape& s, int64_t save_every, GateFormat format) {
+  const int64_t of_step = format == GateFormat::kFixed16 ? 2 : 4;
+  const int64_t gates = save_every == 1 ? of_step * s.time : 0;
   return NumElements({s.batch, gates + (s.time - 1) / save_every, s.hidden_dim, s.pixels()});
 }
 
@@ -113,7 +114,8 @@ void CheckConvLstmBackward(const ConvLstmShape& s, const ConvLstmBackwardInputs&
   check_wanted("wcf", out.wcf, in.forward.wcf);
   check_wanted("wco", out.wco, in.forward.wco);
   CheckElements("convLstmBackward: output", in.output, OutputOf(s));
-  CheckElements("convLstmBackward: saved", in.saved, {SavedElements(s, in.save_every)});
+  CheckElements("convLstmBackward: saved", in.saved,
+                {SavedElements(s, in.save_every, in.gate_format)});
   CheckElements("convLstmBackward: outputGrad", in.output_grad, OutputOf(s));
   CheckElements("convLstmBackward: hGrad", in.h_grad, StateOf(s));
   CheckElements("convLstmBackward: cGrad", in.c_grad, StateOf(s));

@@ -57,12 +57,22 @@ struct ConvLstmInputs {
   StoragePtr zoneout_h = nullptr, zoneout_c = nullptr;
 };
 
+// How a gate is kept for the backward pass.
+enum class GateFormat {
+  kFloat32,
+  // An int16_t, 32767 times the gate; -32768 is NaN. Gates lie in [-1, 1], where this is 128 times
+  // as fine as bfloat16 is just below 1, where an open gate lies; what counts is 1 minus it.
+  kFixed16,
+};
+
 struct ConvLstmOutputs {
   StoragePtr output;  // [batch, time, hidden, height, width] or time first
   StoragePtr h, c;    // [batch, hidden, height, width]
-  // SavedElements(shape, save_every) elements for the backward pass; null with save_every 0.
+  // SavedElements(shape, save_every, gate_format) elements for the backward pass; null with
+  // save_every 0.
   StoragePtr saved = nullptr;
   int64_t save_every = 0;
+  GateFormat gate_format = GateFormat::kFloat32;
 };
 
 // One layer of a stack: x of all but the first and output of all but the last are null, for the one
@@ -76,33 +86,38 @@ struct ConvLstmLayer {
 
 // What a call leaves to its backward pass, in channels-last frames: with save_every 1 the gates
 // [time][batch][pixel][4 * hidden], i f o g; with any, c after the steps k - 1, 2k - 1, ... but not
-// after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden].
-int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every);
+// after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden], in float32. The
+// elements are a storage's, of 4 bytes.
+int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every,
+                      GateFormat format = GateFormat::kFloat32);
 
 // Where that lies; each begins with the frame of the first sequence.
 class SavedFrames {
  public:
   // `data` is null with save_every 0.
-  SavedFrames(const ConvLstmShape& shape, int64_t save_every, float* data)
+  SavedFrames(const ConvLstmShape& shape, int64_t save_every, float* data,
+              GateFormat format = GateFormat::kFloat32)
       : every_(save_every),
         time_(shape.time),
         step_(shape.batch * shape.hidden_dim * shape.pixels()),
+        step_of_gates_((format == GateFormat::kFixed16 ? 2 : 4) * step_),
         data_(data) {}
 
   bool has_gates() const { return every_ == 1; }
   bool has_c(int64_t t) const { return every_ > 0 && (t + 1) % every_ == 0 && t + 1 < time_; }
   // Elements from the begin.
-  int64_t gates_at(int64_t t) const { return 4 * t * step_; }
+  int64_t gates_at(int64_t t) const { return t * step_of_gates_; }
   int64_t c_at(int64_t t) const {
     return (has_gates() ? gates_at(time_) : 0) + ((t + 1) / every_ - 1) * step_;
   }
 
+  // In the format that they are kept in.
   float* gates(int64_t t) const { return data_ + gates_at(t); }
   // c after step t; null where it is not kept.
   float* c(int64_t t) const { return has_c(t) ? data_ + c_at(t) : nullptr; }
 
  private:
-  const int64_t every_, time_, step_;
+  const int64_t every_, time_, step_, step_of_gates_;
   float* const data_;
 };
 
@@ -113,6 +128,7 @@ struct ConvLstmBackwardInputs {
   StoragePtr saved;  // used up
   int64_t save_every;
   StoragePtr output_grad, h_grad, c_grad;
+  GateFormat gate_format = GateFormat::kFloat32;
 };
 
 // As the operands are; null where not wanted.

@@ -68,6 +68,8 @@ class Engine {
   virtual void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) = 0;
   virtual void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
                         Precision precision, const ConvLstmOutputs& outputs) = 0;
+  // The gate_format of what is saved: that of outputs and of the backward pass's inputs.
+  virtual GateFormat FormatOfGates(Precision) const { return GateFormat::kFloat32; }
   virtual void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) = 0;
   virtual void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs,
                               const StoragePtr& grad, const Conv2dGradients& gradients) = 0;

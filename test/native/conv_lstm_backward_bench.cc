@@ -13,6 +13,7 @@
 #include "cpu/conv_lstm_backward.h"
 #include "cpu/conv_lstm_delta.h"
 #include "cpu/convolution_gradients.h"
+#include "cpu/engine.h"
 #include "operations.h"
 
 namespace convlstm::cpu {
@@ -44,7 +45,7 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
   const StoragePtr output_grad = ChannelsLastStorage(
       RandomValues(last.batch * last.time * last.hidden_dim * last.pixels(), 1e-3f),
       {last.batch * last.time, last.hidden_dim, last.pixels()});
-  const auto forward = [&](int64_t save_every) {
+  const auto forward = [&](int64_t save_every, Precision precision = Precision::kHighest) {
     StoragePtr input = x;
     for (Layer& layer : layers) {
       const ConvLstmShape& s = layer.shape;
@@ -53,14 +54,15 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
       layer.inputs.x = input;
       layer.outputs = {Empty(state * s.time), Empty(state), Empty(state)};
       if (save_every > 0) {
-        layer.outputs.saved = Empty(SavedElements(s, save_every));
+        layer.outputs.gate_format = CpuEngine().FormatOfGates(precision);
+        layer.outputs.saved = Empty(SavedElements(s, save_every, layer.outputs.gate_format));
         layer.outputs.save_every = save_every;
       }
-      ConvLstm(s, layer.inputs, Precision::kHighest, layer.outputs, pool);
+      ConvLstm(s, layer.inputs, precision, layer.outputs, pool);
       input = layer.outputs.output;
     }
   };
-  const auto backward = [&] {
+  const auto backward = [&](Precision precision = Precision::kHighest) {
     StoragePtr grad = output_grad;
     for (size_t l = layers.size(); l-- > 0;) {
       const Layer& layer = layers[l];
@@ -72,10 +74,11 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
                                            .wci = nullptr,
                                            .wcf = nullptr,
                                            .wco = nullptr};
-      ConvLstmBackward(layer.shape,
-                       {layer.inputs, layer.outputs.output, layer.outputs.saved,
-                        layer.outputs.save_every, grad, nullptr, nullptr},
-                       Precision::kHighest, gradients, pool);
+      ConvLstmBackward(
+          layer.shape,
+          {layer.inputs, layer.outputs.output, layer.outputs.saved, layer.outputs.save_every, grad,
+           nullptr, nullptr, layer.outputs.gate_format},
+          precision, gradients, pool);
       grad = gradients.x;
     }
   };
@@ -87,7 +90,11 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
     forward(1);
     backward();
   });
-  Measure(name + " the same, saving every 4th c", 3 * flops, pool.threads(), [&] {
+  Measure(name + " the same, medium", 3 * flops, pool.threads(), [&] {
+    forward(1, Precision::kMedium);
+    backward(Precision::kMedium);
+  });
+  Measure(name + " highest, saving every 4th c", 3 * flops, pool.threads(), [&] {
     forward(4);
     backward();
   });
@@ -100,16 +107,16 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
   const int64_t taps = s.kernel_height * s.kernel_width, frame = s.hidden_dim * s.pixels();
   const std::vector<float> weight =
       RandomValues(4 * s.hidden_dim * (s.input_dim + s.hidden_dim) * taps, 0.05f);
-  std::vector<float> gates = RandomValues(4 * s.batch * frame + kPast, 0.1f);
+  std::vector<float> delta = RandomValues(4 * s.batch * frame + kPast, 0.1f);
   const std::vector<float> h = RandomValues(s.batch * frame + kPast),
                            x = RandomValues(s.batch * s.input_dim * s.pixels() + kPast);
   std::vector<float> h_grad(s.batch * frame), c_grad(s.batch * frame);
   std::vector<float> x_grad(x.size());
-  std::vector<float*> gate_frames(s.batch), h_grads(s.batch), c_grads(s.batch), x_grads(s.batch);
+  std::vector<float*> delta_frames(s.batch), h_grads(s.batch), c_grads(s.batch), x_grads(s.batch);
   std::vector<const float*> h_frames(s.batch), x_frames(s.batch), deltas(s.batch), grads(s.batch);
   for (int64_t b = 0; b < s.batch; ++b) {
-    gate_frames[b] = gates.data() + 4 * b * frame;
-    deltas[b] = gate_frames[b];
+    delta_frames[b] = delta.data() + 4 * b * frame;
+    deltas[b] = delta_frames[b];
     h_grads[b] = h_grad.data() + b * frame;
     grads[b] = h_grads[b];
     c_grads[b] = c_grad.data() + b * frame;
@@ -119,9 +126,17 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
   }
   const int threads = pool.threads();
   ConvLstmDeltas pass(s, {}, true, false, isa, pool);
-  Measure(name + " deltas", 0, threads, [&] {
-    pass.Run({gate_frames.data(), h_frames.data(), grads.data(), h_frames.data(), c_grads.data()});
-  });
+  std::vector<int16_t> fixed(4 * s.batch * frame);
+  for (const GateFormat format : {GateFormat::kFloat32, GateFormat::kFixed16}) {
+    const bool in_place = format == GateFormat::kFloat32;
+    const GatePointer first(in_place ? static_cast<void*>(delta.data()) : fixed.data(), format);
+    std::vector<GatePointer> gates(s.batch);
+    for (int64_t b = 0; b < s.batch; ++b) gates[b] = first + 4 * b * frame;
+    Measure(name + (in_place ? " deltas" : " deltas of gates of 16 bits"), 0, threads, [&] {
+      pass.Run({gates.data(), delta_frames.data(), h_frames.data(), grads.data(), h_frames.data(),
+                c_grads.data()});
+    });
+  }
   for (const bool of_h : {true, false}) {
     const int64_t channels = of_h ? s.hidden_dim : s.input_dim;
     const ConvolutionShape shape = ConvolutionOf(s, channels);

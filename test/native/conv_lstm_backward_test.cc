@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,14 +43,18 @@ struct Gradients {
 
 // Forward and backward; all gradients that the case has operands for.
 Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, int64_t save_every,
-              ThreadPool& pool, Precision precision = Precision::kHighest, bool rows = true) {
+              ThreadPool& pool, GateFormat format = GateFormat::kFloat32, bool rows = true) {
   const ConvLstmShape& s = test.shape;
   const int64_t state = s.batch * s.hidden_dim * s.pixels();
   const auto storage = [](int64_t elements) { return std::make_shared<Storage>(elements); };
   const ConvLstmInputs inputs = UploadInputs(test);
-  const ConvLstmOutputs outputs = {storage(state * s.time), storage(state), storage(state),
-                                   storage(SavedElements(s, save_every)), save_every};
-  ConvLstm(s, inputs, precision, outputs, pool);
+  const ConvLstmOutputs outputs = {storage(state * s.time),
+                                   storage(state),
+                                   storage(state),
+                                   storage(SavedElements(s, save_every, format)),
+                                   save_every,
+                                   format};
+  ConvLstm(s, inputs, Precision::kHighest, outputs, pool);
   const auto frames = [&](const std::vector<float>& values, int64_t count) {
     if (values.empty() || rows) return Upload(values);
     return ChannelsLastStorage(values, {count, s.hidden_dim, s.pixels()});
@@ -58,7 +65,8 @@ Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, in
                                            save_every,
                                            frames(given.output, s.batch * s.time),
                                            frames(given.h, s.batch),
-                                           frames(given.c, s.batch)};
+                                           frames(given.c, s.batch),
+                                           format};
   const auto like = [&](const StoragePtr& operand) {
     return operand == nullptr ? nullptr : storage(operand->elements());
   };
@@ -66,7 +74,7 @@ Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, in
                                        like(inputs.weight), like(inputs.bias), like(inputs.wci),
                                        like(inputs.wcf),    like(inputs.wco)};
   CheckConvLstmBackward(s, backward, gradients);
-  ConvLstmBackward(s, backward, precision, gradients, pool);
+  ConvLstmBackward(s, backward, Precision::kHighest, gradients, pool);
   const auto values = [&](const StoragePtr& gradient) {
     return gradient == nullptr ? std::vector<float>() : Values(*gradient, pool);
   };
@@ -219,11 +227,15 @@ TEST_SUITE("operations") {
         CAPTURE(test.name);
         const ConvLstmResultGradients given = RandomGradients(shape);
         const ConvLstmGradientValues exact = ConvLstmGradientReference(test).Run(given);
-        const Gradients saved = Run(test, given, 1, pool);
-        CHECK(LargestRelativeError(saved, exact) <= 1e-5);
-        // What is computed again has the same bits.
-        for (const int64_t save_every : {2, 3, 7}) {
-          CHECK(Run(test, given, save_every, pool, Precision::kHighest, false) == saved);
+        for (const GateFormat format : {GateFormat::kFloat32, GateFormat::kFixed16}) {
+          CAPTURE(static_cast<int>(format));
+          const Gradients saved = Run(test, given, 1, pool, format);
+          CHECK(LargestRelativeError(saved, exact) <=
+                (format == GateFormat::kFloat32 ? 1e-5 : 2e-4));
+          // What is computed again has the same bits.
+          for (const int64_t save_every : {2, 3, 7}) {
+            CHECK(Run(test, given, save_every, pool, format, false) == saved);
+          }
         }
       }
     }
@@ -243,6 +255,9 @@ TEST_SUITE("operations") {
         const Gradients a = Run(test, given, 1, *pool);
         CHECK(a == Run(test, given, 1, *pool));
         CHECK(a == Run(test, given, 2, *pool));
+        const Gradients fixed = Run(test, given, 1, *pool, GateFormat::kFixed16);
+        CHECK(fixed == Run(test, given, 1, *pool, GateFormat::kFixed16));
+        CHECK(fixed == Run(test, given, 2, *pool, GateFormat::kFixed16));
         CHECK(RelativeError(a.x, first.x) <= 1e-6);
         CHECK(RelativeError(a.weight, first.weight) <= 1e-6);
         CHECK(RelativeError(a.bias, first.bias) <= 1e-6);
@@ -283,6 +298,18 @@ TEST_SUITE("operations") {
     run(false, true, false);
     run(false, false, true);
     run(false, false, false);
+  }
+
+  TEST_CASE("a NaN in a gate reaches the gradients, however gates are kept") {
+    ThreadPool pool(2);
+    ConvLstmCase test = MakeCase("", {1, 2, false, 1, 17, 3, 3, 3, 3}, {});
+    test.x[4] = std::numeric_limits<float>::quiet_NaN();
+    const ConvLstmResultGradients given = RandomGradients(test.shape);
+    for (const GateFormat format : {GateFormat::kFloat32, GateFormat::kFixed16}) {
+      const Gradients gradients = Run(test, given, 1, pool, format);
+      CHECK(std::ranges::all_of(gradients.weight, [](float v) { return std::isnan(v); }));
+      CHECK(std::ranges::all_of(gradients.bias, [](float v) { return std::isnan(v); }));
+    }
   }
 
   TEST_CASE("one storage may be several operands") {
@@ -332,9 +359,15 @@ TEST_SUITE("operations") {
     CHECK(SavedElements(s, 1) == 14 * state);
     CHECK(SavedElements(s, 2) == state);
     CHECK(SavedElements(s, 3) == 0);
+    CHECK(SavedElements(s, 1, GateFormat::kFixed16) == 8 * state);
+    CHECK(SavedElements(s, 2, GateFormat::kFixed16) == state);
     CHECK(code(good, {}) == "none");
     ConvLstmBackwardInputs bad = good;
     bad.save_every = 1;
+    CHECK(code(bad, {}) == "ERR_SHAPE");
+    bad.saved = storage(SavedElements(s, 1));
+    CHECK(code(bad, {}) == "none");
+    bad.gate_format = GateFormat::kFixed16;
     CHECK(code(bad, {}) == "ERR_SHAPE");
     bad.save_every = 0;
     CHECK(code(bad, {}) == "ERR_OPTION");

@@ -1,0 +1,95 @@
+// Gates of 16 bits, and vectors of which only the first lanes count, on every target of this
+// machine.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lanes_test.cc"
+#include "cpu/simd.h"
+//
+#include "hwy/foreach_target.h"
+//
+#include "cpu/lanes-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+template <class From, class To>
+void Convert(const From* from, size_t count, To* to) {
+  using D = hn::ScalableTag<float>;
+  const size_t lanes = hn::Lanes(D());
+  size_t k = 0;
+  for (; k + lanes <= count; k += lanes) {
+    AllLanes<D>{}.Store(AllLanes<D>{}.Load(from + k), to + k);
+  }
+  if (k < count) {
+    const FirstLanes<D> rest{count - k};
+    rest.Store(rest.Load(from + k), to + k);
+  }
+}
+
+void ToGates(const float* from, size_t count, int16_t* to) { Convert(from, count, to); }
+void FromGates(const int16_t* from, size_t count, float* to) { Convert(from, count, to); }
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace convlstm::cpu {
+namespace {
+
+TEST_CASE("a gate of 16 bits is within half of 1 / 32767, and a NaN stays one") {
+  for (const Isa isa : AvailableIsas()) {
+    CAPTURE(std::string(IsaName(isa)));
+    const auto to_gates = CONVLSTM_SIMD(isa, ToGates);
+    const auto from_gates = CONVLSTM_SIMD(isa, FromGates);
+
+    std::vector<float> gates;
+    for (int k = -100'000; k <= 100'000; ++k) gates.push_back(static_cast<float>(k) / 100'000);
+    std::vector<int16_t> fixed(gates.size());
+    std::vector<float> back(gates.size());
+    to_gates(gates.data(), gates.size(), fixed.data());
+    from_gates(fixed.data(), fixed.size(), back.data());
+    double largest = 0;
+    for (size_t k = 0; k < gates.size(); ++k) {
+      largest = std::max(largest, std::fabs(double{gates[k]} - back[k]));
+    }
+    CHECK(largest <= 0.5 / 32767 + 1e-7);
+    for (const float exact : {-1.0f, 0.0f, 1.0f}) {
+      to_gates(&exact, 1, fixed.data());
+      from_gates(fixed.data(), 1, back.data());
+      CHECK(back[0] == exact);
+    }
+    const std::vector<float> nan(20, std::numeric_limits<float>::quiet_NaN());
+    to_gates(nan.data(), nan.size(), fixed.data());
+    from_gates(fixed.data(), nan.size(), back.data());
+    CHECK(std::all_of(back.begin(), back.begin() + 20, [](float v) { return std::isnan(v); }));
+  }
+}
+
+TEST_CASE("what lies beside the first lanes is left alone") {
+  for (const Isa isa : AvailableIsas()) {
+    CAPTURE(std::string(IsaName(isa)));
+    for (size_t count = 1; count < 40; ++count) {
+      const std::vector<float> gates(count, 0.5f);
+      std::vector<int16_t> fixed(count + 40, 7);
+      CONVLSTM_SIMD(isa, ToGates)(gates.data(), count, fixed.data());
+      CHECK(std::all_of(fixed.begin(), fixed.begin() + count, [](int v) { return v == 16384; }));
+      CHECK(std::all_of(fixed.begin() + count, fixed.end(), [](int v) { return v == 7; }));
+      std::vector<float> back(count + 40, 7);
+      CONVLSTM_SIMD(isa, FromGates)(fixed.data(), count, back.data());
+      CHECK(std::all_of(back.begin(), back.begin() + count, [](float v) { return v > 0.5f; }));
+      CHECK(std::all_of(back.begin() + count, back.end(), [](float v) { return v == 7; }));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace convlstm::cpu
+#endif  // HWY_ONCE
