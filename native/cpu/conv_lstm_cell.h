@@ -19,7 +19,7 @@ struct CellPointers {
   const float* wci;
   const float* wcf;
   const float* wco;
-  GatePointer gates;
+  GatePointer gates = {};
   int64_t gate_stride = 0;  // from i to f, f to o, o to g
 };
 

@@ -28,7 +28,7 @@ HWY_INLINE hn::Vec<hn::Rebind<int16_t, D>> ToFixed16(D d, hn::Vec<D> gates) {
   const hn::RebindToSigned<D> di;
   const hn::Rebind<int16_t, D> d16;
   const auto fixed = hn::NearestInt(hn::Mul(gates, hn::Set(d, kFixedOne)));
-  const auto is_nan = hn::RebindMask(di, hn::Ne(gates, gates));
+  const auto is_nan = hn::RebindMask(di, hn::IsNaN(gates));
   return hn::DemoteTo(d16, hn::IfThenElse(is_nan, hn::Set(di, kFixedNaN), fixed));
 }
 
