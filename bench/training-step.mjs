@@ -11,9 +11,10 @@ export async function trainingStep(net, x, adam) {
   const { outputs, states } = net.forward(x);
   const square = outputs[0].square();
   const loss = square.mean();
+  square.dispose();
   loss.backward();
   adam.step();
   await loss.data();
-  const all = [loss, square, ...outputs, ...states.flatMap(({ h, c }) => [h, c])];
+  const all = [loss, ...outputs, ...states.flatMap(({ h, c }) => [h, c])];
   for (const tensor of all) tensor.dispose();
 }

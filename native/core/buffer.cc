@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/free_ranges.h"
 #include "core/system.h"
 
 #if !defined(_WIN32)
@@ -33,43 +34,66 @@ namespace {
 constexpr size_t kMaxCachedBytes = size_t{1} << 30;
 constexpr size_t kMaxRequest = size_t{1} << 46;
 
-// Sixteen sizes per power of two: at most 1/16 of a block is waste, and the frames of one network,
-// which differ little, find each other's blocks.
+// Large blocks are parts of what is mapped, whole pages of every system's size.
+#if defined(_WIN32)
+constexpr size_t kLargeBlock = SIZE_MAX;
+#else
+constexpr size_t kLargeBlock = size_t{512} << 10;
+#endif
+constexpr size_t kLargeStep = size_t{64} << 10;
+
+size_t RoundUp(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
+
+// Of the others there are sixteen sizes per power of two: at most 1/16 of a block is waste, and the
+// frames of one network, which differ little, find each other's blocks.
 size_t BlockBytes(size_t bytes) {
   const size_t needed = bytes + kBufferAlignment;
-  const size_t step = std::max(kBufferAlignment, std::bit_floor(needed) / 16);
-  return (needed + step - 1) / step * step;
+  if (needed >= kLargeBlock) return RoundUp(needed, kLargeStep);
+  return RoundUp(needed, std::max(kBufferAlignment, std::bit_floor(needed) / 16));
 }
 
-// Large blocks come straight from the system: they go back to it whole, and one page fault brings
-// 2 MiB. Returns null when there is no memory.
-void* SystemAllocate(size_t bytes) {
 #if !defined(_WIN32)
-  if (bytes >= kHugePage) {
-    const size_t padded = bytes + kHugePage;
-    void* mapping =
-        mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping == MAP_FAILED) return nullptr;
-    char* begin = static_cast<char*>(mapping);
-    const size_t misaligned = reinterpret_cast<uintptr_t>(begin) % kHugePage;
-    const size_t before = misaligned == 0 ? 0 : kHugePage - misaligned;
-    if (before > 0) munmap(begin, before);
-    if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
-    PreferHugePages(begin + before, bytes);
-    return begin + before;
+// Fresh memory, of which one page fault brings 2 MiB; `bytes` are a multiple of that, as is the
+// address. Null when there is none.
+char* Map(size_t bytes) {
+  const auto map = [](size_t size) {
+    void* const data =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return data == MAP_FAILED ? nullptr : static_cast<char*>(data);
+  };
+  const auto misaligned = [](const char* data) {
+    return reinterpret_cast<uintptr_t>(data) % kHugePage;
+  };
+  char* data = map(bytes);
+  if (data != nullptr && misaligned(data) != 0) {
+    munmap(data, bytes);
+    data = map(bytes + kHugePage);
+    if (data != nullptr) {
+      const size_t before = kHugePage - misaligned(data);
+      munmap(data, before);
+      data += before;
+      if (before < kHugePage) munmap(data + bytes, kHugePage - before);
+    }
   }
+  if (data != nullptr) PreferHugePages(data, bytes);
+  return data;
+}
+
+void Unmap(const FreeRanges::Range& range) {
+  ASAN_UNPOISON_MEMORY_REGION(range.begin, range.bytes);
+  munmap(range.begin, range.bytes);
+}
+#else
+char* Map(size_t) { return nullptr; }
+void Unmap(const FreeRanges::Range&) {}
 #endif
+
+void* NewBlock(size_t bytes) {
   return ::operator new (bytes, std::align_val_t{kBufferAlignment}, std::nothrow);
 }
 
-void SystemFree(void* data, size_t bytes) {
+void DeleteBlock(void* data, size_t bytes) {
   ASAN_UNPOISON_MEMORY_REGION(data, bytes);
-#if !defined(_WIN32)
-  if (bytes >= kHugePage) {
-    munmap(data, bytes);
-    return;
-  }
-#endif
   ::operator delete (data, std::align_val_t{kBufferAlignment});
 }
 
@@ -80,16 +104,17 @@ class BlockCache {
     void* data = TakeFree(block_bytes);
     peak_live_bytes_ = std::max(peak_live_bytes_, live_bytes_ + block_bytes);
     if (!data) {
-      // Blocks of sizes that are not asked for again must not pile up beside those that are: where
-      // layers differ, a training step would leave more to reuse than it ever needs at once.
-      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 4;
-      while (cached_bytes_ > 0 && live_bytes_ + block_bytes + cached_bytes_ > most) FreeOldest();
+      // What is not asked for again must not pile up beside what is: where layers differ, a
+      // training step would leave more to reuse than it ever needs at once.
+      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 8;
+      const size_t all = live_bytes_ + block_bytes + cached_bytes_;
+      if (all > most) FreeOldest(all - most);
       // Past the limit the system would not refuse but kill the process.
       if (live_bytes_ + block_bytes + cached_bytes_ > memory_limit_) FreeAll();
-      if (live_bytes_ + block_bytes <= memory_limit_) data = SystemAllocate(block_bytes);
+      if (live_bytes_ + block_bytes <= memory_limit_) data = TakeFresh(block_bytes);
       if (!data && cached_bytes_ > 0) {
         FreeAll();
-        data = SystemAllocate(block_bytes);
+        data = TakeFresh(block_bytes);
       }
       if (!data) ThrowOutOfMemory(requested);
     }
@@ -100,13 +125,13 @@ class BlockCache {
   void Give(void* data, size_t block_bytes) {
     std::lock_guard lock(mutex_);
     live_bytes_ -= block_bytes;
-    if (block_bytes > max_cached_bytes_) {
-      SystemFree(data, block_bytes);
-      return;
+    if (block_bytes >= kLargeBlock) {
+      free_ranges_.Add(static_cast<char*>(data), block_bytes, next_age_++);
+    } else {
+      free_blocks_[block_bytes].push_back({data, next_age_++});
     }
-    free_[block_bytes].push_back({data, next_age_++});
     cached_bytes_ += block_bytes;
-    while (cached_bytes_ > max_cached_bytes_) FreeOldest();
+    if (cached_bytes_ > max_cached_bytes_) FreeOldest(cached_bytes_ - max_cached_bytes_);
   }
 
   void Empty() {
@@ -126,34 +151,59 @@ class BlockCache {
     uint64_t age;
   };
 
-  // The block that was given back last: the one most likely to be in the cache of the processor.
   void* TakeFree(size_t block_bytes) {
-    const auto found = free_.find(block_bytes);
-    if (found == free_.end() || found->second.empty()) return nullptr;
-    void* data = found->second.back().data;
-    found->second.pop_back();
-    cached_bytes_ -= block_bytes;
+    void* data =
+        block_bytes >= kLargeBlock ? free_ranges_.Take(block_bytes) : TakeSmall(block_bytes);
+    if (data) cached_bytes_ -= block_bytes;
     return data;
   }
 
-  void FreeOldest() {
-    auto oldest = free_.end();
-    for (auto it = free_.begin(); it != free_.end(); ++it) {
-      if (it->second.empty()) continue;
-      if (oldest == free_.end() || it->second.front().age < oldest->second.front().age) oldest = it;
-    }
-    SystemFree(oldest->second.front().data, oldest->first);
-    oldest->second.pop_front();
-    cached_bytes_ -= oldest->first;
+  // The block that was given back last: the one most likely to be in the cache of the processor.
+  void* TakeSmall(size_t block_bytes) {
+    const auto found = free_blocks_.find(block_bytes);
+    if (found == free_blocks_.end()) return nullptr;
+    void* data = found->second.back().data;
+    found->second.pop_back();
+    if (found->second.empty()) free_blocks_.erase(found);
+    return data;
   }
 
-  void FreeAll() {
-    for (auto& [bytes, blocks] : free_) {
-      for (const Block& block : blocks) SystemFree(block.data, bytes);
+  // Null when there is no memory.
+  void* TakeFresh(size_t block_bytes) {
+    if (block_bytes < kLargeBlock) return NewBlock(block_bytes);
+    const size_t bytes = RoundUp(block_bytes, kHugePage);
+    char* const data = Map(bytes);
+    if (data && bytes > block_bytes) {
+      free_ranges_.Add(data + block_bytes, bytes - block_bytes, next_age_++);
+      cached_bytes_ += bytes - block_bytes;
     }
-    free_.clear();
-    cached_bytes_ = 0;
+    return data;
   }
+
+  // At least so many bytes, or all.
+  void FreeOldest(size_t bytes) {
+    const size_t kept = cached_bytes_ - std::min(cached_bytes_, bytes);
+    while (cached_bytes_ > kept) {
+      const auto blocks = std::min_element(
+          free_blocks_.begin(), free_blocks_.end(),
+          [](const auto& a, const auto& b) { return a.second.front().age < b.second.front().age; });
+      const bool range =
+          blocks == free_blocks_.end() ||
+          (!free_ranges_.empty() && free_ranges_.oldest() < blocks->second.front().age);
+      if (range) {
+        const auto freed = free_ranges_.TakeOldest(cached_bytes_ - kept, kHugePage);
+        Unmap(freed);
+        cached_bytes_ -= freed.bytes;
+      } else {
+        DeleteBlock(blocks->second.front().data, blocks->first);
+        cached_bytes_ -= blocks->first;
+        blocks->second.pop_front();
+        if (blocks->second.empty()) free_blocks_.erase(blocks);
+      }
+    }
+  }
+
+  void FreeAll() { FreeOldest(cached_bytes_); }
 
   [[noreturn]] void ThrowOutOfMemory(size_t requested) const {
     throw Error(ErrorCode::kOutOfMemory, "out of memory: asked for " + std::to_string(requested) +
@@ -165,7 +215,9 @@ class BlockCache {
   const size_t memory_limit_ = MemoryLimit();
   const size_t max_cached_bytes_ = std::min(kMaxCachedBytes, memory_limit_ / 4);
   std::mutex mutex_;
-  std::map<size_t, std::deque<Block>> free_;  // by exact size; the block given back last at the end
+  // Small ones by exact size, none empty; the block given back last at the end.
+  std::map<size_t, std::deque<Block>> free_blocks_;
+  FreeRanges free_ranges_;
   size_t live_bytes_ = 0;
   size_t peak_live_bytes_ = 0;
   size_t cached_bytes_ = 0;

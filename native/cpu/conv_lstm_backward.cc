@@ -166,15 +166,17 @@ class Backward {
     segment_steps_ = std::min(inputs_.save_every, shape_.time);
     // Enough pixels for the sums of the weights' gradients to pay for their memory, which is read
     // and written once for them all; not more, so that deltas come from the cache.
-    constexpr int64_t kChunkPixels = 8192;
-    const int64_t steps = kChunkPixels / (batch_ * shape_.pixels());
+    // Half as many where deltas take memory of their own.
+    const bool in_place = inputs_.gate_format == GateFormat::kFloat32;
+    const int64_t chunk_pixels = in_place ? 8192 : 4096;
+    const int64_t steps = chunk_pixels / (batch_ * shape_.pixels());
     chunk_steps_ = std::clamp<int64_t>(steps, 1, recomputes() ? segment_steps_ : shape_.time);
     x_.emplace(shape_, *in_.x, shape_.input_dim, chunk_steps_, pool_);
     h_.emplace(shape_, *inputs_.output, shape_.hidden_dim, chunk_steps_, pool_);
     if (mask_.data() != nullptr) {
       masked_h_ = Buffer::AllocateArray<float>(chunk_steps_ * batch_ * frame_);
     }
-    if (inputs_.gate_format != GateFormat::kFloat32) {
+    if (!in_place) {
       delta_buffer_ = Buffer::AllocateArray<float>(4 * chunk_steps_ * batch_ * frame_);
     }
     if (!recomputes()) return;
@@ -336,6 +338,10 @@ class Backward {
     deltas_.Finish(allocate(gradients_.bias),
                    {allocate(gradients_.wci), allocate(gradients_.wcf), allocate(gradients_.wco)});
     if (gradients_.weight == nullptr) return;
+    // The result then needs no memory beside what the steps needed.
+    x_gradient_ = nullptr;
+    h_gradient_ = nullptr;
+    delta_buffer_ = Buffer();
     const int64_t taps = shape_.kernel_height * shape_.kernel_width;
     const int64_t out_stride = (shape_.input_dim + shape_.hidden_dim) * taps;
     float* const weight = gradients_.weight->Allocate();

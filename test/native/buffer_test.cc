@@ -16,8 +16,8 @@ namespace convlstm {
 TEST_SUITE("core") {
   TEST_CASE("blocks are aligned, writable and apart") {
     std::vector<Buffer> buffers;
-    for (const size_t bytes :
-         {0, 1, 63, 64, 4097, 1 << 20, (2 << 20) - 64, (2 << 20) - 63, 5 << 20}) {
+    for (const size_t bytes : {0, 1, 63, 64, 4097, (512 << 10) - 65, (512 << 10) - 64, 1 << 20,
+                               (2 << 20) - 64, (2 << 20) - 63, 5 << 20}) {
       buffers.push_back(Buffer::Allocate(bytes));
       Buffer& buffer = buffers.back();
       CHECK(bool(buffer));
@@ -33,6 +33,7 @@ TEST_SUITE("core") {
   }
 
   TEST_CASE("a block comes back for the next request of its size") {
+    EmptyBufferCache();
     for (const size_t bytes : {1000, 3 << 20}) {
       const void* first;
       {
@@ -78,8 +79,33 @@ TEST_SUITE("core") {
     CHECK(cached > 0);
     CHECK(cached <= size_t{1} << 30);
     CHECK(cached <= MemoryLimit() / 4);
-    CHECK(cached % kBlockBytes == 0);  // without the 777 bytes given back first
+    CHECK(cached % (64 << 10) == 0);  // without the 777 bytes given back first
     EmptyBufferCache();
+    CHECK(GetBufferStatistics().cached_bytes == 0);
+  }
+
+  TEST_CASE("large blocks of all sizes take each other's place") {
+    EmptyBufferCache();
+    const size_t before = GetBufferStatistics().live_bytes;
+    constexpr size_t kMiB = size_t{1} << 20;
+    std::vector<Buffer> buffers;
+    for (const size_t bytes : {5 * kMiB, 3 * kMiB, 16 * kMiB}) {
+      buffers.push_back(Buffer::Allocate(bytes));
+      std::memset(buffers.back().as<char>(), 1, bytes);
+    }
+    const char* const first = buffers[2].as<char>();
+    buffers.clear();
+    const size_t cached = GetBufferStatistics().cached_bytes;
+    CHECK(cached >= 24 * kMiB);
+    // Two that together are smaller than the largest: no memory is added.
+    const Buffer a = Buffer::Allocate(7 * kMiB), b = Buffer::Allocate(8 * kMiB);
+    const BufferStatistics now = GetBufferStatistics();
+    CHECK(now.live_bytes - before + now.cached_bytes == cached);
+    std::memset(a.as<char>(), 2, a.bytes());
+    std::memset(b.as<char>(), 3, b.bytes());
+    CHECK(a.as<char>()[a.bytes() - 1] == 2);
+    CHECK(b.as<char>()[0] == 3);
+    CHECK((a.as<char>() == first || b.as<char>() == first));
   }
 
   TEST_CASE("no memory is an error with the numbers in it") {
