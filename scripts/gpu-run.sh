@@ -34,7 +34,8 @@ sanitize() {
     printf '%-10s skipped: no compute-sanitizer here\n' "$1"
     return
   fi
-  step "$1" 150 compute-sanitizer --tool "$1" --error-exitcode 9 bin/convlstm_cuda_tests
+  CONVLSTM_BRIEF_TESTS=1 step "$1" 250 \
+    compute-sanitizer --tool "$1" --error-exitcode 9 bin/convlstm_cuda_tests
 }
 
 info() {

@@ -6,7 +6,6 @@
 // bytes is what x, output, states and weights take at the measured rate of copies, each once.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 /**
  * @typedef {object} Line
@@ -28,6 +27,9 @@ const PRECISIONS = /** @type {const} */ ({
   high: { peer: 'tf32', limit: 'bfloat16', products: 3 },
   medium: { peer: 'bfloat16', limit: 'bfloat16', products: 1 },
 });
+
+/** What JavaScript measures by the clock. @type {Record<string, string>} */
+const KINDS = { step: ', from host to host', training: ', training step' };
 
 /** @type {{ workload: string, kind?: string, target: number }[]} */
 const ROWS = [
@@ -55,7 +57,7 @@ const figure = (value, digits) => (value === undefined ? '-' : value.toFixed(dig
  * @param {Line[]} ours of bench and host
  * @param {Line[]} theirs of pytorch
  */
-export function table(ours, theirs) {
+function table(ours, theirs) {
   const rows = [
     '| workload | | ms | PyTorch, ms | fastest of PyTorch | times | target | floor by operations | by bytes | share |',
     '|---|---|---|---|---|---|---|---|---|---|',
@@ -77,7 +79,7 @@ export function table(ours, theirs) {
       const floor = Math.max(operations ?? 0, bytes ?? 0);
       const share = own?.ms && floor > 0 ? `${((100 * floor) / own.ms).toFixed(0)}%` : '-';
       rows.push(
-        `| ${kind ? `${kind} ` : ''}${workload} | \`${precision}\` | ${figure(own?.ms, 4)} | ` +
+        `| ${workload}${KINDS[kind ?? ''] ?? ''} | \`${precision}\` | ${figure(own?.ms, 4)} | ` +
           `${figure(peer?.ms, 4)} | ${peer?.variant ?? '-'} | ` +
           `${times === undefined ? '-' : `${times.toFixed(2)}x`} | ${target}x | ` +
           `${figure(operations, 4)} | ${figure(bytes, 4)} | ${share} |`,
@@ -96,14 +98,11 @@ function linesOf(file) {
     .map((line) => JSON.parse(line));
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const folder = process.argv[2] ?? 'report';
-  const [bench, host, pytorch] = ['bench', 'host', 'pytorch'].map((name) =>
-    linesOf(path.join(folder, `${name}.log`)),
-  );
-  const header = [...(host ?? []), ...(pytorch ?? [])].filter(
-    (line) => 'gpu' in line || 'gpus' in line,
-  );
-  for (const line of header) console.log(JSON.stringify(line));
-  console.log(table([...(bench ?? []), ...(host ?? [])], pytorch ?? []));
+const folder = process.argv[2] ?? 'report';
+const [bench = [], host = [], pytorch = []] = ['bench', 'host', 'pytorch'].map((name) =>
+  linesOf(path.join(folder, `${name}.log`)),
+);
+for (const line of [...host, ...pytorch]) {
+  if ('gpu' in line || 'gpus' in line) console.log(JSON.stringify(line));
 }
+console.log(table([...bench, ...host], pytorch));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <vector>
@@ -16,11 +17,12 @@
 namespace convlstm {
 
 // Under sanitizers and emulators tests that take long run every path of the code, and leave out
-// sizes and combinations that only tell about numbers: other builds look at those.
+// sizes and combinations that only tell about numbers: other builds look at those. A sanitizer that
+// needs no build of its own asks for it by CONVLSTM_BRIEF_TESTS in the environment.
 #ifdef CONVLSTM_BRIEF_TESTS
-inline constexpr bool kBrief = true;
+inline const bool kBrief = true;
 #else
-inline constexpr bool kBrief = false;
+inline const bool kBrief = std::getenv("CONVLSTM_BRIEF_TESTS") != nullptr;
 #endif
 
 inline std::vector<float> RandomValues(int64_t count, float scale = 1.0f) {
