@@ -18,7 +18,8 @@ ConvGeometry GeometryOf(const Device& device, const Conv2dShape& s) {
   const bool far =
       std::max({s.padding_y, s.padding_x, s.stride_y, s.stride_x, s.dilation_y * s.kernel_height,
                 s.dilation_x * s.kernel_width}) > kMax / 4;
-  if (far || s.batch * s.height * s.width > kMax ||
+  const int64_t depth = s.kernel_height * s.kernel_width * std::max(s.in_channels, s.out_channels);
+  if (far || s.batch * s.height * s.width > kMax || depth > kMax ||
       s.batch * s.out_height() * s.out_width() > kMax) {
     throw Error(ErrorCode::kShape, device.name() + ": conv2d of more than 2^31 pixels");
   }

@@ -44,7 +44,8 @@ DataGradient::DataGradient(Device& device, Math math, const ConvGeometry& forwar
   for (const int value : {static_cast<int>(math), part.first_input, part.inputs, part.row_inputs,
                           f.kernel_height, f.kernel_width, f.stride_y, f.stride_x, f.pad_top,
                           f.pad_left, f.dilation_y, f.dilation_x, f.height, f.width}) {
-    key += " " + std::to_string(value);
+    key += ' ';
+    key += std::to_string(value);
   }
   const float* const weight =
       RowMajor(device, *part.weight) + int64_t{part.first_input} * f.kernel_height * f.kernel_width;
