@@ -56,6 +56,8 @@ profile() {
         --set full bin/convlstm_cuda_bench --once "$name" "$precision"
     done
   done
+  ncu --clock-control none --kernel-name regex:WeightGradient --launch-skip 1 --launch-count 1 \
+    --set full bin/convlstm_cuda_bench --once 'batch 64' highest training
 }
 
 export -f info profile

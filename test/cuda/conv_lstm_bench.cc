@@ -3,7 +3,7 @@
 // layer after layer, and layers forward and backward; one line of JSON each. Times are of the
 // device, by events: the median of many calls after a warm-up, inputs rotated. Before it is timed a
 // variant's output is compared with that of `highest` as the engine chooses, which the tests hold
-// against float64. With --once NAME PRECISION one call, for a profiler.
+// against float64. With --once NAME PRECISION [training] one call, for a profiler.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -226,11 +226,12 @@ void Bench(Engine& engine, const Workload& workload) {
   tuning = {};
 }
 
-void Once(Engine& engine, const Workload& workload, const std::string& precision) {
+void Once(Engine& engine, const Workload& workload, const std::string& precision, bool training) {
   const auto place = std::find(std::begin(kPrecisions), std::end(kPrecisions), precision);
   const StackOperands operands(engine, workload, 1);
   OnQueue(engine, [&] {
-    operands.Run(engine, 0, static_cast<Precision>(place - std::begin(kPrecisions)), false);
+    const auto chosen = static_cast<Precision>(place - std::begin(kPrecisions));
+    training ? operands.Train(engine, 0, chosen) : operands.Run(engine, 0, chosen, false);
     cudaStreamSynchronize(static_cast<Device&>(engine.memory()).stream());
   });
 }
@@ -242,11 +243,11 @@ int main(int argc, char** argv) {
   using namespace convlstm::cuda;
   try {
     convlstm::Engine& engine = EngineOf(0);
-    const bool once = argc == 4 && std::strcmp(argv[1], "--once") == 0;
+    const bool once = argc >= 4 && std::strcmp(argv[1], "--once") == 0;
     const char* name = once ? argv[2] : argc > 1 ? argv[1] : nullptr;
     for (const Workload& workload : kWorkloads) {
       if (name != nullptr && std::strcmp(name, workload.name) != 0) continue;
-      once ? Once(engine, workload, argv[3]) : Bench(engine, workload);
+      once ? Once(engine, workload, argv[3], argc == 5) : Bench(engine, workload);
     }
     return 0;
   } catch (const convlstm::Error& error) {
