@@ -10,7 +10,7 @@
 #else
 #include <cuda_runtime.h>
 
-#include "cuda/wgmma_descriptor.h"
+#include "cuda/wgmma_layout.h"
 
 #ifdef __CUDA_ARCH__
 #define CONVLSTM_CUDA_ARCH __CUDA_ARCH__
@@ -170,10 +170,11 @@ __device__ __forceinline__ void BeginWgmma() {
 
 // d (16 x 64 a warp) += a (16 x 16) b (16 x 64), asynchronously, by the four warps of a warpgroup
 // together, each with rows of its own and all with the same b. Registers as MmaBf16's; d has one
-// for every eight columns. b is in shared memory as wgmma_descriptor.h says.
+// for every eight columns. b is in shared memory as wgmma_layout.h says.
 __device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4],
                                           const uint32_t* b) {
-  const uint64_t descriptor = WgmmaDescriptor(static_cast<uint32_t>(__cvta_generic_to_shared(b)));
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(b));
+  const uint64_t descriptor = (address >> 4 & kWgmmaBegin) | kWgmmaLayout;
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
       "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"

@@ -11,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-#include "cuda/wgmma_descriptor.h"
+#include "cuda/wgmma_layout.h"
 #include "simt/simt.h"
 
 #define CONVLSTM_CUDA_WGMMA (CONVLSTM_CUDA_ARCH >= 900)
@@ -275,7 +275,7 @@ inline void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4], const uint32_t* 
   std::array<uint32_t, 4> rows;
   std::copy_n(a, 4, rows.begin());
   const auto address = reinterpret_cast<const unsigned char*>(b) - simt::CurrentBlock().shared;
-  const uint64_t descriptor = WgmmaDescriptor(static_cast<uint32_t>(address));
+  const uint64_t descriptor = (static_cast<uint32_t>(address) >> 4 & kWgmmaBegin) | kWgmmaLayout;
   if (address % 16 != 0) simt::Fail("a misaligned operand of wgmma", location);
   self.products.push_back([&d, rows, descriptor, location] {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
