@@ -2,16 +2,12 @@
 // a user's loop does: zeroGrad, forward, the mean square of the output, backward, Adam's step, and
 // the loss awaited. The output that `load` leaves is the first step's gradients of all weights and
 // biases, divided by the largest, for a comparison that does not depend on their scale.
-import { readFileSync } from 'node:fs';
-import { Adam, backendInfo } from '../dist/index.js';
+import { Adam, backendInfo, emptyCache } from '../dist/index.js';
 import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';
 import { trainingStep } from './training-step.mjs';
 
 const version = `convlstm ${backendInfo().version} (${backendInfo().cpu.isa})`;
-
-const peakMiB = () =>
-  Math.round(Number(readFileSync('/proc/self/status', 'utf8').match(/VmHWM:\s*(\d+)/)?.[1]) / 1024);
 
 await serve(version, async (shape, variant, data) => {
   const { net, x } = makeNetwork(shape, variant, data);
@@ -34,7 +30,7 @@ await serve(version, async (shape, variant, data) => {
       return all.map((value) => value / largest);
     },
     note: () => '',
-    peak: peakMiB,
+    trim: emptyCache,
     release: () => {
       for (const tensor of [x, ...parameters]) tensor.dispose();
     },

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { median } from './side.mjs';
+import { sizesOf } from './workloads.mjs';
 
 /** @typedef {import('./workloads.mjs').Workload} Workload */
 /** @typedef {import('./contestants.mjs').Contestant} Contestant */
@@ -70,7 +71,7 @@ class Collector {
  * @returns {Promise<Result[]>}
  */
 export async function race(w, sides, { folder, batchMs, rounds }, log) {
-  const sizes = [w.batch, w.time, w.height, w.width, w.kernel, w.inputDim, w.hiddenDim.join(',')];
+  const sizes = sizesOf(w);
   /** @type {Float32Array | undefined} */
   let reference;
 

@@ -127,6 +127,18 @@ export function flops(w) {
   return sum;
 }
 
+/** What the protocol's `load` takes after the variant. @param {Shape} w */
+export const sizesOf = (w) =>
+  /** @type {const} */ ([
+    w.batch,
+    w.time,
+    w.height,
+    w.width,
+    w.kernel,
+    w.inputDim,
+    w.hiddenDim.join(','),
+  ]);
+
 /** Mulberry32: uniform in [0, 1), the same on every machine. @param {number} seed */
 function generator(seed) {
   let state = seed >>> 0;

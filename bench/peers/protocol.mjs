@@ -7,7 +7,8 @@
 //   output FILE             writes what the first run after `load` gave: the last layer's h of all
 //                           steps, float32, [batch, time, hidden, height, width]   -> ok
 //   run COUNT               runs COUNT times                                       -> ok MS MS ...
-//   peak                    (sides that train) the process's peak resident size    -> ok MIB
+//   peak COUNT              runs COUNT times; the process's peak resident size meanwhile, without
+//                           what the comparison of outputs took before (Linux)     -> ok MIB
 //
 // A workload that is one step starts from the given h and c. Later runs may go on from the state of the
 // run before, as a stream does, in whatever layout a side keeps it.
@@ -15,6 +16,7 @@
 // An answer of `error MESSAGE` leaves the side ready for the next `load`.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** @typedef {import('../workloads.mjs').Shape} Shape */
 
@@ -63,7 +65,7 @@ function inBatchOrder(steps, batch) {
  * @param {string} version
  * @param {(shape: Shape, variant: string, data: Map<string, Float32Array>) => Promise<{
  *   run: () => Promise<Float32Array | Float32Array[]>, note: () => string, release: () => unknown,
- *   peak?: () => number }>} load
+ *   trim?: () => void }>} load `trim` gives free memory back to the system.
  *   `run` ends with the output in hand: whole, or one array a step.
  */
 export async function serve(version, load) {
@@ -89,7 +91,19 @@ export async function serve(version, load) {
       first = [];
       return '';
     },
-    peak: () => model.peak(),
+    /** @param {string} count */
+    async peak(count) {
+      first = [];
+      for (let k = 0; k < 3; k++) {
+        globalThis.gc?.();
+        await sleep(50);
+      }
+      model.trim();
+      writeFileSync('/proc/self/clear_refs', '5');
+      for (let k = 0; k < Number(count); k++) await model.run();
+      const status = readFileSync('/proc/self/status', 'utf8');
+      return Math.round(Number(status.match(/VmHWM:\s*(\d+)/)?.[1]) / 1024);
+    },
     /** @param {string} count */
     async run(count) {
       const samples = [];

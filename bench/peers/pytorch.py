@@ -5,6 +5,8 @@ hoisted             the convolution over x done for all steps at once
 scripted, traced    TorchScript, frozen and optimised for inference
 bf16, bf16-nhwc     eager in bfloat16
 """
+import ctypes
+import gc
 import os
 import re
 import sys
@@ -152,6 +154,13 @@ def serve(load):
             elif command == 'output':
                 first.numpy().tofile(words[0])
             elif command == 'peak':
+                first = None
+                gc.collect()
+                ctypes.CDLL('libc.so.6').malloc_trim(0)
+                with open('/proc/self/clear_refs', 'w', encoding='utf-8') as forget:
+                    forget.write('5')
+                for _ in range(int(words[0])):
+                    run()
                 answer = str(peak_mib())
             else:
                 samples = []
