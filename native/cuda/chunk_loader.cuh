@@ -179,7 +179,7 @@ class ChunkLoader {
   }
 
   // The packed weights are [64 columns][chunk][ChunkWords].
-  __device__ __forceinline__ void LoadWeights(uint32_t* to, int stage) {
+  __device__ __forceinline__ void LoadWeights(uint32_t* to, [[maybe_unused]] int stage) {
     constexpr int kPieces = ChunkWords(T::kMath) / 4;
     const auto chunk_of = [&](int columns) {
       const int64_t block = static_cast<int64_t>(blockIdx.y) * T::kWarpsN + columns;
