@@ -53,8 +53,7 @@ size_t BlockBytes(size_t bytes) {
 }
 
 #if !defined(_WIN32)
-// Fresh memory, of which one page fault brings 2 MiB; `bytes` are a multiple of that, as is the
-// address. Null when there is none.
+// Fresh memory at a multiple of 2 MiB; `bytes` are one too. Null when there is none.
 char* Map(size_t bytes) {
   const auto map = [](size_t size) {
     void* const data =
@@ -75,7 +74,6 @@ char* Map(size_t bytes) {
       if (before < kHugePage) munmap(data + bytes, kHugePage - before);
     }
   }
-  if (data != nullptr) PreferHugePages(data, bytes);
   return data;
 }
 
@@ -173,6 +171,8 @@ class BlockCache {
     if (block_bytes < kLargeBlock) return NewBlock(block_bytes);
     const size_t bytes = RoundUp(block_bytes, kHugePage);
     char* const data = Map(bytes);
+    // Not past the block: a huge page would bring the rest along, which nobody may ask for.
+    if (data) PreferHugePages(data, block_bytes);
     if (data && bytes > block_bytes) {
       free_ranges_.Add(data + block_bytes, bytes - block_bytes, next_age_++);
       cached_bytes_ += bytes - block_bytes;
