@@ -16,6 +16,7 @@ int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
 // fewer tiles at once, so that both leave room in L2 (1 MiB), but not so few that weights, again
 // from L3 for each block, hold the products up.
 constexpr size_t kBlockTiles = 32, kFewestBlockTiles = 18;
+constexpr size_t kBlockBytes = size_t{768} << 10;
 
 // Weights that L3 may not keep come from memory once per block: then always as many tiles as there
 // may be. One step of 192 + 192 channels, 42 MB: 12 to 14 ms, with 16 tiles 13 to 21.
@@ -23,7 +24,7 @@ int64_t MostTiles(const WinogradPlan& plan) {
   const size_t tile_bytes =
       plan.variant.products() * (plan.v_tile_stride() + plan.row) * sizeof(float);
   const size_t fewest = plan.weight_bytes() > kWinogradBytesOfL3 ? kBlockTiles : kFewestBlockTiles;
-  return static_cast<int64_t>(std::clamp(kWinogradBlockBytes / tile_bytes, fewest, kBlockTiles));
+  return static_cast<int64_t>(std::clamp(kBlockBytes / tile_bytes, fewest, kBlockTiles));
 }
 
 // Into how many ranges of groups the shares of the threads are cut; the rest is by tiles. Cutting

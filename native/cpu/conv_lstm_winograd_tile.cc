@@ -77,9 +77,7 @@ class Part {
     m_stride_ = tiles * kRow + kCacheLine / sizeof(float);
     v_stride_ = tiles * v_tile_stride_;
     const size_t v_floats = (kProducts * v_stride_ + kLanes - 1) / kLanes * kLanes;
-    const size_t bytes = (v_floats + kProducts * m_stride_) * sizeof(float);
-    // Of one size for all layers that fit, so that they find each other's blocks.
-    scratch_ = Buffer::Allocate(std::max(bytes, kWinogradBlockBytes));
+    scratch_ = Buffer::AllocateArray<float>(v_floats + kProducts * m_stride_);
     v_ = scratch_.as<float>();
     m_ = v_ + v_floats;
     left_over_.resize(tiles * kWinogradSources);

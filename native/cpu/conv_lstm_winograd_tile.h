@@ -87,9 +87,6 @@ struct WinogradPlan : WinogradTiling {
 // MiB, which other cores and programs use too, half.
 inline constexpr size_t kWinogradBytesOfL3 = size_t{16} << 20;
 
-// What a block's V and M may take of L2 (1 MiB).
-inline constexpr size_t kWinogradBlockBytes = size_t{768} << 10;
-
 // A step cut into items, blocks of tiles by groups, which threads take. Items write disjoint
 // elements of h_out and c, and what an element becomes does not depend on how they are cut.
 class WinogradItems {

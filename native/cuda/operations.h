@@ -41,8 +41,8 @@ void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out
 // Float32-class; leaves `out` channels-last.
 void Conv2d(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out);
 
-// Output and states are left channels-last. Packed weights are kept in weight->derived(), the graphs
-// of sequences with the device.
+// Output and states are left channels-last. Packed weights are kept in weight->derived(), the
+// graphs of sequences with the device.
 void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
               Precision precision, const ConvLstmOutputs& outputs);
 void ConvLstmStack(Device& device, const std::vector<ConvLstmLayer>& layers);
