@@ -11,7 +11,7 @@ namespace convlstm::cpu {
 
 // The items [0, count), each to be taken once. Every part begins with a near-equal share of its
 // own, in order; a part that is through helps out at the end of the share that has most left. Equal
-// shares alone left 3% to 13% of the time of two threads unused on a virtual machine with
+// shares alone left 1% to 13% of the time of two threads unused on a virtual machine with
 // neighbours, whose processors are never equally fast for long.
 class WorkItems {
  public:
