@@ -1,12 +1,13 @@
 // clang-tidy over the C++ sources, by the compile commands that building the addon left in build/.
 // Warnings are errors (.clang-tidy). CUDA's files are nvcc's.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
-if (!existsSync(path.join(root, 'build', 'compile_commands.json'))) {
+const commands = path.join(root, 'build', 'compile_commands.json');
+if (!existsSync(commands)) {
   console.error('build/compile_commands.json is missing: npm run build:native makes it');
   process.exit(1);
 }
@@ -16,11 +17,20 @@ const sources = readdirSync(path.join(root, 'native'), { recursive: true })
 const kernels = sources.filter((file) => readFileSync(file, 'utf8').includes('foreach_target.h'));
 const others = sources.filter((file) => !kernels.includes(file));
 
+// Without the tests' second build of CUDA's host code, against a simulated runtime that clang 14 cannot
+// read (std::source_location).
+const folder = mkdtempSync(path.join(tmpdir(), 'clang-tidy-'));
+const entries = JSON.parse(readFileSync(commands, 'utf8'));
+writeFileSync(
+  path.join(folder, 'compile_commands.json'),
+  JSON.stringify(entries.filter((entry) => !entry.command.includes('-DCONVLSTM_SIMT'))),
+);
+
 /** @param {string[]} files @param {string[]} options of clang-tidy */
 function run(files, options = []) {
   const patterns = files.map((file) => `^${file.replaceAll('.', '[.]')}$`);
   const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-  const args = ['-quiet', '-p', 'build', '-j', jobs, ...options, ...patterns];
+  const args = ['-quiet', '-p', folder, '-j', jobs, ...options, ...patterns];
   const result = spawnSync('run-clang-tidy', args, { cwd: root, stdio: 'inherit' });
   if (result.error) console.error(`run-clang-tidy: ${result.error.message} (Debian: clang-tidy)`);
   return result.status === 0;
@@ -29,4 +39,5 @@ function run(files, options = []) {
 // Through SIMD kernels the analyzer takes half a minute a file; what it looks for there, the
 // sanitizers find.
 const clean = [run(others), run(kernels, ['-checks=-clang-analyzer-*'])];
+rmSync(folder, { recursive: true });
 process.exitCode = clean.every(Boolean) ? 0 : 1;
