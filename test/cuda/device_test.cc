@@ -64,18 +64,11 @@ TEST_CASE("copies between two GPUs, rows and frames") {
     MESSAGE("not tested: the GPUs cannot read each other's memory");
     return;
   }
-  const auto copied = [](Engine& from, Engine& to, const StoragePtr& x) {
-    const StoragePtr out = New(to, x->elements());
-    Engine::Arrival arrival;
-    OnQueue(from, [&] { arrival = from.StartPeerCopy(x, to); });
-    OnQueue(to, [&] { arrival(*out); });
-    return out;
-  };
   const std::vector<float> values = RandomValues((1 << 20) + 3);
   StoragePtr x = Uploaded(first, values);
   for (int k = 0; k < 4; ++k) {  // the memory that each leaves is taken by the next
-    x = copied(first, second, x);
-    x = copied(second, first, x);
+    x = Copied(first, second, x);
+    x = Copied(second, first, x);
   }
   CHECK(Downloaded(first, x) == values);
   const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 3, 5, 6, 7, 3, 3));
@@ -83,7 +76,7 @@ TEST_CASE("copies between two GPUs, rows and frames") {
   const ConvLstmOutputs outputs = {New(first, 3 * 210), New(first, 210), New(first, 210)};
   OnQueue(first,
           [&] { first.ConvLstm(test.shape, operands.inputs, Precision::kHighest, outputs); });
-  const StoragePtr there = copied(first, second, outputs.output);
+  const StoragePtr there = Copied(first, second, outputs.output);
   CHECK(there->channels_last());
   CHECK(Downloaded(second, there) == Downloaded(first, outputs.output));
 }

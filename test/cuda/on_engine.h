@@ -41,6 +41,15 @@ inline std::vector<float> Downloaded(Engine& engine, const StoragePtr& storage) 
   return values;
 }
 
+// The tensor on the other GPU, which has to be able to read this one's memory.
+inline StoragePtr Copied(Engine& from, Engine& to, const StoragePtr& x) {
+  const StoragePtr out = New(to, x->elements());
+  Engine::Arrival arrival;
+  OnQueue(from, [&] { arrival = from.StartPeerCopy(x, to); });
+  OnQueue(to, [&] { arrival(*out); });
+  return out;
+}
+
 inline ConvLstmShape ShapeOf(int64_t batch, int64_t time, int64_t in, int64_t hidden,
                              int64_t height, int64_t width, int64_t kernel_height,
                              int64_t kernel_width, bool time_major = false) {

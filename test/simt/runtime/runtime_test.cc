@@ -160,18 +160,11 @@ TEST_CASE("memory that the pool keeps is given to who needs it, and what there i
 
 TEST_CASE("copies between GPUs, straight where one can read the other's memory") {
   const std::vector<float> values = RandomValues(10'000);
-  const auto copied = [](Engine& from, Engine& to, const StoragePtr& x) {
-    const StoragePtr out = New(to, x->elements());
-    Engine::Arrival arrival;
-    OnQueue(from, [&] { arrival = from.StartPeerCopy(x, to); });
-    OnQueue(to, [&] { arrival(*out); });
-    return out;
-  };
   for (uint32_t seed = 1; seed <= 20; ++seed) {
     simulated::SetSeed(seed);
     StoragePtr x = Uploaded(EngineOf(0), values);
     for (int k = 0; k < 3; ++k)
-      x = copied(EngineOf(1), EngineOf(0), copied(EngineOf(0), EngineOf(1), x));
+      x = Copied(EngineOf(1), EngineOf(0), Copied(EngineOf(0), EngineOf(1), x));
     CHECK(Downloaded(EngineOf(0), x) == values);
   }
   simulated::LetPeers(false);
