@@ -35,6 +35,18 @@ describe('Trainer.run', () => {
     expect(await shown('none')).toBe('');
   });
 
+  it.each([
+    [{ progess: 'json' }, "Trainer.run has no option 'progess'; it has progress, stream"],
+    [{ progress: 'bar' }, "progress: expected one of 'auto', 'lines', 'json', 'none', got \"bar\""],
+  ])('refuses %j before the first step', async (options, message) => {
+    const { trainer } = setUp();
+    await expect(trainer.run(options as object)).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      message,
+    });
+    expect(trainer.step).toBe(0);
+  });
+
   it('shows a bar on a terminal', async () => {
     const stream = Object.assign(new PassThrough(), {
       isTTY: true,
