@@ -49,6 +49,12 @@ export function formatError(name: string, message: string, cause?: unknown): Con
   return new ConvLSTMError('ERR_FORMAT', `${name}: ${message}`, { cause });
 }
 
+/** An error about what a file says, which does not name the file itself. @internal */
+export function inFile(name: string, cause: unknown): ConvLSTMError {
+  if (!(cause instanceof ConvLSTMError)) return ioError('read', name, cause);
+  return new ConvLSTMError(cause.code, `${name}: ${cause.message}`, { cause });
+}
+
 /** All bytes of a file, or a view of the bytes given. @internal */
 export async function readBytes(source: ByteSource): Promise<Uint8Array> {
   if (!isFilePath(source)) return source instanceof Uint8Array ? source : new Uint8Array(source);

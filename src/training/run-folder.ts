@@ -1,18 +1,12 @@
 /** The files of a run: `convlstm train --out RUN`. */
-import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset, SequenceSample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
-import { ioError, writeBytes } from '../io/files.js';
+import { inFile, ioError, writeBytes } from '../io/files.js';
 import { saveModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
 import { parseTrainConfig, type TrainConfig } from './config.js';
-
-/** Names the file of a message that names a field only. */
-function inFile(path: string, error: unknown): ConvLSTMError {
-  if (!(error instanceof ConvLSTMError)) return ioError('read', path, error);
-  return new ConvLSTMError(error.code, `${path}: ${error.message}`, { cause: error });
-}
 
 /**
  * A configuration file.
@@ -82,13 +76,25 @@ export class RunFolder {
 
   /** Takes out of the log what came after the step that is gone on from, and what was cut short. */
   async cutLog(step: number): Promise<void> {
-    const lines = await readFile(this.#log, 'utf8').catch(() => '');
-    const kept = lines.split('\n').filter((line) => stepOf(line) <= step);
-    await writeFile(this.#log, kept.map((line) => `${line}\n`).join(''));
+    const kept = (await this.#readLog()).split('\n').filter((line) => stepOf(line) <= step);
+    await writeBytes(this.#log, Buffer.from(kept.map((line) => `${line}\n`).join('')));
   }
 
   async addToLog(report: object): Promise<void> {
-    await appendFile(this.#log, `${JSON.stringify(report)}\n`);
+    try {
+      await appendFile(this.#log, `${JSON.stringify(report)}\n`);
+    } catch (error) {
+      throw ioError('write', this.#log, error);
+    }
+  }
+
+  async #readLog(): Promise<string> {
+    try {
+      return await readFile(this.#log, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw ioError('read', this.#log, error);
+    }
   }
 
   async saveModel(model: Forecaster, step: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** What a `Trainer` keeps in its checkpoints. */
 import type { DataLoader, LoaderPosition } from '../data/data-loader.js';
 import { ConvLSTMError } from '../errors.js';
+import { inFile } from '../io/files.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import type { Schedule } from '../optim/schedule.js';
@@ -73,8 +74,8 @@ interface Stateful<T> {
   loadStateDict(state: T): unknown;
 }
 
-/** Brings every part to where the state has it; none of them when one refuses. */
-export function loadRunState(state: RunState, parts: RunParts): void {
+/** Brings every part to where the state of file `name` has it; none of them when one refuses. */
+export function loadRunState(name: string, state: RunState, parts: RunParts): void {
   const undo: (() => void)[] = [];
   const load = <T>(part: Stateful<T>, next: T) => {
     const before = part.stateDict();
@@ -91,6 +92,6 @@ export function loadRunState(state: RunState, parts: RunParts): void {
     parts.data.seek(state.position);
   } catch (error) {
     for (const back of undo.reverse()) back();
-    throw error;
+    throw inFile(name, error);
   }
 }

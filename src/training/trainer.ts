@@ -5,7 +5,7 @@ import { checkFolderOf, type FilePath, toPath, writeBytes } from '../io/files.js
 import { checkCount, checkNames } from '../nn/options.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
-import { randomState } from '../tensor/random.js';
+import { randomState, setRandomState } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { lossCurve } from './loss-curve.js';
@@ -71,6 +71,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   readonly #reportEvery: number;
   readonly #signal: AbortSignal | undefined;
   #step = 0;
+  /** The step that the last checkpoint is of. */
+  #saved = 0;
   /** Of loops that have ended. */
   #seconds = 0;
   #begun: number | null = null;
@@ -103,6 +105,11 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     this.#steps = { model, optimizer, loss, accumulate, clipNorm };
     this.#validation = options.validation ?? null;
+    if (this.#schedule instanceof ReduceLROnPlateau && !this.#validation) {
+      const message =
+        'schedule: ReduceLROnPlateau goes by validations: expected validation, got none';
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     if (this.#validation?.data === options.data) {
       const message = 'validation.data: expected a loader of its own, got that of the training';
       throw new ConvLSTMError('ERR_OPTION', message);
@@ -158,7 +165,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
    *
    * @returns why it ended
    * @throws ConvLSTMError ERR_NOT_FINITE for a loss that is NaN or infinite, with the step in its
-   *   message: parameters and checkpoint are then those before it; what the data and the loss throw
+   *   message; ERR_OPTION while another loop trains; what the data and the loss throw. The parameters are
+   *   then those before the step, and a checkpoint of them is written
    */
   async run(options: ProgressOptions = {}): Promise<TrainEnd> {
     const display = openDisplay(options);
@@ -170,13 +178,33 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     return this.#ended!;
   }
 
-  /** Trains from where it stands; leaving the loop leaves it there. */
+  /**
+   * Trains from where it stands; leaving the loop leaves it there.
+   *
+   * @throws ConvLSTMError ERR_OPTION in a second loop at the same time
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainReport, void> {
-    if (this.#checkpoint) await checkFolderOf(this.#checkpoint.file);
+    this.#checkIdle('one loop at a time');
+    this.#begun = now();
+    try {
+      if (this.#checkpoint) await checkFolderOf(this.#checkpoint.file);
+      yield* this.#train(this.#begun);
+    } finally {
+      this.#seconds = this.seconds;
+      this.#begun = null;
+    }
+  }
+
+  #checkIdle(expected: string): void {
+    if (this.#begun === null) return;
+    const message = `Trainer: expected ${expected}; await the one that is training, or leave it by break`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
+
+  async *#train(begun: number): AsyncGenerator<TrainReport, void> {
     this.#ended = this.#findEnd();
     this.#steps.model.train();
-    this.#begun = now();
-    const begin = { step: this.#step, seconds: this.#begun };
+    const begin = { step: this.#step, seconds: begun };
     let window: Window = { ...begin, samples: 0, loss: 0 };
     const batches = this.#data.endless();
     try {
@@ -209,8 +237,6 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
         yield { epoch, step, totalSteps, loss, lr, samplesPerSecond, etaSeconds, validation, best };
       }
     } finally {
-      this.#seconds = this.seconds;
-      this.#begun = null;
       await batches.return();
     }
   }
@@ -234,7 +260,14 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   async #trainStep(batches: AsyncGenerator<Batch<S>, void>): Promise<Step> {
     const progress = { epoch: this.#data.position.epoch + 1, step: this.#step + 1 };
     const lr = this.#steps.optimizer.groups[0]!.lr;
-    const made = await trainStep(this.#steps, batches, progress);
+    const before = { position: this.#data.position, random: randomState() };
+    const made = await trainStep(this.#steps, batches, progress).catch(async (error: unknown) => {
+      this.#data.seek(before.position);
+      setRandomState(before.random);
+      // What ends the training is what is thrown.
+      if (this.#step > this.#saved) await this.save().catch(() => {});
+      throw error;
+    });
     this.#step++;
     if (this.#schedule instanceof Schedule) this.#schedule.step();
     return { ...progress, ...made, lr };
@@ -286,6 +319,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     const curve = `${toPath(file).replace(/\.safetensors$/, '')}.svg`;
     await writeBytes(curve, Buffer.from(lossCurve(this.history)));
+    this.#saved = this.#step;
   }
 
   /**
@@ -295,7 +329,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
    *
    * @returns this trainer
    * @throws ConvLSTMError ERR_FORMAT for a file that is no such checkpoint, ERR_STATE_DICT for one of
-   *   another model or optimizer, ERR_OPTION for one of other data, ERR_IO when it cannot be read
+   *   another model or optimizer, ERR_OPTION for one of other data or while a loop trains, ERR_IO when it
+   *   cannot be read
    * @example
    * ```ts
    * if (existsSync('run.safetensors')) await trainer.resume('run.safetensors');
@@ -305,14 +340,15 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     const state = await loadCheckpoint(file);
     const { model, optimizer } = state as Partial<RunState>;
     try {
+      this.#checkIdle('no loop while it resumes');
       checkRunState(toPath(file), state);
-      loadRunState(state, {
+      loadRunState(toPath(file), state, {
         model: this.#steps.model,
         optimizer: this.#steps.optimizer,
         schedule: this.#schedule,
         data: this.#data,
       });
-      this.#step = state.step;
+      this.#step = this.#saved = state.step;
       this.#seconds = state.seconds;
       this.#best = state.best;
       this.#ended = null;

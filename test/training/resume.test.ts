@@ -64,10 +64,58 @@ describe('resuming', () => {
     }
   });
 
+  it('loses no step to what data or loss throw', async () => {
+    const file = join(folder, 'failed.safetensors');
+    const make = (failing: 'data' | 'loss' | null) => {
+      manualSeed(11);
+      const model = new Line();
+      let left = 11; // the second batch of step 3
+      const get = (index: number) => {
+        if (failing === 'data' && left-- === 0) throw new RangeError('unreadable');
+        return points.get(index, 0);
+      };
+      const trainer = new Trainer<Point>({
+        model,
+        optimizer: new Adam(model.parameters(), { lr: 0.05 }),
+        data: new DataLoader({ length: 12, get }, { batchSize: 2, shuffle: true, prefetch: 1 }),
+        loss: ({ input, target }, { step }) => {
+          const loss = mseLoss(model.forward(input), target);
+          return failing === 'loss' && step === 4 ? loss.mul(Number.NaN) : loss;
+        },
+        accumulate: 2,
+        epochs: 4,
+        checkpoint: failing && { file },
+      });
+      return { model, trainer };
+    };
+    const whole = make(null);
+    await drain(whole.trainer);
+    for (const [failing, code, step] of [
+      ['data', 'ERR_IO', 2],
+      ['loss', 'ERR_NOT_FINITE', 3],
+    ] as const) {
+      const failed = make(failing);
+      await expect(drain(failed.trainer)).rejects.toMatchObject({ code });
+      const { model, trainer } = make(null);
+      await trainer.resume(file);
+      expect(trainer.step).toBe(step);
+      await drain(trainer);
+      expect(await bits(model)).toEqual(await bits(whole.model));
+    }
+    // The same trainer can go on too.
+    const { model, trainer } = make('data');
+    await expect(drain(trainer)).rejects.toMatchObject({ code: 'ERR_IO' });
+    await drain(trainer);
+    expect(await bits(model)).toEqual(await bits(whole.model));
+  });
+
   it('keeps the curve beside the checkpoint', async () => {
     const file = join(folder, 'curve.safetensors');
-    const { trainer } = setUp({ checkpoint: { file } });
-    await drain(trainer);
+    const { trainer } = setUp({ checkpoint: { file, every: 5 } });
+    // While it trains, and at the end.
+    for await (const _ of trainer) {
+      expect(await readFile(join(folder, 'curve.svg'), 'utf8')).toContain('<svg');
+    }
     expect(await readFile(join(folder, 'curve.svg'), 'utf8')).toContain('<polyline');
     const { trainer: later } = setUp();
     await later.resume(file);
@@ -113,7 +161,10 @@ describe('resuming', () => {
       const trainer = new Trainer<Point>({ model, optimizer: other, data: short, loss });
       const random = randomState();
       const settings = other.stateDict().settings;
-      await expect(trainer.resume(wrong)).rejects.toMatchObject({ code });
+      await expect(trainer.resume(wrong)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(`${wrong}: `),
+      });
       expect(trainer.step).toBe(0);
       expect(await model.values()).toEqual([0, 0]);
       expect(randomState()).toEqual(random);

@@ -238,7 +238,7 @@ describe('Trainer', () => {
         clipNorm,
         epochs: 4,
         reportEvery: 1,
-        checkpoint: { file, every: 1 },
+        checkpoint: { file, every: 1000 },
       });
       const running = (async () => {
         for await (const _ of trainer) before.push(await model.values());
@@ -272,6 +272,29 @@ describe('Trainer', () => {
     failing = false;
     await drain(trainer);
     expect(trainer.step).toBe(3);
+  });
+
+  it('refuses a second loop and a resume while one trains, and only then', async () => {
+    const file = join(folder, 'one-loop.safetensors');
+    const { trainer } = setUp({ reportEvery: 1, checkpoint: { file } });
+    const refusal = (action: string) => ({
+      code: 'ERR_OPTION',
+      message: expect.stringMatching(new RegExp(`^Trainer: expected ${action}.*; await the one`)),
+    });
+    for await (const { step } of trainer) {
+      if (step === 2) await trainer.save();
+      if (step < 3) continue;
+      await expect(trainer.run({ progress: 'none' })).rejects.toMatchObject(refusal('one loop'));
+      await expect(trainer.resume(file)).rejects.toMatchObject(refusal('no loop'));
+      expect(trainer.step).toBe(3);
+      break;
+    }
+    await trainer.resume(file);
+    expect(trainer.step).toBe(2);
+    const both = await Promise.allSettled([drain(trainer), drain(trainer)]);
+    expect(both[0]).toMatchObject({ status: 'fulfilled', value: { length: 10 } });
+    expect(both[1]).toMatchObject({ status: 'rejected', reason: refusal('one loop') });
+    expect(trainer.step).toBe(12);
   });
 
   it('says before the first step that the checkpoint has no folder', async () => {
@@ -338,6 +361,10 @@ describe('Trainer', () => {
     ['accumulate', { accumulate: 13 }],
     ['clipNorm', { clipNorm: 0 }],
     ['reportEvery', { reportEvery: -1 }],
+    [
+      'schedule: ReduceLROnPlateau',
+      { schedule: new ReduceLROnPlateau(new SGD(new Line().parameters())) },
+    ],
     ['checkpoint.every', { checkpoint: { file: 'x', every: 0 } }],
     ['validation.every', { validation: { data: new DataLoader(points), every: 0 } }],
     ['validation.patience', { validation: { data: new DataLoader(points), patience: 0 } }],
