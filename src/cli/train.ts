@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { DataLoader } from '../data/data-loader.js';
 import type { Dataset, SequenceSample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
+import { inFile } from '../io/files.js';
 import type { Forecaster } from '../models/forecaster.js';
 import { formatNumber } from '../training/chart.js';
 import type { TrainConfig } from '../training/config.js';
@@ -10,7 +11,9 @@ import {
   buildModel,
   buildOptimizer,
   buildSchedule,
+  checkUnvalidated,
   openData,
+  stepsOfRun,
   trainingLoss,
   validationLoss,
 } from '../training/forecast-run.js';
@@ -57,17 +60,20 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   if (config === undefined && from === null) {
     command.error('--config is needed without --resume');
   }
-  const settings = await readConfig(config ?? from!.config);
+  const file = config ?? from!.config;
+  const settings = await readConfig(file);
   const folder = new RunFolder(out);
   const elsewhere = from === null || resolve(from.path) !== resolve(folder.path);
   if (elsewhere && (await folder.holdsRun())) {
     throw new ConvLSTMError('ERR_IO', `${out}: holds a run; --resume ${out} goes on with it`);
   }
-  const training = (await openData(settings, data, 'train'))!;
-  const validation = await openData(settings, data, 'validation');
-  const model = buildModel(settings);
   const interrupt = new AbortController();
-  const trainer = buildTrainer(settings, model, training, validation, folder, interrupt.signal);
+  const { model, trainer, shown } = await prepare(settings, data, folder, interrupt.signal).catch(
+    (error: unknown) => {
+      const isOption = error instanceof ConvLSTMError && error.code === 'ERR_OPTION';
+      throw isOption ? inFile(file, error) : error;
+    },
+  );
   if (from !== null) await trainer.resume(from.checkpoint);
   await folder.open(settings);
   await folder.cutLog(trainer.step);
@@ -77,7 +83,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     await folder.saveModel(model, trainer.step);
   }
 
-  const examples = await firstSamples(validation ?? training, kShown);
+  const examples = await firstSamples(shown, kShown);
   const stop = () => interrupt.abort();
   const display = openDisplay({ progress: options.json ? 'json' : 'auto' });
   process.once('SIGINT', stop).once('SIGTERM', stop);
@@ -106,28 +112,29 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
 }
 
-function buildTrainer(
+/** What a run is made of, as the configuration has it. */
+async function prepare(
   config: TrainConfig,
-  model: Forecaster,
-  training: Dataset<SequenceSample>,
-  validation: Dataset<SequenceSample> | null,
+  place: string,
   folder: RunFolder,
   signal: AbortSignal,
-): Trainer<SequenceSample> {
-  const { batchSize, workers, seed, epochs, accumulate, clipNorm } = config;
-  const data = new DataLoader(training, {
-    batchSize,
-    workers,
-    seed,
-    shuffle: true,
-    dropLast: true,
-  });
-  const totalSteps = Math.floor((epochs * data.batchesPerEpoch) / accumulate);
+): Promise<{
+  model: Forecaster;
+  trainer: Trainer<SequenceSample>;
+  /** What forecasts are shown of. */
+  shown: Dataset<SequenceSample>;
+}> {
+  const training = (await openData(config, place, 'train'))!;
+  const validation = await openData(config, place, 'validation');
+  if (!validation) checkUnvalidated(config);
+  const totalSteps = stepsOfRun(config, training.length);
+  const model = buildModel(config);
   const optimizer = buildOptimizer(config, model);
-  return new Trainer({
+  const { batchSize, workers, seed, epochs, accumulate, clipNorm } = config;
+  const trainer = new Trainer({
     model,
     optimizer,
-    data,
+    data: new DataLoader(training, { batchSize, workers, seed, shuffle: true, dropLast: true }),
     loss: trainingLoss(config, model, totalSteps),
     epochs,
     schedule: buildSchedule(config, optimizer, totalSteps),
@@ -143,4 +150,5 @@ function buildTrainer(
     reportEvery: config.reportEvery,
     signal,
   });
+  return { model, trainer, shown: validation ?? training };
 }

@@ -12,6 +12,7 @@ import {
   numberOrNull,
   object,
   pair,
+  refuse,
   sizeOrNull,
   type ValueOf,
   variants,
@@ -107,8 +108,8 @@ const data = variants(
 const rate = { description: 'Learning rate', above: 0 };
 const decay = number({ description: 'Weight decay', least: 0, default: 0 });
 const betas = {
-  beta1: number({ description: 'Decay of the mean gradient', least: 0, most: 1, default: 0.9 }),
-  beta2: number({ description: 'Decay of its square', least: 0, most: 1, default: 0.999 }),
+  beta1: number({ description: 'Decay of the mean gradient', least: 0, below: 1, default: 0.9 }),
+  beta2: number({ description: 'Decay of its square', least: 0, below: 1, default: 0.999 }),
 };
 
 const optimizer = variants(
@@ -155,7 +156,12 @@ const schedule = variants(
       }),
     },
     plateau: {
-      factor: number({ description: 'What the rate is multiplied by', above: 0, default: 0.1 }),
+      factor: number({
+        description: 'What the rate is multiplied by',
+        above: 0,
+        below: 1,
+        default: 0.1,
+      }),
       patience: natural({
         description: 'Validations without a better one before it is',
         default: 10,
@@ -244,11 +250,7 @@ function choiceOfVersion(): Field<1> {
     schema: { description: 'Of this format', const: 1 },
     optional: false,
     parse: (path, value) => {
-      if (value === 1) return value;
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `${path}: expected 1, got ${value === undefined ? 'nothing' : JSON.stringify(value)}`,
-      );
+      return value === 1 ? value : refuse(path, '1', value);
     },
   };
 }
@@ -276,11 +278,23 @@ export function parseTrainConfig(value: unknown): TrainConfig {
   const { $schema: _, ...given } = (value ?? {}) as Record<string, unknown>;
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   const parsed = config.parse('', isObject ? given : value);
-  if (parsed.loss === 'bce' && parsed.model.output !== 'sigmoid') {
-    const message = `loss: expected 'bce' with model.output 'sigmoid' only, got '${parsed.model.output}'`;
-    throw new ConvLSTMError('ERR_OPTION', message);
-  }
+  checkTogether(parsed);
   return parsed;
+}
+
+/** What fields ask of each other. */
+function checkTogether({ loss, model, data, optimizer }: TrainConfig): void {
+  if (loss === 'bce' && model.output !== 'sigmoid') {
+    refuse('loss', "'bce' with model.output 'sigmoid' only", model.output);
+  }
+  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
+    refuse('optimizer.nesterov', 'false without momentum', true);
+  }
+  if (data.kind !== 'moving-mnist') return;
+  const [slowest, fastest] = data.speed;
+  if (slowest > fastest || fastest > data.size) {
+    refuse('data.speed', `[slowest, fastest] from 0 to data.size, ${data.size}`, data.speed);
+  }
 }
 
 /** The JSON Schema of the configuration, as `schemas/train.schema.json` has it. @internal */

@@ -83,28 +83,33 @@ interface Range {
   above?: number;
   least?: number;
   most?: number;
+  /** Not itself part of the range. */
+  below?: number;
 }
 
 /** A number in a range. */
 export function number(options: FieldOptions<number> & Range): Field<number> {
-  const { above, least, most } = options;
+  const { above, least, most, below } = options;
   const words = [
     above === undefined ? [] : [`above ${above}`],
     least === undefined ? [] : [`of at least ${least}`],
     most === undefined ? [] : [`of at most ${most}`],
+    below === undefined ? [] : [`below ${below}`],
   ].flat();
   const schema = {
     type: 'number',
     ...(above === undefined ? {} : { exclusiveMinimum: above }),
     ...(least === undefined ? {} : { minimum: least }),
     ...(most === undefined ? {} : { maximum: most }),
+    ...(below === undefined ? {} : { exclusiveMaximum: below }),
   };
   return simple(options, ['a number', words.join(' and ')].join(' ').trim(), schema, (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) return false;
     return !(
       (above !== undefined && value <= above) ||
       (least !== undefined && value < least) ||
-      (most !== undefined && value > most)
+      (most !== undefined && value > most) ||
+      (below !== undefined && value >= below)
     );
   });
 }

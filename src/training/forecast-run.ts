@@ -34,6 +34,7 @@ import {
 import { manualSeed } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainConfig } from './config.js';
+import { refuse } from './fields.js';
 import type { AnyOptimizer, LossFunction } from './trainer-options.js';
 
 type MovingMnistData = Extract<TrainConfig['data'], { kind: 'moving-mnist' }>;
@@ -56,6 +57,8 @@ async function openMovingMnist(
   const name = split === 'test' ? 't10k' : 'train';
   const digits = await loadIdx(join(folder, `${name}-images-idx3-ubyte`));
   const [count, side] = digits.shape as [number, number, number];
+  if (side > options.size)
+    refuse('data.size', `at least that of the digits, ${side}`, options.size);
   const at = Math.max(1, count - kValidationDigits);
   const [first, end] = { train: [0, at], validation: [at, count], test: [0, count] }[split];
   const data = digits.data.slice(first! * side ** 2, end! * side ** 2);
@@ -176,6 +179,37 @@ export function buildOptimizer({ optimizer }: TrainConfig, model: Forecaster): A
   }
 }
 
+/**
+ * How many steps a run makes.
+ *
+ * @param samples of an epoch
+ * @throws ConvLSTMError ERR_OPTION where there are too few for one step
+ */
+export function stepsOfRun(
+  { batchSize, accumulate, epochs }: TrainConfig,
+  samples: number,
+): number {
+  const batches = epochs * Math.floor(samples / batchSize);
+  if (batches === 0) {
+    refuse('batchSize', `at most the ${samples} sequences there are to train on`, batchSize);
+  }
+  if (accumulate > batches)
+    refuse('accumulate', `at most the ${batches} batches of the run`, accumulate);
+  return Math.floor(batches / accumulate);
+}
+
+/**
+ * That nothing waits for validations where there are none.
+ *
+ * @throws ConvLSTMError ERR_OPTION
+ */
+export function checkUnvalidated({ validateEvery, patience, schedule }: TrainConfig): void {
+  const none = 'where there is no folder of validation';
+  if (validateEvery !== null) refuse('validateEvery', `null ${none}`, validateEvery);
+  if (patience !== null) refuse('patience', `null ${none}`, patience);
+  if (schedule.kind === 'plateau') refuse('schedule.kind', `another ${none}`, schedule.kind);
+}
+
 export function buildSchedule(
   { schedule, optimizer: { lr, ...others } }: TrainConfig,
   optimizer: AnyOptimizer,
@@ -188,6 +222,9 @@ export function buildSchedule(
       return new StepLR(optimizer, { stepSize: schedule.every, gamma: schedule.factor });
     case 'cosine': {
       const { warmup, floor } = schedule;
+      if (warmup >= totalSteps) {
+        refuse('schedule.warmup', `fewer than the ${totalSteps} steps of the run`, warmup);
+      }
       return new CosineWithWarmup(optimizer, { totalSteps, warmupSteps: warmup, minLr: floor });
     }
     case 'one-cycle': {

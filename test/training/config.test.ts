@@ -77,7 +77,19 @@ describe('parseTrainConfig', () => {
     ],
     [
       { ...least, optimizer: { kind: 'adam', beta1: 1.5 } },
-      'optimizer.beta1: expected a number of at least 0 and of at most 1, got 1.5',
+      'optimizer.beta1: expected a number of at least 0 and below 1, got 1.5',
+    ],
+    [
+      { ...least, optimizer: { kind: 'sgd', momentum: 0, nesterov: true } },
+      'optimizer.nesterov: expected false without momentum, got true',
+    ],
+    [
+      { ...least, schedule: { kind: 'plateau', factor: 1 } },
+      'schedule.factor: expected a number above 0 and below 1, got 1',
+    ],
+    [
+      { ...least, data: { kind: 'moving-mnist', speed: [5, 3] } },
+      'data.speed: expected [slowest, fastest] from 0 to data.size, 64, got [5,3]',
     ],
     [{ ...least, optimizer: 'adam' }, 'optimizer: expected an object, got "adam"'],
     [
@@ -93,7 +105,7 @@ describe('parseTrainConfig', () => {
     ],
     [
       { ...least, loss: 'bce', model: { ...model, output: 'linear' } },
-      "loss: expected 'bce' with model.output 'sigmoid' only, got 'linear'",
+      "loss: expected 'bce' with model.output 'sigmoid' only, got \"linear\"",
     ],
   ])('names the field of %j', (value, message) => {
     expectError(() => parseTrainConfig(value), 'ERR_OPTION', message);
@@ -138,8 +150,11 @@ function fits(schema: JsonSchema, value: unknown): boolean {
       minimum = -Infinity,
       maximum = Infinity,
       exclusiveMinimum = -Infinity,
+      exclusiveMaximum = Infinity,
     } = schema as Record<string, number>;
-    return value >= minimum && value <= maximum && value > exclusiveMinimum;
+    return (
+      value >= minimum && value <= maximum && value > exclusiveMinimum && value < exclusiveMaximum
+    );
   }
   if (Array.isArray(value)) {
     const { minItems = 0, maxItems = Infinity } = schema as Record<string, number>;
@@ -187,6 +202,7 @@ describe('the JSON schema', () => {
       { ...least, model: { version: 1 } },
       { ...least, model: { ...model, hidden: 3 } },
       { ...least, optimizer: { kind: 'adam', lr: 0 } },
+      { ...least, optimizer: { kind: 'adamw', beta2: 1 } },
       { ...least, schedule: { kind: 'step' } },
       { ...least, learningRate: 1 },
       { ...least, patience: '3' },
