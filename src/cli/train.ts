@@ -11,6 +11,7 @@ import {
   buildModel,
   buildOptimizer,
   buildSchedule,
+  checkFrames,
   checkUnvalidated,
   openData,
   stepsOfRun,
@@ -87,6 +88,8 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   const stop = () => interrupt.abort();
   const display = openDisplay({ progress: options.json ? 'json' : 'auto' });
   process.once('SIGINT', stop).once('SIGTERM', stop);
+  // Who reads along may go away; what has been trained is not lost with it.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', stop);
   try {
     for await (const report of trainer) {
       display.show(report);
@@ -126,7 +129,9 @@ async function prepare(
 }> {
   const training = (await openData(config, place, 'train'))!;
   const validation = await openData(config, place, 'validation');
-  if (!validation) checkUnvalidated(config);
+  await checkFrames(config, training);
+  if (validation) await checkFrames(config, validation);
+  else checkUnvalidated(config);
   const totalSteps = stepsOfRun(config, training.length);
   const model = buildModel(config);
   const optimizer = buildOptimizer(config, model);

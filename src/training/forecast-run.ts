@@ -18,6 +18,7 @@ import {
   mseLoss,
   ssimLoss,
 } from '../losses/index.js';
+import { kWindow } from '../metrics/ssim.js';
 import { Forecaster } from '../models/forecaster.js';
 import { init } from '../nn/index.js';
 import {
@@ -176,6 +177,35 @@ export function buildOptimizer({ optimizer }: TrainConfig, model: Forecaster): A
       const { kind: _, ...options } = optimizer;
       return new SGD(parameters, options);
     }
+  }
+}
+
+/**
+ * That the model of a run takes the frames of its data.
+ *
+ * @throws ConvLSTMError ERR_OPTION
+ */
+export async function checkFrames(
+  { model, loss }: Pick<TrainConfig, 'model' | 'loss'>,
+  data: Dataset<SequenceSample>,
+): Promise<void> {
+  const { channels, patchSize, imageSize } = model;
+  const { shape } = (await data.get(0, 0)).input;
+  const [, got, height, width] = shape as [number, number, number, number];
+  const frames = `frames of [${height}, ${width}]`;
+  if (channels !== got) refuse('model.channels', `${got}, as the frames have`, channels);
+  if (height % patchSize !== 0 || width % patchSize !== 0) {
+    refuse('model.patchSize', `a divisor of both sides of ${frames}`, patchSize);
+  }
+  if (imageSize && (imageSize[0] !== height || imageSize[1] !== width)) {
+    refuse('model.imageSize', `that of ${frames}`, imageSize);
+  }
+  if (loss === 'ssim' && Math.min(height, width) < kWindow) {
+    refuse(
+      'loss',
+      `another than 'ssim', which needs ${kWindow} by ${kWindow} pixels, for ${frames}`,
+      loss,
+    );
   }
 }
 

@@ -8,6 +8,18 @@ import { saveModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
 import { parseTrainConfig, type TrainConfig } from './config.js';
 
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // V8 says where, but not for every mistake.
+    const at = / at position (\d+)/.exec((cause as Error).message);
+    const line = at && text.slice(0, Number(at[1])).split('\n').length;
+    const message = `is not valid JSON${line === null ? '' : `: line ${line}`}`;
+    throw new ConvLSTMError('ERR_FORMAT', message, { cause });
+  }
+}
+
 /**
  * A configuration file.
  *
@@ -16,13 +28,7 @@ import { parseTrainConfig, type TrainConfig } from './config.js';
 export async function readConfig(path: string): Promise<TrainConfig> {
   try {
     const text = await readFile(path, 'utf8');
-    let json: unknown;
-    try {
-      json = JSON.parse(text);
-    } catch (cause) {
-      throw new ConvLSTMError('ERR_FORMAT', 'is not valid JSON', { cause });
-    }
-    return parseTrainConfig(json);
+    return parseTrainConfig(parseJson(text));
   } catch (error) {
     throw inFile(path, error);
   }

@@ -137,6 +137,42 @@ describe('train', () => {
     expect(await readdir(run('b'))).not.toContain('.convlstm-0.tmp');
   });
 
+  it('ends with a checkpoint when nobody reads its reports any more', async () => {
+    const long = join(folder, 'long.json');
+    await writeFile(long, JSON.stringify({ ...settings, epochs: 400 }));
+    const args = ['train', '--config', long, '--data', data, '--out', run('piped'), '--json'];
+    const child = spawn(process.execPath, [main, ...args]);
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 1600; --resume \S+ goes on\n$/);
+    expect(code).toBe(1);
+    const { step } = await loadCheckpoint(join(run('piped'), 'checkpoint.safetensors'));
+    expect(stderr).toContain(`after step ${step} of`);
+  });
+
+  it('loses no step to a frame that cannot be read, and goes on once it can', async () => {
+    const place = join(folder, 'damaged');
+    await cp(data, place, { recursive: true });
+    const frame = join(place, 'train', 's3', '7.png');
+    const bytes = await readFile(frame);
+    await writeFile(frame, bytes.subarray(0, 40));
+    const seldom = join(folder, 'seldom.json');
+    await writeFile(seldom, JSON.stringify({ ...settings, checkpointEvery: 100 }));
+    const first = await convlstm('train', '--config', seldom, '--data', place, '--out', run('e'));
+    expectFailure(first, 1, /^convlstm: sample \d+: \S+7\.png: is a damaged PNG file$/m);
+    await writeFile(frame, bytes);
+    const second = await convlstm('train', '--resume', run('e'), '--data', place);
+    expect(second.exitCode).toBe(0);
+    const [whole, resumed] = await Promise.all(
+      ['a', 'e'].map((name) => loadCheckpoint(join(run(name), 'checkpoint.safetensors'))),
+    );
+    expect(await plain(resumed!['model'])).toEqual(await plain(whole!['model']));
+  });
+
   it('has the best model also where the run was killed just before it was written', async () => {
     const { best, step } = await loadCheckpoint(join(run('a'), 'checkpoint.safetensors'));
     expect(best).toMatchObject({ step });
@@ -196,11 +232,56 @@ describe('train', () => {
     expect(result.stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('names the field of a configuration that is wrong', async () => {
+  const { model } = settings;
+  it.each<[string, object, string]>([
+    ['wrong', { optimizer: { kind: 'adam', lr: '1' } }, 'optimizer.lr: expected a number above 0'],
+    // What only the data tells.
+    ['16 steps', { schedule: { kind: 'cosine', warmup: 16 } }, 'schedule.warmup: expected fewer'],
+    ['16 windows', { batchSize: 17 }, 'batchSize: expected at most the 16 sequences'],
+    ['16 batches', { accumulate: 17 }, 'accumulate: expected at most the 16 batches'],
+    ['grey frames', { model: { ...model, channels: 3 } }, 'model.channels: expected 1'],
+    ['12x12 pixels', { model: { ...model, patchSize: 5 } }, 'model.patchSize: expected a divisor'],
+    [
+      'other pixels',
+      { model: { ...model, peephole: 'spatial', imageSize: [16, 12] } },
+      'model.imageSize: expected that of frames of [12, 12], got [16,12]',
+    ],
+    [
+      'few pixels',
+      { loss: 'ssim', data: { ...settings.data, crop: [8, 8] } },
+      "loss: expected another than 'ssim', which needs 11 by 11 pixels, for frames of [8, 8]",
+    ],
+    ['a small crop', { data: { ...settings.data, crop: [16, 8] } }, 'crop: expected at most'],
+  ])('names the field of a configuration that does not fit: %s', async (_, fields, message) => {
     const wrong = join(folder, 'wrong.json');
-    await writeFile(wrong, JSON.stringify({ ...settings, optimizer: { kind: 'adam', lr: '1' } }));
+    await writeFile(wrong, JSON.stringify({ ...settings, ...fields }));
     const result = await convlstm('train', '--config', wrong, '--data', data, '--out', 'x');
-    expectFailure(result, 1, /wrong\.json: optimizer\.lr: expected a number above 0, got "1"/);
+    expect(result.stderr).toContain(`convlstm: ${wrong}: ${message}`);
+    expect(result.stderr.trim().split('\n')).toHaveLength(1);
+    expect(result.exitCode).toBe(1);
+  });
+
+  it.each([
+    ['validateEvery', { validateEvery: 3 }],
+    ['patience', { patience: 3 }],
+    ['schedule.kind', { schedule: { kind: 'plateau' } }],
+  ])('refuses %s where there is nothing to validate with', async (field, fields) => {
+    const wrong = join(folder, 'wrong.json');
+    await writeFile(wrong, JSON.stringify({ ...settings, ...fields }));
+    const place = join(data, 'train');
+    const result = await convlstm('train', '--config', wrong, '--data', place, '--out', 'x');
+    expectFailure(
+      result,
+      1,
+      new RegExp(`wrong\\.json: ${field}: expected .* no folder of validation`),
+    );
+  });
+
+  it('says on which line a configuration is no JSON', async () => {
+    const wrong = join(folder, 'wrong.json');
+    await writeFile(wrong, '{\n  "version": 1,\n  "epochs": 3,\n}\n');
+    const result = await convlstm('train', '--config', wrong, '--data', data, '--out', 'x');
+    expectFailure(result, 1, /wrong\.json: is not valid JSON: line 4$/m);
   });
 });
 
