@@ -11,13 +11,14 @@ if(NOT CONVLSTM_CUDA STREQUAL "OFF")
 endif()
 
 if(CONVLSTM_WITH_CUDA)
-  # Without a list of one's own (-DCMAKE_CUDA_ARCHITECTURES=90a-real): a release has code for every
-  # GPU, another build the two kinds of kernels as PTX, which the driver compiles. 90a is 90 with
-  # wgmma: there is no other GPU of compute capability 9.0.
+  # Without a list of one's own (-DCMAKE_CUDA_ARCHITECTURES=90a-real): a release has machine code for
+  # what was made for desktops and servers and PTX, which the driver compiles, for all others from
+  # compute capability 8.0 on (8.7, 11.0, those to come); another build the two kinds of kernels as
+  # PTX. 90a is 90 with wgmma: there is no other GPU of compute capability 9.0.
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     if(CONVLSTM_RELEASE)
       set(CMAKE_CUDA_ARCHITECTURES
-        75-real 80-real 86-real 89-real 90a-real 100-real 120-real 120-virtual)
+        75-real 80 86-real 89-real 90a-real 100-real 120-real)
     else()
       set(CMAKE_CUDA_ARCHITECTURES 75-virtual 80-virtual)
     endif()

@@ -2,12 +2,13 @@
 // ptxas reports a stack frame, spilled registers or wgmma that it waits for one by one:
 // node scripts/check-kernels.mjs [90a ...]
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, devNull } from 'node:os';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
-const all = ['75', '80', '86', '89', '90a', '100', '120'];
+const release = /75-real[^)]*/.exec(readFileSync(path.join(root, 'cmake/cuda.cmake'), 'utf8'))[0];
+const all = release.trim().split(/\s+/).map((entry) => entry.replace('-real', ''));
 const asked = process.argv.slice(2);
 const problems = [];
 

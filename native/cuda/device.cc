@@ -4,12 +4,11 @@
 #include <cstdint>
 
 #include "core/error.h"
+#include "cuda/architectures.h"
 #include "cuda/graph.h"
 
 namespace convlstm::cuda {
 namespace {
-
-constexpr int kTensorCores = 8;  // compute capability from which the kernels use them
 
 // This thread's device; -1: none yet. Asking the runtime would say 0 then, and selecting that would
 // open a GPU that nobody uses.
@@ -31,10 +30,10 @@ Device::Device(int ordinal)
   cudaDeviceProp properties;
   Check(cudaGetDeviceProperties(&properties, ordinal), "reading its properties");
   multiprocessors_ = properties.multiProcessorCount;
-  has_tensor_cores_ = properties.major >= kTensorCores;
-#ifdef CONVLSTM_SM_90A
-  has_wgmma_ = properties.major == 9 && properties.minor == 0;
-#endif
+  const Architecture compiled =
+      ArchitectureFor(CONVLSTM_CUDA_ARCHITECTURES, properties.major, properties.minor);
+  has_tensor_cores_ = compiled.has_tensor_cores();
+  has_wgmma_ = compiled.has_wgmma();
   Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
   Check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), "opening its memory pool");
   // Blocks that are given back stay in the pool.
@@ -77,18 +76,17 @@ void Device::Check(cudaError_t status, const char* what) {
   throw Error(ErrorCode::kDevice, message);
 }
 
-void Device::CheckLaunch(const char* kernel, cudaError_t status) {
-  {
-    std::lock_guard lock(mutex_);
-    std::rotate(last_kernels_.begin(), last_kernels_.end() - 1, last_kernels_.end());
-    last_kernels_[0] = kernel;
-  }
-  Check(status, kernel);
+void Device::Remember(const char* kernel) {
+  std::lock_guard lock(mutex_);
+  std::rotate(last_kernels_.begin(), last_kernels_.end() - 1, last_kernels_.end());
+  last_kernels_[0] = kernel;
 }
 
 void Device::AllowShared(const void* kernel, int bytes) {
   if (allowed_.contains(kernel)) return;
-  Check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+  Check(WithRoom([&] {
+          return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+        }),
         "setting a kernel's shared memory");
   allowed_.insert(kernel);
 }
@@ -97,13 +95,8 @@ Buffer Device::AllocateOn(cudaStream_t stream, size_t bytes) {
   if (bytes == 0) return {};
   Use();
   void* data = nullptr;
-  cudaError_t status = cudaMallocAsync(&data, bytes, stream);
-  if (status == cudaErrorMemoryAllocation) {
-    // What the pool keeps may be in pieces that are too small.
-    cudaGetLastError();
-    Trim();
-    status = cudaMallocAsync(&data, bytes, stream);
-  }
+  // What the pool keeps may be in pieces that are too small.
+  const cudaError_t status = WithRoom([&] { return cudaMallocAsync(&data, bytes, stream); });
   if (status == cudaErrorMemoryAllocation) ThrowOutOfMemory(bytes);
   Check(status, "allocating memory");
   return {data, bytes, bytes, *this};

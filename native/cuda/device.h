@@ -36,8 +36,23 @@ class Device final : public Memory {
   // Throws Error(kOutOfMemory or kDevice) unless `status` is success; `what` says what was tried, a
   // kernel by its name. A fault that only a new process gets rid of is remembered.
   void Check(cudaError_t status, const char* what);
-  // The same for the launch that was just made. On the queue's thread.
-  void CheckLaunch(const char* kernel, cudaError_t status);
+  // Makes a launch and checks it. On the queue's thread.
+  template <typename Launch>
+  void CheckLaunch(const char* kernel, const Launch& launch) {
+    Remember(kernel);
+    Check(WithRoom(launch), kernel);
+  }
+
+  // What call() returns, made once more where memory ran out, when the pool has given back what it
+  // keeps: kernels that are loaded and graphs take memory beside it.
+  template <typename Call>
+  cudaError_t WithRoom(const Call& call) {
+    const cudaError_t status = call();
+    if (status != cudaErrorMemoryAllocation) return status;
+    cudaGetLastError();
+    Trim();
+    return call();
+  }
 
   // Lets a kernel have so much shared memory. On the queue's thread.
   void AllowShared(const void* kernel, int bytes);
@@ -66,6 +81,7 @@ class Device final : public Memory {
 
  private:
   void Release(void* data, size_t block_bytes) noexcept override;
+  void Remember(const char* kernel);
   [[noreturn]] void ThrowOutOfMemory(size_t bytes);
 
   const int ordinal_;

@@ -36,24 +36,25 @@ DriverAnswers Ask(cudaError_t error) {
 }
 
 Devices Look() {
-  int count = 0, driver = 0;
+  int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess || count == 0) return {{}, WhyNone(Ask(error))};
-  cudaDriverGetVersion(&driver);
+  const DriverAnswers answers = Ask(error);
+  if (error != cudaSuccess || count == 0) return {{}, WhyNone(answers)};
+  const std::string driver = VersionName(answers.driver), built = CONVLSTM_CUDA_ARCHITECTURES;
   std::vector<DeviceInfo> devices;
   for (int device = 0; device < count; ++device) {
     cudaDeviceProp properties;
     const cudaError_t failure = cudaGetDeviceProperties(&properties, device);
     if (failure != cudaSuccess) {
       cudaGetLastError();
-      devices.push_back({"unknown", "", 0, VersionName(driver), "", cudaGetErrorString(failure)});
+      devices.push_back({"unknown", "", 0, driver, "", cudaGetErrorString(failure)});
       continue;
     }
-    devices.push_back({properties.name,
-                       std::to_string(properties.major) + "." + std::to_string(properties.minor),
-                       properties.totalGlobalMem, VersionName(driver),
-                       properties.major >= 8 ? "tensor cores" : "FMA",
-                       WhyNotDevice(properties.major, properties.minor)});
+    const int major = properties.major, minor = properties.minor;
+    const bool tensor_cores = ArchitectureFor(built, major, minor).has_tensor_cores();
+    devices.push_back({properties.name, std::to_string(major) + "." + std::to_string(minor),
+                       properties.totalGlobalMem, driver, tensor_cores ? "tensor cores" : "FMA",
+                       WhyNotDevice(built, major, minor, answers.driver, answers.runtime)});
   }
   return DevicesOf(std::move(devices));
 }

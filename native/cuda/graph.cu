@@ -28,9 +28,10 @@ cudaKernelNodeParams NodeOf(const void* kernel, dim3 grid, dim3 block, int share
 
 void Launch(Device& device, const KernelCall& call) {
   void* arguments[] = {call.arguments.get()};
-  device.CheckLaunch(call.name,
-                     cudaLaunchKernel(call.kernel, call.grid, call.block, arguments,
-                                      static_cast<size_t>(call.shared_bytes), device.stream()));
+  device.CheckLaunch(call.name, [&] {
+    return cudaLaunchKernel(call.kernel, call.grid, call.block, arguments,
+                            static_cast<size_t>(call.shared_bytes), device.stream());
+  });
 }
 
 Graph::Graph(Device& device, const char* name, int pointers)
@@ -41,33 +42,49 @@ Graph::Graph(Device& device, const char* name, int pointers)
 
 // One that still runs is freed when it is done; its pointers are given back in the stream's order.
 Graph::~Graph() {
-  if (exec_ != nullptr) cudaGraphExecDestroy(exec_);
-  if (graph_ != nullptr) cudaGraphDestroy(graph_);
+  for (const Part& part : parts_) {
+    if (part.exec != nullptr) cudaGraphExecDestroy(part.exec);
+    cudaGraphDestroy(part.graph);
+  }
+}
+
+cudaGraphNode_t Graph::Add(const Part& part, const cudaKernelNodeParams& params,
+                           const std::vector<cudaGraphNode_t>& after) {
+  cudaGraphNode_t node = nullptr;
+  device_.Check(device_.WithRoom([&] {
+    return cudaGraphAddKernelNode(&node, part.graph, after.data(), after.size(), &params);
+  }),
+                "adding to a graph");
+  return node;
 }
 
 void Graph::Build(const std::vector<GraphCall>& calls) {
-  device_.Check(cudaGraphCreate(&graph_, 0), "beginning a graph");
-  const auto add = [&](const cudaKernelNodeParams& params,
-                       const std::vector<cudaGraphNode_t>& after) {
-    cudaGraphNode_t node = nullptr;
-    device_.Check(cudaGraphAddKernelNode(&node, graph_, after.data(), after.size(), &params),
-                  "adding to a graph");
-    return node;
-  };
   PointerWords none = {};
   auto* to = pointers_.as<uint64_t>();
-  void* arguments[] = {&none, &to};
-  first_ = add(NodeOf(KernelAddress(StorePointers), dim3(1), dim3(count_), 0, arguments), {});
+  void* pointers[] = {&none, &to};
+  const cudaKernelNodeParams first =
+      NodeOf(KernelAddress(StorePointers), dim3(1), dim3(count_), 0, pointers);
   std::vector<cudaGraphNode_t> added;
-  for (const auto& [call, waits_for] : calls) {
-    void* call_arguments[] = {call.arguments.get()};
-    std::vector<cudaGraphNode_t> after;
-    for (const int before : waits_for) after.push_back(added[static_cast<size_t>(before)]);
-    if (after.empty()) after.push_back(first_);
-    added.push_back(
-        add(NodeOf(call.kernel, call.grid, call.block, call.shared_bytes, call_arguments), after));
+  for (size_t begin = 0; begin < calls.size(); begin += kMaxNodes) {
+    cudaGraph_t graph = nullptr;
+    device_.Check(cudaGraphCreate(&graph, 0), "beginning a graph");
+    Part& part = parts_.emplace_back(Part{graph});
+    if (begin == 0) first_ = Add(part, first, {});
+    for (size_t k = begin; k < std::min(begin + kMaxNodes, calls.size()); ++k) {
+      const auto& [call, waits_for] = calls[k];
+      void* arguments[] = {call.arguments.get()};
+      std::vector<cudaGraphNode_t> after;
+      for (const int before : waits_for) {  // the parts before have run
+        if (static_cast<size_t>(before) >= begin) after.push_back(added[before]);
+      }
+      if (begin == 0 && after.empty()) after.push_back(first_);
+      added.push_back(Add(
+          part, NodeOf(call.kernel, call.grid, call.block, call.shared_bytes, arguments), after));
+    }
+    device_.Check(device_.WithRoom([&] { return cudaGraphInstantiate(&part.exec, part.graph, 0); }),
+                  "making a graph");
   }
-  device_.Check(cudaGraphInstantiate(&exec_, graph_, 0), "making a graph");
+  nodes_ = calls.size();
 }
 
 void Graph::Launch(const PointerWords& pointers) {
@@ -76,8 +93,11 @@ void Graph::Launch(const PointerWords& pointers) {
   void* arguments[] = {&value, &to};
   const cudaKernelNodeParams node =
       NodeOf(KernelAddress(StorePointers), dim3(1), dim3(count_), 0, arguments);
-  device_.Check(cudaGraphExecKernelNodeSetParams(exec_, first_, &node), "setting up a graph");
-  device_.CheckLaunch(name_, cudaGraphLaunch(exec_, device_.stream()));
+  device_.Check(cudaGraphExecKernelNodeSetParams(parts_.front().exec, first_, &node),
+                "setting up a graph");
+  for (const Part& part : parts_) {
+    device_.CheckLaunch(name_, [&] { return cudaGraphLaunch(part.exec, device_.stream()); });
+  }
 }
 
 Graph* GraphCache::Find(const Key& key) {
@@ -89,9 +109,11 @@ Graph* GraphCache::Find(const Key& key) {
 }
 
 Graph* GraphCache::Keep(const Key& key, std::unique_ptr<Graph> graph) {
-  // A process that meets endlessly many shapes keeps the last few.
-  constexpr size_t kMaxGraphs = 64;
-  if (entries_.size() == kMaxGraphs) entries_.pop_back();
+  nodes_ += graph->nodes();
+  while (!entries_.empty() && (entries_.size() >= kMaxGraphs || nodes_ > kMaxNodes)) {
+    nodes_ -= entries_.back().graph->nodes();
+    entries_.pop_back();
+  }
   entries_.push_front({key, std::move(graph)});
   return entries_.front().graph.get();
 }

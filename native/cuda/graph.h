@@ -1,5 +1,8 @@
-// Kernels as one graph: a launch for all of them, no gap on the device between one and the next
-// that waits for the host, and those that do not wait for each other side by side.
+// Kernels as a graph: a launch for all of them, no gap on the device between one and the next that
+// waits for the host, and those that do not wait for each other side by side.
+//
+// Very many, as a sequence of thousands of steps has, are several of CUDA's graphs that follow one
+// another, so that the size of each is bounded. Kernels of two of them do not overlap.
 #ifndef CONVLSTM_CUDA_GRAPH_H_
 #define CONVLSTM_CUDA_GRAPH_H_
 
@@ -44,10 +47,12 @@ struct PointerWords {
   uint64_t words[kMaxPointers];
 };
 
-// Where operands lie differs from call to call: the graph's first node writes that to the device's
-// memory, where the others read it (place.h), so that one node is changed and not each.
+// Where operands lie differs from call to call: the first node writes that to the device's memory,
+// where the others read it (place.h), so that one node is changed and not each.
 class Graph {
  public:
+  static constexpr size_t kMaxNodes = 1024;  // of one of CUDA's
+
   Graph(Device& device, const char* name, int pointers);
   ~Graph();
   Graph(const Graph&) = delete;
@@ -60,17 +65,25 @@ class Graph {
   }
   // Once, before Launch.
   void Build(const std::vector<GraphCall>& calls);
+  size_t nodes() const { return nodes_; }
 
   void Launch(const PointerWords& pointers);
 
  private:
+  struct Part {
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t exec = nullptr;
+  };
+  cudaGraphNode_t Add(const Part& part, const cudaKernelNodeParams& params,
+                      const std::vector<cudaGraphNode_t>& after);
+
   Device& device_;
   const char* name_;
   unsigned count_;
+  size_t nodes_ = 0;
   Buffer pointers_;
-  cudaGraph_t graph_ = nullptr;
-  cudaGraphNode_t first_ = nullptr;
-  cudaGraphExec_t exec_ = nullptr;
+  std::vector<Part> parts_;
+  cudaGraphNode_t first_ = nullptr;  // of the first part
 };
 
 // The graphs of a device, by all that their kernels and arguments depend on.
@@ -96,9 +109,15 @@ class GraphCache {
     std::memcpy(words.words, pointers.data(), sizeof(Pointers) * pointers.size());
     graph->Launch(words);
   }
-  void Clear() { entries_.clear(); }
+  void Clear() {
+    entries_.clear();
+    nodes_ = 0;
+  }
 
  private:
+  // A process that meets endlessly many shapes, or long ones, keeps the last few.
+  static constexpr size_t kMaxGraphs = 64, kMaxNodes = 32 * Graph::kMaxNodes;
+
   struct Entry {
     Key key;
     std::unique_ptr<Graph> graph;
@@ -107,6 +126,7 @@ class GraphCache {
   Graph* Keep(const Key& key, std::unique_ptr<Graph> graph);
 
   std::list<Entry> entries_;  // used last first
+  size_t nodes_ = 0;          // of all
 };
 
 }  // namespace convlstm::cuda

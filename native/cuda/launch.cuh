@@ -17,7 +17,7 @@ void Launch(Device& device, const char* name, void (*kernel)(Parameters...), dim
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = device.stream();
   // Its own status: the last error may be another call's, a query's that was not ready.
-  device.CheckLaunch(name, cudaLaunchKernelEx(&config, kernel, arguments...));
+  device.CheckLaunch(name, [&] { return cudaLaunchKernelEx(&config, kernel, arguments...); });
 }
 
 // For kernels whose threads stride over `count` elements, more than none.

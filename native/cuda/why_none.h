@@ -2,7 +2,10 @@
 #ifndef CONVLSTM_CUDA_WHY_NONE_H_
 #define CONVLSTM_CUDA_WHY_NONE_H_
 
+#include <algorithm>
 #include <string>
+
+#include "cuda/architectures.h"
 
 namespace convlstm::cuda {
 
@@ -32,12 +35,27 @@ inline std::string WhyNone(const DriverAnswers& answers) {
   return answers.error.empty() ? "no device" : answers.error;
 }
 
-// Empty for a GPU that has code: Turing is the oldest.
-inline std::string WhyNotDevice(int major, int minor) {
-  constexpr int kTuring = 75;
-  if (major * 10 + minor >= kTuring) return "";
-  return "device too old: compute capability " + std::to_string(major) + "." +
-         std::to_string(minor) + " < 7.5";
+// Empty for a GPU that there is code for; `built` as architectures.h says. PTX is for drivers that
+// are as new as the runtime.
+inline std::string WhyNotDevice(const std::string& built, int major, int minor, int driver,
+                                int runtime) {
+  const auto name = [](int number) {
+    return std::to_string(number / 10) + "." + std::to_string(number % 10);
+  };
+  const std::string capability =
+      "compute capability " + std::to_string(major) + "." + std::to_string(minor);
+  const Architecture found = ArchitectureFor(built, major, minor);
+  if (found.ptx && driver < runtime) {
+    return "driver too old: CUDA " + VersionName(driver) + " < " + VersionName(runtime) +
+           ", and it has to compile the kernels for " + capability;
+  }
+  if (found.number > 0) return "";
+  int oldest = found.number;
+  for (const Architecture& a : ParseArchitectures(built)) {
+    oldest = oldest == 0 ? a.number : std::min(oldest, a.number);
+  }
+  if (major * 10 + minor < oldest) return "device too old: " + capability + " < " + name(oldest);
+  return "no kernels for " + capability + ": built for " + built;
 }
 
 }  // namespace convlstm::cuda

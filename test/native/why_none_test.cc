@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cuda/engines.h"
 
@@ -19,11 +21,51 @@ TEST_CASE("why there is no GPU") {
 }
 
 TEST_CASE("which GPUs there is code for") {
-  CHECK(WhyNotDevice(6, 1) == "device too old: compute capability 6.1 < 7.5");
-  CHECK(WhyNotDevice(7, 0) == "device too old: compute capability 7.0 < 7.5");
-  for (const auto& [major, minor] : {std::pair{7, 5}, {8, 0}, {9, 0}, {12, 0}}) {
-    CHECK(WhyNotDevice(major, minor).empty());
+  const std::string release = "75-real 80 86-real 89-real 90a-real 100-real 120-real";
+  const auto why = [](const std::string& built, int major, int minor, int driver = 13000) {
+    return WhyNotDevice(built, major, minor, driver, 13000);
+  };
+  CHECK(why(release, 6, 1) == "device too old: compute capability 6.1 < 7.5");
+  CHECK(why(release, 7, 0) == "device too old: compute capability 7.0 < 7.5");
+  for (const auto& [major, minor] : std::vector<std::pair<int, int>>{
+           {7, 5}, {8, 0}, {8, 7}, {9, 0}, {10, 0}, {10, 3}, {11, 0}, {12, 1}, {13, 0}}) {
+    CHECK(why(release, major, minor).empty());
   }
+  // Without PTX that is old enough there is a gap, and what is specific serves its own GPU only.
+  const std::string gaps = "75-real 90a-real 100-real 120-real 120-virtual";
+  CHECK(why(gaps, 11, 0) == "no kernels for compute capability 11.0: built for " + gaps);
+  CHECK(why(gaps, 8, 6) == "no kernels for compute capability 8.6: built for " + gaps);
+  CHECK(why("90a", 10, 0) == "no kernels for compute capability 10.0: built for 90a");
+  CHECK(why("80", 7, 5) == "device too old: compute capability 7.5 < 8.0");
+  // A runtime of another minor version runs machine code; PTX of its own it has to know.
+  CHECK(WhyNotDevice(release, 12, 0, 13000, 13020).empty());
+  CHECK(WhyNotDevice(release, 11, 0, 13000, 13020) ==
+        "driver too old: CUDA 13.0 < 13.2, and it has to compile the kernels for compute "
+        "capability 11.0");
+}
+
+TEST_CASE("which kernels a GPU runs") {
+  const auto runs = [](const std::string& built, int major, int minor) {
+    return ArchitectureFor(built, major, minor);
+  };
+  const std::string release = "75-real 80 86-real 89-real 90a-real 100-real 120-real";
+  CHECK(runs(release, 7, 5).number == 75);
+  CHECK_FALSE(runs(release, 7, 5).has_tensor_cores());
+  CHECK(runs(release, 8, 0).machine_code);
+  CHECK(runs(release, 8, 7).number == 86);
+  CHECK(runs(release, 9, 0).has_wgmma());
+  CHECK(runs(release, 10, 3).number == 100);
+  CHECK(runs(release, 11, 0).ptx);
+  CHECK(runs(release, 11, 0).number == 80);
+  CHECK(runs(release, 11, 0).has_tensor_cores());
+  CHECK_FALSE(runs(release, 12, 0).has_wgmma());
+  // Machine code comes before PTX, in whatever order they are listed.
+  CHECK(runs("86-virtual 80-real", 8, 6).number == 80);
+  CHECK(runs("80-real 86-virtual", 8, 6).number == 80);
+  CHECK(runs("90-virtual 80-virtual", 9, 0).number == 90);
+  // Kernels of the PTX of an older GPU are that one's.
+  CHECK_FALSE(runs("75-virtual", 8, 6).has_tensor_cores());
+  CHECK_FALSE(runs("75-virtual 80-virtual", 9, 0).has_wgmma());
 }
 
 TEST_CASE("GPUs that cannot be used do not hide the others") {

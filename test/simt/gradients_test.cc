@@ -1,4 +1,4 @@
-// The kernels of the backward passes against backpropagation in float64, on the host.
+// The kernels of a layer's backward pass against backpropagation in float64, on the host.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -7,113 +7,16 @@
 #include <vector>
 
 #include "cuda/backward_arguments.cuh"
-#include "cuda/conv2d.cuh"
-#include "cuda/finish_weight_gradient.cuh"
 #include "cuda/mask_frames.cuh"
 #include "cuda/sum_rows.cuh"
 #include "gradient_reference.h"
 #include "operations.h"
+#include "simt/convolution_gradients.h"
 #include "simt/layer.h"
 #include "simt/run_nodes.h"
 
 namespace convlstm::cuda {
 namespace {
-
-// Of the forward convolution's x or h, as the engine computes them.
-template <class T, class Gradient>
-class ConvolutionGradients {
- public:
-  // `first_input`: of the weight's input channels, `row_inputs` in all, those from there on.
-  ConvolutionGradients(const ConvGeometry& forward, int channels, int out_channels,
-                       const std::vector<float>& weight, int first_input, int row_inputs)
-      : forward_(forward),
-        channels_(channels),
-        out_channels_(out_channels),
-        taps_(forward.kernel_height * forward.kernel_width),
-        first_input_(first_input),
-        row_inputs_(row_inputs) {
-    blocks_ = CeilDiv(channels, T::kBlockColumns) * T::kWarpsN;
-    for (const GradientPhase& phase : PhasesOf(forward)) {
-      const ConvGeometry& g = phase.geometry;
-      phases_.push_back(
-          {phase, Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, false,
-                                  out_channels, 0, g.kernel_height * g.kernel_width, g.kernel_width,
-                                  g.chunks(out_channels), 0, row_inputs, phase.taps},
-                                 blocks_)});
-    }
-    row_tiles_ = CeilDiv(taps_ * channels, Gradient::kRows);
-    column_tiles_ = CeilDiv(out_channels, Gradient::kBlockColumns);
-    slice_rows_ = CeilDiv(CeilDiv(forward.rows(), 2), kDepth) * kDepth;
-    slices_ = CeilDiv(forward.rows(), slice_rows_);
-    partial_.assign(
-        int64_t{slices_} * row_tiles_ * Gradient::kRows * column_tiles_ * Gradient::kBlockColumns,
-        NAN);
-  }
-
-  // Of a convolution without stride.
-  const uint4* weights() const { return phases_.front().second.data(); }
-  float* partial() { return partial_.data(); }
-
-  void Launch(const Conv2dArguments& p) const {
-    simt::Launch(Convolve2d<T>,
-                 {static_cast<unsigned>(CeilDiv(p.geometry.rows(), T::kRows)),
-                  static_cast<unsigned>(blocks_ / T::kWarpsN)},
-                 {T::kThreads}, T::kSharedBytes, p);
-  }
-  void Launch(WeightGradientArguments p) {
-    p.slice_rows = slice_rows_;
-    simt::Launch(WeightGradient<Gradient>,
-                 {static_cast<unsigned>(row_tiles_), static_cast<unsigned>(column_tiles_),
-                  static_cast<unsigned>(slices_)},
-                 {Gradient::kThreads}, Gradient::kSharedBytes, p);
-    added_ = true;
-  }
-
-  // The gradient of frames [images][pixel][channels].
-  std::vector<float> OfInput(const std::vector<float>& deltas) const {
-    const int64_t pixels = int64_t{forward_.height} * forward_.width;
-    std::vector<float> out(forward_.images * pixels * channels_, NAN);
-    for (const auto& [phase, packed] : phases_) {
-      Conv2dArguments p = GradientArguments(forward_, phase, channels_, out_channels_);
-      p.x_data = {deltas.data()};
-      p.weights = {packed.data()};
-      p.out =
-          Place<float>{out.data()} + (phase.first_y * forward_.width + phase.first_x) * channels_;
-      p.inner = 1;
-      p.outer_stride = pixels;
-      if (!phase.empty()) {
-        Launch(p);
-        continue;
-      }
-      // As the engine, which clears the result before.
-      for (int row = 0; row < p.geometry.rows(); ++row) {
-        const int pixel = row % p.geometry.out_pixels(), width = p.geometry.out_width;
-        const int64_t at = row / p.geometry.out_pixels() * pixels + pixel / width * p.row_stride +
-                           pixel % width * p.column_stride;
-        std::fill_n(p.out.get() + at * channels_, channels_, 0.0f);
-      }
-    }
-    return out;
-  }
-
-  void Finish(std::vector<float>& weight) const {
-    if (!added_) return;
-    const int columns = column_tiles_ * Gradient::kBlockColumns;
-    simt::Launch(
-        FinishWeightGradient, {2}, {64}, 0,
-        FinishArguments{partial_.data(), slices_, int64_t{row_tiles_} * Gradient::kRows * columns,
-                        out_channels_, columns, channels_, taps_,
-                        weight.data() + first_input_ * taps_, int64_t{row_inputs_} * taps_});
-  }
-
- private:
-  const ConvGeometry forward_;
-  const int channels_, out_channels_, taps_, first_input_, row_inputs_;
-  int blocks_, row_tiles_, column_tiles_, slice_rows_, slices_;
-  std::vector<std::pair<GradientPhase, std::vector<uint4>>> phases_;
-  std::vector<float> partial_;
-  bool added_ = false;
-};
 
 struct Gradients {
   std::vector<float> x, h0, c0, weight, bias, wci, wcf, wco;
@@ -353,81 +256,6 @@ TEST_CASE("gradients: one bfloat16 product") {
   CheckCases<SmallTile<Math::kBf16>, LargeGradientTile<Math::kBf16>>(1e-2);
 }
 #endif
-
-// With bias, stride, padding on both sides and dilation; images, channels and kernel as they come.
-template <class T, class Gradient>
-void CheckConv2d(ConvGeometry g, int in, int channels, double tolerance) {
-  const int reach_y = g.dilation_y * (g.kernel_height - 1) + 1;
-  const int reach_x = g.dilation_x * (g.kernel_width - 1) + 1;
-  g.out_height = (g.height + 2 * g.pad_top - reach_y) / g.stride_y + 1;
-  g.out_width = (g.width + 2 * g.pad_left - reach_x) / g.stride_x + 1;
-  const int taps = g.kernel_height * g.kernel_width;
-  const std::vector<float> x = RandomValues(int64_t{g.images} * g.height * g.width * in);
-  const std::vector<float> weight = RandomValues(int64_t{channels} * in * taps);
-  const std::vector<float> deltas = RandomValues(int64_t{g.rows()} * channels);
-
-  std::vector<double> x_grad(x.size()), weight_grad(weight.size()), bias_grad(channels);
-  for (int row = 0; row < g.rows(); ++row) {
-    const int image = row / g.out_pixels(), pixel = row % g.out_pixels();
-    const int out_y = pixel / g.out_width, out_x = pixel % g.out_width;
-    for (int c = 0; c < channels; ++c) {
-      const double delta = deltas[int64_t{row} * channels + c];
-      bias_grad[c] += delta;
-      for (int tap = 0; tap < taps; ++tap) {
-        const int at_y = out_y * g.stride_y - g.pad_top + tap / g.kernel_width * g.dilation_y;
-        const int at_x = out_x * g.stride_x - g.pad_left + tap % g.kernel_width * g.dilation_x;
-        if (at_y < 0 || at_y >= g.height || at_x < 0 || at_x >= g.width) continue;
-        for (int k = 0; k < in; ++k) {
-          const int64_t from = ((int64_t{image} * g.height + at_y) * g.width + at_x) * in + k;
-          const int64_t w = (int64_t{c} * in + k) * taps + tap;
-          x_grad[from] += delta * weight[w];
-          weight_grad[w] += delta * x[from];
-        }
-      }
-    }
-  }
-
-  ConvolutionGradients<T, Gradient> gradients(g, in, channels, weight, 0, in);
-  CHECK(RelativeError(gradients.OfInput(deltas), x_grad) <= tolerance);
-  WeightGradientArguments p = {};
-  p.geometry = g;
-  p.x = {x.data()};
-  p.deltas = {deltas.data()};
-  p.channels = in;
-  p.out_channels = channels;
-  p.image_stride = g.height * g.width;
-  p.steps = 1;
-  p.partial = {gradients.partial()};
-  gradients.Launch(p);
-  std::vector<float> found(weight.size(), NAN);
-  gradients.Finish(found);
-  CHECK(RelativeError(found, weight_grad) <= tolerance);
-  std::vector<double> sums(3 * channels);
-  std::vector<float> bias(channels, NAN);
-  simt::Launch(SumRows, {3, static_cast<unsigned>(ChannelBlocks(channels))}, {kChannelThreads},
-               kChannelSharedBytes, deltas.data(), int64_t{g.rows()}, channels, sums.data());
-  simt::Launch(AddSlices, {1}, {32}, 0, sums.data(), 3, int64_t{channels}, bias.data(),
-               int64_t{channels});
-  CHECK(RelativeError(bias, bias_grad) <= tolerance);
-}
-
-template <Math kMath>
-void CheckConv2d(double tolerance) {
-  using Small = SmallGradientTile<kMath>;
-  CheckConv2d<SmallTile<kMath>, Small>({2, 7, 9, 0, 0, 3, 2, 2, 1, 1, 0, 1, 2}, 3, 5, tolerance);
-  CheckConv2d<MediumTile<kMath>, Small>({1, 9, 8, 0, 0, 1, 3, 1, 3, 2, 3, 1, 1}, 4, 130, tolerance);
-  CheckConv2d<SmallTile<kMath>, Small>({3, 5, 5, 0, 0, 2, 2, 3, 2, 0, 1, 2, 3}, 8, 12, tolerance);
-  CheckConv2d<SmallTile<kMath>, Small>({1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1}, 1, 1, tolerance);
-  // Phases without taps, and strides that share a factor with the dilation.
-  CheckConv2d<SmallTile<kMath>, Small>({2, 8, 7, 0, 0, 1, 2, 3, 2, 0, 0, 1, 2}, 3, 4, tolerance);
-  CheckConv2d<SmallTile<kMath>, Small>({1, 19, 23, 0, 0, 3, 4, 4, 6, 1, 2, 6, 4}, 2, 3, tolerance);
-}
-TEST_CASE("gradients of conv2d") {
-  CheckConv2d<Math::kFma>(1e-6);
-#if CONVLSTM_CUDA_ARCH >= 800
-  CheckConv2d<Math::kTf32x3>(1e-6);
-#endif
-}
 
 }  // namespace
 }  // namespace convlstm::cuda

@@ -96,6 +96,13 @@ cudaError_t Leave(cudaError_t error, const char* why) {
   return error;
 }
 
+bool Device::Load(const void* kernel) {
+  constexpr size_t kBytes = size_t{1} << 20;
+  if (!loaded.contains(kernel) && !HasRoom(kBytes)) return false;
+  loaded.insert(kernel);
+  return true;
+}
+
 void Call::PushWork(Stream& stream, Body run, bool kernel) {
   const int k = stream.device;
   Push(stream, {[&device = machine.devices[k], run = std::move(run), kernel] {
@@ -159,7 +166,8 @@ cudaError_t Launch(const void* kernel, dim3 grid, dim3 block, size_t shared_byte
     return Leave(cudaErrorInvalidResourceHandle, "a launch on a stream of another device");
   }
   Device& device = call.device(current);
-  if (device.fault != cudaSuccess) return call.Fault(current);
+  if (call.Fault(current) != cudaSuccess) return call.Fault(current);
+  if (!device.Load(kernel)) return Leave(cudaErrorMemoryAllocation);
   if (const char* why = WhyNot(device, kernel, grid, block, shared_bytes)) {
     return Leave(cudaErrorInvalidValue, why);
   }
@@ -176,11 +184,13 @@ void SetSeed(uint64_t seed) { Call().machine.random.seed(seed); }
 void FailNextKernel(int device) { Call().device(device).fails_next = true; }
 void LetPeers(bool can) { Call().machine.peers = can; }
 void LetPin(bool can) { Call().machine.pins = can; }
+void LeaveDriver(bool gone) { Call().machine.gone = gone; }
 void HoldKernels(bool held) {
   Call call;
   call.machine.held = held;
   call.machine.work.notify_all();
 }
+size_t LargestGraph() { return std::exchange(Call().machine.largest_graph, 0); }
 size_t CopiedBytes() { return Call().machine.copied; }
 void RunAll() {
   Call call;

@@ -71,10 +71,14 @@ struct Device {
   cudaError_t fault = cudaSuccess;
   bool fails_next = false;
   std::map<const void*, int> shared_bytes;  // that kernels may have
+  std::set<const void*> loaded;             // kernels
+
+  // Whether there is so much memory beside the pool's.
+  bool HasRoom(size_t bytes) const { return bytes <= kMemoryBytes - pool.reserved; }
+  // The same for a kernel, which stays.
+  bool Load(const void* kernel);
 };
 
-// Everything happens under its mutex. Kernels run on a thread of their own, because the sanitizers
-// know the stack that their fibers come from.
 // Everything happens under its mutex. Kernels run on a thread of their own, because the sanitizers
 // know the stack that their fibers come from.
 struct Machine {
@@ -86,8 +90,8 @@ struct Machine {
   std::map<const char*, Allocation> memory;
   std::map<const char*, size_t> pinned;
   std::mt19937_64 random{1};
-  bool peers = true, pins = true, held = false;
-  size_t copied = 0, ran = 0;
+  bool peers = true, pins = true, held = false, gone = false;
+  size_t copied = 0, ran = 0, largest_graph = 0;
 
   Machine();
 
@@ -115,8 +119,10 @@ struct Call {
   Call() { machine.Chance(lock); }
 
   Device& device(int k) { return machine.devices[k]; }
-  // What the device says to every call once it is lost.
-  cudaError_t Fault(int k) { return Leave(device(k).fault); }
+  // What the device says to every call once it is lost, or the driver is gone.
+  cudaError_t Fault(int k) {
+    return Leave(machine.gone ? cudaErrorCudartUnloading : device(k).fault);
+  }
 
   static void Push(Stream& stream, Operation operation) {
     stream.operations.push_back(std::move(operation));

@@ -19,6 +19,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidValue";
     case cudaErrorMemoryAllocation:
       return "cudaErrorMemoryAllocation";
+    case cudaErrorCudartUnloading:
+      return "cudaErrorCudartUnloading";
     case cudaErrorInsufficientDriver:
       return "cudaErrorInsufficientDriver";
     case cudaErrorNoDevice:
@@ -60,6 +62,7 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 cudaError_t cudaSetDevice(int device) {
   if (device < 0 || device >= kDevices) return Leave(cudaErrorInvalidDevice);
+  if (TheMachine().gone) return Leave(cudaErrorCudartUnloading);
   current = device;
   return cudaSuccess;
 }
@@ -85,7 +88,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   Call call;
-  if (call.device(stream->device).fault != cudaSuccess) return call.Fault(stream->device);
+  if (call.Fault(stream->device) != cudaSuccess) return call.Fault(stream->device);
   return stream->operations.empty() ? cudaSuccess : Leave(cudaErrorNotReady);
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -115,7 +118,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   Call call;
-  if (call.device(event->device).fault != cudaSuccess) return call.Fault(event->device);
+  if (call.Fault(event->device) != cudaSuccess) return call.Fault(event->device);
   const bool passed = event->record == nullptr || event->record->passed;
   return passed ? cudaSuccess : Leave(cudaErrorNotReady);
 }
@@ -149,7 +152,7 @@ cudaError_t cudaFreeHost(void* data) {
 cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t stream) {
   Call call;
   Device& device = call.device(stream->device);
-  if (device.fault != cudaSuccess) return call.Fault(stream->device);
+  if (call.Fault(stream->device) != cudaSuccess) return call.Fault(stream->device);
   if (bytes > kMemoryBytes - device.pool.used) return Leave(cudaErrorMemoryAllocation);
   device.pool.used += bytes;
   device.pool.reserved = std::max(device.pool.reserved, device.pool.used);
@@ -245,6 +248,7 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes) {
 
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int value) {
   Call call;
+  if (!call.device(current).Load(kernel)) return Leave(cudaErrorMemoryAllocation);
   call.device(current).shared_bytes[kernel] = value;
   return call.Fault(current);
 }
@@ -264,6 +268,7 @@ cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph,
                                    const cudaKernelNodeParams* params) {
   Call call;
   Device& device = call.device(current);
+  if (!device.Load(params->func)) return Leave(cudaErrorMemoryAllocation);
   if (const char* why =
           WhyNot(device, params->func, params->gridDim, params->blockDim, params->sharedMemBytes)) {
     return Leave(cudaErrorInvalidValue, why);
@@ -277,6 +282,11 @@ cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph,
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   Call call;
+  constexpr size_t kNodeBytes = 4096;
+  if (!call.device(current).HasRoom(kNodeBytes * graph->nodes.size())) {
+    return Leave(cudaErrorMemoryAllocation);
+  }
+  call.machine.largest_graph = std::max(call.machine.largest_graph, graph->nodes.size());
   auto made = std::make_unique<GraphExec>();
   made->device = current;
   for (const std::unique_ptr<GraphNode>& node : graph->nodes) made->nodes.push_back(*node);

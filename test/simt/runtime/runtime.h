@@ -31,11 +31,15 @@ void FailNextKernel(int device);
 void LetPeers(bool can);
 // Whether the host has memory to pin.
 void LetPin(bool can);
+// While it is gone, as when a process ends, every call says so and does nothing.
+void LeaveDriver(bool gone);
 // While held, no kernel begins: what is done then runs beside it.
 void HoldKernels(bool held);
 
 // Of copies between host and devices that have run.
 size_t CopiedBytes();
+// Nodes of the largest graph that was made since this was last asked.
+size_t LargestGraph();
 // All that is queued, as far as it is not held.
 void RunAll();
 

@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
-#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "core/error.h"
 #include "cuda/engines.h"
 #include "cuda/on_engine.h"
+#include "cuda/tuning.h"
 #include "operations.h"
 #include "reference.h"
 
@@ -116,6 +119,69 @@ TEST_CASE("a sequence while its operands go away, at any pace") {
   }
 }
 
+// The output of a layer, and the gradient of its weights where that is asked for.
+std::vector<std::vector<float>> Trained(Engine& gpu, const ConvLstmCase& test, bool backward) {
+  const ConvLstmShape& s = test.shape;
+  const int64_t state = s.batch * s.hidden_dim * s.pixels();
+  const Operands operands(gpu, test);
+  const StoragePtr saved = backward ? New(gpu, SavedElements(s, 1)) : nullptr;
+  const ConvLstmOutputs results = {New(gpu, s.time * state), New(gpu, state), New(gpu, state),
+                                   saved, backward ? 1 : 0};
+  const StoragePtr weight = New(gpu, operands.inputs.weight->elements());
+  OnQueue(gpu, [&] { gpu.ConvLstm(s, operands.inputs, Precision::kHighest, results); });
+  if (!backward) return {Downloaded(gpu, results.output), Downloaded(gpu, results.h)};
+  ConvLstmGradients gradients = {};
+  gradients.weight = weight;
+  OnQueue(gpu, [&] {
+    gpu.ConvLstmBackward(
+        s, {operands.inputs, results.output, saved, 1, results.output, nullptr, nullptr},
+        Precision::kHighest, gradients);
+  });
+  return {Downloaded(gpu, results.output), Downloaded(gpu, weight)};
+}
+
+TEST_CASE("sequences of thousands of kernels are several graphs, with the same results") {
+  Engine& gpu = EngineOf(0);
+  constexpr size_t kMost = 1025;  // with the node that stores pointers
+  for (const bool backward : {false, true}) {
+    const ConvLstmCase test = MakeCase("", ShapeOf(1, backward ? 700 : 1300, 1, 1, 1, 1, 1, 1));
+    simulated::LargestGraph();
+    tuning.graph = false;
+    const auto expected = Trained(gpu, test, backward);
+    tuning = {};
+    CHECK(simulated::LargestGraph() == 0);
+    for (int call = 0; call < 2; ++call) {
+      CHECK(Trained(gpu, test, backward) == expected);
+      CHECK(simulated::LargestGraph() == (call == 0 ? kMost : 0));
+    }
+  }
+}
+
+TEST_CASE("weights are packed once for each form of them that kernels read") {
+  Engine& gpu = EngineOf(0);
+  const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 2, 4, 3, 5, 3, 3));
+  const ConvLstmShape& s = test.shape;
+  const Operands operands(gpu, test);
+  const StoragePtr& weight = operands.inputs.weight;
+  std::map<std::string, std::shared_ptr<const void>> first;
+  for (int step = 0; step < 3; ++step) {
+    const StoragePtr saved = New(gpu, SavedElements(s, 1));
+    const ConvLstmOutputs results = {New(gpu, 180), New(gpu, 60), New(gpu, 60), saved, 1};
+    ConvLstmGradients gradients = {};
+    gradients.x = New(gpu, operands.inputs.x->elements());
+    gradients.weight = New(gpu, weight->elements());
+    OnQueue(gpu, [&] {
+      gpu.ConvLstm(s, operands.inputs, Precision::kHighest, results);
+      gpu.ConvLstmBackward(
+          s, {operands.inputs, results.output, saved, 1, results.output, nullptr, nullptr},
+          Precision::kHighest, gradients);
+    });
+    if (step == 0) first = weight->derived();
+    CHECK(first.size() == 3);  // forward, for the gradient of x, for that of h
+    CHECK(weight->derived() == first);
+  }
+}
+
 TEST_CASE("a stream of 200 steps holds what one holds") {
   Engine& gpu = EngineOf(0);
   const ConvLstmCase test = MakeCase("", ShapeOf(1, 1, 2, 4, 3, 5, 3, 3), {.states = true});
@@ -156,6 +222,18 @@ TEST_CASE("memory that the pool keeps is given to who needs it, and what there i
   CHECK(error.find("cuda:0: out of memory when asked for 536870916 bytes") != std::string::npos);
   CHECK(error.find("of 1073741824 bytes are free") != std::string::npos);
   z->Allocate();
+}
+
+TEST_CASE("kernels and graphs get memory that the pool only keeps") {
+  Engine& gpu = EngineOf(1);
+  {
+    const StoragePtr all = New(gpu, static_cast<int64_t>(simulated::kMemoryBytes / 4));
+    all->Allocate();
+  }
+  CHECK(gpu.Statistics().cached_bytes == simulated::kMemoryBytes);
+  const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 2, 4, 3, 5, 3, 3));
+  const ConvLstmReference<double> expected = RunReference<double>(test);
+  CHECK(LargestError(Trained(gpu, test, false)[0], expected.output) <= 1e-5);
 }
 
 TEST_CASE("copies between GPUs, straight where one can read the other's memory") {
@@ -218,6 +296,27 @@ TEST_CASE(
   OnQueue(lost, [] {});
   lost.Statistics();
   CHECK(Downloaded(other, Uploaded(other, {4, 5})) == std::vector<float>{4, 5});
+}
+
+TEST_CASE("a process that ends, where the driver has gone before the last tensors") {
+  Engine& gpu = EngineOf(3);
+  StoragePtr x = Uploaded(gpu, {1, 2, 3});
+  Engine::Download download;
+  OnQueue(gpu, [&] { download = gpu.StartDownload(x); });
+  simulated::LeaveDriver(true);
+  std::vector<float> values(3);
+  for (const std::function<void()>& action : std::vector<std::function<void()>>{
+           [&] { download(values.data()); }, [&] { Uploaded(gpu, {1}); },
+           [&] { Downloaded(gpu, x); }, [&] { Filled(gpu, 1, 5); }}) {
+    CHECK(ErrorOf(ErrorCode::kDevice, action).find("cudaErrorCudartUnloading") !=
+          std::string::npos);
+  }
+  gpu.EmptyCache();
+  OnQueue(gpu, [] {});
+  CHECK(gpu.Statistics().live_bytes == 0);
+  download = nullptr;
+  x = nullptr;
+  simulated::LeaveDriver(false);
 }
 
 }  // namespace
