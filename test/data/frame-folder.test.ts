@@ -10,6 +10,7 @@ import {
   pgm,
   png,
 } from '../../src/index.js';
+import { composite } from '../support/composite.js';
 
 /** A frame [3, 4] whose values are 16 t and up: each pixel of each frame its own. */
 const level = (t: number, pixel: number) => (16 * t + pixel) / 255;
@@ -60,6 +61,26 @@ describe('FrameFolder', () => {
     expect(await framesOf(folder, 4)).toEqual([4, 5, 6]);
     const { input } = await folder.get(3);
     expect([...input.data]).toEqual([...frame(3).data, ...frame(4).data].map(Math.fround));
+  });
+
+  it('has radar composites in mm/h', async () => {
+    const radar = join(root, 'radar');
+    await mkdir(radar);
+    for (let t = 0; t < 4; t++) {
+      const pixels = Uint16Array.of(100 * t, 1, 2, 65535);
+      await writeFile(join(radar, `rain_${t}.h5`), composite({ pixels }));
+    }
+    const folder = await open(radar);
+    expect(folder.length).toBe(2);
+    const { input, target } = await folder.get(1);
+    expect([input.shape, target.shape]).toEqual([
+      [2, 1, 2, 2],
+      [1, 1, 2, 2],
+    ]);
+    // Hundredths of mm in five minutes; what is missing is 0.
+    const rates = [...input.data, ...target.data];
+    const expected = [1, 2, 3].flatMap((t) => [12 * t, 0.12, 0.24, 0]);
+    for (const [n, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[n]!, 5);
   });
 
   it('goes on by its stride', async () => {
