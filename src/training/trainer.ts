@@ -73,6 +73,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   #step = 0;
   /** The step that the last checkpoint is of. */
   #saved = 0;
+  /** Where data and random numbers stood before the step that is being made. */
+  #before: Pick<RunState, 'position' | 'random'> | null = null;
   /** Of loops that have ended. */
   #seconds = 0;
   #begun: number | null = null;
@@ -260,17 +262,26 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   async #trainStep(batches: AsyncGenerator<Batch<S>, void>): Promise<Step> {
     const progress = { epoch: this.#data.position.epoch + 1, step: this.#step + 1 };
     const lr = this.#steps.optimizer.groups[0]!.lr;
-    const before = { position: this.#data.position, random: randomState() };
-    const made = await trainStep(this.#steps, batches, progress).catch(async (error: unknown) => {
-      this.#data.seek(before.position);
-      setRandomState(before.random);
+    this.#before = this.#place();
+    try {
+      const made = await trainStep(this.#steps, batches, progress);
+      this.#step++;
+      if (this.#schedule instanceof Schedule) this.#schedule.step();
+      return { ...progress, ...made, lr };
+    } catch (error) {
+      const { position, random } = this.#before;
+      this.#data.seek(position);
+      setRandomState(random);
       // What ends the training is what is thrown.
       if (this.#step > this.#saved) await this.save().catch(() => {});
       throw error;
-    });
-    this.#step++;
-    if (this.#schedule instanceof Schedule) this.#schedule.step();
-    return { ...progress, ...made, lr };
+    } finally {
+      this.#before = null;
+    }
+  }
+
+  #place(): Pick<RunState, 'position' | 'random'> {
+    return { position: this.#data.position, random: randomState() };
   }
 
   /** The mean loss over the validation's data. */
@@ -292,7 +303,8 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   }
 
   /**
-   * Writes the checkpoint, and the curve beside it, where there are to be any.
+   * Writes the checkpoint, and the curve beside it, where there are to be any. In the middle of a step
+   * they are of the last whole one.
    *
    * @throws ConvLSTMError ERR_IO when one cannot be written
    */
@@ -301,12 +313,14 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     const { file } = this.#checkpoint;
     const model = this.#steps.model.stateDict();
     const optimizer = this.#steps.optimizer.stateDict();
+    const { position, random } = this.#before ?? this.#place();
+    const step = this.#step;
     try {
       await saveCheckpoint(file, {
-        step: this.#step,
+        step,
         seconds: this.seconds,
-        position: { ...this.#data.position },
-        random: { ...randomState() },
+        position: { ...position },
+        random: { ...random },
         best: this.#best && { ...this.#best },
         history: { ...this.history },
         schedule: this.#schedule ? { ...this.#schedule.stateDict() } : null,
@@ -319,7 +333,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
     const curve = `${toPath(file).replace(/\.safetensors$/, '')}.svg`;
     await writeBytes(curve, Buffer.from(lossCurve(this.history)));
-    this.#saved = this.#step;
+    this.#saved = step;
   }
 
   /**

@@ -15,7 +15,7 @@ import {
   saveCheckpoint,
   Trainer,
 } from '../../src/index.js';
-import { drain, Line, type Point, points, setUp } from '../support/training.js';
+import { drain, Line, type Point, points, type Setting, setUp } from '../support/training.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -107,6 +107,35 @@ describe('resuming', () => {
     await expect(drain(trainer)).rejects.toMatchObject({ code: 'ERR_IO' });
     await drain(trainer);
     expect(await bits(model)).toEqual(await bits(whole.model));
+  });
+
+  it('saves the last whole step when it is asked to in the middle of one', async () => {
+    const file = join(folder, 'middle.safetensors');
+    const make = (watch: (step: number) => void = () => {}) => {
+      const setting: Setting = setUp({
+        checkpoint: { file, every: 1000 },
+        accumulate: 2,
+        loss: ({ input, target }, { step }) => {
+          const loss = mseLoss(setting.model.forward(input), target);
+          watch(step);
+          return loss;
+        },
+      });
+      return setting;
+    };
+    const whole = make();
+    await drain(whole.trainer);
+    let saving: Promise<void> | undefined;
+    const { trainer } = make((step) => {
+      // As a timer or a signal would.
+      if (step === 4) queueMicrotask(() => (saving = trainer.save()));
+    });
+    for await (const { step } of trainer) if (step >= 4) break;
+    await saving;
+    const later = make();
+    expect((await later.trainer.resume(file)).step).toBe(3);
+    await drain(later.trainer);
+    expect(await bits(later.model)).toEqual(await bits(whole.model));
   });
 
   it('keeps the curve beside the checkpoint', async () => {
