@@ -72,9 +72,33 @@ export function checkHeaderLength(source: string, length: bigint, fileBytes: num
 }
 
 /**
- * Reads a header, believing nothing: every dtype is known, every shape is counted without overflow,
- * every tensor's bytes are exactly its shape's, and together they fill the data section of `dataBytes`
- * bytes with no overlap and no hole.
+ * The first key that an object in a valid JSON text has twice: JSON.parse would take the last of the
+ * two, another reader the first.
+ */
+function repeatedKey(json: string): string | null {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '{') open.push(new Set());
+    else if (character === '}') open.pop();
+    if (character !== '"') continue;
+    const begin = at++;
+    for (; json[at] !== '"'; at++) if (json[at] === '\\') at++;
+    const end = at + 1;
+    while (/\s/.test(json[at + 1] ?? '')) at++;
+    if (json[at + 1] !== ':') continue;
+    const key: string = JSON.parse(json.slice(begin, end));
+    const keys = open.at(-1)!;
+    if (keys.has(key)) return key;
+    keys.add(key);
+  }
+  return null;
+}
+
+/**
+ * Reads a header, believing nothing: no key stands twice, every dtype is known, every shape is counted
+ * without overflow, every tensor's bytes are exactly its shape's, and together they fill the data
+ * section of `dataBytes` bytes with no overlap and no hole.
  *
  * @internal
  */
@@ -85,13 +109,17 @@ export function parseHeader(
 ): SafetensorsHeader {
   // The format wants the brace first; JSON.parse would also take blanks before it.
   if (bytes[0] !== 0x7b) throw formatError(source, 'header does not begin with {');
+  let text: string;
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    json = JSON.parse(text);
   } catch (error) {
     throw formatError(source, 'header is not valid JSON', error);
   }
   if (!isObject(json)) throw formatError(source, 'header is not a JSON object');
+  const repeated = repeatedKey(text);
+  if (repeated !== null) throw formatError(source, `header has the key ${quote(repeated)} twice`);
 
   const tensors: TensorEntry[] = [];
   let metadata: Record<string, string> = Object.create(null);

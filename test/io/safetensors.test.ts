@@ -78,6 +78,18 @@ describe('reading', () => {
     }
   });
 
+  it('takes one key in several objects, and text that looks like keys', async () => {
+    const { tensors, metadata } = await safetensors.read(
+      file({
+        __metadata__: { shape: '"a":{"a":', a: '\\' },
+        a: f32([0], [0, 0]),
+        b: f32([0], [0, 0]),
+      }),
+    );
+    expect(Object.keys(tensors)).toEqual(['a', 'b']);
+    expect(metadata['shape']).toBe('"a":{"a":');
+  });
+
   it('takes empty tensors and files without any', async () => {
     const { x } = await safetensors.load(file({ x: f32([0, 3], [0, 0]) }));
     expect(x!.shape).toEqual([0, 3]);
@@ -195,9 +207,27 @@ describe('a hostile file', () => {
       /"b".*overlaps/,
     ],
     [
-      'has a tensor twice',
+      'has a tensor under two names',
       file({ a: f32([1], [0, 4]), b: f32([1], [0, 4]) }, four),
       /"b".*overlaps/,
+    ],
+    [
+      'has a name twice',
+      file(
+        `{"a":${JSON.stringify(f32([1], [0, 4]))}, "\\u0061" :${JSON.stringify(f32([1], [0, 4]))}}`,
+        four,
+      ),
+      /header has the key "a" twice/,
+    ],
+    [
+      'has two shapes for a tensor',
+      file('{"a":{"dtype":"F32","shape":[2],"shape":[1],"data_offsets":[0,4]}}', four),
+      /header has the key "shape" twice/,
+    ],
+    [
+      'has an entry of its metadata twice',
+      file('{"__metadata__":{"a\\":":"1","b":"\\"","a\\":":"2"}}'),
+      /header has the key "a\\":" twice/,
     ],
     [
       'has bytes that belong to no tensor',
