@@ -1,6 +1,6 @@
 /** From the name of a device to what computes on it. */
 import type { Backend } from '../binding.js';
-import { ConvLSTMError, toConvLSTMError } from './errors.js';
+import { ConvLSTMError, show, toConvLSTMError } from './errors.js';
 import { fallback } from './fallback/index.js';
 import { nativeBinary } from './native.js';
 
@@ -94,10 +94,7 @@ export function backendOf(device: Device): Backend {
   }
   if (device === 'javascript') return fallback;
   if (!isDevice(device)) {
-    throw new ConvLSTMError(
-      'ERR_DEVICE',
-      `device: expected ${kDeviceNames}, got ${JSON.stringify(device)}`,
-    );
+    throw new ConvLSTMError('ERR_DEVICE', `device: expected ${kDeviceNames}, got ${show(device)}`);
   }
   return openCuda(device, Number(kCudaName.exec(device)![2] ?? 0));
 }

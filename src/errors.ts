@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /**
  * What an error is about. Stable: programs may switch on it.
  *
@@ -71,4 +73,25 @@ export function toConvLSTMError(error: unknown): ConvLSTMError {
   if (!(error instanceof Error)) return new ConvLSTMError('ERR_INTERNAL', String(error));
   const code = 'code' in error && kBackendCodes.has(error.code) ? error.code : 'ERR_INTERNAL';
   return new ConvLSTMError(code as ErrorCode, error.message, { cause: error });
+}
+
+const kShownEntries = 8;
+
+/**
+ * What a caller gave, for a message: any value, on one line, and not much of a large one.
+ *
+ * @internal
+ */
+export function show(value: unknown, depth = 2): string {
+  if (Array.isArray(value) && value.length <= kShownEntries && depth > 0) {
+    return `[${Array.from(value, (entry) => show(entry, depth - 1)).join(', ')}]`;
+  }
+  return inspect(value, {
+    depth: depth - 1,
+    compact: true,
+    breakLength: Infinity,
+    maxArrayLength: kShownEntries,
+    maxStringLength: 80,
+    customInspect: false, // a tensor's would wait for its values
+  });
 }

@@ -1,15 +1,12 @@
-/** Checks of the modules' options. */
-import type { Pair } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+/** Checks of options. */
+import type { Pair } from '../binding.js';
+import { ConvLSTMError, show } from './errors.js';
 
 /** Height and width; one number stands for both. */
 export type Size = number | Pair;
 
 function refuse(name: string, expected: string, got: unknown): never {
-  throw new ConvLSTMError(
-    'ERR_OPTION',
-    `${name}: expected ${expected}, got ${JSON.stringify(got)}`,
-  );
+  throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${show(got)}`);
 }
 
 /** A misspelt option (`batch_first`) would otherwise be ignored. */
@@ -23,6 +20,12 @@ export function checkNames(module: string, options: object, known: readonly stri
       );
     }
   }
+}
+
+/** NaN and infinities are numbers. */
+export function checkNumber(name: string, value: number): number {
+  if (typeof value !== 'number') refuse(name, 'a number', value);
+  return value;
 }
 
 export function checkCount(name: string, value: number): number {

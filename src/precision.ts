@@ -1,5 +1,5 @@
 import type { Precision } from '../binding.js';
-import { ConvLSTMError } from './errors.js';
+import { ConvLSTMError, show } from './errors.js';
 
 const kPrecisions: readonly Precision[] = ['highest', 'high', 'medium'];
 
@@ -10,7 +10,7 @@ export function checkPrecision(precision: Precision): Precision {
   if (!kPrecisions.includes(precision)) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `precision: expected 'highest', 'high' or 'medium', got ${JSON.stringify(precision)}`,
+      `precision: expected 'highest', 'high' or 'medium', got ${show(precision)}`,
     );
   }
   return precision;

@@ -9,7 +9,16 @@ import {
   type ConvLSTMOptions,
   type Device,
   Forecaster,
+  functional,
+  gif,
   Linear,
+  loadModel,
+  npy,
+  Parameter,
+  pgm,
+  png,
+  Sequential,
+  safetensors,
   setFloat32Precision,
   Tensor,
 } from '../src/index.js';
@@ -21,6 +30,12 @@ const net = build({});
 const cell = new ConvLSTMCell({ inputDim: 3, hiddenDim: 2, kernelSize: 3 });
 const stream = net.stream();
 const x = Tensor.zeros([1, 2, 3, 4, 5]);
+const fed = () => {
+  const other = net.stream();
+  other.step(Tensor.zeros([1, 3, 4, 5])).dispose();
+  return other;
+};
+const frame = { data: new Float32Array(1), shape: [1, 1] };
 const gone = Tensor.zeros([2]);
 gone.dispose();
 const elsewhere = Tensor.zeros([1, 2, 3, 4, 5], { device: 'javascript' });
@@ -72,13 +87,37 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_SHAPE', 'concat: parts: expected a list of tensors', () => Tensor.concat(x as never)],
   [
     'ERR_SHAPE',
-    'sum: expected an axis or a list of axes, got {"keepDim":true}',
+    'sum: expected an axis or a list of axes, got { keepDim: true }',
     () => x.sum({ keepDim: true } as never),
   ],
   [
     'ERR_SHAPE',
     /parts\[1\].*\[2, 4\]/,
     () => Tensor.concat([Tensor.zeros([2, 3]), Tensor.zeros([2, 4])]),
+  ],
+  [
+    'ERR_SHAPE',
+    'shape: expected a list of non-negative integers, got [2n, 3]',
+    () => Tensor.zeros([2n as never, 3]),
+  ],
+  [
+    'ERR_SHAPE',
+    'shape: expected a list of non-negative integers, got 4',
+    () => Tensor.from({ data: new Float32Array(4), shape: 4 as never }),
+  ],
+  [
+    'ERR_SHAPE',
+    'shape: expected at most 64 axes, got 65',
+    () => {
+      const endless: unknown[] = [];
+      endless[0] = endless;
+      Tensor.from(endless as never);
+    },
+  ],
+  [
+    'ERR_SHAPE',
+    'data[1]: expected 100000 entries, got 1', // 10^10 elements, as the first row promises
+    () => Tensor.from([new Array(1e5).fill(0), ...new Array(1e5 - 1).fill([0])]),
   ],
   ['ERR_SHAPE', /one element.*\[2, 3\]/, () => Tensor.zeros([2, 3]).itemSync()],
   [
@@ -122,8 +161,54 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_DTYPE', /stack: parts\[1\]: .* got 2/, () => Tensor.stack([x, 2 as never])],
   [
     'ERR_DTYPE',
+    'concat: parts[1]: expected a Tensor, got null',
+    () => Tensor.concat([x, null as never]),
+  ],
+  [
+    'ERR_DTYPE',
+    'input: expected a Tensor, got Object; Tensor.from makes one',
+    () => net.forward({ data: [1], shape: [1] } as never),
+  ],
+  [
+    'ERR_DTYPE',
+    'input: expected a Tensor, got an object', // what safetensors.load returns has no prototype
+    () => net.forward(Object.create(null)),
+  ],
+  [
+    'ERR_DTYPE',
+    'states: expected a list of { h, c }, one per layer, got Object',
+    () => net.forward(x, { h: x, c: x } as never),
+  ],
+  ['ERR_DTYPE', 'flatten: x: expected a Tensor, got 3', () => functional.flatten(3 as never)],
+  [
+    'ERR_DTYPE',
+    'what head returned: expected a Tensor, got Promise',
+    () => [...fed().forecast(2, (async (h: Tensor) => h) as never)],
+  ],
+  [
+    'ERR_DTYPE',
     /float16/,
     () => Tensor.from({ data: new Uint16Array(2), shape: [2], dtype: 'float16' }),
+  ],
+
+  [
+    'ERR_DTYPE',
+    'data: expected a number, nested arrays of numbers, a typed array or { data, shape }, got undefined',
+    () => stream.step(undefined as never),
+  ],
+  [
+    'ERR_DTYPE',
+    'Parameter: expected a Tensor, got an array; Tensor.from makes one',
+    () => new Parameter([1] as never),
+  ],
+  [
+    'ERR_DTYPE',
+    /^backward: gradient: expected a Tensor, got an array/,
+    () => {
+      const leaf = Tensor.ones([1]);
+      leaf.requiresGrad = true;
+      leaf.mul(2).backward([1] as never);
+    },
   ],
 
   // Options.
@@ -147,28 +232,99 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
     () => build({ hiddenDim: 1.5 }),
   ],
   ['ERR_OPTION', /kernelSize: .*got -3/, () => build({ kernelSize: -3 })],
-  ['ERR_OPTION', /bias: expected true or false, got "yes"/, () => build({ bias: 'yes' })],
+  ['ERR_OPTION', /bias: expected true or false, got 'yes'/, () => build({ bias: 'yes' })],
   ['ERR_OPTION', /ConvLSTM has no option 'batch_first'/, () => build({ batch_first: true })],
   [
     'ERR_OPTION',
-    /peephole: expected .*'channel' or 'spatial', got "both"/,
+    /peephole: expected .*'channel' or 'spatial', got 'both'/,
     () => build({ peephole: 'both' }),
   ],
   ['ERR_OPTION', /'spatial' needs imageSize/, () => build({ peephole: 'spatial' })],
-  ['ERR_OPTION', /gateOrder: .*"iffo"/, () => net.loadStateDict({}, { gateOrder: 'iffo' })],
-  ['ERR_OPTION', /precision: .*"low"/, () => setFloat32Precision('low' as never)],
-  ['ERR_OPTION', /precision: .*"best"/, () => net.to({ precision: 'best' as never })],
+  ['ERR_OPTION', /gateOrder: .*'iffo'/, () => net.loadStateDict({}, { gateOrder: 'iffo' })],
+  ['ERR_OPTION', /precision: .*'low'/, () => setFloat32Precision('low' as never)],
+  ['ERR_OPTION', /precision: .*'best'/, () => net.to({ precision: 'best' as never })],
   ['ERR_OPTION', /fortranOrder/, () => Tensor.from({ data: [1], shape: [1], fortranOrder: true })],
   ['ERR_OPTION', /steps/, () => x.slice([0], [1], [0])],
   ['ERR_OPTION', 'slice: starts: expected a list of bounds, got 1', () => x.slice(1 as never)],
   ['ERR_OPTION', /^ConvLSTM: expected an object/, () => new ConvLSTM(undefined as never)],
   ['ERR_OPTION', /^Adam: expected parameters .*net\.parameters\(\)/, () => new Adam(net as never)],
+  // Misspelt, or in another place than PyTorch has them.
+  [
+    'ERR_OPTION',
+    "loadStateDict has no option 'gate_order'; it has strict, gateOrder, prefix",
+    () => net.loadStateDict(net.stateDict(), { gate_order: 'fiog' } as never),
+  ],
+  [
+    'ERR_OPTION',
+    'loadStateDict: expected an object, got false',
+    () => net.loadStateDict(net.stateDict(), false as never),
+  ],
+  [
+    'ERR_OPTION',
+    "to has no option 'precison'; it has device, precision",
+    () => net.to({ precison: 'medium' } as never),
+  ],
+  ['ERR_OPTION', 'to: expected an object, got undefined', () => net.to(undefined as never)],
+  ['ERR_OPTION', /^Tensor has no option 'on'/, () => Tensor.zeros([1], { on: 'cuda' } as never)],
+  ['ERR_OPTION', "Tensor: expected an object, got 'cpu'", () => Tensor.ones([1], 'cpu' as never)],
+  ['ERR_OPTION', /^sum has no option 'keepdim'/, () => x.sum(0, { keepdim: true } as never)],
+  ['ERR_OPTION', 'mean: expected an object, got true', () => x.mean(0, true as never)],
+  [
+    'ERR_OPTION',
+    /^conv2d has no option 'groups'/,
+    () => functional.conv2d(x, x, null, { groups: 2 } as never),
+  ],
+  [
+    'ERR_OPTION',
+    /^convLstm has no option 'batch_first'/,
+    () => functional.convLstm(x, null, null, x, null, { batch_first: true } as never),
+  ],
+  ['ERR_OPTION', "value: expected a number, got '3'", () => Tensor.full([1], '3' as never)],
+  ['ERR_OPTION', /^negativeSlope: .* got '1'/, () => x.leakyRelu('1' as never)],
+  [
+    'ERR_OPTION',
+    /^Sequential: expected modules with forward\(\), got \[.*\] at 0/, // a list, as in Keras
+    () => new Sequential([new Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1 })] as never),
+  ],
+  [
+    'ERR_OPTION',
+    'head: expected a function, got undefined',
+    () => fed().forecast(2, undefined as never),
+  ],
+  ['ERR_OPTION', "zoneout has no option 'x'; it has h, c", () => build({ zoneout: { x: 0.1 } })],
+  ['ERR_OPTION', "zoneout: expected an object, got 'a'", () => build({ zoneout: 'a' })],
+  ['ERR_OPTION', /inputDim: .* got NaN/, () => build({ inputDim: Number.NaN })],
+  ['ERR_OPTION', /hiddenDim: .* got 4n/, () => build({ hiddenDim: 4n })],
+  [
+    'ERR_OPTION',
+    "gif has no option 'fps'; it has delay",
+    () => gif.encode([frame], { fps: 9 } as never),
+  ],
+  ['ERR_OPTION', /^delay: .* got -1/, () => gif.encode([frame], { delay: -1 })],
+  [
+    'ERR_OPTION',
+    'bitDepth: expected 8 or 16, got 12',
+    () => png.encode(frame, { bitDepth: 12 as never }),
+  ],
+  ['ERR_OPTION', /^pgm has no option 'bits'/, () => pgm.encode(frame, { bits: 16 } as never)],
   ['ERR_OPTION', /no frame yet/, () => net.stream().forecast(2, (h) => h)],
+
+  // Values where another kind is meant: they would be written as other numbers, or as none.
+  [
+    'ERR_DTYPE',
+    'array: expected { data: Float32Array, shape }, got { data: [ 1, 2 ], shape: [ 2 ] }',
+    () => npy.encode({ data: [1, 2] as never, shape: [2] }),
+  ],
+  [
+    'ERR_DTYPE',
+    /^frame: expected \{ data: Float32Array, shape \}, got \{ data: Float64Array\(1\)/,
+    () => png.encode({ data: new Float64Array(1) as never, shape: [1, 1] }),
+  ],
 
   // Devices.
   [
     'ERR_DEVICE',
-    /'cpu', 'javascript', 'cuda' or 'cuda:N'.*"gpu"/,
+    /'cpu', 'javascript', 'cuda' or 'cuda:N'.*'gpu'/,
     () => Tensor.zeros([1], { device: 'gpu' as Device }),
   ],
   ['ERR_DEVICE', /'cuda:99' is not available/, () => net.to('cuda:99')],
@@ -184,6 +340,24 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_DISPOSED', 'the tensor [2] was disposed', () => gone.dataSync()],
 
   // State dicts and bytes.
+  [
+    'ERR_SHAPE',
+    'cell_list.0.conv.bias: data has 2 elements but shape [16] has 16',
+    () =>
+      net.loadStateDict(
+        { 'cell_list.0.conv.bias': { data: [1, 2], shape: [16] } },
+        { strict: false },
+      ),
+  ],
+  [
+    'ERR_DISPOSED',
+    'cell_list.0.conv.bias: the tensor [16] was disposed',
+    () => {
+      const bias = Tensor.ones([16]);
+      bias.dispose();
+      net.loadStateDict({ 'cell_list.0.conv.bias': bias }, { strict: false });
+    },
+  ],
   [
     'ERR_STATE_DICT',
     /cell_list\.0\.conv\.bias: expected a Tensor or \{ data, shape \}$/,
@@ -229,6 +403,57 @@ it('a state dict that does not fit is refused as a whole, all reasons at once', 
     }),
   );
   expect(await net.stateDict()['cell_list.0.conv.bias']!.data()).toEqual(before);
+});
+
+const rejections: [code: string, message: string | RegExp, call: () => Promise<unknown>][] = [
+  [
+    'ERR_DTYPE',
+    /^a: expected \{ data: Float32Array, shape \}, got \{ data: \[ 1, 2 \]/,
+    () => safetensors.save(null, { a: { data: [1, 2] as never, shape: [2] } }),
+  ],
+  [
+    'ERR_DTYPE',
+    'a: expected { data: Float32Array, shape }, got [1, 2]',
+    () => safetensors.save(null, { a: [1, 2] as never }),
+  ],
+  [
+    'ERR_OPTION',
+    "safetensors.save has no option 'epoch'; it has metadata",
+    () => safetensors.save(null, {}, { epoch: '3' } as never),
+  ],
+  [
+    'ERR_OPTION',
+    /^metadata: .* got null/,
+    () => safetensors.save(null, {}, { metadata: null as never }),
+  ],
+  [
+    'ERR_OPTION',
+    'safetensors.save: expected tensors by name, got undefined',
+    () => safetensors.save(null, undefined as never),
+  ],
+  ['ERR_OPTION', /^expected a path, .* got undefined/, () => safetensors.load(undefined as never)],
+  ['ERR_OPTION', /^expected a path, .* got 1000000000000/, () => npy.load(1e12 as never)],
+  [
+    'ERR_OPTION',
+    "loadModel has no option 'description'; it has model",
+    () => loadModel('w.safetensors', { description: {} } as never),
+  ],
+];
+
+it.each(rejections)('%s: %s', async (code, message, call) => {
+  const error: unknown = await call().catch((reason) => reason);
+  expect(error).toBeInstanceOf(ConvLSTMError);
+  expect((error as ConvLSTMError).code).toBe(code);
+  if (typeof message === 'string') expect((error as Error).message).toBe(message);
+  else expect((error as Error).message).toMatch(message);
+});
+
+it('numbers, or weights, that no memory holds', () => {
+  const failure = expect.objectContaining({ name: 'ConvLSTMError', code: 'ERR_OUT_OF_MEMORY' });
+  expect(() => Tensor.rand([2 ** 20, 2 ** 19])).toThrow(failure);
+  expect(() => Tensor.randn([2 ** 20, 2 ** 19])).toThrow(failure);
+  expect(() => new ConvLSTM({ inputDim: 1, hiddenDim: 2 ** 18, kernelSize: 3 })).toThrow(failure);
+  expect(() => new ConvLSTM({ inputDim: 1e9, hiddenDim: 1e9, kernelSize: 1e9 })).toThrow(failure);
 });
 
 it.each(devices)('%s: more elements than any memory has', async (device) => {

@@ -5,6 +5,7 @@
  */
 import { ConvLSTMError } from '../errors.js';
 import { add } from '../functional/binary.js';
+import { expectTensor } from '../functional/run.js';
 import { checkOneElement, formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { isGradEnabled, noGrad } from './grad-mode.js';
@@ -142,13 +143,18 @@ export function checkBackward(root: Tensor, gradient?: Tensor): void {
       'backward: no tensor that this one was computed from has requiresGrad, or it was computed in noGrad',
     );
   }
-  if (!gradient) checkOneElement('backward without a gradient', root.shape);
-  else if (!sameShape(gradient.shape, root.shape)) {
+  if (!gradient) {
+    checkOneElement('backward without a gradient', root.shape);
+    return;
+  }
+  expectTensor('backward: gradient', gradient);
+  if (!sameShape(gradient.shape, root.shape)) {
     throw new ConvLSTMError(
       'ERR_SHAPE',
       `backward: gradient: expected ${formatShape(root.shape)}, got ${formatShape(gradient.shape)}`,
     );
-  } else if (gradient.device !== root.device) {
+  }
+  if (gradient.device !== root.device) {
     throw new ConvLSTMError(
       'ERR_DEVICE',
       `backward: the tensor is on '${root.device}' but the gradient is on '${gradient.device}'`,

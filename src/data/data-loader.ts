@@ -1,6 +1,6 @@
 import type { Device } from '../backend.js';
 import { ConvLSTMError } from '../errors.js';
-import { checkCount, checkFlag, checkNames } from '../nn/options.js';
+import { checkCount, checkFlag, checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type BatchArrays, collate, type Dataset, type Sample } from './dataset.js';
 import { LoaderWorkers } from './loader-workers.js';

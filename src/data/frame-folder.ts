@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pair } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { type FilePath, ioError, toPath } from '../io/files.js';
 import { countFrames, inNaturalOrder, isFrameFile, noFrames, readFile } from '../io/frames.js';
 import type { NdArray } from '../io/nd-array.js';
-import { checkCount, checkFlag, checkNames, checkSize, type Size } from '../nn/options.js';
+import { checkCount, checkFlag, checkNames, checkSize, type Size } from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
 import { checkSeed, RandomStream } from './random-stream.js';
 
@@ -305,7 +305,7 @@ function checkOptions(options: FrameFolderOptions): Settings {
   checkSeed(seed);
   const flips = ['none', 'horizontal', 'vertical', 'both'];
   if (!flips.includes(flip)) {
-    const message = `flip: expected ${flips.join(', ')}, got ${JSON.stringify(flip)}`;
+    const message = `flip: expected ${flips.join(', ')}, got ${show(flip)}`;
     throw new ConvLSTMError('ERR_OPTION', message);
   }
   const { mean = 0, std = 1 } = normalize;

@@ -1,6 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
 import { type NdArray, safeElementCount } from '../io/nd-array.js';
-import { checkCount, checkFlag, checkNames } from '../nn/options.js';
+import { checkCount, checkFlag, checkNames } from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
 import type { IdxArray } from './idx.js';
 import { checkSeed, RandomStream } from './random-stream.js';

@@ -10,11 +10,13 @@ function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
   if (!Array.isArray(parts)) {
     throw new ConvLSTMError('ERR_SHAPE', `${operation}: parts: expected a list of tensors`);
   }
-  const first = parts[0];
-  if (!first) {
+  if (parts.length === 0) {
     throw new ConvLSTMError('ERR_SHAPE', `${operation}: expected at least one tensor, got none`);
   }
-  return first;
+  parts.forEach((part, index) => {
+    expectTensor(`${operation}: parts[${index}]`, part);
+  });
+  return parts[0]!;
 }
 
 /**
@@ -72,7 +74,6 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('stack', parts);
   parts.forEach((part, index) => {
-    expectTensor(`stack: parts[${index}]`, part);
     if (!sameShape(part.shape, first.shape)) {
       throw new ConvLSTMError(
         'ERR_SHAPE',

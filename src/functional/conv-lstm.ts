@@ -1,8 +1,9 @@
 import type { Precision } from '../../binding.js';
 import { isRecorded, record } from '../autograd/tape.js';
+import { checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { convLstmCall } from './conv-lstm-call.js';
-import { run } from './run.js';
+import { expectTensor, run } from './run.js';
 
 /** The peephole weights of Shi et al. 2015, all of shape [1, hidden, 1, 1] or [1, hidden, H, W]. */
 export interface PeepholeWeights {
@@ -38,6 +39,16 @@ export interface ConvLstmOptions {
   precision?: Precision | undefined;
 }
 
+const kOptions = [
+  'batchFirst',
+  'peephole',
+  'recurrentMask',
+  'zoneoutH',
+  'zoneoutC',
+  'checkpointEvery',
+  'precision',
+] as const satisfies (keyof ConvLstmOptions)[];
+
 /** What `convLstm` returns. */
 export interface ConvLstmOutputs {
   /** h of every step: [B, T, hidden, H, W], time first unless `batchFirst`. */
@@ -67,6 +78,8 @@ export function convLstm(
   bias: Tensor | null = null,
   options: ConvLstmOptions = {},
 ): ConvLstmOutputs {
+  expectTensor('convLstm: input', x);
+  checkNames('convLstm', options, kOptions);
   const layer = { h0, c0, weight, bias, options };
   const call = convLstmCall(x, x.shape, layer);
   const { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf } = call;

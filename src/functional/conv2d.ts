@@ -1,6 +1,7 @@
 import type { Pair, Precision } from '../../binding.js';
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNames } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -23,7 +24,7 @@ function toPair(name: string, value: number | Pair, least: number): Pair {
   if (pair.length !== 2 || !pair.every((size) => Number.isSafeInteger(size) && size >= least)) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `conv2d: ${name}: expected integers of at least ${least}, got ${JSON.stringify(value)}`,
+      `conv2d: ${name}: expected integers of at least ${least}, got ${show(value)}`,
     );
   }
   return pair;
@@ -45,6 +46,7 @@ export function conv2d(
   options: Conv2dOptions = {},
 ): Tensor {
   const device = deviceOf('conv2d', { input: x, weight, bias });
+  checkNames('conv2d', options, ['stride', 'padding', 'dilation', 'precision']);
   const stride = toPair('stride', options.stride ?? 1, 1);
   const padding = toPair('padding', options.padding ?? 0, 0);
   const dilation = toPair('dilation', options.dilation ?? 1, 1);

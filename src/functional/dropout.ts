@@ -4,7 +4,7 @@ import { takeWords } from '../tensor/random.js';
 import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { mul } from './binary.js';
-import { runTensor } from './run.js';
+import { expectTensor, runTensor } from './run.js';
 
 /**
  * `value` with `probability`, else 0, by the random numbers of `manualSeed`: the same on every device.
@@ -44,6 +44,7 @@ export function dropout(x: Tensor, p = 0.5): Tensor {
   if (!(p >= 0 && p <= 1)) {
     throw new ConvLSTMError('ERR_OPTION', `dropout: p: expected a number from 0 to 1, got ${p}`);
   }
+  expectTensor('dropout: x', x);
   const mask = dropoutMask(x.shape, p, x.device);
   const result = mul(x, mask);
   mask.dispose();

@@ -1,8 +1,8 @@
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { deviceOf, runTensor } from './run.js';
+import { deviceOf, expectTensor, runTensor } from './run.js';
 
 /**
  * The axes in another order: axis `k` of the result is axis `order[k]` of `x`.
@@ -10,9 +10,10 @@ import { deviceOf, runTensor } from './run.js';
  * @throws ConvLSTMError ERR_SHAPE unless `order` names each axis once
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
+  const device = deviceOf('permute', { x });
   const rank = x.shape.length;
   if (!Array.isArray(order)) {
-    const message = `permute: order: expected a list of axes, got ${JSON.stringify(order)}`;
+    const message = `permute: order: expected a list of axes, got ${show(order)}`;
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
   const axes = order.map((axis) => checkAxis('permute', axis, rank));
@@ -23,9 +24,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
     );
   }
   const shape = axes.map((axis) => x.shape[axis]!);
-  const y = runTensor(deviceOf('permute', { x }), shape, (backend) =>
-    backend.permute(x.storage, x.shape, axes),
-  );
+  const y = runTensor(device, shape, (backend) => backend.permute(x.storage, x.shape, axes));
   record([x], [y], [], ([grad]) => [
     permute(
       grad!,
@@ -37,6 +36,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 /** Two axes exchanged; the last two where none are named. */
 export function transpose(x: Tensor, axisA = -2, axisB = -1): Tensor {
+  expectTensor('transpose: x', x);
   const a = checkAxis('transpose', axisA, x.shape.length);
   const b = checkAxis('transpose', axisB, x.shape.length);
   const order = x.shape.map((_, axis) => axis);

@@ -1,6 +1,7 @@
 import type { ReduceOp } from '../../binding.js';
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
+import { checkNames } from '../options.js';
 import { checkAxes, elementCount, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { div, equal, mul } from './binary.js';
@@ -19,6 +20,7 @@ export type Axes = number | readonly number[];
 
 function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Tensor {
   const device = deviceOf(op, { x });
+  checkNames(op, options, ['keepDim']);
   const reduced = checkAxes(op, axes, x.shape.length);
   if (op === 'max' && reduced.some((axis) => x.shape[axis] === 0)) {
     throw new ConvLSTMError('ERR_SHAPE', `max: ${formatShape(x.shape)} has no elements to compare`);

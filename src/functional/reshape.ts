@@ -3,6 +3,7 @@ import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkAxes, checkAxis, checkShape, elementCount, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { expectTensor } from './run.js';
 
 /**
  * The same elements in another shape; one size may be -1 and follows from the others.
@@ -10,6 +11,7 @@ import type { Tensor } from '../tensor/tensor.js';
  * @throws ConvLSTMError ERR_SHAPE when the numbers of elements differ
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  expectTensor('reshape: x', x);
   const unknown = Array.isArray(shape) ? shape.indexOf(-1) : -1;
   const sizes = checkShape(unknown < 0 ? shape : shape.with(unknown, 1));
   if (unknown >= 0) sizes[unknown] = x.size / elementCount(sizes);
@@ -27,6 +29,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
 
 /** Makes one axis of those from `startAxis` to `endAxis`, both included; default all. */
 export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
+  expectTensor('flatten: x', x);
   if (x.shape.length === 0) return reshape(x, [1]);
   const start = checkAxis('flatten', startAxis, x.shape.length);
   const end = checkAxis('flatten', endAxis, x.shape.length);
@@ -46,6 +49,7 @@ export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
  * @throws ConvLSTMError ERR_SHAPE when a named axis has another size
  */
 export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
+  expectTensor('squeeze: x', x);
   const dropped = checkAxes('squeeze', axes, x.shape.length);
   if (axes === undefined)
     return reshape(
@@ -68,6 +72,7 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
 
 /** With a new axis of size 1 at `axis` of the result. */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
+  expectTensor('unsqueeze: x', x);
   const at = checkAxis('unsqueeze', axis, x.shape.length + 1);
   return reshape(x, x.shape.toSpliced(at, 0, 1));
 }

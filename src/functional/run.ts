@@ -1,19 +1,20 @@
 /** What every operation does around its call of the backend. */
 import type { Backend, Storage } from '../../binding.js';
 import { backendOf, type Device } from '../backend.js';
-import { ConvLSTMError, toConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show, toConvLSTMError } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** What a message calls a value that should have been another. */
-function kindOf(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Array.isArray(value) ? 'an array' : value.constructor.name;
+export function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return show(value);
+  return Array.isArray(value) ? 'an array' : (value.constructor?.name ?? 'an object');
 }
 
 /** @throws ConvLSTMError ERR_DTYPE for anything but a tensor */
 export function expectTensor(name: string, value: unknown): asserts value is Tensor {
   if (value instanceof Tensor) return;
-  const hint = ArrayBuffer.isView(value) || Array.isArray(value) ? '; Tensor.from makes one' : '';
+  const holds = ArrayBuffer.isView(value) || Array.isArray(value) || Object(value).data;
+  const hint = holds ? '; Tensor.from makes one' : '';
   const message = `${name}: expected a Tensor, got ${kindOf(value)}${hint}`;
   throw new ConvLSTMError('ERR_DTYPE', message);
 }

@@ -1,9 +1,9 @@
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
-import { deviceOf, runTensor } from './run.js';
+import { deviceOf, expectTensor, runTensor } from './run.js';
 
 /** One bound per axis, first axis first; axes beyond the list, and null, are taken whole. */
 export type Bounds = readonly (number | null)[];
@@ -15,7 +15,7 @@ function clip(index: number, size: number): number {
 
 function checkBounds(name: string, bounds: Bounds, rank: number, least: number): void {
   if (!Array.isArray(bounds)) {
-    const message = `slice: ${name}: expected a list of bounds, got ${JSON.stringify(bounds)}`;
+    const message = `slice: ${name}: expected a list of bounds, got ${show(bounds)}`;
     throw new ConvLSTMError('ERR_OPTION', message);
   }
   if (bounds.length > rank) {
@@ -73,6 +73,7 @@ export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bound
  * @throws ConvLSTMError ERR_SHAPE when the axis has no such index
  */
 export function select(x: Tensor, axis: number, index: number): Tensor {
+  expectTensor('select: x', x);
   const at = checkAxis('select', axis, x.shape.length);
   const size = x.shape[at]!;
   const from = index < 0 ? index + size : index;

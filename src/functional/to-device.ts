@@ -2,10 +2,11 @@ import { record } from '../autograd/tape.js';
 import { backendOf, canonicalDevice, type Device } from '../backend.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
-import { run, runTensor } from './run.js';
+import { expectTensor, run, runTensor } from './run.js';
 
 /** The same values on another device; to or from `'javascript'` it waits for them. */
 export function toDevice(x: Tensor, device: Device): Tensor {
+  expectTensor('to: x', x);
   if (x.device === canonicalDevice(device)) return reshape(x, x.shape);
   // The backend is looked up first: a device that is not there is refused without waiting.
   const y = runTensor(device, x.shape, (backend) =>

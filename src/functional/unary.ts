@@ -1,5 +1,6 @@
 import type { UnaryOp } from '../../binding.js';
 import { record } from '../autograd/tape.js';
+import { checkNumber } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { deviceOf, runTensor } from './run.js';
 
@@ -72,5 +73,6 @@ export function relu(x: Tensor): Tensor {
 
 /** Each element, or `negativeSlope` times it where it is negative. */
 export function leakyRelu(x: Tensor, negativeSlope = 0.01): Tensor {
+  checkNumber('negativeSlope', negativeSlope);
   return unary('leakyRelu', x, negativeSlope);
 }

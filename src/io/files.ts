@@ -12,7 +12,8 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConvLSTMError } from '../errors.js';
+import { types } from 'node:util';
+import { ConvLSTMError, show } from '../errors.js';
 
 /** A place in the file system: a path or a `file:` URL. */
 export type FilePath = string | URL;
@@ -24,7 +25,7 @@ export type ByteSource = FilePath | Uint8Array | ArrayBuffer;
 export function toPath(path: FilePath): string {
   if (typeof path === 'string') return path;
   if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path);
-  throw new ConvLSTMError('ERR_OPTION', `expected a path or a file: URL, got ${String(path)}`);
+  throw new ConvLSTMError('ERR_OPTION', `expected a path or a file: URL, got ${show(path)}`);
 }
 
 /** @internal */
@@ -55,9 +56,22 @@ export function inFile(name: string, cause: unknown): ConvLSTMError {
   return new ConvLSTMError(cause.code, `${name}: ${cause.message}`, { cause });
 }
 
+/**
+ * A view of the bytes given.
+ *
+ * @throws ConvLSTMError ERR_OPTION for what is neither bytes nor, though that was possible, a path
+ * @internal
+ */
+export function toBytes(source: Uint8Array | ArrayBuffer): Uint8Array {
+  if (types.isUint8Array(source)) return source;
+  if (types.isArrayBuffer(source)) return new Uint8Array(source);
+  const message = `expected a path, a file: URL, a Uint8Array or an ArrayBuffer, got ${show(source)}`;
+  throw new ConvLSTMError('ERR_OPTION', message);
+}
+
 /** All bytes of a file, or a view of the bytes given. @internal */
 export async function readBytes(source: ByteSource): Promise<Uint8Array> {
-  if (!isFilePath(source)) return source instanceof Uint8Array ? source : new Uint8Array(source);
+  if (!isFilePath(source)) return toBytes(source);
   try {
     return await readFile(source);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type Gifenc from 'gifenc';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNames } from '../options.js';
 import { type FilePath, writeBytes } from './files.js';
 import type { NdArray } from './nd-array.js';
 import { frameSize, quantise } from './pixels.js';
@@ -13,6 +14,9 @@ export interface GifOptions {
   /** Milliseconds that each frame stands; 100 by default, in steps of 10. */
   delay?: number | undefined;
 }
+
+/** The format counts hundredths of seconds in 16 bits. */
+const kMaxDelay = 655_350;
 
 /** The longest side that the format can write. */
 const kMaxSide = 65535;
@@ -27,8 +31,14 @@ const kMaxSide = 65535;
  * ```
  */
 export function encode(frames: readonly Readonly<NdArray>[], options: GifOptions = {}): Uint8Array {
+  checkNames('gif', options, ['delay']);
   const { delay = 100 } = options;
-  if (frames.length === 0) throw new ConvLSTMError('ERR_OPTION', 'frames: expected at least one');
+  if (!(delay >= 0 && delay <= kMaxDelay)) {
+    const message = `delay: expected milliseconds from 0 to ${kMaxDelay}, got ${show(delay)}`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
+  if (!Array.isArray(frames) || frames.length === 0)
+    throw new ConvLSTMError('ERR_OPTION', 'frames: expected at least one');
   const [height, width] = frameSize(frames[0]!);
   if (Math.max(height, width) > kMaxSide) {
     throw new ConvLSTMError('ERR_SHAPE', `frame: ${height}x${width} is over GIF's ${kMaxSide}`);

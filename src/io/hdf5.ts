@@ -1,4 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
+import { checkNames, checkNumber } from '../options.js';
 import { type ByteSource, formatError, readBytes, sourceName } from './files.js';
 import { type NdArray, safeElementCount } from './nd-array.js';
 import { kMaxPixels } from './pixels.js';
@@ -116,6 +117,8 @@ export async function decode(
   bytes: Uint8Array,
   options: RadarOptions = {},
 ): Promise<RadarComposite> {
+  checkNames('hdf5', options, ['missing']);
+  const missing = checkNumber('missing', options.missing ?? 0);
   if (!isHdf5(bytes)) throw formatError(name, 'is not an HDF5 file');
   const module = await h5wasm();
   // A file in the memory of the WebAssembly module. Nothing awaits between here and its end.
@@ -125,7 +128,7 @@ export async function decode(
   let file: File | undefined;
   try {
     file = new module.File(path, 'r');
-    return readComposite(name, module, file, options.missing ?? 0);
+    return readComposite(name, module, file, missing);
   } catch (error) {
     if (error instanceof ConvLSTMError) throw error;
     throw formatError(name, 'is a damaged HDF5 file', error);

@@ -1,5 +1,4 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { ConvLSTMError } from '../errors.js';
 import {
   type ByteSource,
   type FilePath,
@@ -9,7 +8,7 @@ import {
   sourceName,
   writeBytes,
 } from './files.js';
-import { type NdArray, safeElementCount } from './nd-array.js';
+import { checkNdArray, type NdArray, safeElementCount } from './nd-array.js';
 import { bytesPerElement, decodeNumbers, encodeFloat32, type NumberType } from './numbers.js';
 
 const kMagic = '\x93NUMPY';
@@ -152,10 +151,8 @@ export async function load(source: ByteSource): Promise<NdArray> {
  * ```
  */
 export function encode(array: Readonly<NdArray>): Uint8Array {
+  checkNdArray('array', array);
   const { data, shape } = array;
-  if (safeElementCount(shape) !== data.length) {
-    throw new ConvLSTMError('ERR_SHAPE', `[${shape}] does not hold ${data.length} values`);
-  }
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const dictionary = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
   const headerBytes = Math.ceil((10 + dictionary.length + 1) / 64) * 64 - 10;

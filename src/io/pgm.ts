@@ -8,7 +8,7 @@ import {
 } from './files.js';
 import type { NdArray } from './nd-array.js';
 import { bytesPerElement, decodeNumbers } from './numbers.js';
-import { type BitDepth, frameSize, quantise } from './pixels.js';
+import { type BitDepth, bitDepthOf, frameSize, quantise } from './pixels.js';
 
 /** Options of `encode` and `save`. */
 export interface PgmOptions {
@@ -122,7 +122,7 @@ export async function load(source: ByteSource): Promise<NdArray> {
  * ```
  */
 export function encode(frame: Readonly<NdArray>, options: PgmOptions = {}): Uint8Array {
-  const { bitDepth = 8 } = options;
+  const bitDepth = bitDepthOf('pgm', options);
   const [height, width] = frameSize(frame);
   const levels = quantise(frame.data, bitDepth);
   const header = Buffer.from(`P5\n${width} ${height}\n${2 ** bitDepth - 1}\n`, 'latin1');

@@ -1,5 +1,6 @@
-import { ConvLSTMError } from '../errors.js';
-import { type NdArray, safeElementCount } from './nd-array.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNames } from '../options.js';
+import { checkNdArray, type NdArray } from './nd-array.js';
 
 /** Bits of one grey value in an image file. */
 export type BitDepth = 8 | 16;
@@ -9,16 +10,22 @@ export const kMaxPixels = 2 ** 25;
 
 /** Height and width of a frame [H, W] or [1, H, W]; ERR_SHAPE for another shape. @internal */
 export function frameSize(frame: Readonly<NdArray>): [number, number] {
-  const { shape, data } = frame;
+  checkNdArray('frame', frame);
+  const { shape } = frame;
   const [height, width] = shape.slice(-2);
   const grey = shape.length === 2 || (shape.length === 3 && shape[0] === 1);
   if (!grey || height === undefined || width === undefined || height * width === 0) {
     throw new ConvLSTMError('ERR_SHAPE', `frame: expected [H, W] or [1, H, W], got [${shape}]`);
   }
-  if (safeElementCount(shape) !== data.length) {
-    throw new ConvLSTMError('ERR_SHAPE', `frame: [${shape}] does not hold ${data.length} values`);
-  }
   return [height, width];
+}
+
+/** The options of the image formats that have grey values. @internal */
+export function bitDepthOf(format: string, options: { bitDepth?: BitDepth | undefined }): BitDepth {
+  checkNames(format, options, ['bitDepth']);
+  const { bitDepth = 8 } = options;
+  if (bitDepth === 8 || bitDepth === 16) return bitDepth;
+  throw new ConvLSTMError('ERR_OPTION', `bitDepth: expected 8 or 16, got ${show(bitDepth)}`);
 }
 
 /** 0..1 to the integers of `bitDepth`; what is outside is clamped, NaN is 0. @internal */

@@ -9,7 +9,7 @@ import {
   writeBytes,
 } from './files.js';
 import type { NdArray } from './nd-array.js';
-import { type BitDepth, frameSize, kMaxPixels, quantise } from './pixels.js';
+import { type BitDepth, bitDepthOf, frameSize, kMaxPixels, quantise } from './pixels.js';
 
 const kSignature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const kIhdr = 0x49484452;
@@ -116,7 +116,7 @@ export async function load(source: ByteSource): Promise<NdArray> {
  * ```
  */
 export function encode(frame: Readonly<NdArray>, options: PngOptions = {}): Uint8Array {
-  const { bitDepth = 8 } = options;
+  const bitDepth = bitDepthOf('png', options);
   const [height, width] = frameSize(frame);
   const image = new PNG({ width, height });
   image.data = Buffer.from(quantise(frame.data, bitDepth).buffer);

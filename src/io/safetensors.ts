@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import {
   type ByteSource,
@@ -8,11 +9,12 @@ import {
   ioError,
   isFilePath,
   sourceName,
+  toBytes,
   toPath,
   writeAll,
   writeAtomically,
 } from './files.js';
-import { type NdArray, safeElementCount } from './nd-array.js';
+import { checkNdArray, type NdArray, safeElementCount } from './nd-array.js';
 import { decodeNumbers, encodeFloat32, type NumberType } from './numbers.js';
 import {
   checkHeaderLength,
@@ -48,7 +50,7 @@ interface Reader {
 
 async function withReader<T>(source: ByteSource, use: (reader: Reader) => Promise<T>): Promise<T> {
   if (!isFilePath(source)) {
-    const bytes = source instanceof Uint8Array ? source : new Uint8Array(source);
+    const bytes = toBytes(source);
     return use({
       name: sourceName(source),
       size: bytes.length,
@@ -162,6 +164,10 @@ function encodeHeader(
 ): Uint8Array {
   const header: Record<string, unknown> = Object.create(null);
   if (metadata !== undefined) {
+    if (typeof metadata !== 'object' || metadata === null) {
+      const message = `metadata: expected strings by name, got ${show(metadata)}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     for (const [key, value] of Object.entries(metadata)) {
       if (typeof value !== 'string') {
         const message = `metadata: ${key}: expected a string, got ${typeof value}`;
@@ -193,8 +199,8 @@ export type Savable = Tensor | Readonly<NdArray>;
  * Writes tensors by name as float32, to a file or, where `path` is null, to bytes. The file appears
  * under its name only when it is complete and on the disk.
  *
- * @throws ConvLSTMError ERR_SHAPE when values and shape of an entry do not fit, ERR_IO when the file
- * cannot be written.
+ * @throws ConvLSTMError ERR_SHAPE when values and shape of an entry do not fit, ERR_DTYPE for an entry
+ * that is neither a tensor nor float32 with a shape, ERR_OPTION, ERR_IO when the file cannot be written.
  * @example
  * ```ts
  * await safetensors.save('weights.safetensors', net.stateDict(), { metadata: { epoch: '12' } });
@@ -216,15 +222,13 @@ export async function save(
   stateDict: Readonly<Record<string, Savable>>,
   options: SaveOptions = {},
 ): Promise<unknown> {
-  const entries = Object.entries(stateDict);
-  for (const [name, value] of entries) {
-    if (value instanceof Tensor) continue;
-    const count = safeElementCount(value.shape);
-    if (count !== value.data.length) {
-      const message = `${name}: expected ${count} values for [${value.shape}], got ${value.data.length}`;
-      throw new ConvLSTMError('ERR_SHAPE', message);
-    }
+  checkNames('safetensors.save', options, ['metadata']);
+  if (typeof stateDict !== 'object' || stateDict === null) {
+    const message = `safetensors.save: expected tensors by name, got ${show(stateDict)}`;
+    throw new ConvLSTMError('ERR_OPTION', message);
   }
+  const entries = Object.entries(stateDict);
+  for (const [name, value] of entries) if (!(value instanceof Tensor)) checkNdArray(name, value);
   const header = encodeHeader(entries, options.metadata);
   async function* chunks() {
     yield header;

@@ -1,4 +1,4 @@
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { abs, add, greater, mul, square, sub } from '../functional/index.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
@@ -30,7 +30,7 @@ function checkSteps(thresholds: readonly number[], weights: readonly number[]): 
   if (thresholds.some((threshold, index) => index > 0 && threshold <= thresholds[index - 1]!)) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `thresholds: expected ascending numbers, got ${JSON.stringify(thresholds)}`,
+      `thresholds: expected ascending numbers, got ${show(thresholds)}`,
     );
   }
 }

@@ -1,5 +1,5 @@
 /** What the losses have in common: checks of their operands and the last step. */
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { mean, sum } from '../functional/index.js';
 import { deviceOf } from '../functional/run.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
@@ -37,6 +37,6 @@ export function reduceLoss(losses: Tensor, options: LossOptions): Tensor {
   }
   throw new ConvLSTMError(
     'ERR_OPTION',
-    `reduction: expected 'mean', 'sum' or 'none', got ${JSON.stringify(reduction)}`,
+    `reduction: expected 'mean', 'sum' or 'none', got ${show(reduction)}`,
   );
 }

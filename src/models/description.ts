@@ -1,5 +1,5 @@
 import type { Pair } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import type { Peephole } from '../nn/index.js';
 
 /**
@@ -64,7 +64,7 @@ const kFields: ReadonlySet<string> = new Set([
 ]);
 
 function refuse(field: string, expected: string, got: unknown): never {
-  const text = got === undefined ? 'nothing' : JSON.stringify(got);
+  const text = got === undefined ? 'nothing' : show(got);
   throw new ConvLSTMError('ERR_OPTION', `${field}: expected ${expected}, got ${text}`);
 }
 

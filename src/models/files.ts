@@ -2,6 +2,7 @@ import { ConvLSTMError } from '../errors.js';
 import { type ByteSource, type FilePath, readBytes, sourceName, toPath } from '../io/files.js';
 import { safeElementCount } from '../io/nd-array.js';
 import * as safetensors from '../io/safetensors.js';
+import { checkNames } from '../options.js';
 import {
   type ModelDescription,
   type ModelDescriptionInput,
@@ -61,6 +62,7 @@ export async function loadModel(
   source: ByteSource,
   options: LoadModelOptions = {},
 ): Promise<Forecaster> {
+  checkNames('loadModel', options, ['model']);
   const { tensors: entries, metadata } = await safetensors.readHeader(source);
   const description = parseDescription(await describe(source, metadata, options.model));
   // Before anything of the described size is allocated. Smaller misfits are loadStateDict's to list.

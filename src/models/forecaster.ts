@@ -2,8 +2,8 @@ import { ConvLSTMError } from '../errors.js';
 import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
 import { Conv2d, ConvLSTM, type ConvLSTMCell, type Frame, Module } from '../nn/index.js';
-import { checkCount } from '../nn/options.js';
 import { batchOf } from '../nn/stream.js';
+import { checkCount } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import {
   type ModelDescription,

@@ -1,7 +1,7 @@
 import { leakyRelu, relu, sigmoid, tanh } from '../functional/index.js';
+import { checkNames } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
-import { checkNames } from './options.js';
 
 /** `1 / (1 + exp(-x))` as a module, for `Sequential`. */
 export class Sigmoid extends Module {

@@ -1,4 +1,4 @@
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import type { ConvLstmLayer } from '../functional/conv-lstm-call.js';
 import { bernoulli, dropoutMask } from '../functional/dropout.js';
 import {
@@ -8,10 +8,6 @@ import {
   reshape,
 } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
-import { formatShape } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
-import { initialWeights } from './conv2d.js';
-import { Module } from './module.js';
 import {
   checkCount,
   checkFlag,
@@ -19,7 +15,11 @@ import {
   checkProbability,
   checkSize,
   type Size,
-} from './options.js';
+} from '../options.js';
+import { formatShape } from '../tensor/shape.js';
+import { Tensor } from '../tensor/tensor.js';
+import { initialWeights } from './conv2d.js';
+import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
 /** The state of one layer. */
@@ -102,7 +102,7 @@ function checkPeephole(peephole: Peephole, imageSize: Size | undefined): readonl
   if (peephole !== false && peephole !== 'channel' && peephole !== 'spatial') {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `peephole: expected false, 'channel' or 'spatial', got ${JSON.stringify(peephole)}`,
+      `peephole: expected false, 'channel' or 'spatial', got ${show(peephole)}`,
     );
   }
   if (peephole === 'spatial') {
@@ -116,6 +116,7 @@ function checkPeephole(peephole: Peephole, imageSize: Size | undefined): readonl
 }
 
 function checkZoneout(zoneout: number | Zoneout): { h: number; c: number } {
+  if (typeof zoneout !== 'number') checkNames('zoneout', zoneout, ['h', 'c']);
   const { h = 0, c = 0 } = typeof zoneout === 'number' ? { h: zoneout, c: zoneout } : zoneout;
   return { h: checkProbability('zoneout.h', h), c: checkProbability('zoneout.c', c) };
 }

@@ -1,12 +1,12 @@
 import { ConvLSTMError } from '../errors.js';
 import { convLstmStack } from '../functional/conv-lstm-stack.js';
 import { dropout } from '../functional/index.js';
-import { expectTensor } from '../functional/run.js';
+import { expectTensor, kindOf } from '../functional/run.js';
+import { checkCount, checkFlag, checkNames, checkProbability, type Size } from '../options.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ConvLSTMCell, type Peephole, type State, type Zoneout } from './conv-lstm-cell.js';
 import { Module } from './module.js';
-import { checkCount, checkFlag, checkNames, checkProbability, type Size } from './options.js';
 import { ConvLSTMStream } from './stream.js';
 
 /** Options of `ConvLSTM`: the names are those of ndrplz/ConvLSTM_pytorch. */
@@ -176,6 +176,10 @@ export class ConvLSTM extends Module {
    */
   forward(x: Tensor, states?: readonly (State | null)[] | null): ConvLSTMResult {
     this.#checkInput(x);
+    if (states && !Array.isArray(states)) {
+      const message = `states: expected a list of { h, c }, one per layer, got ${kindOf(states)}`;
+      throw new ConvLSTMError('ERR_DTYPE', message);
+    }
     if (states && states.length !== this.numLayers) {
       throw new ConvLSTMError(
         'ERR_SHAPE',

@@ -1,8 +1,8 @@
 import { conv2d } from '../functional/index.js';
+import { checkCount, checkFlag, checkNames, checkSize, type Size } from '../options.js';
 import { uniformValues } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
-import { checkCount, checkFlag, checkNames, checkSize, type Size } from './options.js';
 import { Parameter } from './parameter.js';
 
 /** Options of `Conv2d`, with PyTorch's names and defaults. */

@@ -1,7 +1,7 @@
 import { dropout } from '../functional/index.js';
+import { checkNames, checkProbability } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
-import { checkNames, checkProbability } from './options.js';
 
 /** Options of `Dropout`. */
 export interface DropoutOptions {

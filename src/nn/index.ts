@@ -1,3 +1,4 @@
+export type { Size } from '../options.js';
 export type { LeakyReLUOptions } from './activations.js';
 export { LeakyReLU, ReLU, Sigmoid, Tanh } from './activations.js';
 export type { ConvLSTMOptions, ConvLSTMResult } from './conv-lstm.js';
@@ -14,7 +15,6 @@ export type { LinearOptions } from './linear.js';
 export { Linear } from './linear.js';
 export type { ModuleTarget } from './module.js';
 export { Module } from './module.js';
-export type { Size } from './options.js';
 export { Parameter } from './parameter.js';
 export { PixelShuffle, PixelUnshuffle } from './pixel-shuffle.js';
 export type { Layer } from './sequential.js';

@@ -3,7 +3,7 @@
  * `manualSeed`, not on the device.
  */
 import { noGrad } from '../autograd/grad-mode.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
 import { normalValues, uniformValues } from '../tensor/random.js';
 import { formatShape } from '../tensor/shape.js';
@@ -106,7 +106,7 @@ function kaimingDeviation(initialiser: string, parameter: Tensor, options: Kaimi
     throw new ConvLSTMError(
       'ERR_OPTION',
       `${initialiser}: expected mode 'fanIn' or 'fanOut' and nonlinearity 'linear', 'sigmoid', 'tanh', ` +
-        `'relu' or 'leakyRelu', got ${JSON.stringify({ mode, nonlinearity })}`,
+        `'relu' or 'leakyRelu', got ${show({ mode, nonlinearity })}`,
     );
   }
   return gain / Math.sqrt(fan);

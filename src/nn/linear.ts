@@ -1,11 +1,11 @@
 import { ConvLSTMError } from '../errors.js';
 import { conv2d, reshape } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
+import { checkCount, checkFlag, checkNames } from '../options.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
 import { Module } from './module.js';
-import { checkCount, checkFlag, checkNames } from './options.js';
 import { Parameter } from './parameter.js';
 
 /** Options of `Linear`, with PyTorch's names and defaults. */

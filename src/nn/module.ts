@@ -1,6 +1,7 @@
 import type { Precision } from '../../binding.js';
 import { noGrad } from '../autograd/grad-mode.js';
 import { backendOf, type Device } from '../backend.js';
+import { checkNames } from '../options.js';
 import { checkPrecision, getFloat32Precision } from '../precision.js';
 import type { TensorLike } from '../tensor/convert.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -133,6 +134,7 @@ export class Module {
    * ```
    */
   to(target: Device | ModuleTarget): this {
+    if (typeof target !== 'string') checkNames('to', target, ['device', 'precision']);
     const { device, precision } = typeof target === 'string' ? { device: target } : target;
     if (precision !== undefined) checkPrecision(precision);
     if (device !== undefined) {

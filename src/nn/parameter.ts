@@ -1,3 +1,4 @@
+import { expectTensor } from '../functional/run.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
@@ -23,6 +24,7 @@ export class Parameter extends Tensor {
   readonly packsGates: boolean;
 
   constructor(data: Tensor, options: { packsGates?: boolean } = {}) {
+    expectTensor('Parameter', data);
     super(data.retain(), data.shape, data.device);
     this.requiresGrad = true;
     this.packsGates = options.packsGates ?? false;

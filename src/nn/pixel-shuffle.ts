@@ -1,7 +1,7 @@
 import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
+import { checkCount } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
-import { checkCount } from './options.js';
 
 /**
  * [..., C * r * r, H, W] to [..., C, H * r, W * r], as PyTorch's `nn.PixelShuffle(r)`.

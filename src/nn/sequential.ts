@@ -1,3 +1,4 @@
+import { ConvLSTMError, show } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 
@@ -25,8 +26,14 @@ export class Sequential extends Module {
   /** Number of layers. */
   readonly length: number;
 
+  /** @throws ConvLSTMError ERR_OPTION for what is no module with `forward` */
   constructor(...layers: Layer[]) {
     super();
+    layers.forEach((layer, index) => {
+      if (layer instanceof Module && typeof layer.forward === 'function') return;
+      const message = `Sequential: expected modules with forward(), got ${show(layer)} at ${index}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    });
     Object.assign(this, layers); // properties 0, 1, ...
     this.length = layers.length;
   }

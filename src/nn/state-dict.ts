@@ -1,6 +1,7 @@
 import { noGrad } from '../autograd/grad-mode.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show, toConvLSTMError } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
+import { checkFlag, checkNames } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -32,7 +33,7 @@ function checkGateOrder(order: string): string {
   if (typeof order !== 'string' || [...order].sort().join('') !== [...kGates].sort().join('')) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `gateOrder: expected the letters i, f, o and g in some order, got ${JSON.stringify(order)}`,
+      `gateOrder: expected the letters i, f, o and g in some order, got ${show(order)}`,
     );
   }
   return order;
@@ -62,6 +63,16 @@ function prepare(source: Tensor | TensorLike, parameter: Parameter, order: strin
   }
 }
 
+/** What is wrong with one value of the dict, under its key. */
+function named<T>(key: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    const { code, message } = toConvLSTMError(error);
+    throw new ConvLSTMError(code, `${key}: ${message}`, { cause: error });
+  }
+}
+
 /**
  * Gives parameters the values of a dict: all of them, or none when anything does not fit.
  *
@@ -72,7 +83,16 @@ export function loadStateDict(
   dict: Readonly<Record<string, Tensor | TensorLike>>,
   options: LoadStateDictOptions,
 ): void {
+  checkNames('loadStateDict', options, ['strict', 'gateOrder', 'prefix']);
   const { strict = true, prefix = '' } = options;
+  checkFlag('strict', strict);
+  if (typeof prefix !== 'string') {
+    throw new ConvLSTMError('ERR_OPTION', `prefix: expected a string, got ${show(prefix)}`);
+  }
+  if (typeof dict !== 'object' || dict === null) {
+    const message = `loadStateDict: expected tensors by name, got ${show(dict)}`;
+    throw new ConvLSTMError('ERR_STATE_DICT', message);
+  }
   const order = checkGateOrder(options.gateOrder ?? kGates);
   const problems: string[] = [];
   const found = new Map<string, Tensor | TensorLike>();
@@ -107,7 +127,7 @@ export function loadStateDict(
       prepared.get(parameter)?.dispose();
       prepared.set(
         parameter,
-        noGrad(() => prepare(value, parameter, order)),
+        noGrad(() => named(prefix + name, () => prepare(value, parameter, order))),
       );
     }
     for (const [parameter, values] of prepared) parameter.assign(values);

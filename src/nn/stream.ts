@@ -1,11 +1,12 @@
 import { noGrad } from '../autograd/grad-mode.js';
 import { backendOf, type Device } from '../backend.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { expectTensor } from '../functional/run.js';
+import { checkCount } from '../options.js';
 import type { TensorSource } from '../tensor/convert.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { ConvLSTMCell, State } from './conv-lstm-cell.js';
-import { checkCount } from './options.js';
 import { decodeState, encodeState, type SavedState } from './stream-state.js';
 
 /**
@@ -64,6 +65,7 @@ export class ConvLSTMStream {
     const x = batchOf(frame, this.#device);
     const next: State[] = [];
     try {
+      this.#expectSize(x.shape);
       let input = x;
       this.#cells.forEach((cell, layer) => {
         const state = noGrad(() => cell.forward(input, this.#states?.[layer]));
@@ -91,6 +93,10 @@ export class ConvLSTMStream {
    * ```
    */
   async *run(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {
+    if (!Object(frames)[Symbol.asyncIterator] && !Object(frames)[Symbol.iterator]) {
+      const message = `frames: expected an iterable, async or not, got ${show(frames)}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     let steps = 0;
     let fence: Promise<void> | undefined;
     for await (const frame of frames) {
@@ -116,10 +122,13 @@ export class ConvLSTMStream {
    *
    * @param head from the last layer's h, [B, hiddenDim, H, W], to the next frame, [B, inputDim, H, W]
    * @returns the predictions, computed as they are asked for
-   * @throws ConvLSTMError ERR_OPTION before the first `step`
+   * @throws ConvLSTMError ERR_OPTION before the first `step`, and for a count or a head that is none
    */
   forecast(count: number, head: (h: Tensor) => Tensor): Generator<Tensor, void> {
     checkCount('count', count);
+    if (typeof head !== 'function') {
+      throw new ConvLSTMError('ERR_OPTION', `head: expected a function, got ${show(head)}`);
+    }
     this.#expectLive();
     if (!this.#states) {
       throw new ConvLSTMError('ERR_OPTION', 'forecast: the stream has seen no frame yet');
@@ -144,6 +153,7 @@ export class ConvLSTMStream {
   #predict(head: (h: Tensor) => Tensor): Tensor {
     using h = this.#states!.at(-1)!.h.clone();
     const frame = noGrad(() => head(h));
+    expectTensor('what head returned', frame);
     return frame === h ? h.clone() : frame;
   }
 
@@ -220,6 +230,18 @@ export class ConvLSTMStream {
   #replace(states: State[] | null): void {
     if (this.#states) disposeStates(this.#states);
     this.#states = states;
+  }
+
+  /** Of the frames before; the channels are the first cell's to check. */
+  #expectSize(shape: readonly number[]): void {
+    const state = this.#states?.[0]?.h.shape;
+    if (!state || shape.length !== 4) return;
+    const expected = state.with(1, this.#cells[0]!.inputDim);
+    if ([0, 2, 3].every((axis) => shape[axis] === expected[axis])) return;
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `frame: expected ${formatShape(expected)} as before, got ${formatShape(shape)}; reset() starts afresh`,
+    );
   }
 
   #expectLive(): void {

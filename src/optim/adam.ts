@@ -1,5 +1,5 @@
 import type { AdamResult } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
 import { checkAtLeastZero } from './options.js';
@@ -28,7 +28,7 @@ abstract class AdamFamily extends Optimizer<AdamOptions> {
     if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
       throw new ConvLSTMError(
         'ERR_OPTION',
-        `betas: expected two numbers from 0 to below 1, got ${JSON.stringify(betas)}`,
+        `betas: expected two numbers from 0 to below 1, got ${show(betas)}`,
       );
     }
   }

@@ -1,5 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
-import { checkCount, checkNames } from '../nn/options.js';
+import { checkCount, checkNames } from '../options.js';
 import { checkAtLeastZero } from './options.js';
 import { isCount, Schedule, type Scheduled } from './schedule.js';
 

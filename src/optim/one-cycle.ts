@@ -1,5 +1,5 @@
-import { ConvLSTMError } from '../errors.js';
-import { checkCount, checkFlag, checkNames } from '../nn/options.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkCount, checkFlag, checkNames } from '../options.js';
 import { Schedule, type Scheduled, type ScheduledGroup } from './schedule.js';
 
 /** Options of `OneCycle`. */
@@ -41,7 +41,7 @@ const kDefaults: Omit<Settings, 'maxLr' | 'totalSteps'> = {
 
 function checkSettings(settings: Settings): void {
   const refuse = (name: keyof Settings, expected: string) => {
-    const got = JSON.stringify(settings[name]);
+    const got = show(settings[name]);
     throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${got}`);
   };
   checkCount('totalSteps', settings.totalSteps);

@@ -1,7 +1,7 @@
 import type { Backend, Storage } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { deviceOf, run } from '../functional/run.js';
-import { checkNames } from '../nn/options.js';
+import { checkNames } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type OptimizerStateDict, readSettings, readStates, type Setting } from './state-dict.js';

@@ -1,4 +1,4 @@
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 
 /** @throws ConvLSTMError ERR_OPTION that names the option */
 export function checkAtLeastZero(options: Readonly<Record<string, number>>): void {
@@ -6,7 +6,7 @@ export function checkAtLeastZero(options: Readonly<Record<string, number>>): voi
     if (!(value >= 0)) {
       throw new ConvLSTMError(
         'ERR_OPTION',
-        `${name}: expected a number of at least 0, got ${JSON.stringify(value)}`,
+        `${name}: expected a number of at least 0, got ${show(value)}`,
       );
     }
   }

@@ -1,5 +1,5 @@
-import { ConvLSTMError } from '../errors.js';
-import { checkNames } from '../nn/options.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNames } from '../options.js';
 import { checkAtLeastZero } from './options.js';
 import { isCount, type Scheduled } from './schedule.js';
 
@@ -44,7 +44,7 @@ function checkSettings(settings: Settings): void {
   const refuse = (name: keyof Settings, expected: string) => {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `${name}: expected ${expected}, got ${JSON.stringify(settings[name])}`,
+      `${name}: expected ${expected}, got ${show(settings[name])}`,
     );
   };
   if (factor >= 1) refuse('factor', 'a number below 1');
@@ -143,7 +143,7 @@ export class ReduceLROnPlateau {
     if (!(best === null || Number.isFinite(best)) || !isCount(badSteps) || !isCount(cooldownLeft)) {
       throw new ConvLSTMError(
         'ERR_STATE_DICT',
-        `ReduceLROnPlateau: expected { best, badSteps, cooldownLeft }, got ${JSON.stringify(dict)}`,
+        `ReduceLROnPlateau: expected { best, badSteps, cooldownLeft }, got ${show(dict)}`,
       );
     }
     this.#best = best as number | null;

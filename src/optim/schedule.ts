@@ -1,4 +1,4 @@
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 
 /** What schedules change of a group. */
 export interface ScheduledGroup {
@@ -93,7 +93,7 @@ export abstract class Schedule {
     if (!isCount(state?.steps) || !areRates(state?.baseLrs, groups)) {
       throw new ConvLSTMError(
         'ERR_STATE_DICT',
-        `schedule: expected { steps, baseLrs } for ${groups} groups, got ${JSON.stringify(dict)}`,
+        `schedule: expected { steps, baseLrs } for ${groups} groups, got ${show(dict)}`,
       );
     }
     this.#steps = state.steps;

@@ -1,5 +1,5 @@
 /** Reading of optimizers' state dicts, every part checked. */
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -78,9 +78,7 @@ export function readSettings(
       Object.keys(options).length !== names.length ||
       names.some((name) => !sameKind(expected[name], options[name]))
     ) {
-      refuse(
-        `${optimizer}: groups[${index}]: expected ${names.join(', ')}, got ${JSON.stringify(options)}`,
-      );
+      refuse(`${optimizer}: groups[${index}]: expected ${names.join(', ')}, got ${show(options)}`);
     }
     try {
       check(options);

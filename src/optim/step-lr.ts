@@ -1,4 +1,4 @@
-import { checkCount, checkNames } from '../nn/options.js';
+import { checkCount, checkNames } from '../options.js';
 import { checkAtLeastZero } from './options.js';
 import { Schedule, type Scheduled } from './schedule.js';
 

@@ -1,6 +1,6 @@
 /** Whatever holds numbers, to float32 elements and a shape. */
 import type { Shape } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { flatten, type ReadonlyNestedArray } from './nested.js';
 import { checkShape, elementCount, formatShape } from './shape.js';
 
@@ -87,11 +87,11 @@ export function toElements(source: TensorSource, shape: Shape | undefined): Elem
   if (typeof source === 'object' && source !== null && 'data' in source && 'shape' in source) {
     checkArrayLike(source);
     if (isTypedArray(source.data) || Array.isArray(source.data)) {
-      return toElements(source.data, shape ?? [...source.shape]);
+      return toElements(source.data, shape ?? source.shape);
     }
   }
   throw new ConvLSTMError(
     'ERR_DTYPE',
-    'data: expected a number, nested arrays of numbers, a typed array or { data, shape }',
+    `data: expected a number, nested arrays of numbers, a typed array or { data, shape }, got ${show(source)}`,
   );
 }

@@ -1,6 +1,7 @@
 /** Between nested arrays and flat ones. */
 import type { Shape } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
+import { checkShape, kMaxRank } from './shape.js';
 
 /** A number, or arrays of arrays of numbers. */
 export type NestedArray = number | NestedArray[];
@@ -14,17 +15,21 @@ function describe(value: unknown): string {
 
 /** Rows of one length and of numbers only, else an error that names the place: `data[1][2]`. */
 export function flatten(nested: ReadonlyNestedArray): { values: Float32Array; shape: number[] } {
-  const shape: number[] = [];
-  for (let level: unknown = nested; Array.isArray(level); level = level[0])
-    shape.push(level.length);
-  const values = new Float32Array(shape.reduce((count, size) => count * size, 1));
-  let next = 0;
+  const sizes: number[] = [];
+  // One level more than there may be, lest an array that holds itself be followed without end.
+  for (let level: unknown = nested; Array.isArray(level) && sizes.length <= kMaxRank; ) {
+    sizes.push(level.length);
+    level = level[0];
+  }
+  const shape = checkShape(sizes);
+  // Grows with what is there: what the first rows promise may be too much for any memory.
+  const values: number[] = [];
   const visit = (node: unknown, depth: number, path: string): void => {
     if (depth === shape.length) {
       if (typeof node !== 'number') {
         throw new ConvLSTMError('ERR_DTYPE', `${path}: expected a number, got ${describe(node)}`);
       }
-      values[next++] = node;
+      values.push(node);
       return;
     }
     if (!Array.isArray(node)) {
@@ -42,7 +47,7 @@ export function flatten(nested: ReadonlyNestedArray): { values: Float32Array; sh
     for (let k = 0; k < node.length; k++) visit(node[k], depth + 1, `${path}[${k}]`);
   };
   visit(nested, 0, 'data');
-  return { values, shape };
+  return { values: Float32Array.from(values), shape };
 }
 
 export function nest(values: Float32Array, shape: Shape): NestedArray {

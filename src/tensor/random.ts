@@ -1,6 +1,6 @@
 /** Random numbers that depend on the seed alone, not on device, platform or thread count. */
 import { randomBytes } from 'node:crypto';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 import { Philox, type PhiloxState } from './philox.js';
 
 /** A place in the sequence of random numbers of one seed: JSON. */
@@ -70,7 +70,7 @@ export function setRandomState(state: RandomState): void {
   const { key0, key1, counter } = state;
   const valid = [key0, key1].every((key) => Number.isInteger(key) && key >= 0 && key < 2 ** 32);
   if (!valid || !Number.isSafeInteger(counter) || counter < 0) {
-    const message = `random state: expected { key0, key1, counter }, got ${JSON.stringify(state)}`;
+    const message = `random state: expected { key0, key1, counter }, got ${show(state)}`;
     throw new ConvLSTMError('ERR_OPTION', message);
   }
   generator = new Philox({ key0, key1, counter });
@@ -81,9 +81,18 @@ export function takeWords(count: number): PhiloxState {
   return generator.take(count);
 }
 
+function newValues(count: number): Float32Array<ArrayBuffer> {
+  try {
+    return new Float32Array(count);
+  } catch (cause) {
+    const message = `out of memory: ${count} random numbers`;
+    throw new ConvLSTMError('ERR_OUT_OF_MEMORY', message, { cause });
+  }
+}
+
 /** Even in [low, high), in steps of 2^-24 of the range. */
 export function uniformValues(count: number, low: number, high: number): Float32Array {
-  const values = new Float32Array(count);
+  const values = newValues(count);
   generator.words(count, (word, index) => {
     values[index] = low + (high - low) * ((word >>> 8) / 2 ** 24);
   });
@@ -92,7 +101,7 @@ export function uniformValues(count: number, low: number, high: number): Float32
 
 /** Mean 0, variance 1, by Box and Muller's method. */
 export function normalValues(count: number): Float32Array {
-  const values = new Float32Array(count);
+  const values = newValues(count);
   let radius = 0;
   generator.words(count + (count % 2), (word, index) => {
     if (index % 2 === 0) {

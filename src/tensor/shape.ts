@@ -1,9 +1,12 @@
 /** Rules of shapes: sizes, axes, broadcasting. */
 import type { Shape } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 
 /** No tensor has more elements: sizes in bytes stay exact in a double. */
 const kMaxElements = 2 ** 40;
+
+/** Nor more axes: the addon takes no more. */
+export const kMaxRank = 64;
 
 /** `[1, 10, 3]` */
 export function formatShape(shape: readonly (number | string)[]): string {
@@ -25,7 +28,13 @@ export function checkShape(shape: Shape): number[] {
   if (!Array.isArray(shape) || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
     throw new ConvLSTMError(
       'ERR_SHAPE',
-      `shape: expected a list of non-negative integers, got ${JSON.stringify(shape)}`,
+      `shape: expected a list of non-negative integers, got ${show(shape)}`,
+    );
+  }
+  if (shape.length > kMaxRank) {
+    throw new ConvLSTMError(
+      'ERR_SHAPE',
+      `shape: expected at most ${kMaxRank} axes, got ${shape.length}`,
     );
   }
   // The product may be zero while the other dimensions overflow on the way to it.
@@ -45,7 +54,7 @@ export function checkAxis(operation: string, axis: number, rank: number): number
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank) {
     throw new ConvLSTMError(
       'ERR_SHAPE',
-      `${operation}: expected an axis from ${-rank} to ${rank - 1}, got ${axis}`,
+      `${operation}: expected an axis from ${-rank} to ${rank - 1}, got ${show(axis)}`,
     );
   }
   return positive;
@@ -60,7 +69,7 @@ export function checkAxes(
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const list = typeof axes === 'number' ? [axes] : axes;
   if (!Array.isArray(list)) {
-    const message = `${operation}: expected an axis or a list of axes, got ${JSON.stringify(list)}`;
+    const message = `${operation}: expected an axis or a list of axes, got ${show(list)}`;
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
   const positive = list.map((axis) => checkAxis(operation, axis, rank));

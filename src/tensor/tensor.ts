@@ -5,6 +5,7 @@ import { ConvLSTMError } from '../errors.js';
 import type { Axes, Bounds, Operand, ReduceOptions } from '../functional/index.js';
 import * as functional from '../functional/index.js';
 import { runTensor } from '../functional/run.js';
+import { checkNames, checkNumber } from '../options.js';
 import { type TensorSource, toElements } from './convert.js';
 import { normalValues, uniformValues } from './random.js';
 import { checkShape, elementCount } from './shape.js';
@@ -15,6 +16,11 @@ import { StoredTensor } from './stored-tensor.js';
 export interface TensorOptions {
   /** Default: CONVLSTM_DEVICE, else `'cpu'`. */
   device?: Device | undefined;
+}
+
+function deviceIn(options: TensorOptions): Device | undefined {
+  checkNames('Tensor', options, ['device']);
+  return options.device;
 }
 
 /**
@@ -65,7 +71,7 @@ export class Tensor extends StoredTensor {
    */
   static from(source: TensorSource | Tensor, shape?: Shape, options: TensorOptions = {}): Tensor {
     if (source instanceof Tensor) {
-      const moved = source.to(options.device ?? source.device);
+      const moved = source.to(deviceIn(options) ?? source.device);
       if (!shape) return moved;
       const reshaped = moved.reshape(shape);
       moved.dispose();
@@ -109,7 +115,8 @@ export class Tensor extends StoredTensor {
    */
   static full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
     const sizes = checkShape(shape);
-    return runTensor(options.device ?? defaultDevice(), sizes, (backend) =>
+    checkNumber('value', value);
+    return runTensor(deviceIn(options) ?? defaultDevice(), sizes, (backend) =>
       backend.fill(elementCount(sizes), value),
     );
   }
@@ -169,7 +176,9 @@ export class Tensor extends StoredTensor {
   }
 
   static #upload(values: Float32Array, shape: Shape, options: TensorOptions): Tensor {
-    return runTensor(options.device ?? defaultDevice(), shape, (backend) => backend.upload(values));
+    return runTensor(deviceIn(options) ?? defaultDevice(), shape, (backend) =>
+      backend.upload(values),
+    );
   }
 
   /**

@@ -2,7 +2,7 @@
  * Fields of a configuration: each checks a value and says in JSON Schema what it checks, so that the
  * shipped schema and the messages of the command line have one source.
  */
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
 
 /** A JSON Schema (draft 2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ export type ValueOf<F> = F extends Field<infer T> ? T : never;
 
 /** @internal */
 export function refuse(path: string, expected: string, got: unknown): never {
-  const text = got === undefined ? 'nothing' : JSON.stringify(got);
+  const text = got === undefined ? 'nothing' : show(got);
   throw new ConvLSTMError('ERR_OPTION', `${path}: expected ${expected}, got ${text}`);
 }
 

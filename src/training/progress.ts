@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
-import { ConvLSTMError } from '../errors.js';
-import { checkNames } from '../nn/options.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNames } from '../options.js';
 import { formatNumber } from './chart.js';
 import type { TrainReport } from './trainer-options.js';
 
@@ -97,7 +97,7 @@ export function openDisplay(options: ProgressOptions = {}): ProgressDisplay {
   const { progress = 'auto' } = options;
   if (!kStyles.includes(progress)) {
     const expected = kStyles.map((style) => `'${style}'`).join(', ');
-    const message = `progress: expected one of ${expected}, got ${JSON.stringify(progress)}`;
+    const message = `progress: expected one of ${expected}, got ${show(progress)}`;
     throw new ConvLSTMError('ERR_OPTION', message);
   }
   const stream = options.stream ?? (progress === 'json' ? process.stdout : process.stderr);

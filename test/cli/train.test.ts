@@ -244,7 +244,7 @@ describe('train', () => {
     [
       'other pixels',
       { model: { ...model, peephole: 'spatial', imageSize: [16, 12] } },
-      'model.imageSize: expected that of frames of [12, 12], got [16,12]',
+      'model.imageSize: expected that of frames of [12, 12], got [16, 12]',
     ],
     [
       'few pixels',

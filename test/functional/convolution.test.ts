@@ -23,7 +23,7 @@ describe.each(devices)('convolution on %s', (device) => {
       () => conv2d(x, weight, null, { padding: [1, -1] }),
       'ERR_OPTION',
       'padding',
-      '[1,-1]',
+      '[1, -1]',
     );
     expect(conv2d(zeros(0, 3, 8, 8), weight).shape).toEqual([0, 4, 6, 6]);
   });

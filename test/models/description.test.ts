@@ -52,7 +52,10 @@ describe('parseDescription', () => {
     [{ version: 1 }, 'hiddenDim: expected a list of positive integers, got nothing'],
     [{ ...least, hiddenDim: 8 }, 'hiddenDim: expected a list of positive integers, got 8'],
     [{ ...least, hiddenDim: [] }, 'hiddenDim: expected a list of positive integers, got []'],
-    [{ ...least, hiddenDim: [8, 0] }, 'hiddenDim: expected a list of positive integers, got [8,0]'],
+    [
+      { ...least, hiddenDim: [8, 0] },
+      'hiddenDim: expected a list of positive integers, got [8, 0]',
+    ],
     [{ ...least, hidenDim: 3 }, 'hidenDim: expected no such field but version, hiddenDim, '],
     [
       JSON.parse('{"version":1,"hiddenDim":[8],"__proto__":{"bias":false}}'),
@@ -82,7 +85,7 @@ describe('parseDescription', () => {
     [{ ...least, peephole: true }, "peephole: expected false, 'channel' or 'spatial', got true"],
     [
       { ...least, imageSize: [8, 8] },
-      "imageSize: expected null without peephole 'spatial', got [8,8]",
+      "imageSize: expected null without peephole 'spatial', got [8, 8]",
     ],
     [
       { ...least, peephole: 'spatial' },
@@ -90,12 +93,12 @@ describe('parseDescription', () => {
     ],
     [
       { ...least, peephole: 'spatial', patchSize: 4, imageSize: [8, 6] },
-      'imageSize: expected [height, width], multiples of patchSize 4, got [8,6]',
+      'imageSize: expected [height, width], multiples of patchSize 4, got [8, 6]',
     ],
     [{ ...least, headKernelSize: 2 }, 'headKernelSize: expected an odd number, got 2'],
-    [{ ...least, output: 'relu' }, "output: expected 'sigmoid' or 'linear', got \"relu\""],
+    [{ ...least, output: 'relu' }, "output: expected 'sigmoid' or 'linear', got 'relu'"],
     [{ ...least, scale: 0 }, 'scale: expected a number above 0, got 0'],
-    [{ ...least, scale: '2' }, 'scale: expected a number above 0, got "2"'],
+    [{ ...least, scale: '2' }, "scale: expected a number above 0, got '2'"],
   ])('refuses %j', (value, message) => {
     expect(() => parseDescription(value)).toThrow(message);
     expect(() => parseDescription(value)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));

@@ -98,8 +98,8 @@ describe('Module', () => {
     } finally {
       setFloat32Precision('highest');
     }
-    expectError(() => net.to({ precision: 'low' as 'high' }), 'ERR_OPTION', '"low"');
-    expectError(() => setFloat32Precision('x' as 'high'), 'ERR_OPTION', '"x"');
+    expectError(() => net.to({ precision: 'low' as 'high' }), 'ERR_OPTION', "'low'");
+    expectError(() => setFloat32Precision('x' as 'high'), 'ERR_OPTION', "'x'");
   });
 
   it('moves, and refuses devices that are not there without moving anything', () => {

@@ -70,7 +70,11 @@ describe.each(devices)('stream on %s', (device) => {
       'ERR_SHAPE',
       '[B, 1, H, W]',
     );
-    expectError(() => stream.step(Tensor.zeros([1, 1, 4, 4], { device })), 'ERR_SHAPE', 'h0');
+    expectError(
+      () => stream.step(Tensor.zeros([1, 1, 4, 4], { device })),
+      'ERR_SHAPE',
+      'frame: expected [1, 1, 5, 4] as before, got [1, 1, 4, 4]; reset()',
+    );
     expect(array(stream.step(frames[2]!))).toEqual(array(other.step(frames[2]!)));
   });
 
@@ -84,6 +88,11 @@ describe.each(devices)('stream on %s', (device) => {
     }
     for await (const h of net.cells.stream().run(camera())) last = h;
     expect(array(last!)).toEqual(expected);
+  });
+
+  it('run wants an iterable', async () => {
+    const run = net.cells.stream().run(3 as never);
+    await expect(run.next()).rejects.toMatchObject({ code: 'ERR_OPTION' });
   });
 
   it('run goes on over more frames than may wait in the queue', async () => {

@@ -136,7 +136,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     groups[1]!.options['betas'] = [0.9];
     expectError(load({ groups }), dict, 'groups[1]', 'betas');
     groups[1]!.options['betas'] = [0.9, 1];
-    expectError(load({ groups }), dict, 'groups[1]', 'betas', '[0.9,1]');
+    expectError(load({ groups }), dict, 'groups[1]', 'betas', '[0.9, 1]');
     expectError(load({}, { '2.average': x }), dict, '2.average');
     expectError(load({}, { '1.average': x }), dict, '1.average', 'no step');
     expectError(load({}, { average: x }), dict, 'average');
@@ -172,7 +172,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     expectError(() => new SGD([x], { nesterov: true }), 'ERR_OPTION', 'nesterov');
     expectError(() => new SGD([x], { momentum: Number.NaN }), 'ERR_OPTION', 'momentum');
     expectError(() => new RMSprop([x], { alpha: -0.1 }), 'ERR_OPTION', 'alpha', '-0.1');
-    expectError(() => new Adam([x], { betas: [0.9, 1] }), 'ERR_OPTION', 'betas', '[0.9,1]');
+    expectError(() => new Adam([x], { betas: [0.9, 1] }), 'ERR_OPTION', 'betas', '[0.9, 1]');
     expectError(() => new Adam([{ parameters: [x], decay: 1 } as never]), 'ERR_OPTION', 'decay');
   });
 

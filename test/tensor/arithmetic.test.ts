@@ -38,7 +38,7 @@ describe.each(devices)('arithmetic on %s', (device) => {
       () => x.add('1' as unknown as number),
       'ERR_DTYPE',
       'add',
-      'b: expected a Tensor, got 1',
+      "b: expected a Tensor, got '1'",
     );
   });
 

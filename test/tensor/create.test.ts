@@ -149,7 +149,7 @@ describe('Tensor.from refuses', () => {
   });
 
   it('devices that are unknown or not there', () => {
-    expectError(() => Tensor.zeros([1], { device: 'gpu' as 'cpu' }), 'ERR_DEVICE', `got "gpu"`);
+    expectError(() => Tensor.zeros([1], { device: 'gpu' as 'cpu' }), 'ERR_DEVICE', `got 'gpu'`);
     expectError(() => Tensor.zeros([1], { device: 'cuda:7' }), 'ERR_DEVICE', `'cuda:7'`);
   });
 });

@@ -57,11 +57,11 @@ describe('parseTrainConfig', () => {
     [{ version: 1, model }, 'data: expected an object, got nothing'],
     [
       { ...least, data: { kind: 'videos' } },
-      "data.kind: expected 'moving-mnist' or 'frames', got \"videos\"",
+      "data.kind: expected 'moving-mnist' or 'frames', got 'videos'",
     ],
     [
       { ...least, data: { kind: 'frames', speed: [1, 2] } },
-      'data.speed: expected no such field but inputLength, targetLength, stride, crop, flip, kind, got [1,2]',
+      'data.speed: expected no such field but inputLength, targetLength, stride, crop, flip, kind, got [1, 2]',
     ],
     [
       { ...least, data: { kind: 'moving-mnist', speed: [3] } },
@@ -91,17 +91,17 @@ describe('parseTrainConfig', () => {
       { ...least, data: { kind: 'moving-mnist', speed: [5, 3] } },
       'data.speed: expected [slowest, fastest] from 0 to data.size, 64, got [5,3]',
     ],
-    [{ ...least, optimizer: 'adam' }, 'optimizer: expected an object, got "adam"'],
+    [{ ...least, optimizer: 'adam' }, "optimizer: expected an object, got 'adam'"],
     [
       { ...least, schedule: { kind: 'step' } },
       'schedule.every: expected a positive integer, got nothing',
     ],
-    [{ ...least, batchSize: '16' }, 'batchSize: expected a positive integer, got "16"'],
+    [{ ...least, batchSize: '16' }, "batchSize: expected a positive integer, got '16'"],
     [{ ...least, patience: 0 }, 'patience: expected a positive integer or null, got 0'],
     [{ ...least, workers: -1 }, 'workers: expected an integer of at least 0, got -1'],
     [
       { ...least, precision: 'low' },
-      "precision: expected 'highest', 'high' or 'medium', got \"low\"",
+      "precision: expected 'highest', 'high' or 'medium', got 'low'",
     ],
     [
       { ...least, loss: 'bce', model: { ...model, output: 'linear' } },
