@@ -1,16 +1,15 @@
 import type { Shape, Storage } from '../../binding.js';
-import { backward, checkBackward, type History } from '../autograd/tape.js';
+import { backward, checkBackward } from '../autograd/tape.js';
 import { type Device, defaultDevice } from '../backend.js';
-import { ConvLSTMError } from '../errors.js';
 import type { Axes, Bounds, Operand, ReduceOptions } from '../functional/index.js';
 import * as functional from '../functional/index.js';
 import { runTensor } from '../functional/run.js';
 import { checkNames, checkNumber } from '../options.js';
 import { type TensorSource, toElements } from './convert.js';
 import { normalValues, uniformValues } from './random.js';
+import { RecordedTensor } from './recorded-tensor.js';
 import { checkShape, elementCount } from './shape.js';
 import { StorageHandle } from './storage-handle.js';
-import { StoredTensor } from './stored-tensor.js';
 
 /** Options of the functions that create a tensor. */
 export interface TensorOptions {
@@ -36,20 +35,7 @@ function deviceIn(options: TensorOptions): Device | undefined {
  * await y.toArray(); // [[3, 5], [7, 9]]
  * ```
  */
-export class Tensor extends StoredTensor {
-  /**
-   * What `backward()` has added up for a leaf that requires it; null before, and for all others. Set it
-   * to null, or let an optimizer's `zeroGrad()` do so, to start afresh.
-   */
-  grad: Tensor | null = null;
-  /**
-   * How this tensor was computed, where that was recorded.
-   *
-   * @internal
-   */
-  history: History | null = null;
-  #requiresGrad = false;
-
+export class Tensor extends RecordedTensor {
   /** @internal */
   static fromStorage(storage: Storage, shape: Shape, device: Device): Tensor {
     return new Tensor(new StorageHandle(storage), shape, device);
@@ -182,39 +168,6 @@ export class Tensor extends StoredTensor {
   }
 
   /**
-   * Whether `backward()` finds a gradient for this tensor. Set it on a leaf; what is computed from one
-   * requires it too, except inside `noGrad`.
-   *
-   * @throws ConvLSTMError ERR_OPTION when set on the result of a recorded operation
-   * @example
-   * ```ts
-   * const x = Tensor.from([1, 2, 3]);
-   * x.requiresGrad = true;
-   * x.square().sum().backward();
-   * await x.grad!.toArray(); // [2, 4, 6]
-   * ```
-   */
-  get requiresGrad(): boolean {
-    return this.#requiresGrad || this.history !== null;
-  }
-
-  /** Of leaves only. */
-  set requiresGrad(value: boolean) {
-    if (this.history) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        'requiresGrad: expected a leaf, got the result of a recorded operation; detach() it first',
-      );
-    }
-    this.#requiresGrad = value;
-  }
-
-  /** Whether no recorded operation made this tensor. */
-  get isLeaf(): boolean {
-    return this.history === null;
-  }
-
-  /**
    * Adds the gradient of this tensor to the `grad` of every leaf it was computed from, and frees what
    * the graph had saved.
    *
@@ -245,11 +198,6 @@ export class Tensor extends StoredTensor {
    */
   share(shape: Shape): Tensor {
     return new Tensor(this.retain(), shape, this.device);
-  }
-
-  override dispose(): void {
-    super.dispose();
-    this.history = null;
   }
 
   /** A tensor of its own with the same values: disposing one leaves the other. */
