@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Storage } from '../binding.js';
-import type { Device } from '../src/index.js';
+import type { BackendInfo, Device } from '../src/index.js';
 import { devices } from './support/devices.js';
 
 // The environment is read at first use: each test imports the package afresh.
@@ -29,17 +29,40 @@ it.each(bad)('%s=%s is refused at first use, not at import', async (name, value)
   }
 });
 
-// The binary reads it once per process.
-it.skipIf(!devices.includes('cpu'))('CONVLSTM_ISA is checked by the binary', async () => {
-  const program = `
-    import { Tensor } from 'convlstm';
-    try { Tensor.zeros([1]); } catch ({ name, code, message }) { console.log(name, code, message); }`;
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--input-type=module', '--eval', program],
-    { cwd: path.dirname(import.meta.dirname), env: { ...process.env, CONVLSTM_ISA: 'sse9' } },
-  );
-  expect(stdout).toMatch(/^ConvLSTMError ERR_OPTION CONVLSTM_ISA: expected one of .*, got sse9/);
+/** Runs in a process of its own: the binary reads its environment once. */
+const evaluate = (program: string, env: NodeJS.ProcessEnv) =>
+  promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: path.dirname(import.meta.dirname),
+    env: { ...process.env, ...env },
+  });
+
+describe.skipIf(!devices.includes('cpu'))('the binary', () => {
+  it('checks CONVLSTM_ISA', async () => {
+    const program = `
+      import { Tensor } from 'convlstm';
+      try { Tensor.zeros([1]); } catch ({ name, code, message }) { console.log(name, code, message); }`;
+    const { stdout } = await evaluate(program, { CONVLSTM_ISA: 'sse9' });
+    expect(stdout).toMatch(/^ConvLSTMError ERR_OPTION CONVLSTM_ISA: expected one of .*, got sse9/);
+  });
+
+  it('takes threads and instruction set from the environment, and says which kernel it chose', async () => {
+    const program = `
+      import { backendInfo, ConvLSTM, Tensor } from 'convlstm';
+      const net = new ConvLSTM({ inputDim: 2, hiddenDim: 8, kernelSize: 1, batchFirst: true });
+      for (let call = 0; call < 2; call++) net.forward(Tensor.ones([1, 2, 2, 4, 4])).outputs[0].dataSync();
+      console.log(JSON.stringify(backendInfo()));`;
+    const { stdout, stderr } = await evaluate(program, {
+      CONVLSTM_THREADS: '3',
+      CONVLSTM_ISA: 'portable',
+      CONVLSTM_DEVICE: 'cpu',
+      CONVLSTM_DEBUG: '1',
+    });
+    const { cpu, kernels } = JSON.parse(stdout) as BackendInfo;
+    expect(cpu).toMatchObject({ threads: 3, isa: 'portable' });
+    const choice = /^2->8 kernel 1x1 image 4x4 batch 1 highest -> direct f32 portable$/;
+    expect(kernels).toEqual([expect.stringMatching(choice)]);
+    expect(stderr).toBe(`convlstm: ${kernels[0]}\n`);
+  });
 });
 
 it('CONVLSTM_DEVICE is the default device', async () => {

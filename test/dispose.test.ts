@@ -1,4 +1,5 @@
 // dispose() frees at once, is idempotent, and never pulls memory from under a queued operation.
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { backendInfo, ConvLSTM, emptyCache, Tensor } from '../src/index.js';
 
@@ -139,4 +140,17 @@ describe('a module', () => {
     other.dispose();
     expect(() => other.forward(Tensor.zeros([1, 1, 1, 2, 2]))).toThrow(disposed);
   });
+});
+
+it('V8 counts what tensors hold, and collects what nobody refers to', async () => {
+  const [count, bytes] = [100, 4 * 2 ** 22];
+  const before = liveBytes();
+  let most = 0;
+  for (let round = 0; round < count; round++) {
+    Tensor.ones([bytes / 4]);
+    await Tensor.ones([1]).data();
+    await setImmediate(); // where finalizers run
+    most = Math.max(most, liveBytes() - before);
+  }
+  expect(most).toBeLessThan((count * bytes) / 2);
 });

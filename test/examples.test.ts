@@ -64,7 +64,7 @@ it('moving-mnist: the demo beats persistence and writes its pictures', {
     .exec(text)!
     .slice(1)
     .map(Number);
-  // 104.6 and 287.5 over the 512 sequences the model was tested on.
+  // 98.7 and 284.3 over the 256 sequences of the model's page.
   expect(squared).toBeGreaterThan(80);
   expect(squared).toBeLessThan(130);
   expect(persistence).toBeGreaterThan(2 * squared!);

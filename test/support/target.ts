@@ -1,5 +1,6 @@
 // What the suites in test/parity compute on in this process; vitest.config.ts sets it by environment.
-import { describe, inject, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
+import { backendInfo } from '../../src/index.js';
 
 const isa = process.env['CONVLSTM_ISA'];
 const device = process.env['CONVLSTM_DEVICE'] ?? 'cpu';
@@ -26,6 +27,7 @@ export function describeOnTarget(name: string, suite: () => void): void {
   describe.skipIf(!required && whyNot() !== '')(`${name} [${targetName}]`, () => {
     it('is there', () => {
       if (whyNot()) throw new Error(`no ${targetName} here: ${whyNot()}`);
+      if (device === 'cpu') expect(backendInfo().cpu.isa).toBe(isa);
     });
     suite();
   });
