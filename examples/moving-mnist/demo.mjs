@@ -1,5 +1,5 @@
-// Moving MNIST, continued: a ConvLSTM that was trained in PyTorch sees ten frames of two digits that
-// move and bounce, and forecasts the next ten.
+// Moving MNIST, continued: a trained ConvLSTM (README.md beside this file says how) sees ten frames of
+// two digits that move and bounce, and forecasts the next ten.
 //
 //   npm run demo
 //   node examples/moving-mnist/demo.mjs --sequences 512 --out somewhere
