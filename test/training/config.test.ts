@@ -89,7 +89,7 @@ describe('parseTrainConfig', () => {
     ],
     [
       { ...least, data: { kind: 'moving-mnist', speed: [5, 3] } },
-      'data.speed: expected [slowest, fastest] from 0 to data.size, 64, got [5,3]',
+      'data.speed: expected [slowest, fastest] from 0 to data.size, 64, got [5, 3]',
     ],
     [{ ...least, optimizer: 'adam' }, "optimizer: expected an object, got 'adam'"],
     [
@@ -105,7 +105,7 @@ describe('parseTrainConfig', () => {
     ],
     [
       { ...least, loss: 'bce', model: { ...model, output: 'linear' } },
-      "loss: expected 'bce' with model.output 'sigmoid' only, got \"linear\"",
+      "loss: expected 'bce' with model.output 'sigmoid' only, got 'linear'",
     ],
   ])('names the field of %j', (value, message) => {
     expectError(() => parseTrainConfig(value), 'ERR_OPTION', message);
