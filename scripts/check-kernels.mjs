@@ -8,7 +8,10 @@ import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
 const release = /75-real[^)]*/.exec(readFileSync(path.join(root, 'cmake/cuda.cmake'), 'utf8'))[0];
-const all = release.trim().split(/\s+/).map((entry) => entry.replace('-real', ''));
+const all = release
+  .trim()
+  .split(/\s+/)
+  .map((entry) => entry.replace('-real', ''));
 const asked = process.argv.slice(2);
 const problems = [];
 

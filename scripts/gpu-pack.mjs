@@ -21,11 +21,7 @@ const build = path.join(root, 'build-gpu');
 const stage = path.join(build, 'convlstm-gpu');
 const node = path.join(build, 'node');
 const architectures = process.argv[2] ?? '90a-real';
-const programs = [
-  'cuda/convlstm_cuda_tests',
-  'cuda/convlstm_cuda_bench',
-  'simt/convlstm_simt_tests',
-];
+const programs = ['cuda/convlstm_cuda_tests', 'cuda/convlstm_cuda_bench'];
 const began = performance.now();
 
 function run(command, ...args) {

@@ -1,45 +1,87 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, in what scripts/gpu-pack.mjs packed: tests, sanitizers, measurements and
-# profiles, each with a limit of time, in one report folder: scripts/gpu-run.sh [REPORT [STEP ...]]
-# Steps: info kernels fault simt tests memcheck racecheck initcheck synccheck bench host pytorch report
-# ncu; `report` makes the tables of docs/benchmarks.md of what the three before it left
-# Without a GPU every step that needs one fails, and says why.
+# profiles, each with a limit of time, their output in one folder: scripts/gpu-run.sh [REPORT [WHAT ...]]
+#
+#   check     info kernels fault tests    whether it is right
+#   memory    memcheck initcheck          compute-sanitizer over the kernels' test program
+#   races     racecheck synccheck
+#   measure   bench host                  this package: on the device, and as JavaScript sees it
+#   peers     pytorch                     PyTorch with cuDNN: sequences on the device
+#   peers-host  pytorch-host              the same as a Python program sees it: steps, training
+#   profile   ncu                         the two main kernels
+#   report                                the tables of docs/benchmarks.md of what REPORT has
+#
+# WHAT is any of these words, by default all of them. With TIME_LIMIT=590 nothing runs after so many
+# seconds: each line is then one call where calls are limited to ten minutes. What is cut off keeps
+# what it had printed. Without a GPU every step that needs one fails, and says why.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 report=${1:-report}
 shift || true
-steps=("$@")
-[[ ${#steps[@]} -gt 0 ]] || steps=(info kernels fault simt tests bench host pytorch report memcheck racecheck synccheck initcheck ncu)
+what=("$@")
+[[ ${#what[@]} -gt 0 ]] || what=(check measure peers peers-host report memory races profile)
 mkdir -p "$report"
-export PATH=$PWD/node/bin:$PATH CONVLSTM_REQUIRE_CUDA=1
+tools=(/usr/local/cuda/bin /opt/nvidia/nsight-compute/*/)
+PATH=$PWD/node/bin:$PATH:$(IFS=: && echo "${tools[*]}")
+export PATH CONVLSTM_REQUIRE_CUDA=1
 failures=()
+
+say() { printf '%-12s %s\n' "$1" "$2"; }
 
 # step NAME SECONDS COMMAND...: its output is in REPORT/NAME.log.
 step() {
   local name=$1 seconds=$2 begin=$SECONDS
   shift 2
-  timeout "$seconds" "$@" >"$report/$name.log" 2>&1
+  if [[ -n ${TIME_LIMIT:-} ]]; then
+    local left=$((TIME_LIMIT - SECONDS))
+    if ((left < 5)); then
+      say "$name" 'NOT RUN: no time left'
+      failures+=("$name")
+      return
+    fi
+    seconds=$((seconds < left ? seconds : left))
+  fi
+  timeout --kill-after=3 "$seconds" "$@" >"$report/$name.log" 2>&1
   local status=$?
   if ((status == 0)); then
-    printf '%-10s passed in %d s\n' "$name" $((SECONDS - begin))
-  else
-    printf '%-10s FAILED (%d) in %d s\n' "$name" "$status" $((SECONDS - begin))
-    failures+=("$name")
-    tail -n 15 "$report/$name.log"
+    say "$name" "passed in $((SECONDS - begin)) s"
+    return
   fi
+  ((status == 124 || status == 137)) && status="$status, cut off"
+  say "$name" "FAILED ($status) in $((SECONDS - begin)) s"
+  failures+=("$name")
+  tail -n 15 "$report/$name.log"
+}
+
+# has TOOL NAME: whether there is one; else the step NAME is left out.
+has() {
+  command -v "$1" >/dev/null && return
+  say "$2" "skipped: no $1 here"
+  return 1
 }
 
 sanitize() {
-  if ! command -v compute-sanitizer >/dev/null; then
-    printf '%-10s skipped: no compute-sanitizer here\n' "$1"
+  has compute-sanitizer "$1" || return 0
+  CONVLSTM_BRIEF_TESTS=1 step "$1" 290 \
+    compute-sanitizer --tool "$1" --error-exitcode 9 bin/convlstm_cuda_tests --duration=true
+}
+
+# peers NAME ARGUMENT
+peers() {
+  if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+    say "$1" 'skipped: no PyTorch with CUDA here'
     return
   fi
-  CONVLSTM_BRIEF_TESTS=1 step "$1" 250 \
-    compute-sanitizer --tool "$1" --error-exitcode 9 bin/convlstm_cuda_tests
+  step "$1" 580 python3 bench/gpu/pytorch.py "$2"
 }
 
 info() {
+  local tool
   date -u
+  for tool in compute-sanitizer ncu python3; do
+    echo "$tool: $(command -v "$tool" || echo none)"
+  done
+  python3 -c 'import torch; print("torch", torch.__version__, torch.cuda.is_available())'
   node --input-type=module --eval "
     import { backendInfo } from 'convlstm';
     const { devices, reason } = backendInfo().cuda;
@@ -60,42 +102,46 @@ profile() {
     --set full bin/convlstm_cuda_bench --once 'batch 64' highest training
 }
 
-export -f info profile
-for name in "${steps[@]}"; do
-  case $name in
+run() {
+  case $1 in
+    check) run_all info kernels fault tests ;;
+    memory) run_all memcheck initcheck ;;
+    races) run_all racecheck synccheck ;;
+    measure) run_all bench host ;;
+    peers) run_all pytorch ;;
+    peers-host) run_all pytorch-host ;;
+    profile) run_all ncu ;;
     info) step info 60 bash -c info ;;
-    kernels) step kernels 120 bin/convlstm_cuda_tests ;;
-    fault) step fault 60 bin/convlstm_cuda_tests --fault ;;
-    simt) step simt 200 bin/convlstm_simt_tests ;;
+    kernels) step kernels 150 bin/convlstm_cuda_tests --duration=true ;;
+    fault) step fault 30 bin/convlstm_cuda_tests --fault ;;
     tests) # all but what needs packages that are not here: the MNIST digits, the TypeScript compiler
       step tests 550 node node_modules/vitest/vitest.mjs run \
         --project main --project process --project cuda \
         --exclude test/examples.test.ts --exclude test/readme.test.ts
       ;;
-    memcheck | initcheck | synccheck | racecheck) sanitize "$name" ;;
-    bench) step bench 260 bin/convlstm_cuda_bench ;;
-    host) step host 200 node bench/gpu/convlstm.mjs ;;
-    pytorch)
-      if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-        step pytorch 560 python3 bench/gpu/pytorch.py
-      else
-        echo 'pytorch    skipped: no PyTorch with CUDA here'
-      fi
-      ;;
+    memcheck | initcheck | synccheck | racecheck) sanitize "$1" ;;
+    bench) step bench 370 bin/convlstm_cuda_bench ;;
+    host) step host 210 node bench/gpu/convlstm.mjs ;;
+    pytorch) peers pytorch sequences ;;
+    pytorch-host) peers pytorch-host host ;;
     report)
       step report 20 node bench/gpu/report.mjs "$report"
       cat "$report/report.log"
       ;;
-    ncu)
-      if command -v ncu >/dev/null; then
-        step ncu 200 bash -c profile
-      else
-        echo 'ncu        skipped: no ncu here'
-      fi
+    ncu) has ncu ncu && step ncu 400 bash -c profile ;;
+    *)
+      echo "gpu-run.sh: there is no $1" >&2
+      exit 2
       ;;
-    *) echo "unknown step $name" >&2; exit 2 ;;
   esac
-done
+}
+run_all() {
+  local name
+  for name in "$@"; do run "$name"; done
+}
+
+export -f info profile
+run_all "${what[@]}"
 if ((${#failures[@]})); then
   printf 'failed: %s\n' "${failures[@]}"
   exit 1

@@ -24,8 +24,10 @@ it('holds a precision against the fastest PyTorch variant of its own, and time a
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const log = (lines: object[]) =>
     ['warming up', ...lines.map((line) => JSON.stringify(line))].join('\n');
-  writeFileSync(path.join(folder, 'bench.log'), log(ours));
+  const hosts = theirs.splice(-1);
+  writeFileSync(path.join(folder, 'bench.log'), `${log(ours)}\n{"workload": "W3", "prec`);
   writeFileSync(path.join(folder, 'pytorch.log'), log([{ gpu: 'H100' }, ...theirs]));
+  writeFileSync(path.join(folder, 'pytorch-host.log'), log(hosts));
   const { stdout, stderr } = await runProgram('./bench/gpu/report.mjs', { args: [folder] });
   expect(stderr).toBe('');
   const [gpu, ...rows] = stdout.trimEnd().split('\n');

@@ -6,6 +6,8 @@ graphs of each, with float32, TF32 and bfloat16 autocast. Times are of the devic
 after a warm-up, inputs rotated. Every variant's result is compared with the eager float32 one before
 it is timed. What convlstm.mjs times, a streaming step from host memory to host memory and a training
 step, is timed by the clock. First come the limits of the GPU: large matrix products and copies.
+
+    python3 pytorch.py [sequences] [host] [WORKLOAD ...]
 """
 import copy
 import functools
@@ -262,15 +264,19 @@ def limits():
     print(json.dumps({'limit': 'memory', 'gbs': round(2 * 4 * 2 ** 28 / ms / 1e6)}), flush=True)
 
 
+SEQUENCES = ('W1', 'W3', 'W2', 'batch 64', 'ConvLSTM-S')  # that have a target
+
+
 def main():
+    asked = sys.argv[1:] or ['sequences', 'host']
     print(json.dumps({'torch': torch.__version__, 'cudnn': torch.backends.cudnn.version(),
                       'gpu': torch.cuda.get_device_name()}), flush=True)
-    if len(sys.argv) < 2:
+    if 'sequences' in asked:
         limits()
-    for name, sizes in WORKLOADS.items():
-        if len(sys.argv) < 2 or name in sys.argv[1:]:
-            bench(name, *sizes)
-    if len(sys.argv) < 2:
+    for name in WORKLOADS:
+        if name in asked or ('sequences' in asked and name in SEQUENCES):
+            bench(name, *WORKLOADS[name])
+    if 'host' in asked:
         from_the_host()
 
 

@@ -1,5 +1,5 @@
 // node bench/gpu/report.mjs FOLDER: what scripts/gpu-run.sh measured, as the tables of
-// docs/benchmarks.md: the logs bench, host and pytorch of that folder.
+// docs/benchmarks.md: the logs bench, host, pytorch and pytorch-host of that folder.
 //
 // The floor by operations is what the products of a call take at the measured rate of large matrix
 // products: three of TF32 for `highest`, three of bfloat16 for `high`, one for `medium`. The floor by
@@ -89,20 +89,21 @@ function table(ours, theirs) {
   return rows.join('\n');
 }
 
-/** @param {string} file @returns {Line[]} those lines of it that are JSON */
+/** @param {string} file @returns {Line[]} those lines of it that are JSON; the last may be cut off */
 function linesOf(file) {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
-    .filter((line) => line.startsWith('{'))
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line));
 }
 
 const folder = process.argv[2] ?? 'report';
-const [bench = [], host = [], pytorch = []] = ['bench', 'host', 'pytorch'].map((name) =>
-  linesOf(path.join(folder, `${name}.log`)),
-);
-for (const line of [...host, ...pytorch]) {
+const of = (/** @type {string[]} */ ...names) =>
+  names.flatMap((name) => linesOf(path.join(folder, `${name}.log`)));
+const ours = of('bench', 'host');
+const theirs = of('pytorch', 'pytorch-host');
+for (const line of [...ours, ...theirs]) {
   if ('gpu' in line || 'gpus' in line) console.log(JSON.stringify(line));
 }
-console.log(table([...bench, ...host], pytorch));
+console.log(table(ours, theirs));

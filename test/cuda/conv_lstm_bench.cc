@@ -220,7 +220,6 @@ void Bench(Engine& engine, const Workload& workload) {
       const double flops = Flops(workload) * (variant.training ? 3 : 1);
       std::printf(", \"ms\": %.5f, \"flops\": %.4e, \"bytes\": %.4e, \"tflops\": %.2f}\n",
                   milliseconds, flops, operands.Bytes(), flops / milliseconds / 1e9);
-      std::fflush(stdout);
     }
   }
   tuning = {};
@@ -241,6 +240,7 @@ void Once(Engine& engine, const Workload& workload, const std::string& precision
 
 int main(int argc, char** argv) {
   using namespace convlstm::cuda;
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // who cuts it off has what was measured
   try {
     convlstm::Engine& engine = EngineOf(0);
     const bool once = argc >= 4 && std::strcmp(argv[1], "--once") == 0;

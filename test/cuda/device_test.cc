@@ -129,6 +129,7 @@ bool ReportsFaults() {
 }  // namespace convlstm::cuda
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // who cuts it off sees how far it came
   const convlstm::cuda::Devices& found = convlstm::cuda::ListDevices();
   if (!found.reason.empty()) {
     std::printf("no GPU: %s\n", found.reason.c_str());

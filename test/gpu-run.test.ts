@@ -1,0 +1,66 @@
+// scripts/gpu-run.sh where neither a GPU nor the tools are real: limits of time, what is missing.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+
+/** Runs it in a folder that has these programs, which are lines of sh. */
+function run(programs: Record<string, string>, what: readonly string[], seconds?: number) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'gpu-run-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  for (const [file, lines] of Object.entries(programs)) {
+    mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+    writeFileSync(path.join(folder, file), `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
+  }
+  cpSync('scripts/gpu-run.sh', path.join(folder, 'scripts/gpu-run.sh'));
+  const result = spawnSync('bash', [path.join(folder, 'scripts/gpu-run.sh'), 'report', ...what], {
+    encoding: 'utf8',
+    env: {
+      PATH: `${folder}/tools:/usr/bin:/bin`,
+      ...(seconds === undefined ? {} : { TIME_LIMIT: String(seconds) }),
+    },
+  });
+  const log = (name: string) => readFileSync(path.join(folder, 'report', `${name}.log`), 'utf8');
+  return { ...result, log };
+}
+
+const linux = process.platform === 'linux';
+
+it.runIf(linux)(
+  'cuts off what takes too long, keeps its output and says what it did not run',
+  () => {
+    const { status, stdout, log } = run(
+      {
+        'tools/compute-sanitizer': 'echo "$@"; sleep 100 & wait',
+        'bin/convlstm_cuda_tests': 'exit 0',
+      },
+      ['kernels', 'memory'],
+      6,
+    );
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^kernels +passed/m);
+    expect(stdout).toMatch(/^memcheck +FAILED \(124, cut off\) in [56] s$/m);
+    expect(stdout).toMatch(/^initcheck +NOT RUN: no time left$/m);
+    expect(stdout).toMatch(/failed: memcheck\nfailed: initcheck\n$/);
+    expect(log('memcheck')).toContain('--tool memcheck --error-exitcode 9 bin/convlstm_cuda_tests');
+  },
+);
+
+it.runIf(linux)('names the tools that are missing, and goes on after a failure', () => {
+  const { status, stdout, log } = run(
+    {
+      'tools/python3': 'exit 1',
+      'tools/compute-sanitizer': 'exit 9',
+      'bin/convlstm_cuda_tests': 'test "$1" = --fault || { echo "no GPU: no driver"; exit 1; }',
+    },
+    ['kernels', 'fault', 'races', 'peers', 'peers-host'],
+  );
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/^kernels +FAILED \(1\) in 0 s\nno GPU: no driver\nfault +passed/m);
+  expect(stdout).toMatch(/^racecheck +FAILED \(9\)/m);
+  expect(stdout).toMatch(/^pytorch +skipped: no PyTorch with CUDA here$/m);
+  expect(stdout).toMatch(/^pytorch-host +skipped: no PyTorch with CUDA here$/m);
+  expect(log('kernels')).toBe('no GPU: no driver\n');
+  expect(run({}, ['everything']).status).toBe(2);
+});
