@@ -2,6 +2,8 @@
 
 #include <cuda_runtime.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <mutex>
@@ -67,6 +69,16 @@ std::map<int, Engine*>& Engines() {
   return engines;
 }
 
+// When the process ends, before the CUDA runtime does: from then on its functions must not be
+// called.
+void StopQueues() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  for (const auto& [device, engine] : OpenEngines()) {
+    engine->queue().Stop(deadline);
+    engine->downloads().Stop(deadline);
+  }
+}
+
 }  // namespace
 
 const Devices& ListDevices() {
@@ -90,6 +102,7 @@ Engine& EngineOf(int device) {
   const auto open = Engines().find(device);
   if (open != Engines().end()) return *open->second;
   Engine& engine = OpenEngine(device);
+  if (Engines().empty()) std::atexit(StopQueues);
   Engines()[device] = &engine;
   return engine;
 }

@@ -16,6 +16,7 @@ struct Queue::Shared {
   std::deque<std::function<void()>> tasks;
   std::atomic<Ticket> enqueued{0};
   std::atomic<Ticket> done{0};
+  std::atomic<bool> at_work{false}, stopped{false};
   std::thread thread;
 
   // Returns the number of the task that was added. An empty task stops the thread.
@@ -40,13 +41,16 @@ struct Queue::Shared {
   void Work() {
     for (Ticket next = 1;; ++next) {
       if (enqueued.load(std::memory_order_acquire) < next) SpinWait(enqueued, next - 1);
-      std::function<void()> task = Pop();
-      if (!task) return;
+      at_work = true;  // before it looks: Stop sets stopped before it looks at at_work
+      std::function<void()> task = stopped ? nullptr : Pop();
+      if (!task) break;
       task();
       task = nullptr;  // drops what it held before anyone is told that it is done
+      at_work = false;
       done.store(next);
       done.notify_all();
     }
+    at_work = false;
   }
 };
 
@@ -79,6 +83,13 @@ void Queue::Wait(Ticket ticket) const {
 }
 
 void Queue::Drain() const { Wait(shared_->enqueued.load(std::memory_order_acquire)); }
+
+void Queue::Stop(std::chrono::steady_clock::time_point deadline) {
+  shared_->stopped = true;
+  while (shared_->at_work && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
 
 Queue& CpuQueue() {
   static Queue& queue = *std::make_unique<Queue>().release();

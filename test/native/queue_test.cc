@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -65,6 +66,27 @@ TEST_SUITE("core") {
     for (std::thread& thread : threads) thread.join();
     queue.Drain();
     CHECK(sum == 800);
+  }
+
+  TEST_CASE("a queue that stops waits for the task at work, and begins no other") {
+    const auto in = [](int milliseconds) {
+      return std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    };
+    Queue queue;
+    std::atomic<int> begun = 0, ended = 0;
+    for (int k = 0; k < 3; ++k) {
+      queue.Enqueue([&] {
+        ++begun;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        ++ended;
+      });
+    }
+    while (begun == 0) std::this_thread::yield();
+    queue.Stop(in(1));  // before that is done
+    queue.Stop(in(60'000));
+    CHECK(begun == ended);
+    CHECK(begun == 1);
+    CHECK_FALSE(queue.Done(2));
   }
 
   TEST_CASE("what is enqueued runs before the queue is gone") {

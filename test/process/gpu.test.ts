@@ -40,6 +40,13 @@ describe.skipIf(!gpu && !required)('a GPU', () => {
     expect(new Set(checksums).size).toBe(1);
   });
 
+  it.each(['exit', 'worker-exit'])('ends in mid-call, %s', async (how) => {
+    for (let round = 0; round < 3; round++) {
+      const result = await runProgram('busy', { args: [how], env });
+      expect(result).toEqual({ exitCode: 7, signal: null, stdout: '', stderr: '' });
+    }
+  });
+
   it('outlives worker threads that are terminated in mid-call', { timeout: 180_000 }, async () => {
     const result = await runProgram('terminate', { args: ['20'], env, timeoutMs: 170_000 });
     expect(result.stderr).toBe('');
