@@ -1,5 +1,6 @@
 import type { Device } from '../backend.js';
 import { ConvLSTMError } from '../errors.js';
+import { kindOf } from '../functional/run.js';
 import { checkCount, checkFlag, checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type BatchArrays, collate, type Dataset, type Sample } from './dataset.js';
@@ -98,6 +99,10 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
       'device',
     ]);
     const { batchSize = 1, shuffle = false, seed = 0, dropLast = false, workers = 0 } = options;
+    if (typeof dataset?.get !== 'function') {
+      const message = `DataLoader: expected a dataset { length, get }, got ${kindOf(dataset)}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     this.dataset = dataset;
     checkCount('dataset.length', dataset.length);
     this.batchSize = checkCount('batchSize', batchSize);

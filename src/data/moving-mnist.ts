@@ -1,4 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
+import { kindOf } from '../functional/run.js';
 import { type NdArray, safeElementCount } from '../io/nd-array.js';
 import { checkCount, checkFlag, checkNames } from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
@@ -85,6 +86,10 @@ export class MovingMnist implements Dataset<SequenceSample> {
     ]);
     const { seed = 0, length = 10_000, frames = 20, size = 64, numDigits = 2 } = options;
     const { inputLength = Math.ceil(frames / 2), speed = [3, 5], bounce = true } = options;
+    if (!digits?.data || !Array.isArray(digits.shape)) {
+      const message = `digits: expected what loadIdx returns, { data, shape }, got ${kindOf(digits)}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     const [count, height, width] = digits.shape;
     if (digits.shape.length !== 3 || !count || height !== width || !width || width > size) {
       const message = `digits: expected [count, side, side], side at most ${size}, got [${digits.shape}]`;

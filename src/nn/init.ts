@@ -5,6 +5,7 @@
 import { noGrad } from '../autograd/grad-mode.js';
 import { ConvLSTMError, show } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
+import { expectTensor } from '../functional/run.js';
 import { normalValues, uniformValues } from '../tensor/random.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -36,7 +37,9 @@ function replace<T extends Tensor>(parameter: T, values: Float32Array): T {
 }
 
 /** How many inputs an output has, and outputs an input: [out, in, ...] with the size of the kernel. */
-function fans(initialiser: string, { shape }: Tensor): { fanIn: number; fanOut: number } {
+function fans(initialiser: string, parameter: Tensor): { fanIn: number; fanOut: number } {
+  expectTensor(initialiser, parameter);
+  const { shape } = parameter;
   const [out, inputs, ...kernel] = shape;
   if (out === undefined || inputs === undefined) {
     const message = `${initialiser}: expected a weight [out, in, ...], got ${formatShape(shape)}`;

@@ -1,4 +1,5 @@
 import { noGrad } from '../autograd/grad-mode.js';
+import { ConvLSTMError } from '../errors.js';
 import {
   add,
   concat,
@@ -11,11 +12,16 @@ import {
   square,
   sum,
 } from '../functional/index.js';
+import { kindOf } from '../functional/run.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkAtLeastZero } from './options.js';
 
 /** Those of the parameters that have a gradient. */
 function withGrad(parameters: Iterable<Tensor>): (Tensor & { grad: Tensor })[] {
+  if (typeof parameters?.[Symbol.iterator] !== 'function') {
+    const message = `expected parameters, net.parameters(), got ${kindOf(parameters)}`;
+    throw new ConvLSTMError('ERR_OPTION', message);
+  }
   return [...parameters].filter(
     (parameter): parameter is Tensor & { grad: Tensor } => parameter.grad !== null,
   );
@@ -53,7 +59,7 @@ export function gradNorm(parameters: Iterable<Tensor>): Tensor {
  * `maxNorm`; as PyTorch's `clip_grad_norm_`. Nothing is waited for.
  *
  * @returns that root before the scaling, of shape []
- * @throws ConvLSTMError ERR_OPTION for a norm below 0, ERR_DEVICE when gradients are on several devices
+ * @throws ConvLSTMError ERR_OPTION for a norm below 0 or no parameters, ERR_DEVICE when gradients are on several devices
  * @example
  * ```ts
  * loss.backward();
@@ -79,7 +85,7 @@ export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Ten
  * Holds every element of every gradient between -clipValue and clipValue; as PyTorch's
  * `clip_grad_value_`.
  *
- * @throws ConvLSTMError ERR_OPTION for a value below 0
+ * @throws ConvLSTMError ERR_OPTION for a value below 0 or no parameters
  * @example
  * ```ts
  * loss.backward();

@@ -1,6 +1,6 @@
 import type { Backend, Storage } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
-import { deviceOf, run } from '../functional/run.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { deviceOf, kindOf, run } from '../functional/run.js';
 import { checkNames } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -97,6 +97,12 @@ export abstract class Optimizer<Options extends { lr: number }> {
       }
       const list = [...group.parameters];
       for (const parameter of list) this.#checkParameter(parameter, seen);
+      for (const name of known as (keyof Options & string)[]) {
+        const kind = typeof defaults[name];
+        if (kind === 'object' || kind === typeof merged[name]) continue;
+        const message = `${name}: expected a ${kind}, got ${show(merged[name])}`;
+        throw new ConvLSTMError('ERR_OPTION', message);
+      }
       this.#checkOptions(merged);
       return { ...merged, parameters: list };
     });
@@ -211,6 +217,10 @@ export abstract class Optimizer<Options extends { lr: number }> {
     tensors: Readonly<Record<string, Tensor | TensorLike>>;
     settings: unknown;
   }): this {
+    if (typeof dict?.tensors !== 'object' || dict.tensors === null) {
+      const message = `${this.#name}: expected { tensors, settings } of stateDict(), got ${kindOf(dict)}`;
+      throw new ConvLSTMError('ERR_STATE_DICT', message);
+    }
     const settings = readSettings(this.#name, this.groups, dict.settings, (options) =>
       this.#checkOptions(options as unknown as Options),
     );

@@ -1,7 +1,7 @@
 import { ConvLSTMError, show } from '../errors.js';
 import { checkNames } from '../options.js';
 import { checkAtLeastZero } from './options.js';
-import { isCount, type Scheduled } from './schedule.js';
+import { checkOptimizer, isCount, type Scheduled } from './schedule.js';
 
 /** Options of `ReduceLROnPlateau`, with PyTorch's names and defaults. */
 export interface ReduceLROnPlateauOptions {
@@ -85,7 +85,7 @@ export class ReduceLROnPlateau {
   constructor(optimizer: Scheduled, options: ReduceLROnPlateauOptions = {}) {
     checkNames('ReduceLROnPlateau', options, Object.keys(kDefaults));
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    this.#optimizer = optimizer;
+    this.#optimizer = checkOptimizer(optimizer);
     this.#settings = { ...kDefaults, ...Object.fromEntries(given) };
     checkSettings(this.#settings);
   }

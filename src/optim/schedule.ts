@@ -1,4 +1,5 @@
 import { ConvLSTMError, show } from '../errors.js';
+import { kindOf } from '../functional/run.js';
 
 /** What schedules change of a group. */
 export interface ScheduledGroup {
@@ -30,7 +31,7 @@ export abstract class Schedule {
 
   /** @internal */
   protected constructor(optimizer: Scheduled) {
-    this.#optimizer = optimizer;
+    this.#optimizer = checkOptimizer(optimizer);
     this.#baseLrs = optimizer.groups.map(({ lr }) => lr);
   }
 
@@ -101,6 +102,13 @@ export abstract class Schedule {
     this.apply();
     return this;
   }
+}
+
+/** @throws ConvLSTMError ERR_OPTION */
+export function checkOptimizer(optimizer: Scheduled): Scheduled {
+  if (Array.isArray(optimizer?.groups)) return optimizer;
+  const message = `schedule: expected an optimizer as the first argument, got ${kindOf(optimizer)}`;
+  throw new ConvLSTMError('ERR_OPTION', message);
 }
 
 export function isCount(value: unknown): value is number {

@@ -1,4 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
+import { kindOf } from '../functional/run.js';
 import { type FilePath, formatError, toPath } from '../io/files.js';
 import * as safetensors from '../io/safetensors.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -30,9 +31,17 @@ function pack(path: string, state: CheckpointState, tensors: Record<string, Tens
   if (typeof state === 'number' && !Number.isFinite(state)) {
     throw new ConvLSTMError('ERR_OPTION', `${path}: expected a finite number, got ${state}`);
   }
-  if (typeof state !== 'object' || state === null) return state;
+  if (state === null || ['boolean', 'number', 'string'].includes(typeof state)) return state;
   const inner = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
   if (Array.isArray(state)) return state.map((entry, n) => pack(inner(n), entry, tensors));
+  // JSON would leave out a function, and make an object of a typed array or a map.
+  if (Object.prototype.toString.call(state) !== '[object Object]') {
+    const expected = 'null, a boolean, a number, a text, a Tensor, or a list or object of such';
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${path || 'state'}: expected ${expected}, got ${kindOf(state)}`,
+    );
+  }
   const entries = Object.entries(state).filter(([, entry]) => entry !== undefined);
   return Object.fromEntries(
     entries.map(([name, entry]) => [name, pack(inner(name), entry as CheckpointState, tensors)]),
@@ -57,7 +66,7 @@ function unpack(name: string, json: unknown, tensors: Record<string, Tensor>): C
  * else as JSON in the metadata. The name means the old file or the whole new one at any moment, also
  * when the process is killed or the power fails.
  *
- * @throws ConvLSTMError ERR_OPTION for a number that JSON does not have, ERR_IO when it cannot be written
+ * @throws ConvLSTMError ERR_OPTION for what JSON and tensors do not have, ERR_IO when it cannot be written
  * @example
  * ```ts
  * await saveCheckpoint('run.safetensors', { model: net.stateDict(), optimizer: adam.stateDict(), step });

@@ -1,10 +1,13 @@
-import type { Batch, DataLoader } from '../data/data-loader.js';
+import { type Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
-import type { FilePath } from '../io/files.js';
-import type { Module } from '../nn/index.js';
+import { ConvLSTMError } from '../errors.js';
+import { kindOf } from '../functional/run.js';
+import { type FilePath, isFilePath } from '../io/files.js';
+import { Module } from '../nn/index.js';
 import type { Optimizer } from '../optim/optimizer.js';
-import type { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
-import type { Schedule } from '../optim/schedule.js';
+import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
+import { Schedule } from '../optim/schedule.js';
+import { checkCount, checkNames } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
@@ -109,3 +112,67 @@ export interface TrainHistory {
 
 /** Why a training ended. */
 export type TrainEnd = 'done' | 'patience' | 'aborted';
+
+function refuse(name: string, expected: string, got: unknown): never {
+  throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${kindOf(got)}`);
+}
+
+function checkValidation<S extends Sample>(validation: ValidationOptions<S>): void {
+  checkNames('validation', validation, ['data', 'loss', 'every', 'patience']);
+  const { data, loss, every, patience } = validation;
+  if (!(data instanceof DataLoader)) refuse('validation.data', 'a DataLoader', data);
+  if (loss && typeof loss !== 'function') refuse('validation.loss', 'a function', loss);
+  for (const [name, value] of Object.entries({ every, patience })) {
+    checkCount(`validation.${name}`, value ?? 1);
+  }
+}
+
+function checkCheckpoint(checkpoint: CheckpointOptions): void {
+  checkNames('checkpoint', checkpoint, ['file', 'every']);
+  const { file, every = 1 } = checkpoint;
+  if (!isFilePath(file)) refuse('checkpoint.file', 'a path or a file: URL', file);
+  checkCount('checkpoint.every', every);
+}
+
+/**
+ * @internal
+ * @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown
+ */
+export function checkTrainerOptions<S extends Sample>(options: TrainerOptions<S>): void {
+  checkNames('Trainer', options, [
+    'model',
+    'optimizer',
+    'data',
+    'loss',
+    'epochs',
+    'schedule',
+    'accumulate',
+    'clipNorm',
+    'validation',
+    'checkpoint',
+    'reportEvery',
+    'signal',
+  ]);
+  const { model, optimizer, data, loss, schedule, clipNorm, validation, checkpoint, signal } =
+    options;
+  if (!(model instanceof Module)) refuse('model', 'a Module', model);
+  if (!Array.isArray(optimizer?.groups)) refuse('optimizer', 'one such as Adam', optimizer);
+  if (!(data instanceof DataLoader)) refuse('data', 'a DataLoader', data);
+  if (typeof loss !== 'function') refuse('loss', 'a function', loss);
+  const { epochs = 1, accumulate = 1, reportEvery = 1 } = options;
+  for (const [name, value] of Object.entries({ epochs, accumulate, reportEvery })) {
+    checkCount(name, value);
+  }
+  if (clipNorm != null && !(typeof clipNorm === 'number' && clipNorm > 0)) {
+    refuse('clipNorm', 'a number above 0', clipNorm);
+  }
+  if (validation) checkValidation(validation);
+  if (validation?.data === data) refuse('validation.data', 'a loader of its own', data);
+  if (schedule instanceof ReduceLROnPlateau) {
+    if (!validation) refuse('schedule', 'validation for ReduceLROnPlateau to go by', validation);
+  } else if (schedule && !(schedule instanceof Schedule)) {
+    refuse('schedule', 'one of this package', schedule);
+  }
+  if (checkpoint) checkCheckpoint(checkpoint);
+  if (signal && !(signal instanceof AbortSignal)) refuse('signal', 'an AbortSignal', signal);
+}

@@ -4,7 +4,6 @@ import { ConvLSTMError } from '../errors.js';
 import { checkFolderOf, type FilePath, toPath, writeBytes } from '../io/files.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
-import { checkCount, checkNames } from '../options.js';
 import { randomState, setRandomState } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
@@ -12,13 +11,14 @@ import { lossCurve } from './loss-curve.js';
 import { openDisplay, type ProgressOptions } from './progress.js';
 import { type Best, checkRunState, loadRunState, type RunState } from './run-state.js';
 import { meanLoss, type StepOptions, trainStep } from './train-step.js';
-import type {
-  TrainEnd,
-  TrainerOptions,
-  TrainHistory,
-  TrainProgress,
-  TrainReport,
-  ValidationOptions,
+import {
+  checkTrainerOptions,
+  type TrainEnd,
+  type TrainerOptions,
+  type TrainHistory,
+  type TrainProgress,
+  type TrainReport,
+  type ValidationOptions,
 } from './trainer-options.js';
 
 /** What has happened since the last report. */
@@ -83,53 +83,20 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown */
   constructor(options: TrainerOptions<S>) {
-    checkNames('Trainer', options, [
-      'model',
-      'optimizer',
-      'data',
-      'loss',
-      'epochs',
-      'schedule',
-      'accumulate',
-      'clipNorm',
-      'validation',
-      'checkpoint',
-      'reportEvery',
-      'signal',
-    ]);
+    checkTrainerOptions(options);
     const { epochs = 1, accumulate = 1, clipNorm = null, reportEvery = 10 } = options;
-    const { model, optimizer, loss } = options;
+    const { model, optimizer, loss, checkpoint = null } = options;
+    this.#steps = { model, optimizer, loss, accumulate, clipNorm };
     this.#data = options.data;
     this.#schedule = options.schedule ?? null;
-    checkCount('accumulate', accumulate);
-    if (clipNorm !== null && !(clipNorm > 0)) {
-      throw new ConvLSTMError('ERR_OPTION', `clipNorm: expected a number above 0, got ${clipNorm}`);
-    }
-    this.#steps = { model, optimizer, loss, accumulate, clipNorm };
     this.#validation = options.validation ?? null;
-    if (this.#schedule instanceof ReduceLROnPlateau && !this.#validation) {
-      const message =
-        'schedule: ReduceLROnPlateau goes by validations: expected validation, got none';
-      throw new ConvLSTMError('ERR_OPTION', message);
-    }
-    if (this.#validation?.data === options.data) {
-      const message = 'validation.data: expected a loader of its own, got that of the training';
-      throw new ConvLSTMError('ERR_OPTION', message);
-    }
-    checkNames('validation', this.#validation ?? {}, ['data', 'loss', 'every', 'patience']);
-    for (const name of ['every', 'patience'] as const) {
-      const value = this.#validation?.[name] ?? null;
-      if (value !== null) checkCount(`validation.${name}`, value);
-    }
-    const { checkpoint = null } = options;
-    checkNames('checkpoint', checkpoint ?? {}, ['file', 'every']);
     this.#checkpoint = checkpoint && {
       file: checkpoint.file,
-      every: checkCount('checkpoint.every', checkpoint.every ?? 100),
+      every: checkpoint.every ?? 100,
     };
-    this.#reportEvery = checkCount('reportEvery', reportEvery);
+    this.#reportEvery = reportEvery;
     this.#signal = options.signal;
-    const batches = checkCount('epochs', epochs) * options.data.batchesPerEpoch;
+    const batches = epochs * options.data.batchesPerEpoch;
     this.totalSteps = Math.floor(batches / accumulate);
     if (this.totalSteps === 0) {
       const message = `accumulate: expected at most the ${batches} batches there are, got ${accumulate}`;

@@ -180,6 +180,8 @@ describe('DataLoader', () => {
   });
 
   it.each<[string, () => unknown]>([
+    ['expected a dataset { length, get }, got an array', () => new DataLoader([1] as never)],
+    ['expected a dataset { length, get }, got undefined', () => new DataLoader(undefined as never)],
     ['dataset.length', () => new DataLoader(numbers(0))],
     ['batchSize', () => new DataLoader(numbers(1), { batchSize: 0 })],
     ['batchSize', () => new DataLoader(numbers(3), { batchSize: 4, dropLast: true })],

@@ -119,6 +119,7 @@ describe('MovingMnist', () => {
   });
 
   it.each<[string, () => unknown, RegExp]>([
+    ['no digits', () => new MovingMnist('train' as never), /digits: expected what loadIdx returns/],
     ['no sequences', () => new MovingMnist(square(2), { length: 0 }), /length/],
     [
       'more input than frames',

@@ -114,6 +114,7 @@ describe('initial values', () => {
       const apply = initialise as (parameter: Parameter) => unknown;
       expectError(() => apply(bias), 'ERR_SHAPE', apply.name, '[5]');
     }
+    expectError(() => init.orthogonal(undefined as never), 'ERR_DTYPE', 'orthogonal', 'Tensor');
     const mode = 'both' as 'fanIn';
     expectError(() => init.kaimingNormal(weight(), { mode }), 'ERR_OPTION', 'both');
     const nonlinearity = 'gelu' as 'relu';

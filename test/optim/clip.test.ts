@@ -44,7 +44,10 @@ describe.each(devices)('clipping on %s', (device) => {
     expect(list[1]!.grad).toBeNull();
   });
 
-  it('refuses bounds below 0', () => {
+  it('refuses bounds below 0, and modules', () => {
+    const net = { parameters: () => [] } as never;
+    expectError(() => clipGradNorm(net, 1), 'ERR_OPTION', 'net.parameters()');
+    expectError(() => clipGradValue(net, 1), 'ERR_OPTION', 'net.parameters()');
     expectError(() => clipGradNorm([withGrad([1])], -1), 'ERR_OPTION', 'maxNorm', '-1');
     expectError(() => clipGradValue([withGrad([1])], Number.NaN), 'ERR_OPTION', 'clipValue');
   });

@@ -124,6 +124,8 @@ describe('schedules', () => {
     const refused = (build: () => unknown, ...parts: string[]) =>
       expectError(build, 'ERR_OPTION', ...parts);
     refused(() => new StepLR(sgd, { stepSize: 0 }), 'stepSize');
+    refused(() => new StepLR({ stepSize: 2 } as never, {} as never), 'expected an optimizer');
+    refused(() => new ReduceLROnPlateau(undefined as never), 'expected an optimizer');
     refused(() => new StepLR(sgd, { stepSize: 1, gamma: -1 }), 'gamma');
     refused(() => new StepLR(sgd, { stepSize: 1, step: 2 } as never), 'step');
     refused(() => new CosineWithWarmup(sgd, { totalSteps: 3, warmupSteps: 3 }), 'warmupSteps');

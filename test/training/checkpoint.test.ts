@@ -69,6 +69,18 @@ describe('checkpoints', () => {
     expect([await a!['b.c']!.item(), await ab!['c']!.item()]).toEqual([1, 2]);
   });
 
+  it.each([
+    [{ a: { b: new Float32Array(2) } }, 'a.b: expected', 'Float32Array'],
+    [{ a: [() => 1] }, 'a.0: expected', '[Function'],
+    [{ a: new Map() }, 'a: expected', 'Map'],
+    [3n, 'state: expected', '3'],
+  ])('refuse what would not come back: %o', async (state, name, kind) => {
+    const saving = saveCheckpoint(join(folder, 'none.safetensors'), state as never);
+    await expect(saving).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    await expect(saving).rejects.toThrow(name);
+    await expect(saving).rejects.toThrow(`got ${kind}`);
+  });
+
   it('refuse numbers that JSON does not have, and leave the old file', async () => {
     await saveCheckpoint(file, { step: 1 });
     const saving = saveCheckpoint(file, { history: [[1, Number.NaN]] });
