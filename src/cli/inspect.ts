@@ -1,4 +1,6 @@
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import { sourceName } from '../io/files.js';
 import { safeElementCount } from '../io/nd-array.js';
 import { readHeader } from '../io/safetensors.js';
 import { guessFamily } from '../models/family.js';
@@ -13,13 +15,14 @@ export function addInspect(program: Command): void {
   program
     .command('inspect')
     .description('keys, shapes and parameter count of a safetensors file, and whose ConvLSTM it is')
-    .argument('<weights>', 'safetensors file')
+    .argument('<weights>', 'safetensors file, or - for standard input')
     .option('--json', 'for programs')
     .action(async (weights: string, options: InspectOptions) => {
-      const { tensors, metadata } = await readHeader(weights);
+      const source = weights === '-' ? await buffer(process.stdin) : weights;
+      const { tensors, metadata } = await readHeader(source);
       const parameters = tensors.reduce((sum, { shape }) => sum + safeElementCount(shape)!, 0);
       const family = guessFamily(tensors);
-      const model = describedIn(weights, metadata);
+      const model = describedIn(sourceName(source), metadata);
       if (options.json) {
         const described = tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
         console.log(

@@ -24,6 +24,13 @@ program.addHelpText(
   '\nExit codes: 0 done, 1 failed, 2 not understood. `convlstm COMMAND --help` says more.',
 );
 
+// `convlstm --help | head -1`: a reader that has seen enough is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {

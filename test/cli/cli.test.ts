@@ -1,9 +1,10 @@
 // Runs the built command line: npm run build:ts comes first.
-import { spawn } from 'node:child_process';
+import { exec, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   Forecaster,
@@ -267,6 +268,15 @@ describe('inspect', () => {
     });
   });
 
+  it('reads standard input', async () => {
+    const [file, piped] = [
+      await convlstm(['inspect', weights]),
+      await convlstm(['inspect', '-'], await readFile(weights)),
+    ];
+    expect(piped).toMatchObject({ code: 0, stderr: '' });
+    expect(piped.stdout.equals(file.stdout)).toBe(true);
+  });
+
   it('has something to say of any file in the format, and code 1 for others', async () => {
     const empty = join(folder, 'empty.safetensors');
     await safetensors.save(empty, {});
@@ -302,6 +312,14 @@ describe('the command itself', () => {
       const { code, stdout, stderr } = await convlstm([...command, '--help']);
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout.toString()).toMatch(/^Usage: convlstm/);
+    }
+  });
+
+  it.skipIf(process.platform === 'win32')('bears a reader that goes away', async () => {
+    const command = promisify(exec);
+    for (const args of ['--help', 'info --json', `inspect ${weights}`]) {
+      const line = `"${process.execPath}" "${main}" ${args} | true; echo "\${PIPESTATUS[0]}"`;
+      expect(await command(line, { shell: '/bin/bash' })).toEqual({ stdout: '0\n', stderr: '' });
     }
   });
 
