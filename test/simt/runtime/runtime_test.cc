@@ -144,7 +144,7 @@ TEST_CASE("sequences of thousands of kernels are several graphs, with the same r
   Engine& gpu = EngineOf(0);
   constexpr size_t kMost = 1025;  // with the node that stores pointers
   for (const bool backward : {false, true}) {
-    const ConvLstmCase test = MakeCase("", ShapeOf(1, backward ? 700 : 1300, 1, 1, 1, 1, 1, 1));
+    const ConvLstmCase test = MakeCase("", ShapeOf(1, backward ? 520 : 1030, 1, 1, 1, 1, 1, 1));
     simulated::LargestGraph();
     tuning.graph = false;
     const auto expected = Trained(gpu, test, backward);
