@@ -7,15 +7,29 @@ import { nativeBinary } from './native.js';
 /**
  * Where a tensor lives: `'cpu'` (the native engine, or the TypeScript fallback where no binary fits
  * this machine), `'javascript'` (always the TypeScript fallback), `'cuda:0'`, `'cuda:1'` and so on;
- * `'cuda'` is another name of `'cuda:0'`, which is what a tensor says that it is on.
+ * `'cuda'` is another name of `'cuda:0'`, which is what a tensor says that it is on, and `'auto'` of the
+ * first GPU that can be used, or of `'cpu'` where there is none, which a warning says once.
  */
-export type Device = 'cpu' | 'javascript' | 'cuda' | `cuda:${number}`;
+export type Device = 'cpu' | 'javascript' | 'auto' | 'cuda' | `cuda:${number}`;
 
 const kCudaName = /^cuda(:(0|[1-9]\d{0,3}))?$/;
-const kDeviceNames = `'cpu', 'javascript', 'cuda' or 'cuda:N'`;
+const kDeviceNames = `'cpu', 'javascript', 'auto', 'cuda' or 'cuda:N'`;
 
 function isDevice(name: string): name is Device {
-  return name === 'cpu' || name === 'javascript' || kCudaName.test(name);
+  return name === 'cpu' || name === 'javascript' || name === 'auto' || kCudaName.test(name);
+}
+
+let automatic: Device | undefined;
+
+/** What `'auto'` stands for in this process. */
+function chooseDevice(): Device {
+  backendOf('cpu'); // refuses bad environment variables
+  const { addon, reason } = nativeBinary();
+  const cuda = addon?.info().cuda;
+  const gpu = cuda?.devices.findIndex((device) => device.reason === '') ?? -1;
+  if (gpu >= 0) return `cuda:${gpu}`;
+  process.emitWarning(`device 'auto' is 'cpu' here: ${cuda?.reason || reason}`, 'ConvLSTMWarning');
+  return 'cpu';
 }
 
 /**
@@ -24,6 +38,10 @@ function isDevice(name: string): name is Device {
  * @internal
  */
 export function canonicalDevice(device: Device): Device {
+  if (device === 'auto') {
+    automatic ??= chooseDevice();
+    return automatic;
+  }
   return device === 'cuda' ? 'cuda:0' : device;
 }
 
@@ -96,5 +114,6 @@ export function backendOf(device: Device): Backend {
   if (!isDevice(device)) {
     throw new ConvLSTMError('ERR_DEVICE', `device: expected ${kDeviceNames}, got ${show(device)}`);
   }
+  if (device === 'auto') return backendOf(canonicalDevice(device));
   return openCuda(device, Number(kCudaName.exec(device)![2] ?? 0));
 }

@@ -99,6 +99,25 @@ it('cuda is the first GPU: tensors of either name are on one device', async () =
   expect(defaultDevice()).toBe('cuda:0');
 });
 
+it('auto is the first GPU that can be used, else the processor, which is said once', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const { backendInfo, Tensor } = await load();
+  const device = devices.find((each) => each.startsWith('cuda')) ?? 'cpu';
+  const x = Tensor.zeros([1], { device: 'auto' });
+  expect([x, x.to('auto'), Tensor.ones([1]).to('auto')].map((each) => each.device)).toEqual([
+    device,
+    device,
+    device,
+  ]);
+  vi.stubEnv('CONVLSTM_DEVICE', 'auto');
+  expect(backendInfo().device).toBe(device);
+  expect(Tensor.zeros([1]).device).toBe(device);
+  const { reason } = backendInfo().cuda;
+  const warning = [`device 'auto' is 'cpu' here: ${reason}`, 'ConvLSTMWarning'];
+  expect(warn.mock.calls).toEqual(device === 'cpu' ? [warning] : []);
+  warn.mockRestore();
+});
+
 it('a device that is not there says why', async () => {
   const { Tensor } = await load();
   const missing = [
@@ -113,6 +132,6 @@ it('a device that is not there says why', async () => {
   for (const device of ['cuda:', 'cuda:-1', 'cuda:01', 'CPU', '']) {
     const action = () => Tensor.zeros([1], { device: device as 'cpu' });
     expect(action).toThrow(expect.objectContaining({ code: 'ERR_DEVICE' }));
-    expect(action).toThrow(`device: expected 'cpu', 'javascript', 'cuda' or 'cuda:N'`);
+    expect(action).toThrow(`device: expected 'cpu', 'javascript', 'auto', 'cuda' or 'cuda:N'`);
   }
 });

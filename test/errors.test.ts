@@ -324,7 +324,7 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   // Devices.
   [
     'ERR_DEVICE',
-    /'cpu', 'javascript', 'cuda' or 'cuda:N'.*'gpu'/,
+    /'cpu', 'javascript', 'auto', 'cuda' or 'cuda:N'.*'gpu'/,
     () => Tensor.zeros([1], { device: 'gpu' as Device }),
   ],
   ['ERR_DEVICE', /'cuda:99' is not available/, () => net.to('cuda:99')],
