@@ -135,8 +135,8 @@ Napi::Value ConvLstm(const Napi::CallbackInfo& info) {
       NewStorage({shape.batch, shape.time, shape.hidden_dim, shape.height, shape.width}, engine),
       NewStorage(state, engine), NewStorage(state, engine)};
   if (save_every > 0) {
-    outputs.gate_format = engine.FormatOfGates(precision);
-    outputs.saved = NewStorage({SavedElements(shape, save_every, outputs.gate_format)}, engine);
+    outputs.saved_format = engine.FormatOfSaved(precision);
+    outputs.saved = NewStorage({SavedElements(shape, save_every, outputs.saved_format)}, engine);
     outputs.save_every = save_every;
   }
   Submit(engine, Environment::Of(info.Env()), StoragesOf(inputs),
@@ -219,7 +219,7 @@ Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
                                          .output_grad = arguments.OptionalStorage("outputGrad"),
                                          .h_grad = arguments.OptionalStorage("hGrad"),
                                          .c_grad = arguments.OptionalStorage("cGrad"),
-                                         .gate_format = engine.FormatOfGates(precision)};
+                                         .saved_format = engine.FormatOfSaved(precision)};
   const Arguments wants = arguments.Object("wants");
   const ConvLstmInputs& in = inputs.forward;
   const auto gradient_of = [&](const StoragePtr& operand, const char* name) {
@@ -245,7 +245,9 @@ Napi::Value ConvLstmBackward(const Napi::CallbackInfo& info) {
   outputs.reserve(results.size());
   for (const auto& [name, storage] : results) outputs.push_back(storage);
   Submit(engine, Environment::Of(info.Env()), operands, outputs,
-         [=, &engine] { engine.ConvLstmBackward(shape, inputs, precision, gradients); });
+         [=, &engine, inputs = inputs]() mutable {
+           engine.ConvLstmBackward(shape, std::move(inputs), precision, gradients);
+         });
   return WrapAll(info.Env(), results);
 }
 

@@ -43,18 +43,20 @@ template <typename Inputs, typename Outputs, typename Operation>
 void Submit(Engine& engine, Environment& environment, const Inputs& inputs, const Outputs& outputs,
             Operation operation) {
   CheckDevice(engine, inputs);
-  environment.Enqueue(engine.queue(), [inputs, outputs, operation = std::move(operation)] {
-    try {
-      for (const StoragePtr& input : inputs) {
-        if (input) input->ThrowIfFailed();
-      }
-      operation();
-    } catch (...) {
-      for (const StoragePtr& output : outputs) {
-        if (output) output->Fail(std::current_exception());
-      }
-    }
-  });
+  environment.Enqueue(engine.queue(),
+                      [inputs = inputs, outputs, operation = std::move(operation)]() mutable {
+                        try {
+                          for (const StoragePtr& input : inputs) {
+                            if (input) input->ThrowIfFailed();
+                          }
+                          inputs = {};  // the operation lets go of them when it can
+                          operation();
+                        } catch (...) {
+                          for (const StoragePtr& output : outputs) {
+                            if (output) output->Fail(std::current_exception());
+                          }
+                        }
+                      });
 }
 
 // The same for one output of `shape`, which `operation(output)` computes.

@@ -226,7 +226,7 @@ template <class D, class Lanes>
 HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers& at,
                                const Lanes& lanes) {
   if (HWY_LIKELY(!at.gates)) return UpdateCellWith<void>(d, sums, at, lanes);
-  return at.gates.format() == GateFormat::kFixed16 ? UpdateCellWith<int16_t>(d, sums, at, lanes)
+  return at.gates.format() == SavedFormat::k16Bits ? UpdateCellWith<int16_t>(d, sums, at, lanes)
                                                    : UpdateCellWith<float>(d, sums, at, lanes);
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/bfloat16.h"
 #include "cpu/layout.h"
 #include "cpu/parallel_for.h"
 
@@ -246,7 +247,7 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
   if (c0.data() == nullptr) FillZeros(c, batch * frame_elements, pool);
   const SavedFrames saved(shape, outputs.save_every,
                           outputs.saved == nullptr ? nullptr : outputs.saved->Allocate(),
-                          outputs.gate_format);
+                          outputs.saved_format);
 
   std::vector<const float*> h_in(batch), c_in(batch);
   std::vector<float*> h_out(batch), c_out(batch);
@@ -261,12 +262,15 @@ void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precisio
       h_out[b] = output + shape.frame(b, t) * frame_elements;
       c_out[b] = (c_kept == nullptr ? c : c_kept) + b * frame_elements;
       if (saved.has_gates()) {
-        gates[b] = GatePointer(saved.gates(t), outputs.gate_format) + 4 * b * frame_elements;
+        gates[b] = GatePointer(saved.gates(t), outputs.saved_format) + 4 * b * frame_elements;
       }
     }
     const bool h_is_zero = t == 0 && h0.data() == nullptr;
     steps.Run(t, {h_is_zero ? nullptr : h_in.data(), c_in.data(), h_out.data(), c_out.data(),
                   saved.has_gates() ? gates.data() : nullptr});
+    if (uint16_t* const kept = saved.c_bfloat16(t)) {
+      ToBfloat16(c, kept, batch * frame_elements, pool);
+    }
     std::copy(h_out.begin(), h_out.end(), h_in.begin());
     std::copy(c_out.begin(), c_out.end(), c_in.begin());
   }

@@ -1,17 +1,20 @@
 // Backpropagation through time. Step after step, from the last: the gates become the deltas of
 // their sums (conv_lstm_delta.cc), and the convolution of those with the weights of h, transposed,
-// is the gradient of the h before. The gradients of x and of the weights wait until some steps are
-// done: neither is on the way from step to step.
+// is the gradient of the h before. The gradients of x and of the weights wait until the steps are
+// done (conv_lstm_sequence_gradients.cc).
 #include "cpu/conv_lstm_backward.h"
 
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/buffer.h"
+#include "cpu/bfloat16.h"
 #include "cpu/conv_lstm.h"
 #include "cpu/conv_lstm_delta.h"
+#include "cpu/conv_lstm_sequence_gradients.h"
 #include "cpu/convolution_gradients.h"
 #include "cpu/frames.h"
 #include "cpu/layout.h"
@@ -41,24 +44,24 @@ void AddElements(const float* from, float* to, int64_t count, ThreadPool& pool) 
 
 class Backward {
  public:
-  Backward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs, Precision precision,
+  Backward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs, Precision precision,
            const ConvLstmGradients& gradients, ThreadPool& pool)
       : shape_(shape),
-        in_(inputs.forward),
-        inputs_(inputs),
+        inputs_(std::move(inputs)),
+        in_(inputs_.forward),
         gradients_(gradients),
         pool_(pool),
         batch_(shape.batch),
         frame_(shape.hidden_dim * shape.pixels()),
         state_layout_{batch_, shape.hidden_dim, shape.pixels()},
-        held_saved_(inputs.saved->buffer()),
-        saved_(shape, inputs.save_every, inputs.saved->mutable_data(), inputs.gate_format),
+        held_saved_(inputs_.saved->buffer()),
+        saved_(shape, inputs_.save_every, inputs_.saved->mutable_data(), inputs_.saved_format),
         deltas_(shape, PeepholeRows(), gradients.bias != nullptr, gradients.wci != nullptr,
                 CurrentIsa(), pool) {
-    MakeConvolutions();
+    MakeHGradient();
     MakeStates();
-    if (inputs.output_grad != nullptr) {
-      output_grad_.emplace(shape, *inputs.output_grad, shape.hidden_dim, 1, pool);
+    if (inputs_.output_grad != nullptr) {
+      output_grad_.emplace(shape, *inputs_.output_grad, shape.hidden_dim, 1, pool);
     }
     mask_ = ToFrames(in_.recurrent_mask, state_layout_, pool);
     if (in_.zoneout_h != nullptr) {
@@ -71,6 +74,7 @@ class Backward {
       c_kept_ = NewState();
     }
     PlanMemory(precision);
+    sequence_.emplace(shape, inputs_, gradients, h0_.data(), mask_.data(), pool);
   }
 
   void Run() {
@@ -79,13 +83,9 @@ class Backward {
       // Segments begin where c was kept.
       const int64_t begin = recomputes() ? (end - 1) / segment_steps_ * segment_steps_ : 0;
       if (recomputes()) Recompute(begin, end);
-      for (int64_t chunk_end = end; chunk_end > begin;) {
-        const int64_t chunk_begin = std::max(begin, chunk_end - chunk_steps_);
-        for (int64_t t = chunk_end; t-- > chunk_begin;) Step(begin, t);
-        for (int64_t t = chunk_end; t-- > chunk_begin;) AddGradients(begin, t);
-        FinishChunk();
-        chunk_end = chunk_begin;
-      }
+      for (int64_t t = end; t-- > begin;) Step(begin, t);
+      if (begin == 0) FreeWhatStepsNeed();
+      sequence_->Add(begin, end, Gates(begin, begin));
       end = begin;
     }
     Finish();
@@ -96,6 +96,7 @@ class Backward {
   using MutableFrames = std::vector<float*>;
 
   bool recomputes() const { return inputs_.save_every > 1; }
+  bool in_16_bits() const { return inputs_.saved_format == SavedFormat::k16Bits; }
   Buffer NewState() const { return Buffer::AllocateArray<float>(batch_ * frame_); }
   const float* Rows(const StoragePtr& storage) const {
     return storage == nullptr ? nullptr : RowMajor(*storage, pool_);
@@ -117,25 +118,12 @@ class Backward {
     return frames;
   }
 
-  void MakeConvolutions() {
-    const Isa isa = CurrentIsa();
+  void MakeHGradient() {
+    if (shape_.time == 1 && gradients_.h0 == nullptr) return;
     const int64_t taps = shape_.kernel_height * shape_.kernel_width;
-    const int64_t out_stride = (shape_.input_dim + shape_.hidden_dim) * taps;
-    const float* weight = Rows(in_.weight);
-    const ConvolutionShape of_x = ConvolutionOf(shape_, shape_.input_dim);
-    const ConvolutionShape of_h = ConvolutionOf(shape_, shape_.hidden_dim);
-    if (gradients_.x != nullptr) {
-      x_gradient_ = MakeDataGradient(of_x, weight, out_stride, isa, pool_);
-      gradients_.x->AllocateChannelsLast({batch_ * shape_.time, shape_.input_dim, shape_.pixels()});
-    }
-    if (shape_.time > 1 || gradients_.h0 != nullptr) {
-      h_gradient_ =
-          MakeDataGradient(of_h, weight + shape_.input_dim * taps, out_stride, isa, pool_);
-    }
-    if (gradients_.weight != nullptr) {
-      x_weight_gradient_ = MakeWeightGradient(of_x, isa, pool_);
-      h_weight_gradient_ = MakeWeightGradient(of_h, isa, pool_);
-    }
+    h_gradient_ = MakeDataGradient(
+        ConvolutionOf(shape_, shape_.hidden_dim), Rows(in_.weight) + shape_.input_dim * taps,
+        (shape_.input_dim + shape_.hidden_dim) * taps, CurrentIsa(), pool_);
   }
 
   // The states' gradients, which the results hold where they are wanted.
@@ -164,44 +152,53 @@ class Backward {
 
   void PlanMemory(Precision precision) {
     segment_steps_ = std::min(inputs_.save_every, shape_.time);
-    // Enough pixels for the sums of the weights' gradients to pay for their memory, which is read
-    // and written once for them all; not more, so that deltas come from the cache.
-    // Half as many where deltas take memory of their own.
-    const bool in_place = inputs_.gate_format == GateFormat::kFloat32;
-    const int64_t chunk_pixels = in_place ? 8192 : 4096;
-    const int64_t steps = chunk_pixels / (batch_ * shape_.pixels());
-    chunk_steps_ = std::clamp<int64_t>(steps, 1, recomputes() ? segment_steps_ : shape_.time);
-    x_.emplace(shape_, *in_.x, shape_.input_dim, chunk_steps_, pool_);
-    h_.emplace(shape_, *inputs_.output, shape_.hidden_dim, chunk_steps_, pool_);
-    if (mask_.data() != nullptr) {
-      masked_h_ = Buffer::AllocateArray<float>(chunk_steps_ * batch_ * frame_);
-    }
-    if (!in_place) {
-      delta_buffer_ = Buffer::AllocateArray<float>(4 * chunk_steps_ * batch_ * frame_);
+    if (in_16_bits()) {
+      step_deltas_ = Buffer::AllocateArray<float>(4 * batch_ * frame_);
+      c_before_ = NewState();
     }
     if (!recomputes()) return;
+    h_.emplace(shape_, *inputs_.output, shape_.hidden_dim, 1, pool_);
     steps_.emplace(shape_, in_, precision, false, pool_);
     segment_gates_ =
-        Buffer::Allocate(4 * segment_steps_ * batch_ * frame_ * GateBytes(inputs_.gate_format));
+        Buffer::Allocate(4 * segment_steps_ * batch_ * frame_ * GateBytes(inputs_.saved_format));
     segment_c_ = Buffer::AllocateArray<float>(segment_steps_ * batch_ * frame_);
     segment_h_ = NewState();
+    if (in_16_bits()) rounded_c_ = Buffer::AllocateArray<uint16_t>(batch_ * frame_);
+  }
+
+  void FreeWhatStepsNeed() {
+    inputs_.output_grad = inputs_.h_grad = inputs_.c_grad = nullptr;
+    output_grad_.reset();
+    h_gradient_ = nullptr;
+    steps_.reset();
+    step_deltas_ = Buffer();
   }
 
   GatePointer Gates(int64_t segment, int64_t t) const {
-    if (!recomputes()) return {saved_.gates(t), inputs_.gate_format};
-    const GatePointer first(segment_gates_.as<void>(), inputs_.gate_format);
+    if (!recomputes()) return {saved_.gates(t), inputs_.saved_format};
+    const GatePointer first(segment_gates_.as<void>(), inputs_.saved_format);
     return first + 4 * (t - segment) * batch_ * frame_;
   }
-  // Of a step of the chunk: in the gates' place, where there is room for float32.
-  float* Deltas(int64_t segment, int64_t t) const {
-    if (inputs_.gate_format == GateFormat::kFloat32) return Gates(segment, t).as<float>();
-    return delta_buffer_.as<float>() + 4 * (t % chunk_steps_) * batch_ * frame_;
-  }
-  // c before step t; null for zeros.
-  const float* CBefore(int64_t segment, int64_t t) const {
+  // c before step t as the step itself saw it, of a segment that was computed again; null for
+  // zeros.
+  const float* ComputedCBefore(int64_t segment, int64_t t) const {
     if (t == 0) return c0_.data();
-    if (t == segment || !recomputes()) return saved_.c(t - 1);
+    if (t == segment) return saved_.c(t - 1);
     return segment_c_.as<float>() + (t - 1 - segment) * batch_ * frame_;
+  }
+  // c before step t as the gradients see it: rounded alike, whether it was saved or computed again.
+  const float* CBefore(int64_t segment, int64_t t) {
+    if (t == 0 || !in_16_bits()) {
+      return recomputes() || t == 0 ? ComputedCBefore(segment, t) : saved_.c(t - 1);
+    }
+    const int64_t count = batch_ * frame_;
+    const uint16_t* kept = saved_.c_bfloat16(t - 1);
+    if (recomputes()) {
+      ToBfloat16(ComputedCBefore(segment, t), rounded_c_.as<uint16_t>(), count, pool_);
+      kept = rounded_c_.as<uint16_t>();
+    }
+    FromBfloat16(kept, c_before_.as<float>(), count, pool_);
+    return c_before_.as<float>();
   }
 
   // The steps of a segment once more, for their gates and c.
@@ -213,7 +210,7 @@ class Backward {
     }
     for (int64_t t = begin; t < end; ++t) {
       const bool has_h = HBefore(t, h_in.data());
-      const float* c_before = CBefore(begin, t);
+      const float* c_before = ComputedCBefore(begin, t);
       const Frames c_in = FramesFrom(c_before == nullptr ? zeros_.as<float>() : c_before, frame_);
       const MutableFrames h = FramesFrom(segment_h_.as<float>(), frame_);
       const MutableFrames c =
@@ -251,7 +248,8 @@ class Backward {
     }
 
     const std::vector<GatePointer> gates = GateFrames(segment, t);
-    const MutableFrames deltas = FramesFrom(Deltas(segment, t), 4 * frame_);
+    const MutableFrames deltas =
+        FramesFrom(in_16_bits() ? step_deltas_.as<float>() : gates[0].as<float>(), 4 * frame_);
     const float* c_before = CBefore(segment, t);
     const Frames c_in = FramesFrom(c_before, c_before == nullptr ? 0 : frame_);
     const MutableFrames c_grad = FramesFrom(c_grad_, frame_);
@@ -287,71 +285,17 @@ class Backward {
     }
   }
 
-  // Takes step t into the chunk. From the last step to the first, however they are grouped: sums
-  // then have the same bits whatever is saved.
-  void AddGradients(int64_t segment, int64_t t) {
-    Frames frames(batch_);
-    const float* const deltas = Deltas(segment, t);
-    const int64_t slot = t % chunk_steps_;
-    if (x_gradient_ != nullptr) {
-      float* const x_grad = gradients_.x->mutable_data();
-      for (int64_t b = 0; b < batch_; ++b) {
-        chunk_x_grad_.push_back(x_grad + shape_.frame(b, t) * shape_.input_dim * shape_.pixels());
-      }
-    }
-    for (int64_t b = 0; b < batch_; ++b) chunk_deltas_.push_back(deltas + 4 * b * frame_);
-    if (gradients_.weight == nullptr) return;
-    x_->Get(t, frames.data());
-    chunk_x_.insert(chunk_x_.end(), frames.begin(), frames.end());
-    if (!HBefore(t, frames.data())) return;  // t is 0, the chunk's last
-    for (int64_t b = 0; b < batch_; ++b) {
-      if (mask_.data() != nullptr) {
-        float* const masked = masked_h_.as<float>() + (slot * batch_ + b) * frame_;
-        MultiplyElements(frames[b], mask_.data() + b * frame_, masked, frame_, pool_);
-        frames[b] = masked;
-      }
-      chunk_h_.push_back(frames[b]);
-    }
-  }
-
-  // The gradients that the steps of the chunk contribute to x and to the weights.
-  void FinishChunk() {
-    const int64_t frames = static_cast<int64_t>(chunk_deltas_.size());
-    if (x_gradient_ != nullptr) {
-      x_gradient_->Run(frames, chunk_deltas_.data(), chunk_x_grad_.data(), pool_);
-    }
-    if (gradients_.weight != nullptr) {
-      const int64_t with_h = static_cast<int64_t>(chunk_h_.size());
-      x_weight_gradient_->Add(frames, chunk_x_.data(), chunk_deltas_.data(), pool_);
-      h_weight_gradient_->Add(with_h, chunk_h_.data(), chunk_deltas_.data(), pool_);
-    }
-    chunk_deltas_.clear();
-    chunk_x_.clear();
-    chunk_h_.clear();
-    chunk_x_grad_.clear();
-  }
-
   void Finish() {
     const auto allocate = [](const StoragePtr& storage) {
       return storage == nullptr ? nullptr : storage->Allocate();
     };
     deltas_.Finish(allocate(gradients_.bias),
                    {allocate(gradients_.wci), allocate(gradients_.wcf), allocate(gradients_.wco)});
-    if (gradients_.weight == nullptr) return;
-    // The result then needs no memory beside what the steps needed.
-    x_gradient_ = nullptr;
-    h_gradient_ = nullptr;
-    delta_buffer_ = Buffer();
-    const int64_t taps = shape_.kernel_height * shape_.kernel_width;
-    const int64_t out_stride = (shape_.input_dim + shape_.hidden_dim) * taps;
-    float* const weight = gradients_.weight->Allocate();
-    x_weight_gradient_->Finish(weight, out_stride, pool_);
-    h_weight_gradient_->Finish(weight + shape_.input_dim * taps, out_stride, pool_);
   }
 
   const ConvLstmShape& shape_;
+  ConvLstmBackwardInputs inputs_;
   const ConvLstmInputs& in_;
-  const ConvLstmBackwardInputs& inputs_;
   const ConvLstmGradients& gradients_;
   ThreadPool& pool_;
   const int64_t batch_;
@@ -360,8 +304,8 @@ class Backward {
   const std::shared_ptr<const Buffer> held_saved_;
   const SavedFrames saved_;
   ConvLstmDeltas deltas_;
-  std::unique_ptr<DataGradient> x_gradient_, h_gradient_;
-  std::unique_ptr<WeightGradient> x_weight_gradient_, h_weight_gradient_;
+  std::unique_ptr<DataGradient> h_gradient_;
+  std::optional<SequenceGradients> sequence_;
 
   // The gradients of h and c after the step at work.
   float* h_grad_;
@@ -376,22 +320,20 @@ class Backward {
   std::optional<ZoneoutFrames> zoneout_h_, zoneout_c_;
   Buffer h_total_, h_kept_, c_kept_;
 
-  // Steps whose gates are there at once, and how many go into one pass over the weights' gradients.
-  int64_t segment_steps_, chunk_steps_;
-  std::optional<StepFrames> x_, h_;
-  Buffer masked_h_, delta_buffer_;
-  Frames chunk_deltas_, chunk_x_, chunk_h_;
-  MutableFrames chunk_x_grad_;
+  int64_t segment_steps_;  // whose gates are there at once
+  // Of the step at work, where they are saved in 16 bits.
+  Buffer step_deltas_, c_before_;
 
   std::optional<ConvLstmSteps> steps_;
-  Buffer segment_gates_, segment_c_, segment_h_, zeros_;
+  std::optional<StepFrames> h_;
+  Buffer segment_gates_, segment_c_, segment_h_, rounded_c_, zeros_;
 };
 
 }  // namespace
 
-void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
                       Precision precision, const ConvLstmGradients& gradients, ThreadPool& pool) {
-  Backward(shape, inputs, precision, gradients, pool).Run();
+  Backward(shape, std::move(inputs), precision, gradients, pool).Run();
 }
 
 }  // namespace convlstm::cpu

@@ -18,6 +18,7 @@
 #define CONVLSTM_CPU_CONV_LSTM_DELTA_CC_
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/layout.h"
@@ -31,8 +32,8 @@ constexpr int64_t kDeltaSums = 7;  // of i, f, o, g, wci, wcf, wco
 struct DeltaPixels {
   int64_t count;
   int64_t hidden;
-  GatePointer gates;
-  float* deltas;
+  GatePointer gates;  // become the deltas
+  float* deltas;      // in float32, null where they are so in the gates' place
   const float* c_in;
   const float* h_grad;
   const float* output_grad;
@@ -65,7 +66,7 @@ HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channe
     return from == nullptr ? hn::Zero(d) : lanes.Load(from + at);
   };
   const V one = hn::Set(d, 1.0f);
-  const Gate* const gates = p.gates.template as<Gate>() + gate_at;
+  Gate* const gates = p.gates.template as<Gate>() + gate_at;
   const V i = lanes.Load(gates), f = lanes.Load(gates + p.hidden);
   const V o = lanes.Load(gates + 2 * p.hidden), g = lanes.Load(gates + 3 * p.hidden);
   const V c_in = load_or_zero(p.c_in);
@@ -89,11 +90,18 @@ HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channe
     c_in_grad = hn::MulAdd(f_delta, lanes.Load(peephole + p.plane), c_in_grad);
   }
 
-  float* const deltas = p.deltas + gate_at;
-  lanes.Store(i_delta, deltas);
-  lanes.Store(f_delta, deltas + p.hidden);
-  lanes.Store(o_delta, deltas + 2 * p.hidden);
-  lanes.Store(g_delta, deltas + 3 * p.hidden);
+  const auto store = [&](V delta, int64_t gate) HWY_ATTR {
+    if constexpr (std::is_same_v<Gate, float>) {
+      lanes.Store(delta, gates + gate * p.hidden);
+    } else {
+      lanes.StoreBfloat16(delta, gates + gate * p.hidden);
+      lanes.Store(delta, p.deltas + gate_at + gate * p.hidden);
+    }
+  };
+  store(i_delta, 0);
+  store(f_delta, 1);
+  store(o_delta, 2);
+  store(g_delta, 3);
   lanes.Store(c_in_grad, p.c_grad + at);
 
   const auto add = [&](V value, float* to)
@@ -137,7 +145,7 @@ void DeltasOfGates(const DeltaPixels& p) {
 }  // namespace
 
 void DeltasOf(const DeltaPixels& p) {
-  if (p.gates.format() == GateFormat::kFixed16) {
+  if (p.gates.format() == SavedFormat::k16Bits) {
     DeltasOfGates<int16_t>(p);
   } else {
     DeltasOfGates<float>(p);
@@ -191,7 +199,7 @@ void ConvLstmDeltas::Run(const ConvLstmDeltaStep& step) {
         DeltaPixels p = {std::min(kRun, range.end - first),
                          hidden,
                          step.gates[b] + 4 * at,
-                         step.deltas[b] + 4 * at,
+                         step.deltas == nullptr ? nullptr : step.deltas[b] + 4 * at,
                          place(step.c_in),
                          place(step.h_grad),
                          place(step.output_grad),

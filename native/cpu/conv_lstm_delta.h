@@ -16,8 +16,8 @@ namespace convlstm::cpu {
 
 // One step. Channels-last frames [batch], null pointers for zeros.
 struct ConvLstmDeltaStep {
-  const GatePointer* gates;  // i, f, o, g
-  float* const* deltas;      // in the same order; may be the gates, where those are float32
+  const GatePointer* gates;  // i, f, o, g; become the deltas, in bfloat16 where they have 16 bits
+  float* const* deltas;      // in the same order, where gates have 16 bits: the deltas in float32
   const float* const* c_in;  // c of the step before
   // The gradient of h is the sum of both.
   const float* const* h_grad;

@@ -79,8 +79,8 @@ class TheCpu final : public Engine {
     cpu::ConvLstm(shape, inputs, precision, outputs, pool());
   }
   // Half the bytes of what training keeps, for gradients that stay far within what `medium` allows.
-  GateFormat FormatOfGates(Precision precision) const override {
-    return precision == Precision::kMedium ? GateFormat::kFixed16 : GateFormat::kFloat32;
+  SavedFormat FormatOfSaved(Precision precision) const override {
+    return precision == Precision::kMedium ? SavedFormat::k16Bits : SavedFormat::kFloat32;
   }
   void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
     cpu::ConvLstmStack(layers, pool());
@@ -89,9 +89,9 @@ class TheCpu final : public Engine {
                       const Conv2dGradients& gradients) override {
     cpu::Conv2dBackward(shape, inputs, grad, gradients, pool());
   }
-  void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+  void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
                         Precision precision, const ConvLstmGradients& gradients) override {
-    cpu::ConvLstmBackward(shape, inputs, precision, gradients, pool());
+    cpu::ConvLstmBackward(shape, std::move(inputs), precision, gradients, pool());
   }
   void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
                      const OptimizerState& after) override {

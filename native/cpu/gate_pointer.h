@@ -1,4 +1,4 @@
-// Where gates lie that the backward pass finds.
+// Where the gates lie that the backward pass finds, and the deltas that it leaves in their place.
 #ifndef CONVLSTM_CPU_GATE_POINTER_H_
 #define CONVLSTM_CPU_GATE_POINTER_H_
 
@@ -8,17 +8,17 @@
 
 namespace convlstm::cpu {
 
-constexpr int64_t GateBytes(GateFormat format) { return format == GateFormat::kFixed16 ? 2 : 4; }
+constexpr int64_t GateBytes(SavedFormat format) { return format == SavedFormat::k16Bits ? 2 : 4; }
 
 // Points to a gate among others of its format, or nowhere.
 class GatePointer {
  public:
   GatePointer() = default;
-  GatePointer(void* at, GateFormat format) : at_(static_cast<char*>(at)), format_(format) {}
+  GatePointer(void* at, SavedFormat format) : at_(static_cast<char*>(at)), format_(format) {}
 
   explicit operator bool() const { return at_ != nullptr; }
-  GateFormat format() const { return format_; }
-  // T is float or int16_t, as the format says.
+  SavedFormat format() const { return format_; }
+  // T is float or int16_t, as the format says; for deltas float or uint16_t, as bfloat16.
   template <typename T>
   T* as() const {
     return reinterpret_cast<T*>(at_);
@@ -29,7 +29,7 @@ class GatePointer {
 
  private:
   char* at_ = nullptr;
-  GateFormat format_ = GateFormat::kFloat32;
+  SavedFormat format_ = SavedFormat::kFloat32;
 };
 
 }  // namespace convlstm::cpu

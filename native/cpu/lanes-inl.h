@@ -1,5 +1,5 @@
 // The lanes of a vector of float32 that an elementwise pass works on, all or the first ones, and
-// how they lie in memory: as float32, or as gates in GateFormat::kFixed16.
+// how they lie in memory: as float32, as gates in SavedFormat::k16Bits, or as bfloat16.
 #if defined(CONVLSTM_CPU_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_LANES_INL_H_
 #undef CONVLSTM_CPU_LANES_INL_H_
@@ -41,6 +41,19 @@ HWY_INLINE hn::Vec<D> FromFixed16(D d, hn::Vec<hn::Rebind<int16_t, D>> gates) {
   return hn::IfThenElse(is_nan, hn::Set(d, std::numeric_limits<float>::quiet_NaN()), values);
 }
 
+// Rounded to nearest, ties to even.
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<int16_t, D>> ToBfloat16(hn::Vec<D> values) {
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::BitCast(di, values);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(di, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(di, 0x7fff)));
+  const auto quiet = hn::Or(bits, hn::Set(di, 0x400000));
+  const auto is_nan = hn::RebindMask(di, hn::IsNaN(values));
+  return hn::DemoteTo(hn::Rebind<int16_t, D>(),
+                      hn::ShiftRight<16>(hn::IfThenElse(is_nan, quiet, rounded)));
+}
+
 template <class D>
 struct AllLanes {
   using V = hn::Vec<D>;
@@ -52,6 +65,9 @@ struct AllLanes {
   HWY_INLINE void Store(V values, float* to) const { hn::StoreU(values, D(), to); }
   HWY_INLINE void Store(V values, int16_t* to) const {
     hn::StoreU(ToFixed16(D(), values), hn::Rebind<int16_t, D>(), to);
+  }
+  HWY_INLINE void StoreBfloat16(V values, int16_t* to) const {
+    hn::StoreU(ToBfloat16<D>(values), hn::Rebind<int16_t, D>(), to);
   }
 };
 
@@ -73,6 +89,11 @@ struct FirstLanes {
   HWY_INLINE void Store(V values, int16_t* to) const {
     HWY_ALIGN int16_t lanes[hn::MaxLanes(D())];
     hn::Store(ToFixed16(D(), values), D16(), lanes);
+    std::copy_n(lanes, count, to);
+  }
+  HWY_INLINE void StoreBfloat16(V values, int16_t* to) const {
+    HWY_ALIGN int16_t lanes[hn::MaxLanes(D())];
+    hn::Store(ToBfloat16<D>(values), D16(), lanes);
     std::copy_n(lanes, count, to);
   }
 };

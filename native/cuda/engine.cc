@@ -167,7 +167,7 @@ class Gpu final : public Engine {
     device_.Use();
     cuda::Conv2dBackward(device_, shape, inputs, grad, gradients);
   }
-  void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+  void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
                         Precision precision, const ConvLstmGradients& gradients) override {
     device_.Use();
     cuda::ConvLstmBackward(device_, shape, inputs, precision, gradients);

@@ -84,10 +84,11 @@ void CheckSaveEvery(int64_t save_every) {
   }
 }
 
-int64_t SavedElements(const ConvLstmShape& s, int64_t save_every, GateFormat format) {
-  const int64_t of_step = format == GateFormat::kFixed16 ? 2 : 4;
-  const int64_t gates = save_every == 1 ? of_step * s.time : 0;
-  return NumElements({s.batch, gates + (s.time - 1) / save_every, s.hidden_dim, s.pixels()});
+int64_t SavedElements(const ConvLstmShape& s, int64_t save_every, SavedFormat format) {
+  const int64_t step = NumElements(StateOf(s));
+  if (save_every > 1) return NumElements({step, (s.time - 1) / save_every});
+  if (format == SavedFormat::kFloat32) return NumElements({step, 5 * s.time - 1});
+  return NumElements({step, 2 * s.time}) + NumElements({(step + 1) / 2, s.time - 1});
 }
 
 void CheckConvLstmBackward(const ConvLstmShape& s, const ConvLstmBackwardInputs& in,
@@ -115,7 +116,7 @@ void CheckConvLstmBackward(const ConvLstmShape& s, const ConvLstmBackwardInputs&
   check_wanted("wco", out.wco, in.forward.wco);
   CheckElements("convLstmBackward: output", in.output, OutputOf(s));
   CheckElements("convLstmBackward: saved", in.saved,
-                {SavedElements(s, in.save_every, in.gate_format)});
+                {SavedElements(s, in.save_every, in.saved_format)});
   CheckElements("convLstmBackward: outputGrad", in.output_grad, OutputOf(s));
   CheckElements("convLstmBackward: hGrad", in.h_grad, StateOf(s));
   CheckElements("convLstmBackward: cGrad", in.c_grad, StateOf(s));

@@ -57,22 +57,23 @@ struct ConvLstmInputs {
   StoragePtr zoneout_h = nullptr, zoneout_c = nullptr;
 };
 
-// How a gate is kept for the backward pass.
-enum class GateFormat {
+// How the gates are kept for the backward pass, and with them c.
+enum class SavedFormat {
   kFloat32,
-  // An int16_t, 32767 times the gate; -32768 is NaN. Gates lie in [-1, 1], where this is 128 times
-  // as fine as bfloat16 is just below 1, where an open gate lies; what counts is 1 minus it.
-  kFixed16,
+  // A gate as an int16_t, 32767 times the gate; -32768 is NaN. Gates lie in [-1, 1], where this is
+  // 128 times as fine as bfloat16 is just below 1, where an open gate lies; what counts is 1 minus
+  // it. c, which may be of any size, is in bfloat16.
+  k16Bits,
 };
 
 struct ConvLstmOutputs {
   StoragePtr output;  // [batch, time, hidden, height, width] or time first
   StoragePtr h, c;    // [batch, hidden, height, width]
-  // SavedElements(shape, save_every, gate_format) elements for the backward pass; null with
+  // SavedElements(shape, save_every, saved_format) elements for the backward pass; null with
   // save_every 0.
   StoragePtr saved = nullptr;
   int64_t save_every = 0;
-  GateFormat gate_format = GateFormat::kFloat32;
+  SavedFormat saved_format = SavedFormat::kFloat32;
 };
 
 // One layer of a stack: x of all but the first and output of all but the last are null, for the one
@@ -86,38 +87,43 @@ struct ConvLstmLayer {
 
 // What a call leaves to its backward pass, in channels-last frames: with save_every 1 the gates
 // [time][batch][pixel][4 * hidden], i f o g; with any, c after the steps k - 1, 2k - 1, ... but not
-// after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden], in float32. The
-// elements are a storage's, of 4 bytes.
+// after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden]. Without the gates c
+// is in float32: steps are computed again from it. The elements are a storage's, of 4 bytes.
 int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every,
-                      GateFormat format = GateFormat::kFloat32);
+                      SavedFormat format = SavedFormat::kFloat32);
 
 // Where that lies; each begins with the frame of the first sequence.
 class SavedFrames {
  public:
   // `data` is null with save_every 0.
   SavedFrames(const ConvLstmShape& shape, int64_t save_every, float* data,
-              GateFormat format = GateFormat::kFloat32)
+              SavedFormat format = SavedFormat::kFloat32)
       : every_(save_every),
         time_(shape.time),
         step_(shape.batch * shape.hidden_dim * shape.pixels()),
-        step_of_gates_((format == GateFormat::kFixed16 ? 2 : 4) * step_),
+        in_16_bits_(has_gates() && format == SavedFormat::k16Bits),
         data_(data) {}
 
   bool has_gates() const { return every_ == 1; }
   bool has_c(int64_t t) const { return every_ > 0 && (t + 1) % every_ == 0 && t + 1 < time_; }
   // Elements from the begin.
-  int64_t gates_at(int64_t t) const { return t * step_of_gates_; }
+  int64_t gates_at(int64_t t) const { return (in_16_bits_ ? 2 : 4) * t * step_; }
   int64_t c_at(int64_t t) const {
-    return (has_gates() ? gates_at(time_) : 0) + ((t + 1) / every_ - 1) * step_;
+    const int64_t step_of_c = in_16_bits_ ? (step_ + 1) / 2 : step_;
+    return (has_gates() ? gates_at(time_) : 0) + ((t + 1) / every_ - 1) * step_of_c;
   }
 
   // In the format that they are kept in.
   float* gates(int64_t t) const { return data_ + gates_at(t); }
-  // c after step t; null where it is not kept.
-  float* c(int64_t t) const { return has_c(t) ? data_ + c_at(t) : nullptr; }
+  // c after step t; null where it is not kept so.
+  float* c(int64_t t) const { return has_c(t) && !in_16_bits_ ? data_ + c_at(t) : nullptr; }
+  uint16_t* c_bfloat16(int64_t t) const {
+    return has_c(t) && in_16_bits_ ? reinterpret_cast<uint16_t*>(data_ + c_at(t)) : nullptr;
+  }
 
  private:
-  const int64_t every_, time_, step_, step_of_gates_;
+  const int64_t every_, time_, step_;
+  const bool in_16_bits_;
   float* const data_;
 };
 
@@ -128,7 +134,7 @@ struct ConvLstmBackwardInputs {
   StoragePtr saved;  // used up
   int64_t save_every;
   StoragePtr output_grad, h_grad, c_grad;
-  GateFormat gate_format = GateFormat::kFloat32;
+  SavedFormat saved_format = SavedFormat::kFloat32;
 };
 
 // As the operands are; null where not wanted.

@@ -68,12 +68,13 @@ class Engine {
   virtual void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) = 0;
   virtual void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
                         Precision precision, const ConvLstmOutputs& outputs) = 0;
-  // The gate_format of what is saved: that of outputs and of the backward pass's inputs.
-  virtual GateFormat FormatOfGates(Precision) const { return GateFormat::kFloat32; }
+  // The saved_format of what is saved: that of outputs and of the backward pass's inputs.
+  virtual SavedFormat FormatOfSaved(Precision) const { return SavedFormat::kFloat32; }
   virtual void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) = 0;
   virtual void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs,
                               const StoragePtr& grad, const Conv2dGradients& gradients) = 0;
-  virtual void ConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
+  // `inputs` go as soon as they are of no more use.
+  virtual void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
                                 Precision precision, const ConvLstmGradients& gradients) = 0;
   virtual void OptimizerStep(const OptimizerOptions& options, Storage& grad,
                              const OptimizerState& before, const OptimizerState& after) = 0;

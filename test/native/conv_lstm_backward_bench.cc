@@ -54,8 +54,8 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
       layer.inputs.x = input;
       layer.outputs = {Empty(state * s.time), Empty(state), Empty(state)};
       if (save_every > 0) {
-        layer.outputs.gate_format = CpuEngine().FormatOfGates(precision);
-        layer.outputs.saved = Empty(SavedElements(s, save_every, layer.outputs.gate_format));
+        layer.outputs.saved_format = CpuEngine().FormatOfSaved(precision);
+        layer.outputs.saved = Empty(SavedElements(s, save_every, layer.outputs.saved_format));
         layer.outputs.save_every = save_every;
       }
       ConvLstm(s, layer.inputs, precision, layer.outputs, pool);
@@ -77,7 +77,7 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
       ConvLstmBackward(
           layer.shape,
           {layer.inputs, layer.outputs.output, layer.outputs.saved, layer.outputs.save_every, grad,
-           nullptr, nullptr, layer.outputs.gate_format},
+           nullptr, nullptr, layer.outputs.saved_format},
           precision, gradients, pool);
       grad = gradients.x;
     }
@@ -127,8 +127,8 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
   const int threads = pool.threads();
   ConvLstmDeltas pass(s, {}, true, false, isa, pool);
   std::vector<int16_t> fixed(4 * s.batch * frame);
-  for (const GateFormat format : {GateFormat::kFloat32, GateFormat::kFixed16}) {
-    const bool in_place = format == GateFormat::kFloat32;
+  for (const SavedFormat format : {SavedFormat::kFloat32, SavedFormat::k16Bits}) {
+    const bool in_place = format == SavedFormat::kFloat32;
     const GatePointer first(in_place ? static_cast<void*>(delta.data()) : fixed.data(), format);
     std::vector<GatePointer> gates(s.batch);
     for (int64_t b = 0; b < s.batch; ++b) gates[b] = first + 4 * b * frame;
