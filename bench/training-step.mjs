@@ -11,10 +11,11 @@ export async function trainingStep(net, x, adam) {
   const { outputs, states } = net.forward(x);
   const square = outputs[0].square();
   const loss = square.mean();
-  square.dispose();
+  for (const tensor of [square, ...outputs, ...states.flatMap(({ h, c }) => [h, c])]) {
+    tensor.dispose(); // backward has shares of its own
+  }
   loss.backward();
   adam.step();
   await loss.data();
-  const all = [loss, ...outputs, ...states.flatMap(({ h, c }) => [h, c])];
-  for (const tensor of all) tensor.dispose();
+  loss.dispose();
 }

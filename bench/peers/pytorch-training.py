@@ -35,6 +35,7 @@ def load(variant, net, inputs):
         with torch.autocast('cpu', dtype=torch.bfloat16, enabled=variant == 'autocast'):
             out = net(*inputs)
         loss = out.float().square().mean()
+        del out
         loss.backward()
         adam.step()
         return loss.item()

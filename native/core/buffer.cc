@@ -104,7 +104,7 @@ class BlockCache {
     if (!data) {
       // What is not asked for again must not pile up beside what is: where layers differ, a
       // training step would leave more to reuse than it ever needs at once.
-      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 16;
+      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 32;
       const size_t all = live_bytes_ + block_bytes + cached_bytes_;
       if (all > most) FreeOldest(all - most);
       // Past the limit the system would not refuse but kill the process.

@@ -11,7 +11,7 @@ namespace {
 // Enough pixels for the sums of the weights' gradients to pay for their memory, which is read and
 // written once for them all. Half as many where deltas take memory of their own.
 int64_t ChunkSteps(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs) {
-  const int64_t pixels = inputs.saved_format == SavedFormat::kFloat32 ? 8192 : 4096;
+  const int64_t pixels = inputs.saved_format == SavedFormat::kFloat32 ? 8192 : 2048;
   const int64_t most = inputs.save_every > 1 ? std::min(inputs.save_every, shape.time) : shape.time;
   return std::clamp<int64_t>(pixels / (shape.batch * shape.pixels()), 1, most);
 }
@@ -37,9 +37,10 @@ SequenceGradients::SequenceGradients(const ConvLstmShape& shape,
 }
 
 void SequenceGradients::Add(int64_t begin, int64_t end, const GatePointer& deltas) {
+  if (gradients_.weight != nullptr) {
+    for (const bool of_h : {false, true}) AddToWeights(of_h, begin, end, deltas);
+  }
   if (gradients_.x != nullptr) AddToX(begin, end, deltas);
-  if (gradients_.weight == nullptr) return;
-  for (const bool of_h : {false, true}) AddToWeights(of_h, begin, end, deltas);
 }
 
 bool SequenceGradients::HSeen(int64_t t, const float** frames) const {
