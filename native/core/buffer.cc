@@ -104,9 +104,8 @@ class BlockCache {
     if (!data) {
       // What is not asked for again must not pile up beside what is: where layers differ, a
       // training step would leave more to reuse than it ever needs at once.
-      const size_t most = peak_live_bytes_ + peak_live_bytes_ / 32;
       const size_t all = live_bytes_ + block_bytes + cached_bytes_;
-      if (all > most) FreeOldest(all - most);
+      if (all > peak_live_bytes_) FreeOldest(all - peak_live_bytes_);
       // Past the limit the system would not refuse but kill the process.
       if (live_bytes_ + block_bytes + cached_bytes_ > memory_limit_) FreeAll();
       if (live_bytes_ + block_bytes <= memory_limit_) data = TakeFresh(block_bytes);

@@ -108,6 +108,17 @@ TEST_SUITE("core") {
     CHECK((a.as<char>() == first || b.as<char>() == first));
   }
 
+  TEST_CASE("there is never more than was once in use, but for the rounding of one block") {
+    EmptyBufferCache();
+    const size_t before = GetBufferStatistics().live_bytes;
+    constexpr size_t kMiB = size_t{1} << 20;
+    for (size_t size = kMiB; size < 40 * kMiB; size += size / 3) {
+      Buffer::Allocate(size);
+      const BufferStatistics now = GetBufferStatistics();
+      CHECK(now.live_bytes + now.cached_bytes - before <= size + 2 * kMiB);
+    }
+  }
+
   TEST_CASE("no memory is an error with the numbers in it") {
     std::string message;
     try {
