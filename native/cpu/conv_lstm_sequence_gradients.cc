@@ -9,7 +9,7 @@ namespace convlstm::cpu {
 namespace {
 
 // Enough pixels for the sums of the weights' gradients to pay for their memory, which is read and
-// written once for them all. Half as many where deltas take memory of their own.
+// written once for them all. A quarter where deltas take memory of their own.
 int64_t ChunkSteps(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs) {
   const int64_t pixels = inputs.saved_format == SavedFormat::kFloat32 ? 8192 : 2048;
   const int64_t most = inputs.save_every > 1 ? std::min(inputs.save_every, shape.time) : shape.time;
