@@ -7,8 +7,8 @@ import { loadModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { formatNumber } from '../training/chart.js';
-import { openData } from '../training/forecast-run.js';
-import { RunFolder, readConfig } from '../training/run-folder.js';
+import { checkFrames, openData } from '../training/forecast-run.js';
+import { madeBy, RunFolder, readConfig } from '../training/run-folder.js';
 
 interface EvaluateOptions {
   data: string;
@@ -60,6 +60,8 @@ async function run(options: EvaluateOptions, command: Command): Promise<void> {
   const config = await readConfig(file);
   const model = await loadModel(weights);
   const test = (await openData(config, options.data, 'test'))!;
+  const { loss } = config;
+  await madeBy(weights, checkFrames({ model: model.description, loss }, test));
   const count = Math.min(options.samples ?? test.length, test.length);
   const dataset = { length: count, get: (index: number) => test.get(index, 0) };
   const scores = await score(

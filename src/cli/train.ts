@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { DataLoader } from '../data/data-loader.js';
 import type { Dataset, SequenceSample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
-import { inFile } from '../io/files.js';
 import type { Forecaster } from '../models/forecaster.js';
 import { formatNumber } from '../training/chart.js';
 import type { TrainConfig } from '../training/config.js';
@@ -19,7 +18,7 @@ import {
   validationLoss,
 } from '../training/forecast-run.js';
 import { openDisplay } from '../training/progress.js';
-import { firstSamples, RunFolder, readConfig } from '../training/run-folder.js';
+import { firstSamples, madeBy, RunFolder, readConfig } from '../training/run-folder.js';
 import { reportOfRun } from '../training/run-report.js';
 import { Trainer } from '../training/trainer.js';
 
@@ -69,12 +68,8 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     throw new ConvLSTMError('ERR_IO', `${out}: holds a run; --resume ${out} goes on with it`);
   }
   const interrupt = new AbortController();
-  const { model, trainer, shown } = await prepare(settings, data, folder, interrupt.signal).catch(
-    (error: unknown) => {
-      const isOption = error instanceof ConvLSTMError && error.code === 'ERR_OPTION';
-      throw isOption ? inFile(file, error) : error;
-    },
-  );
+  const preparing = prepare(settings, data, folder, interrupt.signal);
+  const { model, trainer, shown } = await madeBy(file, preparing);
   if (from !== null) await trainer.resume(from.checkpoint);
   await folder.open(settings);
   await folder.cutLog(trainer.step);

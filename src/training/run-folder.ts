@@ -34,6 +34,16 @@ export async function readConfig(path: string): Promise<TrainConfig> {
   }
 }
 
+/** What is made by the options that a file has: of those that do not fit it says which file that is. */
+export async function madeBy<T>(path: string, making: Promise<T>): Promise<T> {
+  try {
+    return await making;
+  } catch (error) {
+    const isOption = error instanceof ConvLSTMError && error.code === 'ERR_OPTION';
+    throw isOption ? inFile(path, error) : error;
+  }
+}
+
 /** A folder that holds one run. */
 export class RunFolder {
   readonly path: string;

@@ -322,6 +322,20 @@ describe('evaluate', () => {
     expect(persistence.squaredError[0]).toBeLessThan(40);
   });
 
+  it('says which of the model does not fit the frames', async () => {
+    const place = join(folder, 'odd', 'test');
+    await mkdir(place, { recursive: true });
+    for (let t = 0; t < 5; t++) {
+      const frame = { data: new Float32Array(18 * 16), shape: [18, 16] };
+      await png.save(join(place, `${t}.png`), frame);
+    }
+    const result = await convlstm('evaluate', '--run', run('a'), '--data', join(folder, 'odd'));
+    const message =
+      'model.patchSize: expected a divisor of both sides of frames of [18, 16], got 4';
+    expect(result.stderr).toBe(`convlstm: ${join(run('a'), 'model.safetensors')}: ${message}\n`);
+    expect(result.exitCode).toBe(1);
+  });
+
   it.each<[string, string[], number, RegExp]>([
     ['neither run nor weights', [], 2, /--run, or --config and --weights, are needed/],
     ['no run', ['--run', 'nowhere'], 1, /cannot read/],
