@@ -30,6 +30,9 @@ interface TrainOptions {
   json?: true;
 }
 
+/** What starts a process, `timeout` say, may hand on a signal that has come to the process itself too. */
+const kSameStopMs = 1000;
+
 /** Sequences in a report. */
 const kShown = 3;
 
@@ -46,7 +49,7 @@ export function addTrain(program: Command): void {
       'after',
       '\nThe run: checkpoint.safetensors and its curve, checkpoint.svg; model.safetensors, the best by' +
         '\nvalidation, for `convlstm forecast`; config.json, log.jsonl and report.html.' +
-        '\nThe first Ctrl-C ends the run after the step in progress, with a checkpoint.' +
+        '\nCtrl-C ends the run after the step in progress, with a checkpoint; a second later, at once.' +
         '\nschemas/train.schema.json of this package describes the configuration.',
     )
     .action(run);
@@ -80,9 +83,17 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
 
   const examples = await firstSamples(shown, kShown);
-  const stop = () => interrupt.abort();
+  let stopped: number | null = null;
+  const stop = () => {
+    stopped ??= performance.now();
+    interrupt.abort();
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopped === null || performance.now() - stopped < kSameStopMs) return stop();
+    process.off(signal, onSignal).kill(process.pid, signal);
+  };
   const display = openDisplay({ progress: options.json ? 'json' : 'auto' });
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   // Who reads along may go away; what has been trained is not lost with it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', stop);
   try {
@@ -97,7 +108,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     if (trainer.best === null) await folder.saveModel(model, trainer.step);
   } finally {
     display.end();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
   if (trainer.ended === 'aborted') {
     const message = `stopped after step ${trainer.step} of ${trainer.totalSteps}; --resume ${out} goes on`;

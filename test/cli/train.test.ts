@@ -137,6 +137,27 @@ describe('train', () => {
     expect(await readdir(run('b'))).not.toContain('.convlstm-0.tmp');
   });
 
+  it('takes a signal that comes twice for one', async () => {
+    const slow = join(folder, 'slow.json');
+    const wide = { version: 1, patchSize: 1, hiddenDim: [128] };
+    await writeFile(slow, JSON.stringify({ ...settings, model: wide, reportEvery: 1 }));
+    const args = ['train', '--config', slow, '--data', data, '--out', run('twice')];
+    const child = spawn(process.execPath, [main, ...args]);
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    child.stderr.once('data', () => {
+      child.kill('SIGINT');
+      setTimeout(() => child.kill('SIGINT'), 10);
+    });
+    const ending = await new Promise((resolve) =>
+      child.once('close', (code, signal) => resolve({ code, signal })),
+    );
+    expect(ending).toEqual({ code: 1, signal: null });
+    expect(stderr).toMatch(/convlstm: stopped after step \d+ of 16; --resume \S+ goes on\n$/);
+  });
+
   it('ends with a checkpoint when nobody reads its reports any more', async () => {
     const long = join(folder, 'long.json');
     await writeFile(long, JSON.stringify({ ...settings, epochs: 400 }));
