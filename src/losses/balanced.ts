@@ -68,9 +68,9 @@ export function balancedMseMae(
   target: Tensor,
   options: BalancedLossOptions = {},
 ): Tensor {
+  checkAlike('balancedMseMae', input, target, options, ['thresholds', 'weights']);
   const { thresholds = [2, 5, 10, 30], weights = [1, 2, 5, 10, 30] } = options;
   checkSteps(thresholds, weights);
-  checkAlike('balancedMseMae', input, target);
   using weight = weightsOf(target, thresholds, weights);
   using difference = sub(input, target);
   using squared = square(difference);

@@ -44,7 +44,7 @@ function logarithms(p: Tensor): [Tensor, Tensor] {
  * ```
  */
 export function bceLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('bceLoss', input, target);
+  checkAlike('bceLoss', input, target, options);
   const losses = noGrad(() => {
     const [logOne, logZero] = logarithms(input);
     using one = mul(target, logOne);
@@ -102,7 +102,7 @@ export function bceWithLogitsLoss(
   target: Tensor,
   options: LossOptions = {},
 ): Tensor {
-  checkAlike('bceWithLogitsLoss', input, target);
+  checkAlike('bceWithLogitsLoss', input, target, options);
   // max(x, 0) - x t + log(1 + exp(-|x|)): the large terms cancel before the small one is added.
   const losses = noGrad(() => {
     using positive = relu(input);

@@ -2,6 +2,7 @@
 import { ConvLSTMError, show } from '../errors.js';
 import { mean, sum } from '../functional/index.js';
 import { deviceOf } from '../functional/run.js';
+import { checkNames } from '../options.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -14,9 +15,26 @@ export interface LossOptions {
   reduction?: Reduction | undefined;
 }
 
-/** @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE unless both have one shape and one device */
-export function checkAlike(loss: string, input: Tensor, target: Tensor): void {
+/**
+ * @param own options beside those that all losses have
+ * @throws ConvLSTMError ERR_DEVICE, ERR_DTYPE unless both are tensors on one device, ERR_OPTION for an
+ *   option that is unknown
+ */
+export function checkCall(
+  loss: string,
+  input: Tensor,
+  target: Tensor,
+  options: LossOptions,
+  own: readonly string[] = [],
+): void {
   deviceOf(loss, { input, target });
+  checkNames(loss, options, ['reduction', ...own]);
+}
+
+/** @throws ConvLSTMError as `checkCall`, and ERR_SHAPE unless both have one shape */
+export function checkAlike(...call: Parameters<typeof checkCall>): void {
+  checkCall(...call);
+  const [loss, input, target] = call;
   if (!sameShape(input.shape, target.shape)) {
     throw new ConvLSTMError(
       'ERR_SHAPE',

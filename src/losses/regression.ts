@@ -15,7 +15,7 @@ import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
  * ```
  */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('mseLoss', input, target);
+  checkAlike('mseLoss', input, target, options);
   using difference = sub(input, target);
   return reduceLoss(square(difference), options);
 }
@@ -31,7 +31,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
  * ```
  */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('l1Loss', input, target);
+  checkAlike('l1Loss', input, target, options);
   using difference = sub(input, target);
   return reduceLoss(abs(difference), options);
 }
@@ -53,11 +53,11 @@ export interface HuberLossOptions extends LossOptions {
  * ```
  */
 export function huberLoss(input: Tensor, target: Tensor, options: HuberLossOptions = {}): Tensor {
+  checkAlike('huberLoss', input, target, options, ['delta']);
   const { delta = 1 } = options;
   if (!(delta > 0)) {
     throw new ConvLSTMError('ERR_OPTION', `delta: expected a number above 0, got ${delta}`);
   }
-  checkAlike('huberLoss', input, target);
   using difference = sub(input, target);
   using error = abs(difference);
   // m (|d| - m / 2) with m = min(|d|, delta) is both.

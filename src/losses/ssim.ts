@@ -83,7 +83,7 @@ function similarity(a: Tensor, b: Tensor): Tensor {
  * ```
  */
 export function ssimLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('ssimLoss', input, target);
+  checkAlike('ssimLoss', input, target, options);
   const [height = 0, width = 0] = input.shape.slice(-2);
   if (input.shape.length < 2 || height < kWindow || width < kWindow) {
     throw new ConvLSTMError(

@@ -6,6 +6,7 @@ import { noGrad } from '../autograd/grad-mode.js';
 import { ConvLSTMError, show } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
+import { checkNames, checkNumber } from '../options.js';
 import { normalValues, uniformValues } from '../tensor/random.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -61,7 +62,13 @@ function normal<T extends Tensor>(parameter: T, deviation: number): T {
   );
 }
 
-function xavierDeviation(initialiser: string, parameter: Tensor, { gain = 1 }: GainOptions) {
+function gainOf(initialiser: string, options: GainOptions): number {
+  checkNames(initialiser, options, ['gain']);
+  return checkNumber('gain', options.gain ?? 1);
+}
+
+function xavierDeviation(initialiser: string, parameter: Tensor, options: GainOptions) {
+  const gain = gainOf(initialiser, options);
   const { fanIn, fanOut } = fans(initialiser, parameter);
   return gain * Math.sqrt(2 / (fanIn + fanOut));
 }
@@ -96,6 +103,7 @@ export function xavierNormal<T extends Tensor>(parameter: T, options: GainOption
 }
 
 function kaimingDeviation(initialiser: string, parameter: Tensor, options: KaimingOptions): number {
+  checkNames(initialiser, options, ['mode', 'nonlinearity', 'a']);
   const { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 } = options;
   const fan = fans(initialiser, parameter)[mode];
   const gain = {
@@ -153,7 +161,7 @@ export function kaimingNormal<T extends Tensor>(parameter: T, options: KaimingOp
  * ```
  */
 export function orthogonal<T extends Tensor>(parameter: T, options: GainOptions = {}): T {
-  const { gain = 1 } = options;
+  const gain = gainOf('orthogonal', options);
   const columns = fans('orthogonal', parameter).fanIn;
   const rows = parameter.shape[0]!;
   const [count, length] = rows < columns ? [rows, columns] : [columns, rows];

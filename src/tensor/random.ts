@@ -67,7 +67,7 @@ export function randomState(): RandomState {
  * ```
  */
 export function setRandomState(state: RandomState): void {
-  const { key0, key1, counter } = state;
+  const { key0, key1, counter } = (state ?? {}) as RandomState;
   const valid = [key0, key1].every((key) => Number.isInteger(key) && key >= 0 && key < 2 ** 32);
   if (!valid || !Number.isSafeInteger(counter) || counter < 0) {
     const message = `random state: expected { key0, key1, counter }, got ${show(state)}`;

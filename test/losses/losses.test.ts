@@ -54,6 +54,8 @@ describe.each(devices)('losses on %s', (device) => {
       expectError(() => loss(x, Tensor.zeros([3], { device })), 'ERR_SHAPE', name, '[3]');
       const reduction = 'average' as 'mean';
       expectError(() => loss(x, x, { reduction }), 'ERR_OPTION', "'mean', 'sum' or 'none'");
+      const misspelt = { reducton: 'sum' } as LossOptions;
+      expectError(() => loss(x, x, misspelt), 'ERR_OPTION', `${name} has no option 'reducton'`);
       const elsewhere = Tensor.zeros(x.shape, { device: 'javascript' });
       if (device !== 'javascript') expectError(() => loss(x, elsewhere), 'ERR_DEVICE', name);
     },

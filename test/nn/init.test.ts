@@ -114,6 +114,10 @@ describe('initial values', () => {
       const apply = initialise as (parameter: Parameter) => unknown;
       expectError(() => apply(bias), 'ERR_SHAPE', apply.name, '[5]');
     }
+    for (const apply of [init.xavierNormal, init.orthogonal, init.kaimingUniform]) {
+      const misspelt = { gian: 2 } as object;
+      expectError(() => apply(weight(), misspelt), 'ERR_OPTION', apply.name, "no option 'gian'");
+    }
     expectError(() => init.orthogonal(undefined as never), 'ERR_DTYPE', 'orthogonal', 'Tensor');
     const mode = 'both' as 'fanIn';
     expectError(() => init.kaimingNormal(weight(), { mode }), 'ERR_OPTION', 'both');

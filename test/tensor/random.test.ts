@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { manualSeed, Tensor } from '../../src/index.js';
+import { manualSeed, setRandomState, Tensor } from '../../src/index.js';
 import { philox4x32 } from '../../src/tensor/philox.js';
 import { expectError } from '../support/errors.js';
 
@@ -60,4 +60,5 @@ it('refuses seeds that are none', () => {
   for (const seed of [-1, 1.5, Number.NaN, 2 ** 53]) {
     expectError(() => manualSeed(seed), 'ERR_OPTION', String(seed));
   }
+  expectError(() => setRandomState(undefined as never), 'ERR_OPTION', 'got undefined');
 });
