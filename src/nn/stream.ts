@@ -65,7 +65,7 @@ export class ConvLSTMStream {
     const x = batchOf(frame, this.#device);
     const next: State[] = [];
     try {
-      this.#expectSize(x.shape);
+      this.#expectFitting(x.shape);
       let input = x;
       this.#cells.forEach((cell, layer) => {
         const state = noGrad(() => cell.forward(input, this.#states?.[layer]));
@@ -232,11 +232,19 @@ export class ConvLSTMStream {
     this.#states = states;
   }
 
-  /** Of the frames before; the channels are the first cell's to check. */
-  #expectSize(shape: readonly number[]): void {
-    const state = this.#states?.[0]?.h.shape;
-    if (!state || shape.length !== 4) return;
-    const expected = state.with(1, this.#cells[0]!.inputDim);
+  /** The state fits the layers and a frame of `shape`, whose channels are the first cell's to check. */
+  #expectFitting(shape: readonly number[]): void {
+    const state = this.#states?.[0]?.h;
+    if (!state) return;
+    if (state.device !== this.#device) {
+      throw new ConvLSTMError(
+        'ERR_DEVICE',
+        `stream: the layers were moved to '${this.#device}' but the state is on '${state.device}'; ` +
+          'load(await save()) brings it there',
+      );
+    }
+    if (shape.length !== 4) return;
+    const expected = state.shape.with(1, this.#cells[0]!.inputDim);
     if ([0, 2, 3].every((axis) => shape[axis] === expected[axis])) return;
     throw new ConvLSTMError(
       'ERR_SHAPE',

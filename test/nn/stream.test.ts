@@ -4,11 +4,24 @@ import { describe, expect, it } from 'vitest';
 import { Conv2d, ConvLSTM, type ConvLSTMStream, Module, Tensor } from '../../src/index.js';
 import { devices } from '../support/devices.js';
 import { expectError } from '../support/errors.js';
+import { expectClose } from '../support/numbers.js';
 
 class Net extends Module {
   cells = new ConvLSTM({ inputDim: 1, hiddenDim: [3, 2], kernelSize: 3, batchFirst: true });
   head = new Conv2d({ inChannels: 2, outChannels: 1, kernelSize: 1 });
 }
+
+it.skipIf(devices.length < 2)('a stream goes on where its layers were moved to', async () => {
+  const cells = new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3 });
+  const frame = { data: new Float32Array(20).fill(0.5), shape: [1, 5, 4] };
+  const stream = cells.stream();
+  stream.step(frame);
+  const expected = await stream.clone().step(frame).data();
+  cells.to('javascript');
+  expectError(() => stream.step(frame), 'ERR_DEVICE', "moved to 'javascript'", "is on 'cpu'");
+  stream.load(await stream.save());
+  expectClose(await stream.step(frame).data(), expected, 1e-6);
+});
 
 describe.each(devices)('stream on %s', (device) => {
   const net = new Net().to(device);
