@@ -157,7 +157,7 @@ std::vector<std::string> ChosenKernels() {
   return lines;
 }
 
-ZoneoutFrames::ZoneoutFrames(const ConvLstmShape& shape, const Storage& storage, ThreadPool& pool)
+ZoneoutFrames::ZoneoutFrames(const ConvLstmShape& shape, Storage& storage, ThreadPool& pool)
     : held_(storage.buffer()), pointers_(shape.batch, storage.data()) {
   if (storage.elements() > 1) frames_.emplace(shape, storage, shape.hidden_dim, 1, pool);
 }

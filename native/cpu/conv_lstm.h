@@ -16,7 +16,7 @@ namespace convlstm::cpu {
 // Zoneout of one of the states, by steps.
 class ZoneoutFrames {
  public:
-  ZoneoutFrames(const ConvLstmShape& shape, const Storage& storage, ThreadPool& pool);
+  ZoneoutFrames(const ConvLstmShape& shape, Storage& storage, ThreadPool& pool);
 
   bool one_for_all() const { return !frames_; }
   void Step(int64_t t) {

@@ -47,15 +47,17 @@ HeldFrames ConvertToFrames(const StoragePtr& storage, const ChannelsLast& wanted
   return HeldFrames(storage->buffer());
 }
 
-StepFrames::StepFrames(const ConvLstmShape& shape, const Storage& storage, int64_t channels,
+StepFrames::StepFrames(const ConvLstmShape& shape, Storage& storage, int64_t channels,
                        int64_t steps, ThreadPool& pool)
-    : shape_(shape),
-      pool_(pool),
-      channels_(channels),
-      steps_(std::min(steps, shape.time)),
-      elements_(storage.data()),
-      held_(storage.buffer()) {
-  if (HasFrames(storage, {shape.batch * shape.time, channels, shape.pixels()})) return;
+    : shape_(shape), pool_(pool), channels_(channels), steps_(std::min(steps, shape.time)) {
+  const ChannelsLast wanted = {shape.batch * shape.time, channels, shape.pixels()};
+  const bool has_frames = HasFrames(storage, wanted);
+  if (!has_frames && steps_ == shape.time) {
+    storage.ReplaceByChannelsLast(Converted(storage, wanted, pool), wanted);
+  }
+  elements_ = storage.data();
+  held_ = storage.buffer();
+  if (has_frames || steps_ == shape.time) return;
   if (storage.channels_last()) {
     rows_ = Buffer::Allocate(storage.bytes());
     CopyRowMajor(storage, rows_.as<float>(), pool);

@@ -37,10 +37,11 @@ HeldFrames ConvertToFrames(const StoragePtr& storage, const ChannelsLast& wanted
 
 // The frames of a sequence [batch, time, channels, height, width] or time first, step by step.
 // Where they have to be converted that is done as a step is asked for, into memory for `steps` of
-// them: step t takes the place of step t - steps.
+// them: step t takes the place of step t - steps. With memory for all of them the storage has its
+// elements so from then on.
 class StepFrames {
  public:
-  StepFrames(const ConvLstmShape& shape, const Storage& storage, int64_t channels, int64_t steps,
+  StepFrames(const ConvLstmShape& shape, Storage& storage, int64_t channels, int64_t steps,
              ThreadPool& pool);
 
   // frames[b] for b < batch.

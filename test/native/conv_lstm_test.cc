@@ -240,6 +240,26 @@ TEST_CASE("states that come in rows are kept as frames, in no more memory") {
         1e-6);
 }
 
+TEST_CASE("x that comes in rows is kept as frames where all its steps are there at once") {
+  ThreadPool pool(2);
+  for (const int64_t time : {1, 2}) {
+    const ConvLstmCase test = MakeCase("", {2, time, false, 6, 6, 5, 4, 3, 3}, {.states = true});
+    const ConvLstmInputs inputs = UploadInputs(test);
+    CHECK(LargestError(Run(test.shape, inputs, pool).output, RunReference<double>(test).output) <=
+          1e-6);
+    CHECK(inputs.x->channels_last() == (time == 1));
+    CHECK(Download(*inputs.x, pool) == test.x);
+  }
+  // The same storage as rows and as frames.
+  ConvLstmCase test = MakeCase("", {1, 1, false, 6, 6, 5, 4, 3, 3},
+                               {.states = true, .peephole = Peephole::kSpatial});
+  test.x = test.wcf = test.h0;
+  ConvLstmInputs inputs = UploadInputs(test);
+  inputs.x = inputs.wcf = inputs.h0;
+  CHECK(LargestError(Run(test.shape, inputs, pool).output, RunReference<double>(test).output) <=
+        1e-6);
+}
+
 TEST_CASE("the states of a sequence carry it on") {
   ThreadPool pool(2);
   const ConvLstmCase whole = MakeCase("", {2, 5, true, 3, 9, 6, 5, 3, 3});
