@@ -1,5 +1,5 @@
-import { ConvLSTMError } from '../errors.js';
-import type { NdArray } from '../io/nd-array.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { checkNdArray, type NdArray } from '../io/nd-array.js';
 import { absoluteError, crossEntropy, squaredError } from './errors.js';
 import { ssim } from './ssim.js';
 
@@ -23,10 +23,11 @@ type Sizes = readonly [
   width: number,
 ];
 
-function sizesOf(name: string, { data, shape }: Readonly<NdArray>): Sizes {
+function sizesOf(name: string, array: Readonly<NdArray>): Sizes {
+  checkNdArray(name, array);
+  const { data, shape } = array;
   const [batch = 0, time = 0, channels = 0, height = 0, width = 0] = shape;
-  const count = batch * time * channels * height * width;
-  if (shape.length !== 5 || count === 0 || data.length !== count) {
+  if (shape.length !== 5 || data.length === 0) {
     const message = `${name}: expected [B, T, C, H, W], got [${shape.join(', ')}] with ${data.length} values`;
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
@@ -38,7 +39,8 @@ function sizesOf(name: string, { data, shape }: Readonly<NdArray>): Sizes {
  *
  * @param frames [B, T, C, H, W]
  * @returns [B, steps, C, H, W]
- * @throws ConvLSTMError ERR_SHAPE for frames of another shape, ERR_OPTION for a number of steps that is none
+ * @throws ConvLSTMError ERR_SHAPE for frames of another shape, ERR_DTYPE for what is no array, ERR_OPTION
+ *   for a number of steps that is none
  * @example
  * ```ts
  * const baseline = scoreByLeadTime(persistence(context, 10), truth);
@@ -47,7 +49,7 @@ function sizesOf(name: string, { data, shape }: Readonly<NdArray>): Sizes {
 export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
   const [batch, time, ...frame] = sizesOf('frames', frames);
   if (!Number.isSafeInteger(steps) || steps < 1) {
-    throw new ConvLSTMError('ERR_OPTION', `steps: expected a positive integer, got ${steps}`);
+    throw new ConvLSTMError('ERR_OPTION', `steps: expected a positive integer, got ${show(steps)}`);
   }
   const size = frames.data.length / (batch * time);
   const data = new Float32Array(batch * steps * size);
@@ -63,7 +65,7 @@ export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
  *
  * @param forecast [B, T, C, H, W], height and width at least 11
  * @param truth of the same shape
- * @throws ConvLSTMError ERR_SHAPE for other shapes
+ * @throws ConvLSTMError ERR_SHAPE for other shapes, ERR_DTYPE for what is no array
  * @example
  * ```ts
  * const { squaredError, ssim } = scoreByLeadTime(forecast, truth);

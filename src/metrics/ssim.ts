@@ -1,4 +1,6 @@
 import { ConvLSTMError } from '../errors.js';
+import { checkSize } from '../options.js';
+import { checkValues } from './errors.js';
 
 export const kWindow = 11;
 const kSigma = 1.5;
@@ -27,7 +29,8 @@ const kMoments = 5;
  * use_sample_covariance=False)` is the same number.
  *
  * @param size height and width, each at least 11
- * @throws ConvLSTMError ERR_SHAPE for a smaller frame or for lengths that do not fit.
+ * @throws ConvLSTMError ERR_SHAPE for a smaller frame or for lengths that do not fit, ERR_OPTION for a
+ *   size that is none, ERR_DTYPE for anything but a Float32Array.
  * @example
  * ```ts
  * ssim(forecast, truth, [64, 64]);   // 1 for equal frames
@@ -38,7 +41,8 @@ export function ssim(
   truth: Float32Array,
   size: readonly [number, number],
 ): number {
-  const [height, width] = size;
+  for (const [name, frame] of Object.entries({ forecast, truth })) checkValues(name, frame);
+  const [height, width] = checkSize('size', size);
   if (height < kWindow || width < kWindow) {
     const message = `size: expected at least [${kWindow}, ${kWindow}], got [${size}]`;
     throw new ConvLSTMError('ERR_SHAPE', message);

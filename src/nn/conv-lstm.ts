@@ -21,7 +21,7 @@ export interface ConvLSTMOptions {
    * its extra zero below or to the right.
    */
   kernelSize: Size | readonly Size[];
-  /** Default: as many as `hiddenDim` or `kernelSize` lists, else 1. */
+  /** At most 1024. Default: as many as `hiddenDim` or `kernelSize` lists, else 1. */
   numLayers?: number | undefined;
   /** Sequences are [B, T, C, H, W] when true, else [T, B, C, H, W]; default false, as in PyTorch. */
   batchFirst?: boolean | undefined;
@@ -48,6 +48,9 @@ export interface ConvLSTMOptions {
   /** See `ConvLSTMCellOptions`; of every layer. */
   checkpointEvery?: number | undefined;
 }
+
+/** Far more than anyone trains: a slip fails before the memory for its layers is asked for. */
+const kMaxLayers = 1024;
 
 /** What `ConvLSTM.forward` returns. */
 export interface ConvLSTMResult {
@@ -132,6 +135,10 @@ export class ConvLSTM extends Module {
     const { recurrentDropout, zoneout, checkpointEvery } = options;
     const listed = [hiddenDim, isList(kernelSize) ? kernelSize : null].find(Array.isArray);
     this.numLayers = checkCount('numLayers', options.numLayers ?? listed?.length ?? 1);
+    if (this.numLayers > kMaxLayers) {
+      const message = `numLayers: expected at most ${kMaxLayers}, got ${this.numLayers}`;
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
     this.inputDim = checkCount('inputDim', options.inputDim);
     this.hiddenDim = [...perLayer('hiddenDim', hiddenDim, this.numLayers)];
     this.batchFirst = checkFlag('batchFirst', options.batchFirst ?? false);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { persistence, scoreByLeadTime, squaredError, ssim } from '../../src/index.js';
+import { expectError } from '../support/errors.js';
 import { randomValues } from '../support/numbers.js';
 
 const shape = [2, 3, 2, 11, 12];
@@ -7,6 +8,28 @@ const area = 11 * 12;
 const array = (seed: number) => ({
   data: randomValues(2 * 3 * 2 * area, seed).map((value) => (value + 1) / 2),
   shape,
+});
+
+it.each<[string, (...values: unknown[]) => unknown, unknown[]]>([
+  ['frames: expected { data: Float32Array, shape }, got undefined', persistence as never, []],
+  ['frames: expected { data: Float32Array, shape }, got 3', persistence as never, [3, 1]],
+  ['truth: expected { data: Float32Array, shape }, got undefined', scoreByLeadTime as never, []],
+  ['forecast: expected { data: Float32Array', scoreByLeadTime as never, [{ shape }, array(1)]],
+  ['forecast: expected a Float32Array, got undefined', ssim as never, []],
+  ['truth: expected a Float32Array, got [1]', ssim as never, [new Float32Array(1), [1]]],
+  ['forecast: expected a Float32Array, got undefined', squaredError as never, []],
+])('names the argument that is none: %s', (message, call, values) => {
+  expectError(() => call(...values), 'ERR_DTYPE', message);
+});
+
+it('ssim names a size that is none', () => {
+  const frame = new Float32Array(area);
+  expectError(
+    () => ssim(frame, frame, undefined as never),
+    'ERR_OPTION',
+    'size: expected',
+    'undefined',
+  );
 });
 
 describe('persistence', () => {
@@ -24,7 +47,9 @@ describe('persistence', () => {
       'frames: expected [B, T, C, H, W], got [1, 1, 2, 2]',
     );
     const short = { data: new Float32Array(3), shape: [1, 1, 1, 2, 2] };
-    expect(() => persistence(short, 1)).toThrow('with 3 values');
+    expect(() => persistence(short, 1)).toThrow(
+      'frames: expected 4 values for [1, 1, 1, 2, 2], got 3',
+    );
     expect(() => persistence(array(1), 0)).toThrow('steps: expected a positive integer, got 0');
   });
 });

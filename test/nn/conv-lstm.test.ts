@@ -65,6 +65,8 @@ describe('ConvLSTM options', () => {
       [{ ...good, inputDim: 0 }, 'inputDim'],
       [{ ...good, kernelSize: 0 }, 'kernelSize'],
       [{ ...good, numLayers: -1 }, 'numLayers'],
+      [{ ...good, numLayers: 1025 }, 'numLayers: expected at most 1024, got 1025'],
+      [{ ...good, numLayers: 1e10 }, 'numLayers: expected at most 1024, got 10000000000'],
       [{ ...good, batchFirst: 'yes' }, 'batchFirst'],
       [{ ...good, bias: 'no' }, 'bias: expected true or false'],
       [{ ...good, peephole: true }, 'peephole'],
