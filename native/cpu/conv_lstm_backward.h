@@ -8,10 +8,9 @@
 namespace convlstm::cpu {
 
 // Fills the gradients that are there, which have the right number of elements and are not allocated
-// yet, by backpropagation through time. inputs.saved is used up, and the results' gradients go when
-// the steps are through. `precision` is that of the forward
-// call, whose steps are computed again with save_every above 1; the gradients themselves are
-// float32 whatever it says.
+// yet, by backpropagation through time. inputs.saved is used up, and the gradients of the results
+// go when the steps are through. `precision` is that of the forward call, whose steps are computed
+// again with save_every above 1; the gradients themselves are computed in float32 whatever it says.
 void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
                       Precision precision, const ConvLstmGradients& gradients, ThreadPool& pool);
 
