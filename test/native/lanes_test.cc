@@ -1,5 +1,5 @@
-// Gates of 16 bits, and vectors of which only the first lanes count, on every target of this
-// machine.
+// Gates of 16 bits, bfloat16, and vectors of which only the first lanes count, on every target of
+// this machine.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lanes_test.cc"
 #include "cpu/simd.h"
@@ -29,6 +29,19 @@ void Convert(const From* from, size_t count, To* to) {
 void ToGates(const float* from, size_t count, int16_t* to) { Convert(from, count, to); }
 void FromGates(const int16_t* from, size_t count, float* to) { Convert(from, count, to); }
 
+void NarrowLanes(const float* from, size_t count, int16_t* to) {
+  using D = hn::ScalableTag<float>;
+  const size_t lanes = hn::Lanes(D());
+  size_t k = 0;
+  for (; k + lanes <= count; k += lanes) {
+    AllLanes<D>{}.StoreBfloat16(AllLanes<D>{}.Load(from + k), to + k);
+  }
+  if (k < count) {
+    const FirstLanes<D> rest{count - k};
+    rest.StoreBfloat16(rest.Load(from + k), to + k);
+  }
+}
+
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -36,10 +49,14 @@ HWY_AFTER_NAMESPACE();
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "cpu/bfloat16.h"
 
 namespace convlstm::cpu {
 namespace {
@@ -70,6 +87,55 @@ TEST_CASE("a gate of 16 bits is within half of 1 / 32767, and a NaN stays one") 
     to_gates(nan.data(), nan.size(), fixed.data());
     from_gates(fixed.data(), nan.size(), back.data());
     CHECK(std::all_of(back.begin(), back.begin() + 20, [](float v) { return std::isnan(v); }));
+  }
+}
+
+TEST_CASE("bfloat16 is the nearest there is, the even one of two, and a NaN stays one") {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const float half = std::ldexp(1.0f, -8);  // of the step above 1
+  const std::vector<std::pair<float, float>> known = {
+      {0.0f, 0.0f},
+      {-0.0f, -0.0f},
+      {1.0f, 1.0f},
+      {1.0f + half, 1.0f},
+      {1.0f + half * 1.01f, 1.0f + 2 * half},
+      {1.0f + 3 * half, 1.0f + 4 * half},
+      {-(1.0f + 3 * half), -(1.0f + 4 * half)},
+      {std::numeric_limits<float>::max(), kInfinity},
+      {kInfinity, kInfinity},
+      {-kInfinity, -kInfinity},
+  };
+  std::vector<float> values, expected;
+  for (const auto& [value, rounded] : known) {
+    values.push_back(value);
+    expected.push_back(rounded);
+  }
+  // All low halves of the bits of NaNs would be cut off.
+  values.push_back(std::bit_cast<float>(0x7f800001));
+  for (uint32_t k = 0; k < 200'000; ++k) {
+    values.push_back(std::bit_cast<float>(k * 2654435761u));
+  }
+  ThreadPool pool(2);
+  const int64_t count = static_cast<int64_t>(values.size());
+  std::vector<uint16_t> narrow(count);
+  std::vector<float> back(count);
+  ToBfloat16(values.data(), narrow.data(), count, pool);
+  FromBfloat16(narrow.data(), back.data(), count, pool);
+  CHECK(std::equal(expected.begin(), expected.end(), back.begin()));
+  CHECK(std::signbit(back[1]));
+  for (int64_t k = 0; k < count; ++k) {
+    const float value = values[k], error = std::fabs(back[k] - value);
+    const bool normal =
+        std::fabs(value) >= std::numeric_limits<float>::min() && back[k] - back[k] == 0;
+    if (std::isnan(value)) REQUIRE(std::isnan(back[k]));
+    if (normal) REQUIRE(error <= std::fabs(value) / 256);
+  }
+  for (const Isa isa : AvailableIsas()) {
+    CAPTURE(std::string(IsaName(isa)));
+    std::vector<int16_t> lanes(count);
+    CONVLSTM_SIMD(isa, NarrowLanes)(values.data(), values.size(), lanes.data());
+    const auto same = [](int16_t a, uint16_t b) { return static_cast<uint16_t>(a) == b; };
+    CHECK(std::equal(lanes.begin(), lanes.end(), narrow.begin(), same));
   }
 }
 
