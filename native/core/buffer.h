@@ -5,8 +5,7 @@
 // the pages of large ones as free ranges (core/free_ranges.h), from which blocks of any size are
 // cut. Fresh memory takes the place of the oldest of it, so that there is never more than was once
 // in use: a training step of three layers of different sizes (W2 of the bench) takes 66 to 94 MiB
-// of fresh memory, 1% of its time. A sixteenth more to choose from took 10 MiB and saved half of
-// that; lists by size took 274 MiB, with a quarter more.
+// of fresh memory. A sixteenth more to choose from would take 8 MiB and save 1% to 2% of the time.
 #ifndef CONVLSTM_CORE_BUFFER_H_
 #define CONVLSTM_CORE_BUFFER_H_
 
