@@ -12,34 +12,27 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-template <class From, class To>
-void Convert(const From* from, size_t count, To* to) {
+// body(lanes, k): whole vectors from element k on, then the rest.
+template <class Body>
+void ForVectors(size_t count, const Body& body) {
   using D = hn::ScalableTag<float>;
   const size_t lanes = hn::Lanes(D());
   size_t k = 0;
-  for (; k + lanes <= count; k += lanes) {
-    AllLanes<D>{}.Store(AllLanes<D>{}.Load(from + k), to + k);
-  }
-  if (k < count) {
-    const FirstLanes<D> rest{count - k};
-    rest.Store(rest.Load(from + k), to + k);
-  }
+  for (; k + lanes <= count; k += lanes) body(AllLanes<D>{}, k);
+  if (k < count) body(FirstLanes<D>{count - k}, k);
 }
 
-void ToGates(const float* from, size_t count, int16_t* to) { Convert(from, count, to); }
-void FromGates(const int16_t* from, size_t count, float* to) { Convert(from, count, to); }
-
+void ToGates(const float* from, size_t count, int16_t* to) {
+  ForVectors(count,
+             [=](auto lanes, size_t k) HWY_ATTR { lanes.Store(lanes.Load(from + k), to + k); });
+}
+void FromGates(const int16_t* from, size_t count, float* to) {
+  ForVectors(count,
+             [=](auto lanes, size_t k) HWY_ATTR { lanes.Store(lanes.Load(from + k), to + k); });
+}
 void NarrowLanes(const float* from, size_t count, int16_t* to) {
-  using D = hn::ScalableTag<float>;
-  const size_t lanes = hn::Lanes(D());
-  size_t k = 0;
-  for (; k + lanes <= count; k += lanes) {
-    AllLanes<D>{}.StoreBfloat16(AllLanes<D>{}.Load(from + k), to + k);
-  }
-  if (k < count) {
-    const FirstLanes<D> rest{count - k};
-    rest.StoreBfloat16(rest.Load(from + k), to + k);
-  }
+  ForVectors(count, [=](auto lanes, size_t k)
+                        HWY_ATTR { lanes.StoreBfloat16(lanes.Load(from + k), to + k); });
 }
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE
