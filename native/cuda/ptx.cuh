@@ -33,6 +33,11 @@ namespace convlstm::cuda {
 __device__ __forceinline__ uint32_t Bits(float value) { return __float_as_uint(value); }
 __device__ __forceinline__ float FromBits(uint32_t bits) { return __uint_as_float(bits); }
 
+// By the instructions that approximate: e^v is off by at most 2 + 1.173 |v| ulp, the quotient by 2,
+// and 0 where b is beyond 2^126 (CUDA C++ Programming Guide, intrinsic functions).
+__device__ __forceinline__ float FastExp(float v) { return __expf(v); }
+__device__ __forceinline__ float FastDivide(float a, float b) { return __fdividef(a, b); }
+
 __device__ __forceinline__ float ShuffleXor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }

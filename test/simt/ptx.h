@@ -22,6 +22,15 @@ namespace convlstm::cuda {
 inline uint32_t Bits(float value) { return std::bit_cast<uint32_t>(value); }
 inline float FromBits(uint32_t bits) { return std::bit_cast<float>(bits); }
 
+// With the largest error that they may have.
+inline float FastExp(float v) {
+  return static_cast<float>(std::exp(double(v)) * (1 + (2 + 1.173 * std::fabs(v)) * 0x1p-23));
+}
+inline float FastDivide(float a, float b) {
+  if (std::isnan(b)) return b;
+  return std::fabs(b) > 0x1p126f ? 0.0f : static_cast<float>(double(a) / b * (1 + 0x1p-22));
+}
+
 template <typename T>
 T ShuffleXor(T value, int mask, const simt::Location& location = simt::Location::current()) {
   struct In {
