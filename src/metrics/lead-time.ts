@@ -1,7 +1,8 @@
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
 import { checkNdArray, type NdArray } from '../io/nd-array.js';
+import { checkCount } from '../options.js';
 import { absoluteError, crossEntropy, squaredError } from './errors.js';
-import { ssim } from './ssim.js';
+import { kWindow, ssim } from './ssim.js';
 
 /** Scores by lead time: entry k is of the forecasts k + 1 frames ahead, a mean over the batch. */
 export interface LeadTimeScores {
@@ -34,13 +35,22 @@ function sizesOf(name: string, array: Readonly<NdArray>): Sizes {
   return [batch, time, channels, height, width];
 }
 
+function newFrames(batch: number, steps: number, size: number): Float32Array {
+  try {
+    return new Float32Array(batch * steps * size);
+  } catch (cause) {
+    const message = `steps: ${steps} of ${batch} x ${size} values are more than there is memory for`;
+    throw new ConvLSTMError('ERR_OUT_OF_MEMORY', message, { cause });
+  }
+}
+
 /**
  * The forecast that any other has to beat: the last frame, again and again.
  *
  * @param frames [B, T, C, H, W]
  * @returns [B, steps, C, H, W]
  * @throws ConvLSTMError ERR_SHAPE for frames of another shape, ERR_DTYPE for what is no array, ERR_OPTION
- *   for a number of steps that is none
+ *   for a number of steps that is none, ERR_OUT_OF_MEMORY for more than there is memory for
  * @example
  * ```ts
  * const baseline = scoreByLeadTime(persistence(context, 10), truth);
@@ -48,11 +58,9 @@ function sizesOf(name: string, array: Readonly<NdArray>): Sizes {
  */
 export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
   const [batch, time, ...frame] = sizesOf('frames', frames);
-  if (!Number.isSafeInteger(steps) || steps < 1) {
-    throw new ConvLSTMError('ERR_OPTION', `steps: expected a positive integer, got ${show(steps)}`);
-  }
+  checkCount('steps', steps);
   const size = frames.data.length / (batch * time);
-  const data = new Float32Array(batch * steps * size);
+  const data = newFrames(batch, steps, size);
   for (let n = 0; n < batch; n++) {
     const last = frames.data.subarray(((n + 1) * time - 1) * size, (n + 1) * time * size);
     for (let k = 0; k < steps; k++) data.set(last, (n * steps + k) * size);
@@ -82,6 +90,10 @@ export function scoreByLeadTime(
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
   const [batch, time, channels, height, width] = sizes;
+  if (Math.min(height, width) < kWindow) {
+    const message = `truth: expected frames of at least ${kWindow}x${kWindow}, got [${truth.shape.join(', ')}]`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
+  }
   const area = height * width;
   const zeros = () => new Array<number>(time).fill(0);
   const scores = {

@@ -51,6 +51,9 @@ describe('persistence', () => {
       'frames: expected 4 values for [1, 1, 1, 2, 2], got 3',
     );
     expect(() => persistence(array(1), 0)).toThrow('steps: expected a positive integer, got 0');
+    expect(() => persistence(array(1), 1e15)).toThrow(
+      expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY' }),
+    );
   });
 });
 
@@ -88,6 +91,13 @@ describe('scoreByLeadTime', () => {
     const other = { data: array(1).data, shape: [3, 2, 2, 11, 12] };
     expect(() => scoreByLeadTime(other, array(1))).toThrow(
       'forecast: expected [2, 3, 2, 11, 12] as the truth, got [3, 2, 2, 11, 12]',
+    );
+  });
+
+  it('refuses frames that the window of SSIM does not fit in', () => {
+    const small = { data: new Float32Array(110), shape: [1, 1, 1, 10, 11] };
+    expect(() => scoreByLeadTime(small, small)).toThrow(
+      'truth: expected frames of at least 11x11, got [1, 1, 1, 10, 11]',
     );
   });
 });
