@@ -2,11 +2,9 @@
 //
 // Activations lie in shared memory as rows of 32 floats whose 16-byte pieces are exchanged so
 // (Swizzle) that neither the copies nor the reads of 16 bytes a lane meet in a bank; weights lie as
-// lanes or wgmma read them. Rows are gathered by copies of 16 bytes, because a row's neighbour in
-// the chunk lies elsewhere and those beside the image are zeros; a chunk's weights are one run of
-// memory, which for wgmma is one bulk copy for every 64 columns, by one thread. Rows by the copy
-// engine would take a tensor map, which holds the address of the tensor: a graph's kernels could
-// not read it late (place.h).
+// lanes read them. Rows are gathered by copies of 16 bytes, because a row's neighbour in the chunk
+// lies elsewhere and those beside the image are zeros; a chunk's weights are one run of memory.
+// What wgmma multiplies comes otherwise (patch_product.cuh).
 #ifndef CONVLSTM_CUDA_CHUNK_LOADER_CUH_
 #define CONVLSTM_CUDA_CHUNK_LOADER_CUH_
 
@@ -14,6 +12,19 @@
 #include "cuda/ptx.cuh"
 
 namespace convlstm::cuda {
+
+// Pixels of an image with their border in shared memory, for wgmma: 32 channels in planes of 8, for
+// each pixel 16 bytes of bfloat16. Planes are so far apart that four of them and two pixels lie in
+// eight banks of 16 bytes.
+template <Math kMath, int kRowTiles>
+struct PatchPlace {
+  static constexpr int kMostPixels =
+      (8 + kMostPatchTaps - 1) * (8 * kRowTiles + kMostPatchTaps - 1);
+  static constexpr int kPlane = CeilDiv(kMostPixels - 2, 8) * 8 + 2;
+  static constexpr int kPartWords = kDepth / 8 * kPlane * 4;
+  static constexpr int kParts = kMath == Math::kBf16x3Wgmma ? 2 : 1;  // high, low
+  static constexpr int kWords = kParts * kPartWords;
+};
 
 template <Math kMathValue, int kWarpsMValue, int kWarpsNValue, int kRowTilesValue, int kStagesValue>
 struct Tile {
@@ -24,12 +35,16 @@ struct Tile {
   static constexpr int kRows = 16 * kRowTiles * kWarpsM;
   static constexpr int kBlockColumns = kColumns * kWarpsN;
 
+  static constexpr bool kWgmma = IsWgmma(kMath);
   static constexpr int kActivationWords = kRows * kDepth;
   static constexpr int kWeightWords = ChunkWords(kMath) * kWarpsN;
   static constexpr int kStageWords = kActivationWords + kWeightWords;
-  // Weights for wgmma come by bulk copies, with a barrier for each stage behind the stages.
-  static constexpr bool kWgmma = IsWgmma(kMath);
-  static constexpr int kSharedBytes = kStages * (kStageWords * 4 + (kWgmma ? 8 : 0));
+  static constexpr int kSharedBytes =
+      kWgmma ? PatchPlace<kMath, kRowTiles>::kWords * 4 + kStages * (kWeightWords * 4 + 8)
+             : kStages * kStageWords * 4;
+
+  // The pixels of the result that a block has with wgmma.
+  static constexpr int kPatchWidth = kPatchTileWidth, kPatchHeight = kRows / kPatchWidth;
 
   // A thread copies one column of 16 bytes of so many rows.
   static constexpr int kRowStep = kThreads / (kDepth / 4);
@@ -60,16 +75,6 @@ class ChunkLoader {
         packed_chunks_(packed_chunks),
         weights_(weights),
         shared_(shared) {
-#if CONVLSTM_CUDA_WGMMA
-    if constexpr (T::kWgmma) {
-      if (threadIdx.x == 0) {
-#pragma unroll
-        for (int stage = 0; stage < T::kStages; ++stage) InitBarrier(BarrierOf(stage));
-        FenceBarriers();
-      }
-      __syncthreads();
-    }
-#endif
     Begin(first);
     if (chunks_left_ == 0) Switch();
   }
@@ -83,24 +88,11 @@ class ChunkLoader {
     } else {
       LoadElements(activations);
     }
-    LoadWeights(activations + T::kActivationWords, stage);
+    LoadWeights(activations + T::kActivationWords);
     Advance(kDepth);
   }
 
-#if CONVLSTM_CUDA_WGMMA
-  // The weights of what was loaded there last are there.
-  __device__ __forceinline__ void WaitForWeights(int stage) {
-    WaitForBytes(BarrierOf(stage), phases_ >> stage & 1);
-    phases_ ^= 1u << stage;
-  }
-#endif
-
  private:
-#if CONVLSTM_CUDA_WGMMA
-  __device__ __forceinline__ uint64_t* BarrierOf(int stage) const {
-    return reinterpret_cast<uint64_t*>(shared_ + T::kStages * T::kStageWords) + stage;
-  }
-#endif
   __device__ __forceinline__ void Begin(const ConvSource& source) {
     source_ = source;
     channel_ = tap_y_ = tap_x_ = 0;
@@ -179,27 +171,15 @@ class ChunkLoader {
   }
 
   // The packed weights are [64 columns][chunk][ChunkWords].
-  __device__ __forceinline__ void LoadWeights(uint32_t* to, [[maybe_unused]] int stage) {
+  __device__ __forceinline__ void LoadWeights(uint32_t* to) {
     constexpr int kPieces = ChunkWords(T::kMath) / 4;
     const auto chunk_of = [&](int columns) {
       const int64_t block = static_cast<int64_t>(blockIdx.y) * T::kWarpsN + columns;
       return weights_ + (block * packed_chunks_ + weight_chunk_) * kPieces;
     };
-    if constexpr (T::kWgmma) {
-#if CONVLSTM_CUDA_WGMMA
-      if (threadIdx.x == 0) {
-        ExpectBytes(BarrierOf(stage), T::kWeightWords * 4);
 #pragma unroll
-        for (int n = 0; n < T::kWarpsN; ++n) {
-          CopyBulk(to + n * kPieces * 4, chunk_of(n), kPieces * 16, BarrierOf(stage));
-        }
-      }
-#endif
-    } else {
-#pragma unroll
-      for (int p = static_cast<int>(threadIdx.x); p < kPieces * T::kWarpsN; p += T::kThreads) {
-        CopyAsync<16>(to + p * 4, chunk_of(p / kPieces) + p % kPieces, true);
-      }
+    for (int p = static_cast<int>(threadIdx.x); p < kPieces * T::kWarpsN; p += T::kThreads) {
+      CopyAsync<16>(to + p * 4, chunk_of(p / kPieces) + p % kPieces, true);
     }
     ++weight_chunk_;
   }
@@ -212,7 +192,6 @@ class ChunkLoader {
   int chunks_left_;
   int packed_chunks_;
   int weight_chunk_ = 0;
-  uint32_t phases_ = 0;  // of the stages' barriers
   const uint4* weights_;
   uint32_t* shared_;
   int channel_, tap_y_, tap_x_;  // where this thread's column of the chunk begins

@@ -52,14 +52,13 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvSource x = p.x;
     x.data = p.x_data.get();
     Accumulators<T> sums = {};
-    ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights.get(), x.chunks, shared);
-    Accumulate<T>(loader, x.chunks, shared, sums);
+    Accumulate<T>(p.geometry, x, ConvSource{}, p.weights.get(), x.chunks, shared, sums);
 
     const float *const bias = p.bias.get(), *const mask = p.mask.get();
     float* const out = p.out.get();
     const int lane = static_cast<int>(threadIdx.x) & 31;
     const int first_channel = ColumnBlock<T>() * kColumns + lane % 4 * 2;
-    ForLaneRows<T>([&](int i, int half, int row) {
+    ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
       if (row >= p.geometry.rows()) return;
       const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
       const int64_t place = image % p.inner * p.inner_stride + image / p.inner * p.outer_stride;

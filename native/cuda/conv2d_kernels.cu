@@ -28,7 +28,7 @@ KernelCall Convolve2dCall(Device& device, Math math, const Conv2dArguments& p) {
       math, ChooseTile(rows, CeilDiv(p.channels, kColumns) * kColumns, device.multiprocessors()));
   device.AllowShared(KernelAddress(kernel.kernel), kernel.shared_bytes);
   return CallOf("Convolve2d", kernel.kernel,
-                dim3(static_cast<unsigned>(CeilDiv(rows, kernel.rows)),
+                dim3(static_cast<unsigned>(kernel.row_blocks(p.geometry)),
                      static_cast<unsigned>(CeilDiv(p.channels, kernel.columns))),
                 kernel.threads, kernel.shared_bytes, p);
 }

@@ -60,7 +60,7 @@ class Sequence {
          ListNodes(static_cast<int>(layers_.size()), layers_.front().shape.time, steps_at_once_)) {
       const ConvLstmShape& s = layers_[node.layer].shape;
       const auto add = [&](const char* name, const auto& kernel, const auto& p, int64_t sequences) {
-        dim3 grid = GridOf(p.geometry.rows(), s, kernel.rows, kernel.columns);
+        dim3 grid = GridOf(kernel.row_blocks(p.geometry), s, kernel.columns);
         grid.z = static_cast<unsigned>(sequences);
         calls.push_back({CallOf(name, kernel.kernel, grid, kernel.threads, kernel.shared_bytes, p),
                          std::move(node.after)});

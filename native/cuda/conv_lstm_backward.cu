@@ -174,7 +174,7 @@ class Backward {
     using Kind = BackwardNode::Kind;
     const BackwardArguments of(layer_, plan_, SumCount(), {at_, late});
     const StepKernel step = ChooseStepKernel(device_, layer_.math, s_);
-    const dim3 step_grid = GridOf(GeometryOf(s_, s_.batch).rows(), s_, step.rows, step.columns);
+    const dim3 step_grid = GridOf(step.row_blocks(GeometryOf(s_, s_.batch)), s_, step.columns);
     const dim3 delta_grid = SumGrid(device_, s_.batch * pixels_, hidden());
     const auto call_of = [&](const BackwardNode& n) {
       switch (n.kind) {

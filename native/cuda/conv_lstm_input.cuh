@@ -21,7 +21,7 @@ struct InputArguments {
   int64_t sums_sequence_stride;
 };
 
-// Grid: (rows / T::kRows, padded hidden / T's channels, sequences).
+// Grid: (RowBlocks, padded hidden / T's channels, sequences).
 template <class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvLstmInput(const InputArguments p) {
@@ -33,11 +33,10 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
 
     Accumulators<T> sums;
     Begin<T>(BeginningOf<T>(p.bias.get(), p.padded_hidden), p.geometry, sums);
-    ChunkLoader<T> loader(p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared);
-    Accumulate<T>(loader, x.chunks, shared, sums);
+    Accumulate<T>(p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared, sums);
 
     float* of_x = p.sums.get() + blockIdx.z * p.sums_sequence_stride;
-    ForLaneRows<T>([&](int i, int half, int row) {
+    ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
       if (row >= p.geometry.rows()) return;
       float* const to = of_x + SumsOfLane<T>(row, p.padded_hidden);
       float gates[4][4];

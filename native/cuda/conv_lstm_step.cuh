@@ -210,7 +210,7 @@ template <class T>
 __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry& geometry,
                                       Accumulators<T>& sums) {
   const int last = geometry.rows() - 1;
-  ForLaneRows<T>([&](int i, int half, int row) {
+  ForLaneRows<T>(geometry, [&](int i, int half, int row) {
     row = row < last ? row : last;
     const int pixels = geometry.out_pixels();
     const int64_t pixel = static_cast<int64_t>(row / pixels) * from.image_stride + row % pixels;
@@ -241,7 +241,7 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
                                             const CellOperands& operands) {
   const int channel = LaneChannel<T>();
   if (channel >= p.hidden) return;
-  ForLaneRows<T>([&](int i, int half, int row) {
+  ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
     if (row >= p.geometry.rows()) return;
     float gates[4][4];
     TakeGates<T>(sums, i, half, gates);
@@ -251,7 +251,7 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
   });
 }
 
-// Grid: (rows / T::kRows, padded hidden / T's channels).
+// Grid: (RowBlocks, padded hidden / T's channels).
 template <class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvLstmStep(const StepArguments p) {
@@ -272,8 +272,7 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     }
     Begin<T>(beginning, p.geometry, sums);
 
-    ChunkLoader<T> loader(p.geometry, x, h, p.weights.get(), p.packed_chunks, shared);
-    Accumulate<T>(loader, x.chunks + h.chunks, shared, sums);
+    Accumulate<T>(p.geometry, x, h, p.weights.get(), p.packed_chunks, shared, sums);
     const bool all = p.hidden % 4 == 0;
     if (p.extended) {
       if (all) {

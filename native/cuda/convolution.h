@@ -6,7 +6,9 @@
 //   columns  output channels, or the four gates of the hidden channels
 //
 // Sources are channels-last without padding; each source's depth is rounded up to kDepth in the
-// packed weights, with zeros.
+// packed weights, with zeros. For wgmma, whose rows are taken from a patch of the image
+// (patch_product.cuh), the depth is 32 channels at a time: of these every tap; what is left of the
+// channels, if it is at most 16, makes half a chunk of a tap.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_H_
 #define CONVLSTM_CUDA_CONVOLUTION_H_
 
@@ -59,6 +61,7 @@ constexpr bool kCompiled = kMath == Math::kFma ? true
 constexpr int kDepth = 32;    // depth of a chunk, what is copied and multiplied at once
 constexpr int kColumns = 64;  // columns of a warp: 16 hidden channels of a ConvLSTM
 constexpr int kWarpChannels = kColumns / 4;
+constexpr int kMostPatchTaps = 5;  // of a kernel's height and width, for wgmma
 
 // One chunk of the weights of kColumns columns: for every 8 columns and every unit 32 lanes of 16
 // bytes, what a lane multiplies next, so that a warp reads it as it lies. For wgmma, which reads
@@ -92,7 +95,22 @@ struct ConvGeometry {
   __host__ __device__ int chunks(int channels) const {
     return CeilDiv(kernel_height * kernel_width * channels, kDepth);
   }
+  __host__ __device__ int chunks(int channels, Math math) const {
+    if (!IsWgmma(math)) return chunks(channels);
+    const int taps = kernel_height * kernel_width, rest = channels % kDepth;
+    const int of_rest = rest > kDepth / 2 ? taps : rest > 0 ? CeilDiv(taps, 2) : 0;
+    return channels / kDepth * taps + of_rest;
+  }
 };
+
+// Blocks of tiles of so many rows. For wgmma the rows of a tile are a part of the image, 8 pixels
+// wide.
+constexpr int kPatchTileWidth = 8;
+__host__ __device__ constexpr int RowBlocks(const ConvGeometry& g, int rows, Math math) {
+  if (!IsWgmma(math)) return CeilDiv(g.rows(), rows);
+  return g.images * CeilDiv(g.out_height, rows / kPatchTileWidth) *
+         CeilDiv(g.out_width, kPatchTileWidth);
+}
 
 // Which of a chunk's columns the n-th of the eights' columns is, for the state update: eight j
 // holds gate j % 4 of channels 4 (n / 2) + 2 (j / 4) + n % 2, so that a lane, which holds columns

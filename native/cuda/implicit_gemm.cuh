@@ -3,32 +3,32 @@
 #define CONVLSTM_CUDA_IMPLICIT_GEMM_CUH_
 
 #include "cuda/chunk_product.cuh"
+#include "cuda/patch_product.cuh"
 #include "cuda/pipeline.cuh"
-#include "cuda/wgmma_product.cuh"
 
 namespace convlstm::cuda {
 
-// Adds the block's products to `sums`.
+// Adds the block's products of both sources to `sums`. The packed weights have so many chunks.
 template <class T>
-__device__ __forceinline__ void Accumulate(ChunkLoader<T>& loader, int chunks,
-                                           const uint32_t* shared, Accumulators<T>& sums) {
-  const auto load = [&](int stage) { loader.Load(stage); };
+__device__ __forceinline__ void Accumulate(const ConvGeometry& geometry, const ConvSource& first,
+                                           const ConvSource& second, const uint4* weights,
+                                           int packed_chunks, uint32_t* shared,
+                                           Accumulators<T>& sums) {
+  const int chunks = first.chunks + second.chunks;
   if constexpr (T::kWgmma) {
 #if CONVLSTM_CUDA_WGMMA
-    // Behind a barrier the products of the chunk before may still be at work, those before it not.
-    WgmmaProduct<T> product;
-    RunPipeline<T::kStages, T::kStages - 2>(chunks, load, [&](int stage) {
-      loader.WaitForWeights(stage);
-      const uint32_t* const activations = shared + stage * T::kStageWords;
-      product.Run(activations, activations + T::kActivationWords, sums);
-    });
-    product.Finish(sums);
+    PatchProduct<T> product(geometry, weights, packed_chunks, chunks, shared);
+    product.Add(first, sums);
+    product.Add(second, sums);
 #endif
   } else {
-    RunPipeline<T::kStages, T::kStages - 1>(chunks, load, [&](int stage) {
-      const uint32_t* const activations = shared + stage * T::kStageWords;
-      ChunkProduct<T>::Run(activations, activations + T::kActivationWords, sums);
-    });
+    ChunkLoader<T> loader(geometry, first, second, weights, packed_chunks, shared);
+    RunPipeline<T::kStages, T::kStages - 1>(
+        chunks, [&](int stage) { loader.Load(stage); },
+        [&](int stage) {
+          const uint32_t* const activations = shared + stage * T::kStageWords;
+          ChunkProduct<T>::Run(activations, activations + T::kActivationWords, sums);
+        });
   }
 }
 
@@ -39,26 +39,41 @@ __device__ __forceinline__ int ColumnBlock() {
   return static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
 }
 
-// visit(i, half, row) for the rows that the lane has sums of, in sums[i][...][half * 2 + ...].
+// visit(i, half, row) for the rows that the lane has sums of, in sums[i][...][half * 2 + ...]. Rows
+// that are no pixel are rows() or more.
 template <class T, typename Visitor>
-__device__ __forceinline__ void ForLaneRows(const Visitor& visit) {
+__device__ __forceinline__ void ForLaneRows(const ConvGeometry& g, const Visitor& visit) {
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
-  const int first =
-      static_cast<int>(blockIdx.x) * T::kRows + warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+  if constexpr (T::kWgmma) {
+    const TileOrigin origin = OriginOf<T>(g);
+    const int x = origin.x + lane / 4;
 #pragma unroll
-  for (int i = 0; i < T::kRowTiles; ++i) {
+    for (int i = 0; i < T::kRowTiles; ++i) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      visit(i, half, first + i * 16 + half * 8);
+      for (int half = 0; half < 2; ++half) {
+        const int y = origin.y + i * 8 + warp % 4 * 2 + half;
+        const bool inside = y < g.out_height && x < g.out_width;
+        visit(i, half, inside ? origin.image * g.out_pixels() + y * g.out_width + x : g.rows());
+      }
+    }
+  } else {
+    const int first = static_cast<int>(blockIdx.x) * T::kRows +
+                      warp % T::kWarpsM * (16 * T::kRowTiles) + lane / 4;
+#pragma unroll
+    for (int i = 0; i < T::kRowTiles; ++i) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) visit(i, half, first + i * 16 + half * 8);
     }
   }
 }
 
 // Left to itself, ptxas 13.0 holds kernels to 96 or 128 registers, for more blocks than shared
 // memory lets in, and spills. An H100 has room for three blocks of the medium tile, 64 KiB each:
-// 168 registers. The large tile takes up to 242.
+// 168 registers. The large tile takes up to 242, by wgmma half as many, so that two blocks fit.
 template <class T>
-constexpr int kLeastBlocks = T::kThreads > 128 ? 1 : 3;
+constexpr int kLeastBlocks = T::kThreads <= 128 ? 3
+                             : T::kWgmma        ? 2
+                                                : 1;
 
 }  // namespace convlstm::cuda
 

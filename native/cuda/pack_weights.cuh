@@ -23,7 +23,27 @@ struct PackArguments {
   TapSteps steps = {};
 };
 
+// The tap and the channel of a source at `depth` of its chunk `chunk` (convolution.h). May be
+// beyond the last.
+struct DepthPlace {
+  int tap, channel;
+};
+template <Math kMath>
+__device__ __forceinline__ DepthPlace PlaceOf(int chunk, int depth, int channels, int taps) {
+  if constexpr (IsWgmma(kMath)) {
+    const int rest = chunk - channels / kDepth * taps, of_rest = channels % kDepth;
+    if (rest < 0) return {chunk % taps, chunk / taps * kDepth + depth};
+    const int first = channels - of_rest;
+    if (of_rest > kDepth / 2) return {rest, first + depth};
+    return {rest * 2 + depth / 16, first + depth % 16};
+  } else {
+    const int place = chunk * kDepth + depth;
+    return {place / channels, place % channels};
+  }
+}
+
 // The element at `depth` of chunk `chunk` of column `column`.
+template <Math kMath>
 __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, int chunk,
                                           int depth) {
   const int channel = p.gates ? ChannelOf(column) : column;
@@ -31,9 +51,9 @@ __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, in
   const int row = p.gates ? GateOf(column) * p.channels + channel : channel;
   const bool first = chunk < p.first_chunks;
   const int source_channels = first ? p.first_channels : p.second_channels;
-  const int place = (first ? chunk : chunk - p.first_chunks) * kDepth + depth;
-  const int tap = place / source_channels, k = place % source_channels;
-  if (tap >= p.taps) return 0.0f;
+  const auto [tap, k] =
+      PlaceOf<kMath>(first ? chunk : chunk - p.first_chunks, depth, source_channels, p.taps);
+  if (tap >= p.taps || k >= source_channels) return 0.0f;
   if (p.row_inputs != 0) {
     const int64_t at = static_cast<int64_t>(k) * p.row_inputs + channel;
     return p.weight[at * p.steps.taps + p.steps.last - tap / p.row_taps * p.steps.row_step -
@@ -67,18 +87,16 @@ __global__ void PackWeights(const PackArguments p) {
   if constexpr (kMath == Math::kFma || kMath == Math::kTf32x3) {
     const int n = kMath == Math::kFma ? lane % 8 : lane / 4;
     const int quad = kMath == Math::kFma ? lane / 8 : lane % 4;
-    p.packed[word] = Bits(WeightAt(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
+    p.packed[word] = Bits(WeightAt<kMath>(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
   } else if constexpr (IsWgmma(kMath)) {
 #if CONVLSTM_CUDA_ARCH >= 800
-    // [part][depth 16][eight of columns][eight of depth][column][depth], with the depth in the
-    // order in which lanes take it for a: 4 t and 4 t + 1 first, 4 t + 2 and 4 t + 3 in the second
-    // eight.
+    // [part][depth 16][eight of columns][eight of depth][column][depth].
     const int place = static_cast<int>(word % ChunkWords(kMath));
     const int pair = place % 4, n = place / 4 % 8, half = place / 32 % 2;
     const int column = static_cast<int>(block_chunk / chunks) * kColumns + place / 64 % 8 * 8 + n;
-    const int depth = place / 512 % 2 * 16 + pair * 4 + half * 2;
-    const float low = WeightAt(p, column, chunk, depth);
-    const float high = WeightAt(p, column, chunk, depth + 1);
+    const int depth = place / 512 % 2 * 16 + half * 8 + pair * 2;
+    const float low = WeightAt<kMath>(p, column, chunk, depth);
+    const float high = WeightAt<kMath>(p, column, chunk, depth + 1);
     p.packed[word] = place / 1024 == 0 ? PackBf16(low, high) : PackBf16Rests(low, high);
 #endif
   } else {
@@ -86,8 +104,8 @@ __global__ void PackWeights(const PackArguments p) {
     const int column = first_column + lane / 4;
     const int step = kMath == Math::kBf16 ? w / 2 : unit;
     const int depth = step * 16 + lane % 4 * 4 + w % 2 * 2;
-    const float low = WeightAt(p, column, chunk, depth);
-    const float high = WeightAt(p, column, chunk, depth + 1);
+    const float low = WeightAt<kMath>(p, column, chunk, depth);
+    const float high = WeightAt<kMath>(p, column, chunk, depth + 1);
     const bool rests = kMath == Math::kBf16x3 && w >= 2;
     p.packed[word] = rests ? PackBf16Rests(low, high) : PackBf16(low, high);
 #endif

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -15,10 +16,11 @@
 namespace convlstm::cuda {
 namespace {
 
-Math MathOf(const Device& device, Precision precision) {
+Math MathOf(const Device& device, const ConvLstmShape& s, Precision precision) {
   if (!device.has_tensor_cores()) return Math::kFma;
   // Not chosen as long as no measurement says that it wins.
-  const bool wgmma = tuning.wgmma && device.has_wgmma();
+  const bool wgmma = tuning.wgmma && device.has_wgmma() &&
+                     std::max(s.kernel_height, s.kernel_width) <= kMostPatchTaps;
   switch (precision) {
     case Precision::kHighest:
       return Math::kTf32x3;
@@ -67,7 +69,7 @@ void Refuse(const Device& device, const ConvLstmShape& s) {
 std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape& s,
                                             const ConvLstmInputs& inputs, Precision precision) {
   Refuse(device, s);
-  const Math math = MathOf(device, precision);
+  const Math math = MathOf(device, s, precision);
   for (const StoragePtr& operand :
        {inputs.weight, inputs.bias, inputs.wci, inputs.wcf, inputs.wco}) {
     if (operand != nullptr) RowMajor(device, *operand);
@@ -93,8 +95,8 @@ std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape&
                                    hidden,
                                    g.kernel_height * g.kernel_width,
                                    g.kernel_width,
-                                   g.chunks(in),
-                                   g.chunks(hidden)};
+                                   g.chunks(in, math),
+                                   g.chunks(hidden, math)};
   auto layer = std::make_shared<PackedLayer>();
   layer->shape = s;
   layer->math = math;
@@ -149,8 +151,8 @@ StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {
   return kernel;
 }
 
-dim3 GridOf(int rows, const ConvLstmShape& s, int tile_rows, int tile_columns) {
-  return dim3(static_cast<unsigned>(CeilDiv(rows, tile_rows)),
+dim3 GridOf(int row_blocks, const ConvLstmShape& s, int tile_columns) {
+  return dim3(static_cast<unsigned>(row_blocks),
               static_cast<unsigned>(CeilDiv(ColumnsOf(s), tile_columns)));
 }
 

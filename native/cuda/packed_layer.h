@@ -54,8 +54,8 @@ inline int ColumnsOf(const ConvLstmShape& s) {
 }
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
 KernelCall MaskCall(const Device& device, const MaskArguments& arguments);
-// Of tiles that cover so many rows and the layer's columns.
-dim3 GridOf(int rows, const ConvLstmShape& shape, int tile_rows, int tile_columns);
+// Of so many blocks of rows and of tiles that cover the layer's columns.
+dim3 GridOf(int row_blocks, const ConvLstmShape& shape, int tile_columns);
 
 }  // namespace convlstm::cuda
 

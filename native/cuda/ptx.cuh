@@ -173,25 +173,34 @@ __device__ __forceinline__ void BeginWgmma() {
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
 
-// d (16 x 64 a warp) += a (16 x 16) b (16 x 64), asynchronously, by the four warps of a warpgroup
-// together, each with rows of its own and all with the same b. Registers as MmaBf16's; d has one
-// for every eight columns. b is in shared memory as wgmma_layout.h says.
-__device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4],
-                                          const uint32_t* b) {
-  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(b));
-  const uint64_t descriptor = (address >> 4 & kWgmmaBegin) | kWgmmaLayout;
+// What is written to shared memory before is there for wgmma behind it and a __syncthreads.
+__device__ __forceinline__ void FenceForWgmma() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// An operand in shared memory, with pieces so many times 16 bytes apart (wgmma_layout.h).
+__device__ __forceinline__ uint64_t WgmmaOperand(const uint32_t* begin, int next_depth,
+                                                 int next_eight) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(begin));
+  return (address >> 4 & kWgmmaBegin) | static_cast<uint64_t>(next_depth) << kWgmmaNextDepth |
+         static_cast<uint64_t>(next_eight) << kWgmmaNextEight;
+}
+
+// d (64 x 64) += a (64 x 16) b (16 x 64), asynchronously, by the four warps of a warpgroup
+// together, each with 16 rows of d: registers as MmaBf16's, one for every eight columns.
+__device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], uint64_t a, uint64_t b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
       "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"
       "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
-      "{%32,%33,%34,%35}, %36, 1, 1, 1, 0;"
+      "%32, %33, 1, 1, 1, 0, 0;"
       : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
         "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
         "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),
         "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
         "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]),
         "+f"(d[7][2]), "+f"(d[7][3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(descriptor)
+      : "l"(a), "l"(b)
       : "memory");
 }
 
@@ -199,27 +208,19 @@ __device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[
 __device__ __forceinline__ void CommitWgmma() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 }
-// Waits for all of this warpgroup's.
+// Waits for this warpgroup's, all but those of the last kGroups commits.
+template <int kGroups>
 __device__ __forceinline__ void FinishWgmma() {
-  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kGroups) : "memory");
 }
-// Before BeginWgmma, for every a: what writes it must not slip behind the fence.
-__device__ __forceinline__ void ReadyForWgmma(uint32_t (&a)[4]) {
-#pragma unroll
-  for (int k = 0; k < 4; ++k) asm volatile("" : "+r"(a[k])::"memory");
-}
-// Behind FinishWgmma, for every d and a: the compiler does not know that they were written, and
-// read, until there.
+// Behind FinishWgmma<0>, for every d: the compiler does not know that they were written until
+// there.
 __device__ __forceinline__ void TakeFromWgmma(float (&d)[8][4]) {
 #pragma unroll
   for (int j = 0; j < 8; ++j) {
 #pragma unroll
     for (int k = 0; k < 4; ++k) asm volatile("" : "+f"(d[j][k])::"memory");
   }
-}
-__device__ __forceinline__ void HoldForWgmma(const uint32_t (&a)[4]) {
-#pragma unroll
-  for (int k = 0; k < 4; ++k) asm volatile("" ::"r"(a[k]) : "memory");
 }
 #endif
 

@@ -87,11 +87,11 @@ class SequenceArguments {
     const Frames x = FramesOf(s, index == 0), out = FramesOf(s, layer.has_output);
     StepArguments p = {};
     p.geometry = g;
-    p.x = {nullptr, in, x.image_stride, begins_with_x ? 0 : g.chunks(in)};
+    p.x = {nullptr, in, x.image_stride, begins_with_x ? 0 : g.chunks(in, layer.math)};
     p.x_data = at[&LayerPointers::x] + x.Pixel(t) * in;
     p.weights = at[&LayerPointers::weights] +
-                (begins_with_x ? g.chunks(in) * (ChunkWords(layer.math) / 4) : 0);
-    p.packed_chunks = g.chunks(in) + g.chunks(hidden);
+                (begins_with_x ? g.chunks(in, layer.math) * (ChunkWords(layer.math) / 4) : 0);
+    p.packed_chunks = g.chunks(in, layer.math) + g.chunks(hidden, layer.math);
     p.bias = at[&LayerPointers::bias];
     p.begins_with_x = begins_with_x;
     if (begins_with_x) {
@@ -115,7 +115,7 @@ class SequenceArguments {
         first ? at[&LayerPointers::h0] : at[&LayerPointers::output] + out.Pixel(t - 1) * hidden;
     const int h_image_stride = first ? pixels : out.image_stride;
     p.h = {nullptr, hidden, layer.masked ? pixels : h_image_stride,
-           first && !layer.has_h0 ? 0 : g.chunks(hidden)};
+           first && !layer.has_h0 ? 0 : g.chunks(hidden, layer.math)};
     if (layer.masked) {
       p.h_data = first ? at[&LayerPointers::masked_h0] : masked_h(t - 1);
     } else {
@@ -165,11 +165,12 @@ class SequenceArguments {
     const ConvGeometry g = GeometryOf(s, (end - begin) * s.batch / sequences());
     InputArguments p = {};
     p.geometry = g;
-    p.x = {nullptr, in, pixels, g.chunks(in)};
+    p.x = {nullptr, in, pixels, g.chunks(in, layer.math)};
     p.x_data = at[&LayerPointers::x] + s.frame(0, begin) * pixels * in;
     p.x_sequence_stride = s.time * pixels * in;
     p.weights = at[&LayerPointers::weights];
-    p.packed_chunks = g.chunks(in) + g.chunks(static_cast<int>(s.hidden_dim));
+    p.packed_chunks =
+        g.chunks(in, layer.math) + g.chunks(static_cast<int>(s.hidden_dim), layer.math);
     p.bias = at[&LayerPointers::bias];
     p.padded_hidden = layer.padded_hidden;
     p.sums = at[&LayerPointers::sums_of_x] + PlaceOf(begin / steps_at_once_);

@@ -12,14 +12,17 @@ namespace convlstm::cuda {
 template <class Arguments>
 struct GemmKernel {
   void (*kernel)(Arguments);
+  Math math;
   int rows, columns, threads, shared_bytes;
+
+  int row_blocks(const ConvGeometry& g) const { return RowBlocks(g, rows, math); }
 };
 using StepKernel = GemmKernel<StepArguments>;
 using InputKernel = GemmKernel<InputArguments>;
 
 template <class T, class Arguments>
 GemmKernel<Arguments> KernelOf(void (*kernel)(Arguments)) {
-  return {kernel, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+  return {kernel, T::kMath, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
 }
 
 template <Math kMath>

@@ -8,7 +8,7 @@
 namespace convlstm::cuda {
 
 // Two stages of the large tile are the 64 KiB of sm_75, three the 96 KiB of sm_86, 89 and 120. With
-// wgmma four are 96 or 128 KiB of sm_90's 227: one of them is that of products still at work.
+// wgmma stages hold weights alone; one of the four is that of products still at work.
 constexpr int Stages(Math math, int otherwise) {
   return math == Math::kFma ? 2 : IsWgmma(math) ? 4 : otherwise;
 }

@@ -42,6 +42,7 @@ std::vector<ConvLstmCase> Cases() {
                {.states = true, .peephole = Peephole::kChannel}),
       MakeCase("spatial peephole", ShapeOf(2, 3, 8, 12, 5, 9, 3, 3),
                {.bias = false, .peephole = Peephole::kSpatial}),
+      MakeCase("more taps than wgmma's patch has", ShapeOf(1, 2, 2, 5, 4, 6, 3, 7)),
       MakeCase("time major", ShapeOf(3, 3, 4, 36, 7, 11, 3, 3, true)),
   };
   if (kBrief) return cases;

@@ -60,6 +60,7 @@ std::vector<ConvLstmCase> Cases() {
                  s.time_major = true;
                  return s;
                }()),
+      MakeCase("40 and 52 channels", shape(1, 2, 40, 52, 3, 9, 3, 2), {.states = true}),
       MakeCase("1x1", shape(1, 2, 5, 4, 4, 4, 1, 1), {.hard_weights = true}),
       MakeCase("masks, no h0 and c0", shape(2, 3, 3, 5, 4, 3, 3, 3), {.masks = true}),
       MakeCase("masks, whole pieces", shape(3, 2, 4, 8, 3, 3, 3, 3),

@@ -138,7 +138,7 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
         break;
       case Kind::kStep:
         simt::Launch(ConvLstmStep<T>,
-                     {static_cast<unsigned>(CeilDiv(geometry.rows(), T::kRows)),
+                     {static_cast<unsigned>(RowBlocks(geometry, T::kRows, T::kMath)),
                       static_cast<unsigned>(4 * packed.padded_hidden / T::kBlockColumns)},
                      {T::kThreads}, T::kSharedBytes, arguments.Step(n.segment, n.begin));
         break;

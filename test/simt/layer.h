@@ -65,7 +65,7 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   layer.weights =
       Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
                       geometry.kernel_height * geometry.kernel_width, geometry.kernel_width,
-                      geometry.chunks(in), geometry.chunks(hidden)},
+                      geometry.chunks(in, T::kMath), geometry.chunks(hidden, T::kMath)},
                      blocks);
   layer.padded_hidden = blocks * kWarpChannels;
   layer.bias.resize(4 * layer.padded_hidden);
@@ -137,12 +137,12 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     const auto data = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
     StepArguments p = {};
     p.geometry = geometry;
-    p.x = {nullptr, in, pixels, geometry.chunks(in)};
-    p.h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden)};
+    p.x = {nullptr, in, pixels, geometry.chunks(in, T::kMath)};
+    p.h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden, T::kMath)};
     p.x_data = {step.x.data()};
     p.h_data = {step.h_seen.data()};
     p.weights = {layer.weights.data()};
-    p.packed_chunks = geometry.chunks(in) + geometry.chunks(hidden);
+    p.packed_chunks = geometry.chunks(in, T::kMath) + geometry.chunks(hidden, T::kMath);
     p.bias = {layer.bias.data()};
     p.peephole = {data(layer.peephole)};
     p.peephole_elements = static_cast<int64_t>(layer.peephole.size()) / 3;
@@ -162,7 +162,7 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     p.extras.one_zoneout_h = test.zoneout_h.size() == 1;
     p.extras.one_zoneout_c = test.zoneout_c.size() == 1;
     p.extras.zoneout_image_stride = pixels;
-    const dim3 grid = {static_cast<unsigned>(CeilDiv(geometry.rows(), T::kRows)),
+    const dim3 grid = {static_cast<unsigned>(RowBlocks(geometry, T::kRows, T::kMath)),
                        static_cast<unsigned>(4 * layer.padded_hidden / T::kBlockColumns)};
     simt::Launch(ConvLstmStep<T>, grid, {T::kThreads}, T::kSharedBytes, p);
     steps.push_back(std::move(step));

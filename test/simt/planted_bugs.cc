@@ -65,38 +65,39 @@ bool Right(Bug bug) {
   return true;
 }
 
-// out = kChunks times the sum of b's 16 rows of 64 columns of bfloat16: products of a warpgroup, a
+// out = kChunks times the sums of b's 16 rows of 64 columns of bfloat16: products of a warpgroup, a
 // of ones, with b by bulk copies into two places in turn.
 void Products(Bug bug, const uint32_t* in, float* out) {
   CONVLSTM_SHARED_MEMORY(memory);
   constexpr int kWords = 512;
-  auto* shared = reinterpret_cast<uint32_t*>(memory);
-  auto* barriers = reinterpret_cast<uint64_t*>(shared + 2 * kWords);
+  auto* const shared = reinterpret_cast<uint32_t*>(memory);
+  uint32_t* const ones = shared + 2 * kWords;
+  auto* const barriers = reinterpret_cast<uint64_t*>(ones + kWords);
+  for (int k = 0; k < 4; ++k) ones[threadIdx.x * 4 + k] = 0x3f803f80;
   if (threadIdx.x == 0) {
     InitBarrier(barriers);
     InitBarrier(barriers + 1);
     FenceBarriers();
   }
+  FenceForWgmma();
   __syncthreads();
   const auto load = [&](int chunk) {
     if (threadIdx.x != 0) return;
     ExpectBytes(barriers + chunk % 2, kWords * 4);
     CopyBulk(shared + chunk % 2 * kWords, in, kWords * 4, barriers + chunk % 2);
   };
-  const uint32_t ones[4] = {0x3f803f80, 0x3f803f80, 0x3f803f80, 0x3f803f80};
   float sums[8][4] = {};
   load(0);
   for (int chunk = 0; chunk < kChunks; ++chunk) {
-    __syncthreads();
-    if (bug != Bug::kPlaceGivenAway) FinishWgmma();
+    if (bug != Bug::kPlaceGivenAway) FinishWgmma<0>();
     __syncthreads();
     if (chunk + 1 < kChunks) load(chunk + 1);
     if (bug != Bug::kNoWaitForBulk) WaitForBytes(barriers + chunk % 2, chunk / 2 % 2);
-    if (bug == Bug::kPlaceGivenAway && chunk > 0) FinishWgmma();
-    WgmmaBf16(sums, ones, shared + chunk % 2 * kWords);
+    WgmmaBf16(sums, WgmmaOperand(ones, 8, 16), WgmmaOperand(shared + chunk % 2 * kWords, 8, 16));
     CommitWgmma();
+    if (bug == Bug::kPlaceGivenAway) FinishWgmma<1>();
   }
-  if (bug != Bug::kNoWaitForProduct) FinishWgmma();
+  if (bug != Bug::kNoWaitForProduct) FinishWgmma<0>();
   const int lane = static_cast<int>(threadIdx.x) % 32;
   for (int j = 0; j < 8 && threadIdx.x < 4; ++j) {
     for (int k = 0; k < 2; ++k) out[j * 8 + lane * 2 + k] = sums[j][k];
@@ -106,7 +107,7 @@ void Products(Bug bug, const uint32_t* in, float* out) {
 bool ProductsAreRight(Bug bug) {
   std::vector<uint4> in(128, uint4{0x40003f80, 0x40003f80, 0x40003f80, 0x40003f80});  // 1 and 2
   std::vector<float> out(64);
-  simt::Launch(Products, {1}, {kThreads}, 2 * 2048 + 16, bug,
+  simt::Launch(Products, {1}, {kThreads}, 3 * 2048 + 16, bug,
                reinterpret_cast<const uint32_t*>(in.data()), out.data());
   return std::all_of(out.begin(), out.end(), [](float sum) { return sum == kChunks * 24.0f; });
 }

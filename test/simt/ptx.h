@@ -264,53 +264,77 @@ inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
   if (word.bytes != 0) simt::Fail("other bytes came than were announced", location);
 }
 
-// Begun here and done where they are waited for, with b from where the descriptor says. A missing
-// fence does not show.
+// Begun here and done where they are waited for, with a and b from where the descriptors say. A
+// missing fence does not show.
 inline void BeginWgmma() {}
-inline void CommitWgmma() {}
+inline void FenceForWgmma() {}
+inline void CommitWgmma() {
+  const simt::Unwatched unwatched;
+  ++simt::CurrentLane().product_group;
+}
 inline void TakeFromWgmma(float (&)[8][4]) {}
-inline void ReadyForWgmma(uint32_t (&)[4]) {}
-inline void HoldForWgmma(const uint32_t (&)[4]) {}
-inline void WgmmaBf16(float (&d)[8][4], const uint32_t (&a)[4], const uint32_t* b,
+
+inline uint64_t WgmmaOperand(const uint32_t* begin, int next_depth, int next_eight,
+                             const simt::Location& location = simt::Location::current()) {
+  const auto address = reinterpret_cast<const unsigned char*>(begin) - simt::CurrentBlock().shared;
+  if (address % 16 != 0) simt::Fail("a misaligned operand of wgmma", location);
+  return (static_cast<uint32_t>(address) >> 4 & kWgmmaBegin) |
+         static_cast<uint64_t>(next_depth) << kWgmmaNextDepth |
+         static_cast<uint64_t>(next_eight) << kWgmmaNextEight;
+}
+
+// The pair of depth 2 pair, 2 pair + 1 of a row or column of an operand.
+inline uint32_t WgmmaPair(uint64_t descriptor, int row, int pair) {
+  const auto field = [descriptor](int bit) { return (descriptor >> bit & 0x3fff) * 16; };
+  const uint64_t at = field(0) + pair / 4 * field(16) + row / 8 * field(32) + row % 8 * 16;
+  uint32_t two;
+  std::memcpy(&two, simt::CurrentBlock().shared + at + pair % 4 * 4, 4);
+  return two;
+}
+
+// What is to be added to is NaN as long as products are under way.
+inline void PoisonSums(simt::Lane& self, float* sums) {
+  const auto begun = [sums](const auto& kept) { return kept.first == sums; };
+  if (std::any_of(self.sums.begin(), self.sums.end(), begun)) return;
+  self.sums.emplace_back(sums, std::vector<float>(sums, sums + 32));
+  std::fill_n(sums, 32, NAN);
+}
+
+inline void WgmmaBf16(float (&d)[8][4], uint64_t a, uint64_t b,
                       const simt::Location& location = simt::Location::current()) {
   const simt::Unwatched unwatched;
   simt::Lane& self = simt::CurrentLane();
-  float* const sums = &d[0][0];
-  const auto begun = [sums](const auto& kept) { return kept.first == sums; };
-  if (std::none_of(self.sums.begin(), self.sums.end(), begun)) {
-    self.sums.emplace_back(sums, std::vector<float>(sums, sums + 32));
-    std::fill_n(sums, 32, NAN);
-  }
-  std::array<uint32_t, 4> rows;
-  std::copy_n(a, 4, rows.begin());
-  const auto address = reinterpret_cast<const unsigned char*>(b) - simt::CurrentBlock().shared;
-  const uint64_t descriptor = (static_cast<uint32_t>(address) >> 4 & kWgmmaBegin) | kWgmmaLayout;
-  if (address % 16 != 0) simt::Fail("a misaligned operand of wgmma", location);
-  self.products.push_back([&d, rows, descriptor, location] {
+  PoisonSums(self, &d[0][0]);
+  const auto multiply = [&d, a, b, location] {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
-    const uint32_t a[4] = {rows[0], rows[1], rows[2], rows[3]};
-    const auto field = [descriptor](int bit) { return (descriptor >> bit & 0x3fff) * 16; };
-    const uint64_t begin = field(0), next_depth = field(16), next_columns = field(32);
+    const int row = static_cast<int>(threadIdx.x) / 32 % 4 * 16 + g;
+    const uint32_t rows[4] = {WgmmaPair(a, row, t), WgmmaPair(a, row + 8, t),
+                              WgmmaPair(a, row, t + 4), WgmmaPair(a, row + 8, t + 4)};
     for (int j = 0; j < 8; ++j) {
-      const unsigned char* const column =
-          simt::CurrentBlock().shared + begin + j * next_columns + g * 16;
-      uint32_t pairs[2];
-      std::memcpy(&pairs[0], column + t * 4, 4);
-      std::memcpy(&pairs[1], column + next_depth + t * 4, 4);
-      MmaBf16(d[j], a, pairs, location);
+      const uint32_t columns[2] = {WgmmaPair(b, j * 8 + g, t), WgmmaPair(b, j * 8 + g, t + 4)};
+      MmaBf16(d[j], rows, columns, location);
     }
-  });
+  };
+  self.products.push_back({self.product_group, &d[0][0], multiply});
 }
-inline void FinishWgmma() {
-  std::vector<std::function<void()>> products;
+template <int kGroups>
+void FinishWgmma() {
+  std::vector<simt::Product> ended;
   {
     const simt::Unwatched unwatched;
     simt::Lane& self = simt::CurrentLane();
     for (const auto& [sums, values] : self.sums) std::copy(values.begin(), values.end(), sums);
     self.sums.clear();
-    products.swap(self.products);
+    std::vector<simt::Product> left;
+    for (const simt::Product& product : self.products) {
+      (product.group < self.product_group - kGroups ? ended : left).push_back(product);
+    }
+    self.products.swap(left);
   }
-  for (const auto& product : products) product();
+  for (const simt::Product& product : ended) product.multiply();
+  const simt::Unwatched unwatched;
+  simt::Lane& self = simt::CurrentLane();
+  for (const simt::Product& product : self.products) PoisonSums(self, product.sums);
 }
 
 #endif

@@ -72,6 +72,13 @@ struct Copy {
   int group;
 };
 
+// A product of a warpgroup under way, and what it is to be added to.
+struct Product {
+  int group;
+  float* sums;
+  std::function<void()> multiply;
+};
+
 // A thread of the running block.
 struct Lane {
   dim3 thread;
@@ -79,7 +86,8 @@ struct Lane {
   std::vector<Copy> copies;
   int group = 0;
   // Products that it has begun, and what they are to be added to, which is NaN meanwhile.
-  std::vector<std::function<void()>> products;
+  std::vector<Product> products;
+  int product_group = 0;
   std::vector<std::pair<float*, std::vector<float>>> sums;
 };
 
