@@ -16,31 +16,35 @@ namespace convlstm::cuda {
 // Pixels of an image with their border in shared memory, for wgmma: 32 channels in planes of 8, for
 // each pixel 16 bytes of bfloat16. Planes are so far apart that four of them and two pixels lie in
 // eight banks of 16 bytes.
-template <Math kMath, int kRowTiles>
+template <Math kMath, int kRows>
 struct PatchPlace {
   static constexpr int kMostPixels =
-      (8 + kMostPatchTaps - 1) * (8 * kRowTiles + kMostPatchTaps - 1);
+      (kPatchTileWidth + kMostPatchTaps - 1) * (kRows / kPatchTileWidth + kMostPatchTaps - 1);
   static constexpr int kPlane = CeilDiv(kMostPixels - 2, 8) * 8 + 2;
   static constexpr int kPartWords = kDepth / 8 * kPlane * 4;
   static constexpr int kParts = kMath == Math::kBf16x3Wgmma ? 2 : 1;  // high, low
   static constexpr int kWords = kParts * kPartWords;
 };
 
-template <Math kMathValue, int kWarpsMValue, int kWarpsNValue, int kRowTilesValue, int kStagesValue>
+// A warp has kTiles of 16 rows x 64 columns, one below the other; with wgmma, which takes the 64
+// rows of four warps and up to 128 columns at once, one beside the other.
+template <Math kMathValue, int kWarpsMValue, int kWarpsNValue, int kTilesValue, int kStagesValue>
 struct Tile {
   static constexpr Math kMath = kMathValue;
+  static constexpr bool kWgmma = IsWgmma(kMath);
   static constexpr int kWarpsM = kWarpsMValue, kWarpsN = kWarpsNValue;
-  static constexpr int kRowTiles = kRowTilesValue, kStages = kStagesValue;
+  static constexpr int kTiles = kTilesValue, kStages = kStagesValue;
+  static constexpr int kRowTiles = kWgmma ? 1 : kTiles;
   static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
   static constexpr int kRows = 16 * kRowTiles * kWarpsM;
-  static constexpr int kBlockColumns = kColumns * kWarpsN;
+  static constexpr int kColumnBlocks = kWarpsN * (kWgmma ? kTiles : 1);
+  static constexpr int kBlockColumns = kColumns * kColumnBlocks;
 
-  static constexpr bool kWgmma = IsWgmma(kMath);
   static constexpr int kActivationWords = kRows * kDepth;
-  static constexpr int kWeightWords = ChunkWords(kMath) * kWarpsN;
+  static constexpr int kWeightWords = ChunkWords(kMath) * kColumnBlocks;
   static constexpr int kStageWords = kActivationWords + kWeightWords;
   static constexpr int kSharedBytes =
-      kWgmma ? PatchPlace<kMath, kRowTiles>::kWords * 4 + kStages * (kWeightWords * 4 + 8)
+      kWgmma ? PatchPlace<kMath, kRows>::kWords * 4 + kStages * (kWeightWords * 4 + 8)
              : kStages * kStageWords * 4;
 
   // The pixels of the result that a block has with wgmma.
@@ -58,44 +62,45 @@ __device__ __forceinline__ int Swizzle(int row, int piece) {
   return piece ^ ((row & 1) << 2 | (row >> 1 & 3));
 }
 
-// A lane's part of a warp's sums: [16 rows][8 columns][d of mma].
-template <class T>
-using Accumulators = float[T::kRowTiles][kColumns / 8][4];
-
 // Copies chunk after chunk into shared memory.
 template <class T>
 class ChunkLoader {
  public:
   __device__ __forceinline__ ChunkLoader(const ConvGeometry& geometry, const ConvSource& first,
                                          const ConvSource& second, const uint4* weights,
-                                         int packed_chunks, uint32_t* shared)
+                                         int packed_chunks)
       : g_(geometry),
         second_(second),
         chunks_left_(first.chunks),
-        packed_chunks_(packed_chunks),
-        weights_(weights),
-        shared_(shared) {
+        columns_stride_(static_cast<int64_t>(packed_chunks) * kPieces),
+        weights_(weights + blockIdx.y * T::kWarpsN * columns_stride_ + threadIdx.x) {
     Begin(first);
     if (chunks_left_ == 0) Switch();
   }
 
-  __device__ __forceinline__ void Load(int stage) {
+  __device__ __forceinline__ void Load(uint32_t* to) {
     if (chunks_left_ == 0) Switch();
     --chunks_left_;
-    uint32_t* activations = shared_ + stage * T::kStageWords;
     if (source_.channels % 4 == 0) {
-      LoadPieces(activations);
+      CopyRows<16>(to + PieceOfThread(), place_);
     } else {
-      LoadElements(activations);
+      LoadElements(to + PieceOfThread());
     }
-    LoadWeights(activations + T::kActivationWords);
-    Advance(kDepth);
+    LoadWeights(to + T::kActivationWords + threadIdx.x * 4);
+    place_.channel += kDepth;
+    EnterTap(place_);
   }
 
  private:
+  static constexpr int kPieces = ChunkWords(T::kMath) / 4;
+
+  // A place in the depth.
+  struct DepthPlace {
+    int channel, tap_y, tap_x;
+  };
+
   __device__ __forceinline__ void Begin(const ConvSource& source) {
     source_ = source;
-    channel_ = tap_y_ = tap_x_ = 0;
     const int tid = static_cast<int>(threadIdx.x);
 #pragma unroll
     for (int i = 0; i < T::kThreadRows; ++i) {
@@ -108,7 +113,8 @@ class ChunkLoader {
       row_x_[i] = x;
       row_pixel_[i] = inside ? image * source.image_stride + y * g_.width + x : 0;
     }
-    Advance(tid % 8 * 4);
+    place_ = {tid % 8 * 4, 0, 0};
+    EnterTap(place_);
   }
 
   __device__ __forceinline__ void Switch() {
@@ -116,72 +122,67 @@ class ChunkLoader {
     Begin(second_);
   }
 
-  __device__ __forceinline__ void Advance(int depth) {
-    channel_ += depth;
-    while (channel_ >= source_.channels) {
-      channel_ -= source_.channels;
-      NextTap(tap_y_, tap_x_);
-    }
-  }
-  __device__ __forceinline__ void NextTap(int& tap_y, int& tap_x) const {
-    if (++tap_x == g_.kernel_width) {
-      tap_x = 0;
-      ++tap_y;
+  // The tap that the channel belongs to, where it is beyond the last of this.
+  __device__ __forceinline__ void EnterTap(DepthPlace& at) const {
+    while (at.channel >= source_.channels) {
+      at.channel -= source_.channels;
+      if (++at.tap_x == g_.kernel_width) {
+        at.tap_x = 0;
+        ++at.tap_y;
+      }
     }
   }
 
+  // The elements at a place in the depth, of every row.
   template <int kBytes>
-  __device__ __forceinline__ void Copy(uint32_t* to, int i, int channel, int tap_y, int tap_x) {
-    const int dy = tap_y * g_.dilation_y, dx = tap_x * g_.dilation_x;
-    const bool inside = tap_y < g_.kernel_height &&
-                        static_cast<unsigned>(row_y_[i] + dy) < static_cast<unsigned>(g_.height) &&
-                        static_cast<unsigned>(row_x_[i] + dx) < static_cast<unsigned>(g_.width);
-    const int pixel = row_pixel_[i] + dy * g_.width + dx;
-    const float* from =
-        inside ? source_.data + static_cast<int64_t>(pixel) * source_.channels + channel
-               : source_.data;
-    CopyAsync<kBytes>(to, from, inside);
-  }
-
-  // Four channels of one tap at a time.
-  __device__ __forceinline__ void LoadPieces(uint32_t* activations) {
-    const int tid = static_cast<int>(threadIdx.x);
+  __device__ __forceinline__ void CopyRows(uint32_t* to, const DepthPlace& at) {
+    const int dy = at.tap_y * g_.dilation_y, dx = at.tap_x * g_.dilation_x;
+    const bool tap = at.tap_y < g_.kernel_height;
+    const char* const channel = reinterpret_cast<const char*>(source_.data + at.channel);
+    const int pixel_bytes = source_.channels * 4;
 #pragma unroll
     for (int i = 0; i < T::kThreadRows; ++i) {
-      const int row = tid / 8 + i * T::kRowStep;
-      Copy<16>(activations + row * kDepth + Swizzle(row, tid % 8) * 4, i, channel_, tap_y_, tap_x_);
+      const bool y = static_cast<unsigned>(row_y_[i] + dy) < static_cast<unsigned>(g_.height);
+      const bool x = static_cast<unsigned>(row_x_[i] + dx) < static_cast<unsigned>(g_.width);
+      // Not &&: ptxas 13.0 makes a load of the width for every row of it.
+      const bool inside = tap & y & x;
+      const int pixel = row_pixel_[i] + dy * g_.width + dx;
+      CopyAsync<kBytes>(to + i * T::kRowStep * kDepth,
+                        channel + static_cast<int64_t>(pixel) * pixel_bytes, inside);
     }
   }
-  __device__ __forceinline__ void LoadElements(uint32_t* activations) {
-    const int tid = static_cast<int>(threadIdx.x);
-    int channel = channel_, tap_y = tap_y_, tap_x = tap_x_;
+
+  // Where the thread's piece of its first row lies: those of the others are as far on as the rows.
+  __device__ __forceinline__ static int PieceOfThread() {
+    static_assert(T::kRowStep % 8 == 0, "or Swizzle differs");
+    const int row = static_cast<int>(threadIdx.x) / 8;
+    return row * kDepth + Swizzle(row, static_cast<int>(threadIdx.x) % 8) * 4;
+  }
+
+  // Four channels of one tap, element after element where they may be of several.
+  __device__ __forceinline__ void LoadElements(uint32_t* to) {
+    DepthPlace at = place_;
 #pragma unroll 1
     for (int e = 0; e < 4; ++e) {
-#pragma unroll
-      for (int i = 0; i < T::kThreadRows; ++i) {
-        const int row = tid / 8 + i * T::kRowStep;
-        Copy<4>(activations + row * kDepth + Swizzle(row, tid % 8) * 4 + e, i, channel, tap_y,
-                tap_x);
-      }
-      if (++channel == source_.channels) {
-        channel = 0;
-        NextTap(tap_y, tap_x);
-      }
+      CopyRows<4>(to + e, at);
+      ++at.channel;
+      EnterTap(at);
     }
   }
 
   // The packed weights are [64 columns][chunk][ChunkWords].
   __device__ __forceinline__ void LoadWeights(uint32_t* to) {
-    constexpr int kPieces = ChunkWords(T::kMath) / 4;
-    const auto chunk_of = [&](int columns) {
-      const int64_t block = static_cast<int64_t>(blockIdx.y) * T::kWarpsN + columns;
-      return weights_ + (block * packed_chunks_ + weight_chunk_) * kPieces;
-    };
+    constexpr int kEach = kPieces / T::kThreads;
+    static_assert(kEach * T::kThreads == kPieces);
 #pragma unroll
-    for (int p = static_cast<int>(threadIdx.x); p < kPieces * T::kWarpsN; p += T::kThreads) {
-      CopyAsync<16>(to + p * 4, chunk_of(p / kPieces) + p % kPieces, true);
+    for (int n = 0; n < T::kWarpsN; ++n) {
+#pragma unroll
+      for (int k = 0; k < kEach; ++k) {
+        CopyAsync<16>(to + (n * kPieces + k * T::kThreads) * 4,
+                      weights_ + n * columns_stride_ + k * T::kThreads, true);
+      }
     }
-    ++weight_chunk_;
+    weights_ += kPieces;
   }
 
   // A row that is no pixel: no tap brings it into the image.
@@ -190,11 +191,9 @@ class ChunkLoader {
   ConvGeometry g_;
   ConvSource source_, second_;
   int chunks_left_;
-  int packed_chunks_;
-  int weight_chunk_ = 0;
-  const uint4* weights_;
-  uint32_t* shared_;
-  int channel_, tap_y_, tap_x_;  // where this thread's column of the chunk begins
+  int64_t columns_stride_;  // of the packed weights, from 64 columns to the next
+  const uint4* weights_;    // this thread's first piece of the chunk
+  DepthPlace place_;        // where this thread's column of the chunk begins
   int row_y_[T::kThreadRows], row_x_[T::kThreadRows], row_pixel_[T::kThreadRows];
 };
 

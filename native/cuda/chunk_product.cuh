@@ -9,9 +9,9 @@
 
 namespace convlstm::cuda {
 
-// A lane's part of a warp's sums: [16 rows][8 columns][d of mma].
+// A lane's part of a warp's sums: [tile][8 columns][d of mma].
 template <class T>
-using Accumulators = float[T::kRowTiles][kColumns / 8][4];
+using Accumulators = float[T::kTiles][kColumns / 8][4];
 
 #if CONVLSTM_CUDA_ARCH >= 800
 // Both halves of four elements of consecutive depth, as bfloat16 pairs.

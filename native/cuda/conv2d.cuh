@@ -57,7 +57,6 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     const float *const bias = p.bias.get(), *const mask = p.mask.get();
     float* const out = p.out.get();
     const int lane = static_cast<int>(threadIdx.x) & 31;
-    const int first_channel = ColumnBlock<T>() * kColumns + lane % 4 * 2;
     ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
       if (row >= p.geometry.rows()) return;
       const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
@@ -65,6 +64,7 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
       const int64_t in_image = pixel / p.geometry.out_width * p.row_stride +
                                pixel % p.geometry.out_width * p.column_stride;
       const int64_t first = (place + in_image) * p.channels;
+      const int first_channel = ColumnBlock<T>(i) * kColumns + lane % 4 * 2;
 #pragma unroll
       for (int j = 0; j < kColumns / 8; ++j) {
 #pragma unroll

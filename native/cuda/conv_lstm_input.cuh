@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     float* of_x = p.sums.get() + blockIdx.z * p.sums_sequence_stride;
     ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
       if (row >= p.geometry.rows()) return;
-      float* const to = of_x + SumsOfLane<T>(row, p.padded_hidden);
+      float* const to = of_x + SumsOfLane<T>(row, p.padded_hidden, i);
       float gates[4][4];
       TakeGates<T>(sums, i, half, gates);
 #pragma unroll

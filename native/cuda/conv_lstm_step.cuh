@@ -54,13 +54,16 @@ struct StepArguments {
 template <Math kMath>
 struct Activations {
   static constexpr bool kFast = kMath != Math::kFma && kMath != Math::kTf32x3;
+  static constexpr float kLog2E = 1.44269504f;
 
   __device__ __forceinline__ static float Sigmoid(float v) {
-    if constexpr (kFast) return FastDivide(1.0f, 1.0f + FastExp(-v));
+    if constexpr (kFast) return FastReciprocal(1.0f + FastExp2(-kLog2E * v));
     return 1.0f / (1.0f + expf(-v));
   }
   __device__ __forceinline__ static float Tanh(float v) {
-    if constexpr (kFast) return 1.0f - FastDivide(2.0f, 1.0f + FastExp(2.0f * v));
+    if constexpr (kFast) {
+      return fmaf(-2.0f, FastReciprocal(1.0f + FastExp2(2.0f * kLog2E * v)), 1.0f);
+    }
     return tanhf(v);
   }
 };
@@ -182,16 +185,16 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPla
 // The sums of x of a pixel: [64 columns][gate][channel], so that a warp reads and writes 64 bytes
 // in a row whatever its tile.
 template <class T>
-__device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden) {
+__device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden, int tile) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
-  return pixel * (4 * padded_hidden) + ColumnBlock<T>() * kColumns + lane % 4 * 4;
+  return pixel * (4 * padded_hidden) + ColumnBlock<T>(tile) * kColumns + lane % 4 * 4;
 }
 
-// The first of the lane's four channels.
+// The first of the lane's four channels of a tile.
 template <class T>
-__device__ __forceinline__ int LaneChannel() {
+__device__ __forceinline__ int LaneChannel(int tile) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
-  return ColumnBlock<T>() * kWarpChannels + lane % 4 * 4;
+  return ColumnBlock<T>(tile) * kWarpChannels + lane % 4 * 4;
 }
 
 // What sums begin with: bias, the same for every pixel, or the sums of x. One way for both and no
@@ -199,12 +202,12 @@ __device__ __forceinline__ int LaneChannel() {
 struct Beginning {
   const float* values;
   int64_t pixel_stride;
-  int image_stride;  // pixels
-  int gate_stride;
+  int image_stride;                 // pixels
+  int gate_stride, columns_stride;  // elements; from 64 columns to the next
 };
 template <class T>
 __device__ __forceinline__ Beginning BeginningOf(const float* bias, int padded_hidden) {
-  return {bias + LaneChannel<T>(), 0, 0, padded_hidden};
+  return {bias + LaneChannel<T>(0), 0, 0, padded_hidden, kWarpChannels};
 }
 template <class T>
 __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry& geometry,
@@ -214,7 +217,8 @@ __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry&
     row = row < last ? row : last;
     const int pixels = geometry.out_pixels();
     const int64_t pixel = static_cast<int64_t>(row / pixels) * from.image_stride + row % pixels;
-    const float* const values = from.values + pixel * from.pixel_stride;
+    const float* const values = from.values + pixel * from.pixel_stride +
+                                (ColumnBlock<T>(i) - ColumnBlock<T>(0)) * from.columns_stride;
 #pragma unroll
     for (int gate = 0; gate < 4; ++gate) {
       float four[4];
@@ -239,10 +243,9 @@ __device__ __forceinline__ void TakeGates(const Accumulators<T>& sums, int i, in
 template <class T, bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
                                             const CellOperands& operands) {
-  const int channel = LaneChannel<T>();
-  if (channel >= p.hidden) return;
   ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
-    if (row >= p.geometry.rows()) return;
+    const int channel = LaneChannel<T>(i);
+    if (row >= p.geometry.rows() || channel >= p.hidden) return;
     float gates[4][4];
     TakeGates<T>(sums, i, half, gates);
     const int pixels = p.geometry.out_pixels();
@@ -266,9 +269,9 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
 
     Accumulators<T> sums;
     Beginning beginning = BeginningOf<T>(p.bias.get(), p.padded_hidden);
-    if (p.begins_with_x && LaneChannel<T>() < p.hidden) {
-      beginning = {p.sums_of_x.get() + SumsOfLane<T>(0, p.padded_hidden), 4 * p.padded_hidden,
-                   p.sums_image_stride, kWarpChannels};
+    if (p.begins_with_x && LaneChannel<T>(0) < p.hidden) {
+      beginning = {p.sums_of_x.get() + SumsOfLane<T>(0, p.padded_hidden, 0), 4 * p.padded_hidden,
+                   p.sums_image_stride, kWarpChannels, kColumns};
     }
     Begin<T>(beginning, p.geometry, sums);
 

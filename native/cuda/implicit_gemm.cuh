@@ -22,21 +22,21 @@ __device__ __forceinline__ void Accumulate(const ConvGeometry& geometry, const C
     product.Add(second, sums);
 #endif
   } else {
-    ChunkLoader<T> loader(geometry, first, second, weights, packed_chunks, shared);
-    RunPipeline<T::kStages, T::kStages - 1>(
-        chunks, [&](int stage) { loader.Load(stage); },
-        [&](int stage) {
-          const uint32_t* const activations = shared + stage * T::kStageWords;
-          ChunkProduct<T>::Run(activations, activations + T::kActivationWords, sums);
+    ChunkLoader<T> loader(geometry, first, second, weights, packed_chunks);
+    RunPipeline<T::kStages, T::kStageWords>(
+        chunks, shared, [&](uint32_t* to) { loader.Load(to); },
+        [&](const uint32_t* from) {
+          ChunkProduct<T>::Run(from, from + T::kActivationWords, sums);
         });
   }
 }
 
-// The lane's columns of a block's: those of this block of 64.
+// The columns of a warp's tile: those of this block of 64.
 template <class T>
-__device__ __forceinline__ int ColumnBlock() {
-  const int warp = static_cast<int>(threadIdx.x) >> 5;
-  return static_cast<int>(blockIdx.y) * T::kWarpsN + warp / T::kWarpsM;
+__device__ __forceinline__ int ColumnBlock(int tile) {
+  const int first = static_cast<int>(blockIdx.y) * T::kColumnBlocks;
+  if constexpr (T::kWgmma) return first + tile;
+  return first + (static_cast<int>(threadIdx.x) >> 5) / T::kWarpsM;
 }
 
 // visit(i, half, row) for the rows that the lane has sums of, in sums[i][...][half * 2 + ...]. Rows
@@ -48,13 +48,12 @@ __device__ __forceinline__ void ForLaneRows(const ConvGeometry& g, const Visitor
     const TileOrigin origin = OriginOf<T>(g);
     const int x = origin.x + lane / 4;
 #pragma unroll
-    for (int i = 0; i < T::kRowTiles; ++i) {
+    for (int half = 0; half < 2; ++half) {
+      const int y = origin.y + warp * 2 + half;
+      const bool inside = y < g.out_height && x < g.out_width;
+      const int row = inside ? origin.image * g.out_pixels() + y * g.out_width + x : g.rows();
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int y = origin.y + i * 8 + warp % 4 * 2 + half;
-        const bool inside = y < g.out_height && x < g.out_width;
-        visit(i, half, inside ? origin.image * g.out_pixels() + y * g.out_width + x : g.rows());
-      }
+      for (int i = 0; i < T::kTiles; ++i) visit(i, half, row);
     }
   } else {
     const int first = static_cast<int>(blockIdx.x) * T::kRows +

@@ -40,19 +40,29 @@ class PatchProduct {
                                           int packed_chunks, int chunks, uint32_t* shared)
       : g_(geometry),
         origin_(OriginOf<T>(geometry)),
-        weights_(weights + static_cast<int64_t>(blockIdx.y) * T::kWarpsN * packed_chunks * kPieces),
-        packed_chunks_(packed_chunks),
-        chunks_(chunks),
-        shared_(shared) {
-    static_assert(T::kWarpsM == 4 && kColumns == 64, "a warpgroup has 64 columns");
-    if (threadIdx.x == 0) {
+        shared_(shared),
+        weights_(weights +
+                 static_cast<int64_t>(blockIdx.y) * T::kColumnBlocks * packed_chunks * kPieces),
+        columns_stride_(static_cast<int64_t>(packed_chunks) * kPieces),
+        chunks_left_(chunks) {
+    static_assert(T::kWarpsM % 4 == 0 && T::kWarpsN == 1, "a warpgroup has all columns");
+    const int width = patch_width(), tid = static_cast<int>(threadIdx.x);
+    const int warpgroup = SameInWarp(tid >> 7);
+    rows_operand_ =
+        WgmmaOperandAt(WgmmaOperand(shared, Patch::kPlane, width), warpgroup * 8 * width);
+    weights_operand_ = WgmmaOperand(shared + Patch::kWords, 8, 16);
+    first_y_ = tid / kPlanes / width;
+    first_x_ = tid / kPlanes % width;
+    step_y_ = T::kThreads / kPlanes / width;
+    step_x_ = T::kThreads / kPlanes % width;
+    if (tid == 0) {
 #pragma unroll
       for (int stage = 0; stage < T::kStages; ++stage) InitBarrier(BarrierOf(stage));
       FenceBarriers();
     }
     __syncthreads();
 #pragma unroll
-    for (int chunk = 0; chunk < T::kStages - 1; ++chunk) LoadWeights(chunk, chunk);
+    for (int stage = 0; stage < T::kStages - 1; ++stage) LoadWeights(stage);
   }
 
   // Adds the products of a source. Its channels are zero beyond the last.
@@ -64,32 +74,39 @@ class PatchProduct {
       LoadPatch(source, channel);
       FenceForWgmma();
       __syncthreads();
-      const int steps = source.channels - channel > kDepth / 2 ? 2 : 1;
-      AddPart(steps, sums);
+      AddPart(source.channels - channel > kDepth / 2, sums);
     }
   }
 
  private:
-  using Patch = PatchPlace<T::kMath, T::kRowTiles>;
+  using Patch = PatchPlace<T::kMath, T::kRows>;
+  static constexpr int kPlanes = kDepth / 8;
   static constexpr int kPieces = ChunkWords(T::kMath) / 4;
-  static constexpr int kStepWords = ChunkWords(T::kMath) / (kDepth / 16 * Patch::kParts);
+  // Of 64 columns and of all of them, for a depth of 16.
+  static constexpr int kStepPieces = kPieces / (kDepth / 16 * Patch::kParts);
+  static constexpr int kBlockStepPieces = kStepPieces * T::kColumnBlocks;
 
-  __device__ __forceinline__ uint32_t* WeightsOf(int stage) const {
-    return shared_ + Patch::kWords + stage * T::kWeightWords;
-  }
   __device__ __forceinline__ uint64_t* BarrierOf(int stage) const {
-    return reinterpret_cast<uint64_t*>(WeightsOf(T::kStages)) + stage;
+    return reinterpret_cast<uint64_t*>(shared_ + Patch::kWords + T::kStages * T::kWeightWords) +
+           stage;
   }
 
-  __device__ __forceinline__ void LoadWeights(int chunk, int stage) {
-    if (chunk >= chunks_ || threadIdx.x != 0) return;
+  // The next chunk's: in memory [64 columns][part][16 of depth], here [part][16 of depth][columns],
+  // as one operand.
+  __device__ __forceinline__ void LoadWeights(int stage) {
+    if (--chunks_left_ < 0 || threadIdx.x != 0) return;
+    uint32_t* const to = shared_ + Patch::kWords + stage * T::kWeightWords;
     ExpectBytes(BarrierOf(stage), T::kWeightWords * 4);
 #pragma unroll
-    for (int n = 0; n < T::kWarpsN; ++n) {
-      CopyBulk(WeightsOf(stage) + n * kPieces * 4,
-               weights_ + (static_cast<int64_t>(n) * packed_chunks_ + chunk) * kPieces,
-               kPieces * 16, BarrierOf(stage));
+    for (int n = 0; n < T::kColumnBlocks; ++n) {
+#pragma unroll
+      for (int step = 0; step < kPieces / kStepPieces; ++step) {
+        CopyBulk(to + (step * kBlockStepPieces + n * kStepPieces) * 4,
+                 weights_ + n * columns_stride_ + step * kStepPieces, kStepPieces * 16,
+                 BarrierOf(stage));
+      }
     }
+    weights_ += kPieces;
   }
 
   __device__ __forceinline__ int patch_width() const {
@@ -98,30 +115,38 @@ class PatchProduct {
 
   // Several pieces of 8 channels at a time, so that their reads are under way together.
   __device__ __forceinline__ void LoadPatch(const ConvSource& source, int channel) {
-    constexpr int kAtOnce = 3, kPlanes = kDepth / 8;
-    const int width = patch_width();
-    const int count = kPlanes * width * (T::kPatchHeight + g_.kernel_height - 1);
+    constexpr int kAtOnce = 3;
+    const int width = patch_width(), height = T::kPatchHeight + g_.kernel_height - 1;
+    const int plane = static_cast<int>(threadIdx.x) % kPlanes;
+    const float* const image =
+        source.data + static_cast<int64_t>(origin_.image) * source.image_stride * source.channels +
+        channel + plane * 8;
+    const int left = source.channels - channel - plane * 8;
+    int y = first_y_, x = first_x_;
 #pragma unroll 1
-    for (int begin = static_cast<int>(threadIdx.x); begin < count; begin += kAtOnce * T::kThreads) {
+    while (y < height) {
       float values[kAtOnce][8];
+      int pixels[kAtOnce];
 #pragma unroll
       for (int n = 0; n < kAtOnce; ++n) {
-        const int piece = begin + n * T::kThreads, pixel = piece / kPlanes;
-        const int y = origin_.y - g_.pad_top + pixel / width;
-        const int x = origin_.x - g_.pad_left + pixel % width;
-        const bool inside = piece < count &&
-                            static_cast<unsigned>(y) < static_cast<unsigned>(g_.height) &&
-                            static_cast<unsigned>(x) < static_cast<unsigned>(g_.width);
-        const int first = channel + piece % kPlanes * 8;
-        const int64_t at = static_cast<int64_t>(origin_.image) * source.image_stride +
-                           static_cast<int64_t>(y) * g_.width + x;
-        ReadEight(source.data + at * source.channels + first, inside ? source.channels - first : 0,
-                  source.channels % 4 == 0, values[n]);
+        pixels[n] = y < height ? y * width + x : -1;
+        const int at_y = origin_.y - g_.pad_top + y, at_x = origin_.x - g_.pad_left + x;
+        const bool inside = (pixels[n] >= 0) &
+                            (static_cast<unsigned>(at_y) < static_cast<unsigned>(g_.height)) &
+                            (static_cast<unsigned>(at_x) < static_cast<unsigned>(g_.width));
+        const int64_t pixel = static_cast<int64_t>(at_y) * g_.width + at_x;
+        ReadEight(image + pixel * source.channels, inside ? left : 0, source.channels % 4 == 0,
+                  values[n]);
+        y += step_y_;
+        x += step_x_;
+        if (x >= width) {
+          x -= width;
+          ++y;
+        }
       }
 #pragma unroll
       for (int n = 0; n < kAtOnce; ++n) {
-        const int piece = begin + n * T::kThreads;
-        if (piece < count) StoreEight(values[n], piece % kPlanes, piece / kPlanes);
+        if (pixels[n] >= 0) StoreEight(values[n], plane, pixels[n]);
       }
     }
   }
@@ -157,72 +182,71 @@ class PatchProduct {
     }
   }
 
-  // All taps of what the patch holds; steps of depth 16 of a tap.
-  __device__ __forceinline__ void AddPart(int steps, Accumulators<T>& sums) {
-    const int warpgroup = static_cast<int>(threadIdx.x) >> 7;
-    const int ends = g_.kernel_height * g_.kernel_width * steps;
-    int step = 0, tap_y = 0, tap_x = 0;
-#pragma unroll 1
-    for (int done = 0; done < ends; done += 2) {
-      WaitForBytes(BarrierOf(stage_), phases_ >> stage_ & 1);
-      phases_ ^= 1u << stage_;
-      const uint32_t* const weights = WeightsOf(stage_) + warpgroup * ChunkWords(T::kMath);
-      BeginWgmma();
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        // An odd number of steps is of 16 channels at most: a last one multiplies the zeros behind
-        // them. A condition here would make ptxas wait for every product.
-        const bool there = done + half < ends;
-        Multiply(there ? step * 2 : 2, there ? tap_y : 0, tap_x, weights + half * kStepWords, sums);
-        if (++step == steps) {
-          step = 0;
-          if (++tap_x == g_.kernel_width) {
-            tap_x = 0;
-            ++tap_y;
-          }
-        }
+  // A tap: how many pixels its rows lie behind the first's.
+  struct Tap {
+    int at, x;
+
+    __device__ __forceinline__ void Next(int kernel_width) {
+      ++at;
+      if (++x == kernel_width) {
+        x = 0;
+        at += T::kPatchWidth - 1;  // the patch's width less the kernel's
       }
+    }
+  };
+
+  // All taps of what the patch holds. A chunk is a tap's 32 channels or two taps' 16.
+  __device__ __forceinline__ void AddPart(bool whole, Accumulators<T>& sums) {
+    constexpr int kSecondHalf = 2 * Patch::kPlane;
+    Tap tap = {0, 0};
+#pragma unroll 1
+    for (int left = g_.kernel_height * g_.kernel_width; left > 0; left -= whole ? 1 : 2) {
+      const int first = tap.at;
+      if (!whole) tap.Next(g_.kernel_width);
+      // Beside the last of an odd number of taps the zeros behind its 16 channels are multiplied: a
+      // condition here would make ptxas wait for every product.
+      const int second = whole ? first + kSecondHalf : left > 1 ? tap.at : kSecondHalf;
+      tap.Next(g_.kernel_width);
+
+      WaitForBytes(BarrierOf(stage_), phase_);
+      BeginWgmma();
+      const uint64_t weights = WgmmaOperandAt(weights_operand_, stage_ * (T::kWeightWords / 4));
+      Multiply(WgmmaOperandAt(rows_operand_, first), weights, sums);
+      Multiply(WgmmaOperandAt(rows_operand_, second), WgmmaOperandAt(weights, kBlockStepPieces),
+               sums);
       CommitWgmma();
       // The products of the chunk before have ended, whose place the next weights take.
       FinishWgmma<1>();
       __syncthreads();
-      LoadWeights(chunk_ + T::kStages - 1, stage_ == 0 ? T::kStages - 1 : stage_ - 1);
-      ++chunk_;
-      stage_ = stage_ + 1 == T::kStages ? 0 : stage_ + 1;
+      LoadWeights(stage_ == 0 ? T::kStages - 1 : stage_ - 1);
+      const bool last = stage_ == T::kStages - 1;
+      stage_ = last ? 0 : stage_ + 1;
+      phase_ ^= last ? 1 : 0;
     }
     FinishWgmma<0>();
-#pragma unroll
-    for (int i = 0; i < T::kRowTiles; ++i) TakeFromWgmma(sums[i]);
+    TakeFromWgmma(sums);
   }
 
-  // Depth 16 of a tap, from plane `plane` on.
-  __device__ __forceinline__ void Multiply(int plane, int tap_y, int tap_x, const uint32_t* weights,
-                                           Accumulators<T>& sums) {
-    const auto multiply = [&](int rows_part, int weights_part) {
-      const uint64_t columns =
-          WgmmaOperand(weights + weights_part * (kDepth / 16) * kStepWords, 8, 16);
-#pragma unroll
-      for (int i = 0; i < T::kRowTiles; ++i) {
-        const int pixel = (i * 8 + tap_y) * patch_width() + tap_x;
-        const uint32_t* const rows =
-            shared_ + rows_part * Patch::kPartWords + (plane * Patch::kPlane + pixel) * 4;
-        WgmmaBf16(sums[i], WgmmaOperand(rows, Patch::kPlane, patch_width()), columns);
-      }
-    };
+  // Depth 16 of a tap.
+  __device__ __forceinline__ static void Multiply(uint64_t rows, uint64_t weights,
+                                                  Accumulators<T>& sums) {
     if constexpr (Patch::kParts == 2) {
-      multiply(1, 0);
-      multiply(0, 1);
+      WgmmaBf16(sums, WgmmaOperandAt(rows, Patch::kPartWords / 4), weights);
+      WgmmaBf16(sums, rows, WgmmaOperandAt(weights, kDepth / 16 * kBlockStepPieces));
     }
-    multiply(0, 0);
+    WgmmaBf16(sums, rows, weights);
   }
 
   ConvGeometry g_;
   TileOrigin origin_;
-  const uint4* weights_;
-  int packed_chunks_, chunks_;
   uint32_t* shared_;
-  int chunk_ = 0, stage_ = 0;
-  uint32_t phases_ = 0;  // of the stages' barriers
+  const uint4* weights_;                     // of the chunk that is brought next
+  int64_t columns_stride_;                   // of the packed weights, from 64 columns to the next
+  int chunks_left_;                          // to be brought
+  uint64_t rows_operand_, weights_operand_;  // of the first tap; of the first stage
+  int first_y_, first_x_, step_y_, step_x_;  // of this thread's pieces of a patch
+  int stage_ = 0;
+  uint32_t phase_ = 0;  // of the stages' barriers, in this round of the ring
 };
 #endif  // CONVLSTM_CUDA_WGMMA
 

@@ -19,8 +19,8 @@ struct Place {
   int64_t offset = 0;        // elements
 
   __device__ __forceinline__ T* get() const {
-    T* const begin = late != nullptr ? *late : data;
-    return begin == nullptr ? nullptr : begin + offset;
+    T* const begin = late != nullptr ? *InGlobalMemory(late) : data;
+    return InGlobalMemory(begin == nullptr ? nullptr : begin + offset);
   }
   Place operator+(int64_t elements) const { return {data, late, offset + elements}; }
 

@@ -33,10 +33,29 @@ namespace convlstm::cuda {
 __device__ __forceinline__ uint32_t Bits(float value) { return __float_as_uint(value); }
 __device__ __forceinline__ float FromBits(uint32_t bits) { return __uint_as_float(bits); }
 
-// By the instructions that approximate: e^v is off by at most 2 + 1.173 |v| ulp, the quotient by 2,
-// and 0 where b is beyond 2^126 (CUDA C++ Programming Guide, intrinsic functions).
-__device__ __forceinline__ float FastExp(float v) { return __expf(v); }
-__device__ __forceinline__ float FastDivide(float a, float b) { return __fdividef(a, b); }
+// 2^v and 1 / v by the instructions that approximate, off by at most 2^-22 and 2^-23 of the result;
+// denormal numbers are taken for 0 (PTX ISA, ex2 and rcp).
+__device__ __forceinline__ float FastExp2(float v) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
+  return result;
+}
+__device__ __forceinline__ float FastReciprocal(float v) {
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
+  return result;
+}
+
+// The same address. Of one that was itself read from memory the compiler does not know in which
+// memory it lies, and finds that out with every access.
+template <typename T>
+__device__ __forceinline__ T* InGlobalMemory(T* address) {
+  __builtin_assume(__isGlobal(address));
+  return address;
+}
+
+// What is the same in all lanes of a warp, so that the compiler knows it.
+__device__ __forceinline__ int SameInWarp(int value) { return __shfl_sync(0xffffffffu, value, 0); }
 
 __device__ __forceinline__ float ShuffleXor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
@@ -45,8 +64,8 @@ __device__ __forceinline__ double ShuffleXor(double value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
-// Copies kBytes (4 or 16) from global to shared memory, or writes zeros unless `valid`; `from` is
-// an address that may be read all the same. The bytes are there after WaitForCopies and a barrier.
+// Copies kBytes (4 or 16) from global to shared memory, or writes zeros unless `valid`: nothing is
+// read then. The bytes are there after WaitForCopies and a barrier.
 template <int kBytes>
 __device__ __forceinline__ void CopyAsync(void* to, const void* from, bool valid) {
   static_assert(kBytes == 4 || kBytes == 16);
@@ -178,6 +197,12 @@ __device__ __forceinline__ void FenceForWgmma() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
+// The same operand so many times 16 bytes on.
+__device__ __forceinline__ uint64_t WgmmaOperandAt(uint64_t operand, int pieces) {
+  const auto low = static_cast<uint32_t>(operand) + static_cast<uint32_t>(pieces);
+  return (operand & ~uint64_t{0xffffffff}) | low;
+}
+
 // An operand in shared memory, with pieces so many times 16 bytes apart (wgmma_layout.h).
 __device__ __forceinline__ uint64_t WgmmaOperand(const uint32_t* begin, int next_depth,
                                                  int next_eight) {
@@ -186,23 +211,39 @@ __device__ __forceinline__ uint64_t WgmmaOperand(const uint32_t* begin, int next
          static_cast<uint64_t>(next_eight) << kWgmmaNextEight;
 }
 
-// d (64 x 64) += a (64 x 16) b (16 x 64), asynchronously, by the four warps of a warpgroup
-// together, each with 16 rows of d: registers as MmaBf16's, one for every eight columns.
-__device__ __forceinline__ void WgmmaBf16(float (&d)[8][4], uint64_t a, uint64_t b) {
+// d (64 x 64 or 128) += a (64 x 16) b (16 x 64 or 128), asynchronously, by the four warps of a
+// warpgroup together, each with 16 rows of d: registers as MmaBf16's, one for every eight columns.
+#define CONVLSTM_FOUR(d) "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+__device__ __forceinline__ void WgmmaBf16(float (&d)[1][8][4], uint64_t a, uint64_t b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
-      "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,"
-      "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+      "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,"
+      "%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
       "%32, %33, 1, 1, 1, 0, 0;"
-      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),
-        "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
-        "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),
-        "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
-        "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]),
-        "+f"(d[7][2]), "+f"(d[7][3])
+      : CONVLSTM_FOUR(d[0][0]), CONVLSTM_FOUR(d[0][1]), CONVLSTM_FOUR(d[0][2]),
+        CONVLSTM_FOUR(d[0][3]), CONVLSTM_FOUR(d[0][4]), CONVLSTM_FOUR(d[0][5]),
+        CONVLSTM_FOUR(d[0][6]), CONVLSTM_FOUR(d[0][7])
       : "l"(a), "l"(b)
       : "memory");
 }
+__device__ __forceinline__ void WgmmaBf16(float (&d)[2][8][4], uint64_t a, uint64_t b) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+      "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,"
+      "%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,"
+      "%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,"
+      "%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, "
+      "%64, %65, 1, 1, 1, 0, 0;"
+      : CONVLSTM_FOUR(d[0][0]), CONVLSTM_FOUR(d[0][1]), CONVLSTM_FOUR(d[0][2]),
+        CONVLSTM_FOUR(d[0][3]), CONVLSTM_FOUR(d[0][4]), CONVLSTM_FOUR(d[0][5]),
+        CONVLSTM_FOUR(d[0][6]), CONVLSTM_FOUR(d[0][7]), CONVLSTM_FOUR(d[1][0]),
+        CONVLSTM_FOUR(d[1][1]), CONVLSTM_FOUR(d[1][2]), CONVLSTM_FOUR(d[1][3]),
+        CONVLSTM_FOUR(d[1][4]), CONVLSTM_FOUR(d[1][5]), CONVLSTM_FOUR(d[1][6]),
+        CONVLSTM_FOUR(d[1][7])
+      : "l"(a), "l"(b)
+      : "memory");
+}
+#undef CONVLSTM_FOUR
 
 // Behind the last of several.
 __device__ __forceinline__ void CommitWgmma() {
@@ -213,13 +254,12 @@ template <int kGroups>
 __device__ __forceinline__ void FinishWgmma() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kGroups) : "memory");
 }
-// Behind FinishWgmma<0>, for every d: the compiler does not know that they were written until
-// there.
-__device__ __forceinline__ void TakeFromWgmma(float (&d)[8][4]) {
+// Behind FinishWgmma<0>: the compiler does not know that d was written until there.
+template <int kBlocks>
+__device__ __forceinline__ void TakeFromWgmma(float (&d)[kBlocks][8][4]) {
 #pragma unroll
-  for (int j = 0; j < 8; ++j) {
-#pragma unroll
-    for (int k = 0; k < 4; ++k) asm volatile("" : "+f"(d[j][k])::"memory");
+  for (int i = 0; i < kBlocks * 32; ++i) {
+    asm volatile("" : "+f"(d[i / 32][i / 4 % 8][i % 4])::"memory");
   }
 }
 #endif

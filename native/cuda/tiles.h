@@ -13,8 +13,9 @@ constexpr int Stages(Math math, int otherwise) {
   return math == Math::kFma ? 2 : IsWgmma(math) ? 4 : otherwise;
 }
 
-template <Math kMath>
-using LargeTile = Tile<kMath, 4, 2, 2, Stages(kMath, 3)>;  // 128 x 128
+template <Math kMath>  // 128 x 128
+using LargeTile = std::conditional_t<IsWgmma(kMath), Tile<kMath, 8, 1, 2, Stages(kMath, 3)>,
+                                     Tile<kMath, 4, 2, 2, Stages(kMath, 3)>>;
 template <Math kMath>
 using MediumTile = Tile<kMath, 4, 1, 1, Stages(kMath, 4)>;  // 64 x 64
 template <Math kMath>

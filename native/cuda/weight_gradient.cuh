@@ -10,7 +10,7 @@
 // which row of a fragment is free. For a depth of 16 a warp reads 2 KiB and 4 KiB for its 32 x 64
 // sums, as the forward kernel does: 10.7 operations a byte, and the three TF32 products do three
 // for each. A tile of 128 x 128 brings 32 KiB from memory for 2^20 operations (64 x 128: 24 KiB for
-// 2^19). Of 164 to 212 registers (sm_90) 64 are the sums; the large tile then leaves room for one
+// 2^19). Of 164 to 232 registers (sm_90) 64 are the sums; the large tile then leaves room for one
 // block a multiprocessor, the small one for two.
 //
 // Blocks split a step's pixels, and each goes through all steps with its own; between two launches
@@ -88,8 +88,7 @@ class PixelLoader {
 
   __device__ __forceinline__ int chunks() const { return chunks_ * p_.steps; }
 
-  __device__ __forceinline__ void Load(int stage) {
-    uint32_t* const to = shared_ + stage * T::kStageWords;
+  __device__ __forceinline__ void Load(uint32_t* to) {
     const int pixel = static_cast<int>(threadIdx.x) / T::kPixelThreads;
     if (p_.channels % 4 == 0) {
       LoadRows<4>(to + pixel * T::kRows, pixel);
@@ -116,15 +115,26 @@ class PixelLoader {
  private:
   static constexpr int kNowhere = -(1 << 30);
 
-  // How far each row's tap lies from the pixel, and its channel.
+  // Where a row's tap lies from the pixel, and how many elements its channel lies from the pixel's
+  // first.
+  struct RowPlace {
+    int y, x;
+    int64_t offset;
+  };
+
+  __device__ __forceinline__ RowPlace* Table() const {
+    return reinterpret_cast<RowPlace*>(shared_ + T::kStages * T::kStageWords);
+  }
   __device__ __forceinline__ void FillTable() {
-    int4* const table = reinterpret_cast<int4*>(shared_ + T::kStages * T::kStageWords);
+    static_assert(sizeof(RowPlace) * T::kRows == T::kTableWords * 4);
     for (int k = static_cast<int>(threadIdx.x); k < T::kRows; k += T::kThreads) {
       const int row = static_cast<int>(blockIdx.x) * T::kRows + k;
-      const int tap = row / p_.channels, y = tap / g_.kernel_width, x = tap % g_.kernel_width;
-      const bool inside = y < g_.kernel_height;
-      table[k] =
-          make_int4(inside ? y * g_.dilation_y : kNowhere, x * g_.dilation_x, row % p_.channels, 0);
+      const int tap = row / p_.channels;
+      const int y = tap / g_.kernel_width * g_.dilation_y;
+      const int x = tap % g_.kernel_width * g_.dilation_x;
+      const int64_t pixels = static_cast<int64_t>(y) * g_.width + x;
+      Table()[k] = {tap < g_.kernel_height * g_.kernel_width ? y : kNowhere, x,
+                    pixels * p_.channels + row % p_.channels};
     }
     __syncthreads();
   }
@@ -152,23 +162,22 @@ class PixelLoader {
 
   template <int kElements>
   __device__ __forceinline__ void LoadRows(uint32_t* to, int pixel) {
-    const int4* const table = reinterpret_cast<const int4*>(shared_ + T::kStages * T::kStageWords);
+    const RowPlace* const table = Table();
     const int y = y_ * g_.stride_y - g_.pad_top, x = x_ * g_.stride_x - g_.pad_left;
-    const int64_t first = static_cast<int64_t>(image_) * p_.image_stride;
+    const int64_t pixels =
+        static_cast<int64_t>(image_) * p_.image_stride + static_cast<int64_t>(y) * g_.width + x;
+    const float* const from = source_ + pixels * p_.channels;
     const bool there = row_ < end_;
 #pragma unroll
     for (int k = 0; k < T::kRowPieces; ++k) {
       const int piece = static_cast<int>(threadIdx.x) % T::kPixelThreads + k * T::kPixelThreads;
 #pragma unroll
       for (int e = 0; e < 4; e += kElements) {
-        const int4 place = table[piece * 4 + e];
-        const int at_y = y + place.x, at_x = x + place.y;
-        const bool inside = there &&
-                            static_cast<unsigned>(at_y) < static_cast<unsigned>(g_.height) &&
-                            static_cast<unsigned>(at_x) < static_cast<unsigned>(g_.width);
-        const int64_t at = first + static_cast<int64_t>(at_y) * g_.width + at_x;
-        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e,
-                                 inside ? source_ + at * p_.channels + place.z : source_, inside);
+        const RowPlace place = table[piece * 4 + e];
+        const bool at_y = static_cast<unsigned>(y + place.y) < static_cast<unsigned>(g_.height);
+        const bool at_x = static_cast<unsigned>(x + place.x) < static_cast<unsigned>(g_.width);
+        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e, from + place.offset,
+                                 there & at_y & at_x);
       }
     }
   }
@@ -183,9 +192,8 @@ class PixelLoader {
 #pragma unroll
       for (int e = 0; e < 4; e += kElements) {
         const int column = static_cast<int>(blockIdx.y) * T::kBlockColumns + piece * 4 + e;
-        const bool inside = there && column < p_.out_channels;
-        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e,
-                                 inside ? from + column : deltas_, inside);
+        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e, from + column,
+                                 there & (column < p_.out_channels));
       }
     }
   }
@@ -344,7 +352,7 @@ struct PixelProduct {
 
 // Grid: (row tiles, column tiles, slices).
 template <class T>
-__global__ void __launch_bounds__(T::kThreads) WeightGradient(const WeightGradientArguments p) {
+__global__ void __launch_bounds__(T::kThreads, 1) WeightGradient(const WeightGradientArguments p) {
   if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
@@ -374,10 +382,9 @@ __global__ void __launch_bounds__(T::kThreads) WeightGradient(const WeightGradie
     }
 
     PixelLoader<T> loader(p, shared);
-    RunPipeline<T::kStages, T::kStages - 1>(
-        loader.chunks(), [&](int stage) { loader.Load(stage); },
-        [&](int stage) {
-          const uint32_t* const pixels = shared + stage * T::kStageWords;
+    RunPipeline<T::kStages, T::kStageWords>(
+        loader.chunks(), shared, [&](uint32_t* to) { loader.Load(to); },
+        [&](const uint32_t* pixels) {
           PixelProduct<T>::Run(pixels, pixels + kDepth * T::kRows, sums);
         });
 

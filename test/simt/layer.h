@@ -60,7 +60,7 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
   const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
   const ConvGeometry geometry = GeometryOf(s, s.batch);
-  const int blocks = CeilDiv(hidden, kWarpChannels * T::kWarpsN) * T::kWarpsN;
+  const int blocks = CeilDiv(hidden, kWarpChannels * T::kColumnBlocks) * T::kColumnBlocks;
   PackedLayer layer;
   layer.weights =
       Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,

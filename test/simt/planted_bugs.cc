@@ -86,7 +86,7 @@ void Products(Bug bug, const uint32_t* in, float* out) {
     ExpectBytes(barriers + chunk % 2, kWords * 4);
     CopyBulk(shared + chunk % 2 * kWords, in, kWords * 4, barriers + chunk % 2);
   };
-  float sums[8][4] = {};
+  float sums[1][8][4] = {};
   load(0);
   for (int chunk = 0; chunk < kChunks; ++chunk) {
     if (bug != Bug::kPlaceGivenAway) FinishWgmma<0>();
@@ -100,7 +100,7 @@ void Products(Bug bug, const uint32_t* in, float* out) {
   if (bug != Bug::kNoWaitForProduct) FinishWgmma<0>();
   const int lane = static_cast<int>(threadIdx.x) % 32;
   for (int j = 0; j < 8 && threadIdx.x < 4; ++j) {
-    for (int k = 0; k < 2; ++k) out[j * 8 + lane * 2 + k] = sums[j][k];
+    for (int k = 0; k < 2; ++k) out[j * 8 + lane * 2 + k] = sums[0][j][k];
   }
 }
 

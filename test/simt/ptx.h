@@ -19,16 +19,21 @@
 
 namespace convlstm::cuda {
 
+template <typename T>
+T* InGlobalMemory(T* address) {
+  return address;
+}
+
 inline uint32_t Bits(float value) { return std::bit_cast<uint32_t>(value); }
 inline float FromBits(uint32_t bits) { return std::bit_cast<float>(bits); }
 
 // With the largest error that they may have.
-inline float FastExp(float v) {
-  return static_cast<float>(std::exp(double(v)) * (1 + (2 + 1.173 * std::fabs(v)) * 0x1p-23));
+inline float WithoutDenormal(double v) {
+  return std::fabs(v) < 0x1p-126 ? 0.0f : static_cast<float>(v);
 }
-inline float FastDivide(float a, float b) {
-  if (std::isnan(b)) return b;
-  return std::fabs(b) > 0x1p126f ? 0.0f : static_cast<float>(double(a) / b * (1 + 0x1p-22));
+inline float FastExp2(float v) { return WithoutDenormal(std::exp2(double(v)) * (1 + 0x1p-22)); }
+inline float FastReciprocal(float v) {
+  return WithoutDenormal(1.0 / WithoutDenormal(v) * (1 + 0x1p-23));
 }
 
 template <typename T>
@@ -50,6 +55,15 @@ T ShuffleXor(T value, int mask, const simt::Location& location = simt::Location:
       },
       location);
   return out;
+}
+
+inline int SameInWarp(int value, const simt::Location& location = simt::Location::current()) {
+  for (int mask = 1; mask < 32; mask *= 2) {
+    if (ShuffleXor(value, mask, location) != value) {
+      simt::Fail("a value that is not the same in all lanes", location);
+    }
+  }
+  return value;
 }
 
 // Until it is waited for a copy leaves NaN at its destination.
@@ -272,7 +286,12 @@ inline void CommitWgmma() {
   const simt::Unwatched unwatched;
   ++simt::CurrentLane().product_group;
 }
-inline void TakeFromWgmma(float (&)[8][4]) {}
+template <int kBlocks>
+void TakeFromWgmma(float (&)[kBlocks][8][4]) {}
+
+inline uint64_t WgmmaOperandAt(uint64_t operand, int pieces) {
+  return operand + static_cast<uint64_t>(static_cast<int64_t>(pieces));
+}
 
 inline uint64_t WgmmaOperand(const uint32_t* begin, int next_depth, int next_eight,
                              const simt::Location& location = simt::Location::current()) {
@@ -293,29 +312,30 @@ inline uint32_t WgmmaPair(uint64_t descriptor, int row, int pair) {
 }
 
 // What is to be added to is NaN as long as products are under way.
-inline void PoisonSums(simt::Lane& self, float* sums) {
+inline void PoisonSums(simt::Lane& self, float* sums, int count) {
   const auto begun = [sums](const auto& kept) { return kept.first == sums; };
   if (std::any_of(self.sums.begin(), self.sums.end(), begun)) return;
-  self.sums.emplace_back(sums, std::vector<float>(sums, sums + 32));
-  std::fill_n(sums, 32, NAN);
+  self.sums.emplace_back(sums, std::vector<float>(sums, sums + count));
+  std::fill_n(sums, count, NAN);
 }
 
-inline void WgmmaBf16(float (&d)[8][4], uint64_t a, uint64_t b,
-                      const simt::Location& location = simt::Location::current()) {
+template <int kBlocks>
+void WgmmaBf16(float (&d)[kBlocks][8][4], uint64_t a, uint64_t b,
+               const simt::Location& location = simt::Location::current()) {
   const simt::Unwatched unwatched;
   simt::Lane& self = simt::CurrentLane();
-  PoisonSums(self, &d[0][0]);
+  PoisonSums(self, &d[0][0][0], kBlocks * 32);
   const auto multiply = [&d, a, b, location] {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;
     const int row = static_cast<int>(threadIdx.x) / 32 % 4 * 16 + g;
     const uint32_t rows[4] = {WgmmaPair(a, row, t), WgmmaPair(a, row + 8, t),
                               WgmmaPair(a, row, t + 4), WgmmaPair(a, row + 8, t + 4)};
-    for (int j = 0; j < 8; ++j) {
+    for (int j = 0; j < kBlocks * 8; ++j) {
       const uint32_t columns[2] = {WgmmaPair(b, j * 8 + g, t), WgmmaPair(b, j * 8 + g, t + 4)};
-      MmaBf16(d[j], rows, columns, location);
+      MmaBf16(d[j / 8][j % 8], rows, columns, location);
     }
   };
-  self.products.push_back({self.product_group, &d[0][0], multiply});
+  self.products.push_back({self.product_group, &d[0][0][0], kBlocks * 32, multiply});
 }
 template <int kGroups>
 void FinishWgmma() {
@@ -334,7 +354,9 @@ void FinishWgmma() {
   for (const simt::Product& product : ended) product.multiply();
   const simt::Unwatched unwatched;
   simt::Lane& self = simt::CurrentLane();
-  for (const simt::Product& product : self.products) PoisonSums(self, product.sums);
+  for (const simt::Product& product : self.products) {
+    PoisonSums(self, product.sums, product.count);
+  }
 }
 
 #endif

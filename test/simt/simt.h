@@ -76,6 +76,7 @@ struct Copy {
 struct Product {
   int group;
   float* sums;
+  int count;
   std::function<void()> multiply;
 };
 
