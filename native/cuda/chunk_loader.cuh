@@ -4,6 +4,9 @@
 // (Swizzle) that neither the copies nor the reads of 16 bytes a lane meet in a bank; weights lie as
 // lanes read them. Rows are gathered by copies of 16 bytes, because a row's neighbour in the chunk
 // lies elsewhere and those beside the image are zeros; a chunk's weights are one run of memory.
+// The taps read the same pixels again, with 3x3 and a tile of 8 rows of 8 pixels 100 of them for
+// 576 reads, so that rows go through L1: 25 KiB of 64 channels, where three blocks of the medium
+// tile leave 60 of an H100's 256. A block reads its weights once, and they pass by it.
 // What wgmma multiplies comes otherwise (patch_product.cuh).
 #ifndef CONVLSTM_CUDA_CHUNK_LOADER_CUH_
 #define CONVLSTM_CUDA_CHUNK_LOADER_CUH_
@@ -106,9 +109,9 @@ class ChunkLoader {
     for (int i = 0; i < T::kThreadRows; ++i) {
       const int row = static_cast<int>(blockIdx.x) * T::kRows + tid / 8 + i * T::kRowStep;
       const bool inside = row < g_.rows();
-      const int image = row / g_.out_pixels(), pixel = row % g_.out_pixels();
-      const int y = pixel / g_.out_width * g_.stride_y - g_.pad_top;
-      const int x = pixel % g_.out_width * g_.stride_x - g_.pad_left;
+      const auto [image, pixel] = Divide(row, g_.out_pixels());
+      const auto [out_y, out_x] = Divide(pixel, g_.out_width);
+      const int y = out_y * g_.stride_y - g_.pad_top, x = out_x * g_.stride_x - g_.pad_left;
       row_y_[i] = inside ? y : kNowhere;
       row_x_[i] = x;
       row_pixel_[i] = inside ? image * source.image_stride + y * g_.width + x : 0;
@@ -178,8 +181,8 @@ class ChunkLoader {
     for (int n = 0; n < T::kWarpsN; ++n) {
 #pragma unroll
       for (int k = 0; k < kEach; ++k) {
-        CopyAsync<16>(to + (n * kPieces + k * T::kThreads) * 4,
-                      weights_ + n * columns_stride_ + k * T::kThreads, true);
+        CopyAsync<16, Cache::kL2>(to + (n * kPieces + k * T::kThreads) * 4,
+                                  weights_ + n * columns_stride_ + k * T::kThreads, true);
       }
     }
     weights_ += kPieces;

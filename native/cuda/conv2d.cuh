@@ -52,17 +52,19 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvSource x = p.x;
     x.data = p.x_data.get();
     Accumulators<T> sums = {};
-    Accumulate<T>(p.geometry, x, ConvSource{}, p.weights.get(), x.chunks, shared, sums);
+    Accumulate<T>(
+        p.geometry, x, ConvSource{}, p.weights.get(), x.chunks, shared, [] {}, sums);
 
     const float *const bias = p.bias.get(), *const mask = p.mask.get();
     float* const out = p.out.get();
     const int lane = static_cast<int>(threadIdx.x) & 31;
     ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
       if (row >= p.geometry.rows()) return;
-      const int image = row / p.geometry.out_pixels(), pixel = row % p.geometry.out_pixels();
-      const int64_t place = image % p.inner * p.inner_stride + image / p.inner * p.outer_stride;
-      const int64_t in_image = pixel / p.geometry.out_width * p.row_stride +
-                               pixel % p.geometry.out_width * p.column_stride;
+      const auto [image, pixel] = Divide(row, p.geometry.out_pixels());
+      const auto [outer, inner] = Divide(image, p.inner);
+      const auto [y, x] = Divide(pixel, p.geometry.out_width);
+      const int64_t place = inner * p.inner_stride + outer * p.outer_stride;
+      const int64_t in_image = y * p.row_stride + static_cast<int64_t>(x) * p.column_stride;
       const int64_t first = (place + in_image) * p.channels;
       const int first_channel = ColumnBlock<T>(i) * kColumns + lane % 4 * 2;
 #pragma unroll

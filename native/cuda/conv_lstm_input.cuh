@@ -32,8 +32,9 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     x.data = p.x_data.get() + blockIdx.z * p.x_sequence_stride;
 
     Accumulators<T> sums;
-    Begin<T>(BeginningOf<T>(p.bias.get(), p.padded_hidden), p.geometry, sums);
-    Accumulate<T>(p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared, sums);
+    Accumulate<T>(
+        p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared,
+        [&] { Begin<T>(BeginningOf<T>(p.bias.get(), p.padded_hidden), p.geometry, sums); }, sums);
 
     float* of_x = p.sums.get() + blockIdx.z * p.sums_sequence_stride;
     ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {

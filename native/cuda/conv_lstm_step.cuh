@@ -215,8 +215,8 @@ __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry&
   const int last = geometry.rows() - 1;
   ForLaneRows<T>(geometry, [&](int i, int half, int row) {
     row = row < last ? row : last;
-    const int pixels = geometry.out_pixels();
-    const int64_t pixel = static_cast<int64_t>(row / pixels) * from.image_stride + row % pixels;
+    const auto [image, in_image] = Divide(row, geometry.out_pixels());
+    const int64_t pixel = static_cast<int64_t>(image) * from.image_stride + in_image;
     const float* const values = from.values + pixel * from.pixel_stride +
                                 (ColumnBlock<T>(i) - ColumnBlock<T>(0)) * from.columns_stride;
 #pragma unroll
@@ -248,9 +248,8 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumu
     if (row >= p.geometry.rows() || channel >= p.hidden) return;
     float gates[4][4];
     TakeGates<T>(sums, i, half, gates);
-    const int pixels = p.geometry.out_pixels();
-    UpdateCell<T::kMath, kAll, kExtended>(p, {row / pixels, row % pixels, channel, row}, gates,
-                                          operands);
+    const auto [image, pixel] = Divide(row, p.geometry.out_pixels());
+    UpdateCell<T::kMath, kAll, kExtended>(p, {image, pixel, channel, row}, gates, operands);
   });
 }
 
@@ -273,9 +272,9 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
       beginning = {p.sums_of_x.get() + SumsOfLane<T>(0, p.padded_hidden, 0), 4 * p.padded_hidden,
                    p.sums_image_stride, kWarpChannels, kColumns};
     }
-    Begin<T>(beginning, p.geometry, sums);
-
-    Accumulate<T>(p.geometry, x, h, p.weights.get(), p.packed_chunks, shared, sums);
+    Accumulate<T>(
+        p.geometry, x, h, p.weights.get(), p.packed_chunks, shared,
+        [&] { Begin<T>(beginning, p.geometry, sums); }, sums);
     const bool all = p.hidden % 4 == 0;
     if (p.extended) {
       if (all) {

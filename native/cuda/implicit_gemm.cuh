@@ -8,23 +8,25 @@
 
 namespace convlstm::cuda {
 
-// Adds the block's products of both sources to `sums`. The packed weights have so many chunks.
-template <class T>
+// begin() says what the sums begin with, to which the block's products of both sources are added.
+// The packed weights have so many chunks.
+template <class T, typename Begin>
 __device__ __forceinline__ void Accumulate(const ConvGeometry& geometry, const ConvSource& first,
                                            const ConvSource& second, const uint4* weights,
-                                           int packed_chunks, uint32_t* shared,
+                                           int packed_chunks, uint32_t* shared, const Begin& begin,
                                            Accumulators<T>& sums) {
   const int chunks = first.chunks + second.chunks;
   if constexpr (T::kWgmma) {
 #if CONVLSTM_CUDA_WGMMA
     PatchProduct<T> product(geometry, weights, packed_chunks, chunks, shared);
+    begin();
     product.Add(first, sums);
     product.Add(second, sums);
 #endif
   } else {
     ChunkLoader<T> loader(geometry, first, second, weights, packed_chunks);
     RunPipeline<T::kStages, T::kStageWords>(
-        chunks, shared, [&](uint32_t* to) { loader.Load(to); },
+        chunks, shared, [&](uint32_t* to) { loader.Load(to); }, begin,
         [&](const uint32_t* from) {
           ChunkProduct<T>::Run(from, from + T::kActivationWords, sums);
         });

@@ -20,14 +20,14 @@ struct StageRing {
 
 // For every chunk load(to), asynchronous copies, kStages - 1 chunks before multiply(from). One
 // barrier a chunk: behind it every warp has multiplied the chunk before, and it is the place of
-// that one that the next copies take.
+// that one that the next copies take. What begin() reads comes beside the first chunks.
 //
 // What a chunk needs beside its products is issued by the same warps: the count goes down and the
 // stages' places move on, because what can be computed from a kernel's parameters ptxas 13.0 does
 // compute again for every chunk, and waits for it.
-template <int kStages, int kStageWords, typename Load, typename Multiply>
+template <int kStages, int kStageWords, typename Load, typename Begin, typename Multiply>
 __device__ __forceinline__ void RunPipeline(int chunks, uint32_t* shared, const Load& load,
-                                            const Multiply& multiply) {
+                                            const Begin& begin, const Multiply& multiply) {
   StageRing<kStages, kStageWords> next = {shared, 0}, current = {shared, 0};
 #pragma unroll 1
   for (int chunk = 0; chunk < kStages - 1; ++chunk) {
@@ -35,6 +35,7 @@ __device__ __forceinline__ void RunPipeline(int chunks, uint32_t* shared, const 
     CommitCopies();
     next.Next();
   }
+  begin();
 #pragma unroll 1
   for (int left = chunks; left > 0; --left) {
     WaitForCopies<kStages - 2>();

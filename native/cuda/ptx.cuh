@@ -64,21 +64,25 @@ __device__ __forceinline__ double ShuffleXor(double value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
+// Whether a copy passes by the L1 cache, which has better use for what a block reads again.
+enum class Cache { kL1, kL2 };
+
 // Copies kBytes (4 or 16) from global to shared memory, or writes zeros unless `valid`: nothing is
-// read then. The bytes are there after WaitForCopies and a barrier.
-template <int kBytes>
+// read then. The bytes are there after WaitForCopies and a barrier. Four bytes always go through
+// L1.
+template <int kBytes, Cache kCache = Cache::kL1>
 __device__ __forceinline__ void CopyAsync(void* to, const void* from, bool valid) {
   static_assert(kBytes == 4 || kBytes == 16);
 #if CONVLSTM_CUDA_ARCH >= 800
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(to));
   const int bytes = valid ? kBytes : 0;
-  if constexpr (kBytes == 16) {  // past the L1 cache: what a block reads twice is in shared memory
+  if constexpr (kBytes == 16 && kCache == Cache::kL2) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from),
                  "r"(bytes)
                  : "memory");
   } else {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from),
-                 "r"(bytes)
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(from),
+                 "n"(kBytes), "r"(bytes)
                  : "memory");
   }
 #else
@@ -106,13 +110,6 @@ __device__ __forceinline__ void WaitForCopies() {
 }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-// To the nearest number with 10 bits of mantissa.
-__device__ __forceinline__ uint32_t RoundToTf32(float value) {
-  uint32_t rounded;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(value));
-  return rounded;
-}
-
 // Both rounded to bfloat16, `low` in the low half.
 __device__ __forceinline__ uint32_t PackBf16(float low, float high) {
   uint32_t packed;

@@ -140,10 +140,11 @@ class PixelLoader {
   }
 
   __device__ __forceinline__ void Begin() {
-    const int pixels = g_.out_pixels(), pixel = row_ % pixels;
-    image_ = row_ / pixels;
-    y_ = pixel / g_.out_width;
-    x_ = pixel % g_.out_width;
+    const auto [image, pixel] = Divide(row_, g_.out_pixels());
+    const auto [y, x] = Divide(pixel, g_.out_width);
+    image_ = image;
+    y_ = y;
+    x_ = x;
   }
   __device__ __forceinline__ void Advance() {
     row_ += kDepth;
@@ -192,8 +193,8 @@ class PixelLoader {
 #pragma unroll
       for (int e = 0; e < 4; e += kElements) {
         const int column = static_cast<int>(blockIdx.y) * T::kBlockColumns + piece * 4 + e;
-        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e, from + column,
-                                 there & (column < p_.out_channels));
+        CopyAsync<4 * kElements, Cache::kL2>(to + PixelSwizzle(pixel, piece) * 4 + e, from + column,
+                                             there & (column < p_.out_channels));
       }
     }
   }
@@ -383,7 +384,7 @@ __global__ void __launch_bounds__(T::kThreads, 1) WeightGradient(const WeightGra
 
     PixelLoader<T> loader(p, shared);
     RunPipeline<T::kStages, T::kStageWords>(
-        loader.chunks(), shared, [&](uint32_t* to) { loader.Load(to); },
+        loader.chunks(), shared, [&](uint32_t* to) { loader.Load(to); }, [] {},
         [&](const uint32_t* pixels) {
           PixelProduct<T>::Run(pixels, pixels + kDepth * T::kRows, sums);
         });

@@ -66,8 +66,10 @@ inline int SameInWarp(int value, const simt::Location& location = simt::Location
   return value;
 }
 
+enum class Cache { kL1, kL2 };
+
 // Until it is waited for a copy leaves NaN at its destination.
-template <int kBytes>
+template <int kBytes, Cache kCache = Cache::kL1>
 void CopyAsync(void* to, const void* from, bool valid,
                const simt::Location& location = simt::Location::current()) {
   const auto offset = static_cast<unsigned char*>(to) - simt::CurrentBlock().shared;
@@ -118,11 +120,6 @@ void WaitForCopies() {
 }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-
-inline uint32_t RoundToTf32(float value) {
-  const uint32_t bits = Bits(value);
-  return std::isfinite(value) ? (bits + 0x1000) & 0xffffe000 : bits;
-}
 
 inline uint32_t RoundToBf16(float value) {
   const uint32_t bits = Bits(value);

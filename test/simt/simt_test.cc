@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "cuda/ptx.cuh"
+#include "cuda/chunk_product.cuh"
 
 namespace convlstm::cuda {
 namespace {
@@ -84,9 +86,24 @@ TEST_CASE("simt: mma multiplies the fragments of the manual") {
   CheckProduct<16>(ProductOfBf16);
 }
 
+TEST_CASE("simt: two TF32 are a float but for its last bits, and a NaN is in one of them") {
+  const auto halves = [](float value) {
+    uint32_t high, low;
+    SplitTf32(value, high, low);
+    CHECK(((high | low) & 0x1fff) == 0);
+    return std::pair(FromBits(high), FromBits(low));
+  };
+  CHECK(halves(1.0f + 0x1p-11f) == std::pair(1.0f + 0x1p-10f, -0x1p-11f));  // half: away from zero
+  CHECK(halves(-1.0f - 0x1p-12f) == std::pair(-1.0f, -0x1p-12f));
+  for (const float value : {0.1f, -3.3333333f, 1e-30f, 65537.7f, 3e38f}) {
+    const auto [high, low] = halves(value);
+    CHECK(std::abs(double(high) + low - value) <= std::abs(value) * 0x1p-21);
+  }
+  CHECK(std::isnan(halves(FromBits(0x7fffffff)).second));  // those that a GPU makes
+  CHECK(std::isnan(halves(FromBits(0xffffffff)).second));
+}
+
 TEST_CASE("simt: operands are rounded as the instructions say") {
-  CHECK(FromBits(RoundToTf32(1.0f + 0x1p-11f)) == 1.0f + 0x1p-10f);  // half: away from zero
-  CHECK(FromBits(RoundToTf32(1.0f + 0x1p-12f)) == 1.0f);
   CHECK(PackBf16(1.0f + 0x1p-8f, 0) == 0x3f80);              // half: to even
   CHECK(PackBf16(1.0f + 3 * 0x1p-8f, -2.0f) == 0xc0003f82);  // half: to even, which is up
 }
