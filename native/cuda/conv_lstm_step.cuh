@@ -49,7 +49,7 @@ struct StepArguments {
 };
 
 // With products of bfloat16 by the instructions that approximate, off by at most 6.3e-7 where
-// `high` allows 1e-4: the end of a step is 106 instructions a cell then and not 181 (sm_90, large
+// `high` allows 1e-4: the end of a step is 45 instructions a cell then and not 181 (sm_90, large
 // tile).
 template <Math kMath>
 struct Activations {
