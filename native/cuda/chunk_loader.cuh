@@ -49,6 +49,7 @@ struct Tile {
   static constexpr int kSharedBytes =
       kWgmma ? PatchPlace<kMath, kRows>::kWords * 4 + kStages * (kWeightWords * 4 + 8)
              : kStages * kStageWords * 4;
+  static_assert(kSharedBytes <= MostSharedBytes(kMath));
 
   // The pixels of the result that a block has with wgmma.
   static constexpr int kPatchWidth = kPatchTileWidth, kPatchHeight = kRows / kPatchWidth;

@@ -27,6 +27,10 @@ enum class Math { kFma, kTf32x3, kBf16x3, kBf16, kBf16x3Wgmma, kBf16Wgmma };
 __host__ __device__ constexpr bool IsWgmma(Math math) {
   return math == Math::kBf16x3Wgmma || math == Math::kBf16Wgmma;
 }
+// What a block may have on every GPU that runs the products: sm_75, 90, and of the rest 86.
+constexpr int MostSharedBytes(Math math) {
+  return (math == Math::kFma ? 64 : IsWgmma(math) ? 227 : 99) * 1024;
+}
 // For kernels that have none with wgmma.
 constexpr Math WithoutWgmma(Math math) {
   return math == Math::kBf16x3Wgmma ? Math::kBf16x3 : math == Math::kBf16Wgmma ? Math::kBf16 : math;

@@ -33,6 +33,7 @@ struct GradientTile {
   static constexpr int kStageWords = kDepth * (kRows + kBlockColumns);
   static constexpr int kTableWords = 4 * kRows;
   static constexpr int kSharedBytes = (kStages * kStageWords + kTableWords) * 4;
+  static_assert(kSharedBytes <= MostSharedBytes(kMath));
   // So many threads copy a pixel's channels.
   static constexpr int kPixelThreads = kThreads / kDepth;
   static constexpr int kRowPieces = kRows / 4 / kPixelThreads;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -20,7 +21,11 @@ enum class Bug {
   kBesideSharedMemory,
   kNoWaitForBulk,
   kNoWaitForProduct,
-  kPlaceGivenAway
+  kPlaceGivenAway,
+  kNoFenceOfMemory,
+  kFenceTooEarly,
+  kNoFenceOfBarriers,
+  kNoFenceOfProducts
 };
 
 constexpr int kThreads = 128, kChunks = 6;
@@ -65,21 +70,23 @@ bool Right(Bug bug) {
   return true;
 }
 
-// out = kChunks times the sums of b's 16 rows of 64 columns of bfloat16: products of a warpgroup, a
-// of ones, with b by bulk copies into two places in turn.
+// out[64][64] = kChunks times the sums of b's 16 rows of bfloat16: products of a warpgroup, a of
+// ones, with b by bulk copies into two places in turn.
 void Products(Bug bug, const uint32_t* in, float* out) {
   CONVLSTM_SHARED_MEMORY(memory);
   constexpr int kWords = 512;
   auto* const shared = reinterpret_cast<uint32_t*>(memory);
   uint32_t* const ones = shared + 2 * kWords;
   auto* const barriers = reinterpret_cast<uint64_t*>(ones + kWords);
+  if (bug == Bug::kFenceTooEarly) FenceForWgmma();
   for (int k = 0; k < 4; ++k) ones[threadIdx.x * 4 + k] = 0x3f803f80;
   if (threadIdx.x == 0) {
     InitBarrier(barriers);
     InitBarrier(barriers + 1);
-    FenceBarriers();
+    if (bug != Bug::kNoFenceOfBarriers) FenceBarriers();
   }
-  FenceForWgmma();
+  const bool fenced = bug != Bug::kNoFenceOfMemory && bug != Bug::kFenceTooEarly;
+  if (fenced) FenceForWgmma();
   __syncthreads();
   const auto load = [&](int chunk) {
     if (threadIdx.x != 0) return;
@@ -93,20 +100,23 @@ void Products(Bug bug, const uint32_t* in, float* out) {
     __syncthreads();
     if (chunk + 1 < kChunks) load(chunk + 1);
     if (bug != Bug::kNoWaitForBulk) WaitForBytes(barriers + chunk % 2, chunk / 2 % 2);
+    if (bug != Bug::kNoFenceOfProducts) BeginWgmma();
     WgmmaBf16(sums, WgmmaOperand(ones, 8, 16), WgmmaOperand(shared + chunk % 2 * kWords, 8, 16));
     CommitWgmma();
     if (bug == Bug::kPlaceGivenAway) FinishWgmma<1>();
   }
   if (bug != Bug::kNoWaitForProduct) FinishWgmma<0>();
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  for (int j = 0; j < 8 && threadIdx.x < 4; ++j) {
-    for (int k = 0; k < 2; ++k) out[j * 8 + lane * 2 + k] = sums[0][j][k];
+  const int lane = static_cast<int>(threadIdx.x) % 32, row = threadIdx.x / 32 * 16 + lane / 4;
+  for (int j = 0; j < 8; ++j) {
+    for (int k = 0; k < 4; ++k) {
+      out[(row + k / 2 * 8) * 64 + j * 8 + lane % 4 * 2 + k % 2] = sums[0][j][k];
+    }
   }
 }
 
 bool ProductsAreRight(Bug bug) {
   std::vector<uint4> in(128, uint4{0x40003f80, 0x40003f80, 0x40003f80, 0x40003f80});  // 1 and 2
-  std::vector<float> out(64);
+  std::vector<float> out(64 * 64);
   simt::Launch(Products, {1}, {kThreads}, 3 * 2048 + 16, bug,
                reinterpret_cast<const uint32_t*>(in.data()), out.data());
   return std::all_of(out.begin(), out.end(), [](float sum) { return sum == kChunks * 24.0f; });
@@ -125,8 +135,12 @@ int main(int argc, char** argv) {
                          "beside-shared-memory",
                          "no-wait-for-bulk",
                          "no-wait-for-product",
-                         "place-given-away"};
-  for (int k = 0; k < 8; ++k) {
+                         "place-given-away",
+                         "no-fence-of-memory",
+                         "fence-too-early",
+                         "no-fence-of-barriers",
+                         "no-fence-of-products"};
+  for (size_t k = 0; k < std::size(names); ++k) {
     if (name != names[k]) continue;
     try {
       const auto bug = static_cast<Bug>(k);

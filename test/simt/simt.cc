@@ -202,7 +202,12 @@ void RunBlock(size_t rotation, std::mt19937_64& random) {
       error = why + "\n" + Describe();
       return;
     }
-    for (Thread& t : block->threads) t.state = State::kReady;
+    for (Thread& t : block->threads) {
+      t.state = State::kReady;
+      t.fenced = false;
+    }
+    if (block->fenced_threads == block->threads.size()) block->seen.swap(block->fenced);
+    block->fenced_threads = 0;
     ++block->barriers;
     shuffle(warps);
   }

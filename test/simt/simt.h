@@ -10,6 +10,8 @@
 //                           lands when it is waited for: a place used too early and one given away
 //                           too early both show (simt/ptx.h); likewise wgmma's sums, and what it
 //                           reads is read when it is waited for
+//   a missing fence         wgmma sees what all threads had written when they fenced it and met at
+//                           a barrier
 //   a divergent barrier     is an error with the places of all threads
 //   uninitialised memory    shared memory begins as NaN
 //   out of bounds           AddressSanitizer: shared memory is one heap block of exactly its size
@@ -90,6 +92,8 @@ struct Lane {
   std::vector<Product> products;
   int product_group = 0;
   std::vector<std::pair<float*, std::vector<float>>> sums;
+  bool began_products = false;  // and may begin more
+  bool fenced = false;          // since the last barrier
 };
 
 // Bytes on their way to shared memory that threads wait for at a barrier there.
@@ -105,6 +109,10 @@ struct Block {
   unsigned char* shared = nullptr;
   size_t shared_bytes = 0;
   std::vector<BulkCopy> bulk_copies;
+  std::vector<const void*> new_barriers;  // not fenced yet
+  // Shared memory as wgmma sees it, and as it will behind the next barrier when all have fenced.
+  std::vector<unsigned char> seen, fenced;
+  size_t fenced_threads = 0;
 };
 
 Lane& CurrentLane();
