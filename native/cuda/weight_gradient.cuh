@@ -10,7 +10,7 @@
 // which row of a fragment is free. For a depth of 16 a warp reads 2 KiB and 4 KiB for its 32 x 64
 // sums, as the forward kernel does: 10.7 operations a byte, and the three TF32 products do three
 // for each. A tile of 128 x 128 brings 32 KiB from memory for 2^20 operations (64 x 128: 24 KiB for
-// 2^19). Of 164 to 232 registers (sm_90) 64 are the sums; the large tile then leaves room for one
+// 2^19). Of 204 to 246 registers (sm_90) 64 are the sums; the large tile then leaves room for one
 // block a multiprocessor, the small one for two.
 //
 // Blocks split a step's pixels, and each goes through all steps with its own; between two launches
@@ -214,14 +214,12 @@ class PixelLoader {
 // j column 32 (j / 4) + 4n + j % 4.
 using GradientSums = float[2][8][4];
 
-// Four elements of depth 4 apart, from `first + lane % 4` on, of four neighbouring rows or columns.
-__device__ __forceinline__ void ReadPixels(const uint32_t* from, int pitch, int first, int piece,
-                                           float (&values)[4][4]) {
-  const int pixel = first + static_cast<int>(threadIdx.x) % 4;
+// Four elements of depth 4 apart of four neighbouring rows or columns.
+template <int kPitch>
+__device__ __forceinline__ void ReadPixels(const uint32_t* from, float (&values)[4][4]) {
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
-    const float4 v = *reinterpret_cast<const float4*>(from + (pixel + 4 * k) * pitch +
-                                                      PixelSwizzle(pixel + 4 * k, piece) * 4);
+    const float4 v = *reinterpret_cast<const float4*>(from + 4 * k * kPitch);
     values[0][k] = v.x, values[1][k] = v.y, values[2][k] = v.z, values[3][k] = v.w;
   }
 }
@@ -236,16 +234,15 @@ struct PixelProduct {
       RunFma(rows, columns, row_piece, column_piece, sums);
     } else {
 #if CONVLSTM_CUDA_ARCH >= 800
-      const int g = (static_cast<int>(threadIdx.x) & 31) / 4;
-#pragma unroll 1
-      for (int first = 0; first < kDepth; first += 16) {
-        float a[4][4];
-        ReadPixels(rows, T::kRows, first, row_piece + g, a);
-        if constexpr (T::kMath == Math::kTf32x3) {
-          RunTf32x3(a, columns, first, column_piece + g, sums);
-        } else {
-          RunBf16(a, columns, first, column_piece + g, sums);
-        }
+      // Where a pixel's pieces lie is the same 4 pixels and 8 pieces on.
+      const int pixel = static_cast<int>(threadIdx.x) % 4;
+      const int piece = PixelSwizzle(pixel, (static_cast<int>(threadIdx.x) & 31) / 4);
+      rows += pixel * T::kRows + (row_piece + piece) * 4;
+      columns += pixel * T::kBlockColumns + (column_piece + piece) * 4;
+      if constexpr (T::kMath == Math::kTf32x3) {
+        RunTf32x3(rows, columns, sums);
+      } else {
+        RunBf16(rows, columns, sums);
       }
 #endif
     }
@@ -284,67 +281,86 @@ struct PixelProduct {
   }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-  __device__ __forceinline__ static void RunTf32x3(const float (&a)[4][4], const uint32_t* columns,
-                                                   int first, int column_piece,
+  __device__ __forceinline__ static void RunTf32x3(const uint32_t* rows, const uint32_t* columns,
                                                    GradientSums& sums) {
-    uint32_t high[2][2][4], low[2][2][4];  // [i][8 of depth]
+#pragma unroll 1
+    for (int step = 0; step < kDepth / 16; ++step) {
+      float a[4][4];
+      ReadPixels<T::kRows>(rows + step * 16 * T::kRows, a);
+      uint32_t high[2][2][4], low[2][2][4];  // [i][8 of depth]
 #pragma unroll
-    for (int row = 0; row < 4; ++row) {
+      for (int row = 0; row < 4; ++row) {
 #pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        const int operand = row % 2 + k % 2 * 2;
-        SplitTf32(a[row][k], high[row / 2][k / 2][operand], low[row / 2][k / 2][operand]);
+        for (int k = 0; k < 4; ++k) {
+          const int operand = row % 2 + k % 2 * 2;
+          SplitTf32(a[row][k], high[row / 2][k / 2][operand], low[row / 2][k / 2][operand]);
+        }
       }
-    }
 #pragma unroll
-    for (int side = 0; side < 2; ++side) {
-      float b[4][4];
-      ReadPixels(columns, T::kBlockColumns, first, column_piece + side * 8, b);
+      for (int side = 0; side < 2; ++side) {
+        float b[4][4];
+        ReadPixels<T::kBlockColumns>(columns + step * 16 * T::kBlockColumns + side * 32, b);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        uint32_t b_high[2][2], b_low[2][2];
+        for (int e = 0; e < 4; ++e) {
+          uint32_t b_high[2][2], b_low[2][2];
 #pragma unroll
-        for (int k = 0; k < 4; ++k) SplitTf32(b[e][k], b_high[k / 2][k % 2], b_low[k / 2][k % 2]);
+          for (int k = 0; k < 4; ++k) SplitTf32(b[e][k], b_high[k / 2][k % 2], b_low[k / 2][k % 2]);
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          AddTf32x3(sums[i][side * 4 + e], high[i], low[i], b_high, b_low);
+          for (int i = 0; i < 2; ++i)
+            AddTf32x3(sums[i][side * 4 + e], high[i], low[i], b_high, b_low);
+        }
       }
     }
   }
 
-  // One product or three; sums over whole sequences are long, so these too begin at zero.
-  __device__ __forceinline__ static void RunBf16(const float (&a)[4][4], const uint32_t* columns,
-                                                 int first, int column_piece, GradientSums& sums) {
+  // One product or three; sums over whole sequences are long, so those of a chunk begin at zero.
+  __device__ __forceinline__ static void RunBf16(const uint32_t* rows, const uint32_t* columns,
+                                                 GradientSums& sums) {
+    constexpr int kSteps = kDepth / 16;
     const auto split = [](const float(&v)[4]) {
       return SplitBf16(make_float4(v[0], v[1], v[2], v[3]));
     };
-    uint32_t high[2][4], low[2][4];
+    uint32_t high[kSteps][2][4], low[kSteps][2][4];
 #pragma unroll
-    for (int row = 0; row < 4; ++row) {
-      const Bf16Halves halves = split(a[row]);
+    for (int step = 0; step < kSteps; ++step) {
+      float a[4][4];
+      ReadPixels<T::kRows>(rows + step * 16 * T::kRows, a);
 #pragma unroll
-      for (int k = 0; k < 2; ++k) {
-        high[row / 2][row % 2 + 2 * k] = halves.high[k];
-        low[row / 2][row % 2 + 2 * k] = halves.low[k];
+      for (int row = 0; row < 4; ++row) {
+        const Bf16Halves halves = split(a[row]);
+#pragma unroll
+        for (int k = 0; k < 2; ++k) {
+          high[step][row / 2][row % 2 + 2 * k] = halves.high[k];
+          low[step][row / 2][row % 2 + 2 * k] = halves.low[k];
+        }
       }
     }
 #pragma unroll
     for (int side = 0; side < 2; ++side) {
-      float b[4][4];
-      ReadPixels(columns, T::kBlockColumns, first, column_piece + side * 8, b);
+      float b[kSteps][4][4];
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        ReadPixels<T::kBlockColumns>(columns + step * 16 * T::kBlockColumns + side * 32, b[step]);
+      }
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
-        const Bf16Halves halves = split(b[e]);
+        float parts[2][4] = {};
+#pragma unroll
+        for (int step = 0; step < kSteps; ++step) {
+          const Bf16Halves halves = split(b[step][e]);
+#pragma unroll
+          for (int i = 0; i < 2; ++i) {
+            if constexpr (T::kMath == Math::kBf16x3) {
+              MmaBf16(parts[i], low[step][i], halves.high);
+              MmaBf16(parts[i], high[step][i], halves.low);
+            }
+            MmaBf16(parts[i], high[step][i], halves.high);
+          }
+        }
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          float part[4] = {};
-          if constexpr (T::kMath == Math::kBf16x3) {
-            MmaBf16(part, low[i], halves.high);
-            MmaBf16(part, high[i], halves.low);
-          }
-          MmaBf16(part, high[i], halves.high);
 #pragma unroll
-          for (int k = 0; k < 4; ++k) sums[i][side * 4 + e][k] += part[k];
+          for (int k = 0; k < 4; ++k) sums[i][side * 4 + e][k] += parts[i][k];
         }
       }
     }
