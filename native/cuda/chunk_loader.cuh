@@ -5,8 +5,8 @@
 // lanes read them. Rows are gathered by copies of 16 bytes, because a row's neighbour in the chunk
 // lies elsewhere and those beside the image are zeros; a chunk's weights are one run of memory.
 // The taps read the same pixels again, with 3x3 and 64 pixels of an image's row 198 of them for 576
-// reads, so that rows go through L1: between two taps of a row of the kernel a block reads 17 KiB of
-// 64 channels, and three blocks of the medium tile leave 60 of an H100's 256. A block reads its
+// reads, so that rows go through L1: between two taps of a row of the kernel a block reads 17 KiB
+// of 64 channels, and three blocks of the medium tile leave 60 of an H100's 256. A block reads its
 // weights once, and they pass by it.
 // What wgmma multiplies comes otherwise (patch_product.cuh).
 #ifndef CONVLSTM_CUDA_CHUNK_LOADER_CUH_

@@ -18,10 +18,12 @@ ConvGeometry GeometryOf(const Device& device, const Conv2dShape& s) {
   const bool far =
       std::max({s.padding_y, s.padding_x, s.stride_y, s.stride_x, s.dilation_y * s.kernel_height,
                 s.dilation_x * s.kernel_width}) > kMax / 4;
-  const int64_t depth = s.kernel_height * s.kernel_width * std::max(s.in_channels, s.out_channels);
-  if (far || s.batch * s.height * s.width > kMax || depth > kMax ||
+  const int64_t channels = std::max(s.in_channels, s.out_channels);
+  if (far || s.batch * s.height * s.width > kMax || channels > kMostChannels ||
+      s.kernel_height * s.kernel_width * channels > kMax ||
       s.batch * s.out_height() * s.out_width() > kMax) {
-    throw Error(ErrorCode::kShape, device.name() + ": conv2d of more than 2^31 pixels");
+    throw Error(ErrorCode::kShape,
+                device.name() + ": conv2d of more than 2^31 pixels or 2^29 channels");
   }
   return {static_cast<int>(s.batch),        static_cast<int>(s.height),
           static_cast<int>(s.width),        static_cast<int>(s.out_height()),

@@ -65,7 +65,8 @@ constexpr bool kCompiled = kMath == Math::kFma ? true
 constexpr int kDepth = 32;    // depth of a chunk, what is copied and multiplied at once
 constexpr int kColumns = 64;  // columns of a warp: 16 hidden channels of a ConvLSTM
 constexpr int kWarpChannels = kColumns / 4;
-constexpr int kMostPatchTaps = 5;  // of a kernel's height and width, for wgmma
+constexpr int kMostChannels = 1 << 29;  // of a source: a pixel's bytes are counted by an int
+constexpr int kMostPatchTaps = 5;       // of a kernel's height and width, for wgmma
 
 // One chunk of the weights of kColumns columns: for every 8 columns and every unit 32 lanes of 16
 // bytes, what a lane multiplies next, so that a warp reads it as it lies. For wgmma, which reads

@@ -59,8 +59,10 @@ void Refuse(const Device& device, const ConvLstmShape& s) {
   constexpr int64_t kMax = std::numeric_limits<int>::max() - kMostRows;
   const int64_t columns = 4 * (s.hidden_dim + 2 * kColumns);
   const int64_t depth = s.kernel_height * s.kernel_width * (s.input_dim + s.hidden_dim);
-  if (s.batch * s.time * s.pixels() > kMax || columns > kMax || depth > kMax - 2 * kDepth) {
-    throw Error(ErrorCode::kShape, device.name() + ": convLstm of more than 2^31 pixels");
+  if (s.batch * s.time * s.pixels() > kMax || std::max(s.input_dim, columns) > kMostChannels ||
+      depth > kMax - 2 * kDepth) {
+    throw Error(ErrorCode::kShape,
+                device.name() + ": convLstm of more than 2^31 pixels or 2^29 channels");
   }
 }
 

@@ -3,9 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <variant>
 #include <vector>
 
+#include "core/error.h"
 #include "cpu/engine.h"
 #include "cuda/engines.h"
 #include "on_engine.h"
@@ -142,6 +144,20 @@ TEST_CASE("conv2d: as the CPU's") {
                  [&](Engine& e, const StoragePtrs& in, Storage& out) {
                    e.Conv2d(s, {in[0], in[1], in[2]}, out);
                  });
+  }
+}
+
+TEST_CASE("conv2d: more channels than a pixel may have are refused before anything is touched") {
+  Engine& gpu = EngineOf(0);
+  const Conv2dShape shape = {1, (int64_t{1} << 29) + 4, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1};
+  const StoragePtr x = New(gpu, shape.in_channels), weight = New(gpu, shape.in_channels);
+  const StoragePtr out = New(gpu, 1);
+  try {
+    OnQueue(gpu, [&] { gpu.Conv2d(shape, {x, weight, nullptr}, *out); });
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kShape);
+    CHECK(std::string(error.what()) == "cuda:0: conv2d of more than 2^31 pixels or 2^29 channels");
   }
 }
 
