@@ -32,7 +32,8 @@ function nvcc(args) {
   return new Promise((resolve) => child.on('close', (status) => resolve({ status, report })));
 }
 
-const sources = readdirSync(path.join(root, 'native', 'cuda')).filter((f) => f.endsWith('.cu'));
+const folder = path.join(root, 'native', 'cuda');
+const sources = readdirSync(folder, { recursive: true }).filter((f) => f.endsWith('.cu'));
 const archs = asked.length > 0 ? asked : all;
 const registers = Object.fromEntries(archs.map((arch) => [arch, []]));
 

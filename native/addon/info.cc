@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "core/buffer.h"
-#include "cpu/conv_lstm.h"
-#include "cpu/isa.h"
-#include "cpu/thread_pool.h"
+#include "cpu/conv_lstm/layer.h"
+#include "cpu/simd/isa.h"
+#include "cpu/threads/thread_pool.h"
 #include "cuda/engines.h"
 
 namespace convlstm::addon {

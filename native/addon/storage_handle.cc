@@ -8,8 +8,8 @@
 #include "addon/environment.h"
 #include "addon/errors.h"
 #include "core/error.h"
-#include "cpu/layout.h"
-#include "cpu/thread_pool.h"
+#include "cpu/frames/layout.h"
+#include "cpu/threads/thread_pool.h"
 
 namespace convlstm::addon {
 namespace {

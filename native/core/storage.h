@@ -14,7 +14,8 @@ namespace convlstm {
 
 // How the elements lie in memory. The logical order is always row-major; the ConvLSTM kernels work
 // on channels-last frames and leave their results so, and whoever needs rows converts (download
-// does it while it copies, so that a sequence is never converted twice). cpu/layout.h converts.
+// does it while it copies, so that a sequence is never converted twice). cpu/frames/layout.h
+// converts.
 struct ChannelsLast {
   int64_t frames;  // product of the dimensions before the channels
   int64_t channels;

@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <memory>
 
-#include "cpu/bernoulli.h"
-#include "cpu/conv2d.h"
-#include "cpu/conv2d_backward.h"
-#include "cpu/conv_lstm.h"
-#include "cpu/conv_lstm_backward.h"
-#include "cpu/conv_lstm_stack.h"
-#include "cpu/elementwise.h"
-#include "cpu/layout.h"
-#include "cpu/optimizers.h"
-#include "cpu/rearrange.h"
-#include "cpu/reduce.h"
-#include "cpu/thread_pool.h"
+#include "cpu/conv_lstm/backward.h"
+#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/stack.h"
+#include "cpu/convolution/conv2d.h"
+#include "cpu/convolution/conv2d_backward.h"
+#include "cpu/frames/layout.h"
+#include "cpu/tensor/bernoulli.h"
+#include "cpu/tensor/elementwise.h"
+#include "cpu/tensor/optimizers.h"
+#include "cpu/tensor/rearrange.h"
+#include "cpu/tensor/reduce.h"
+#include "cpu/threads/thread_pool.h"
 
 namespace convlstm::cpu {
 namespace {

@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "core/error.h"
-#include "cuda/device.h"
-#include "cuda/graph.h"
-#include "cuda/layout.h"
-#include "cuda/operations.h"
-#include "cuda/staging.h"
+#include "cuda/device/device.h"
+#include "cuda/device/graph.h"
+#include "cuda/device/staging.h"
+#include "cuda/tensor/layout.h"
+#include "cuda/tensor/operations.h"
 
 namespace convlstm::cuda {
 namespace {

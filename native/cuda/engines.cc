@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cuda/device.h"
+#include "cuda/device/device.h"
 #include "cuda/engine.h"
 #include "cuda/why_none.h"
 

@@ -16,9 +16,9 @@
 
 #include "conv_lstm_workloads.h"
 #include "core/error.h"
-#include "cuda/device.h"
+#include "cuda/device/device.h"
+#include "cuda/device/tuning.h"
 #include "cuda/engines.h"
-#include "cuda/tuning.h"
 #include "on_engine.h"
 #include "reference.h"
 

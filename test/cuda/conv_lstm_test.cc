@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <vector>
 
-#include "cuda/device.h"
+#include "cuda/device/device.h"
+#include "cuda/device/tuning.h"
 #include "cuda/engines.h"
-#include "cuda/tuning.h"
 #include "on_engine.h"
 #include "operations.h"
 #include "reference.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "cpu/engine.h"
+#include "cuda/device/tuning.h"
 #include "cuda/engines.h"
-#include "cuda/tuning.h"
 #include "gradient_reference.h"
 #include "on_engine.h"
 #include "operations.h"

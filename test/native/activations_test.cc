@@ -1,11 +1,11 @@
 // Sigmoid and tanh against float64 over all of float32's range, on every target of this machine.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "activations_test.cc"
-#include "cpu/simd.h"
+#include "cpu/simd/simd.h"
 //
 #include "hwy/foreach_target.h"
 //
-#include "cpu/activations-inl.h"
+#include "cpu/simd/activations-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -22,8 +22,8 @@
 #include "amx_trap.h"
 #include "core/buffer.h"
 #include "core/error.h"
-#include "cpu/amx_tiles-inl.h"
-#include "cpu/conv_lstm_kernel.h"
+#include "cpu/conv_lstm/amx/tiles-inl.h"
+#include "cpu/conv_lstm/kernel.h"
 #include "reference.h"
 
 namespace convlstm {

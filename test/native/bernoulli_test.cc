@@ -1,4 +1,4 @@
-#include "cpu/bernoulli.h"
+#include "cpu/tensor/bernoulli.h"
 
 #include <doctest/doctest.h>
 

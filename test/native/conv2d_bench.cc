@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "cpu/conv2d.h"
+#include "cpu/convolution/conv2d.h"
 #include "operations.h"
 
 int main() {

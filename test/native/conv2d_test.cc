@@ -1,4 +1,4 @@
-#include "cpu/conv2d.h"
+#include "cpu/convolution/conv2d.h"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "cpu/conv2d_backward.h"
+#include "cpu/convolution/conv2d_backward.h"
 #include "gradient_reference.h"
 #include "operations.h"
 

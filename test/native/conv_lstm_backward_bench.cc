@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "conv_lstm_workloads.h"
-#include "cpu/conv_lstm.h"
-#include "cpu/conv_lstm_backward.h"
-#include "cpu/conv_lstm_delta.h"
-#include "cpu/convolution_gradients.h"
+#include "cpu/conv_lstm/backward.h"
+#include "cpu/conv_lstm/delta.h"
+#include "cpu/conv_lstm/layer.h"
+#include "cpu/convolution/gradients.h"
 #include "cpu/engine.h"
 #include "operations.h"
 

@@ -1,6 +1,4 @@
 // The backward pass of ConvLSTM against backpropagation in float64, and that against differences.
-#include "cpu/conv_lstm_backward.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,7 +9,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cpu/conv_lstm.h"
+#include "cpu/conv_lstm/backward.h"
+#include "cpu/conv_lstm/layer.h"
 #include "gradient_reference.h"
 #include "operations.h"
 

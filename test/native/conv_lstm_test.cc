@@ -1,7 +1,5 @@
 // The ConvLSTM operation with the direct kernel, on every instruction set of this machine, against
 // float64.
-#include "cpu/conv_lstm.h"
-
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -11,7 +9,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cpu/layout.h"
+#include "cpu/conv_lstm/layer.h"
+#include "cpu/frames/layout.h"
 #include "reference.h"
 
 namespace convlstm::cpu {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/isa.h"
+#include "cpu/simd/isa.h"
 #include "ops/conv_lstm.h"
 
 namespace convlstm::cpu {

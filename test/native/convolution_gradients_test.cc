@@ -1,13 +1,12 @@
 // The kernels of the gradients, direct and Winograd, on every instruction set of this machine,
 // against float64.
-#include "cpu/convolution_gradients.h"
-
 #include <doctest/doctest.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cpu/convolution/gradients.h"
 #include "gradient_reference.h"
 #include "operations.h"
 

@@ -1,4 +1,4 @@
-#include "cpu/elementwise.h"
+#include "cpu/tensor/elementwise.h"
 
 #include <doctest/doctest.h>
 

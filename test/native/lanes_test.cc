@@ -2,11 +2,11 @@
 // this machine.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lanes_test.cc"
-#include "cpu/simd.h"
+#include "cpu/simd/simd.h"
 //
 #include "hwy/foreach_target.h"
 //
-#include "cpu/lanes-inl.h"
+#include "cpu/simd/lanes-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -49,7 +49,7 @@ HWY_AFTER_NAMESPACE();
 #include <string>
 #include <vector>
 
-#include "cpu/bfloat16.h"
+#include "cpu/simd/bfloat16.h"
 
 namespace convlstm::cpu {
 namespace {

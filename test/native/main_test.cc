@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "core/error.h"
-#include "cpu/isa.h"
+#include "cpu/simd/isa.h"
 
 // Exit code 77, which ctest counts as skipped, where CONVLSTM_ISA names what this machine has not.
 int main(int argc, char** argv) {

@@ -11,8 +11,8 @@
 
 #include "core/shape.h"
 #include "core/storage.h"
-#include "cpu/layout.h"
-#include "cpu/thread_pool.h"
+#include "cpu/frames/layout.h"
+#include "cpu/threads/thread_pool.h"
 
 namespace convlstm {
 

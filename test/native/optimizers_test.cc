@@ -1,4 +1,4 @@
-#include "cpu/optimizers.h"
+#include "cpu/tensor/optimizers.h"
 
 #include <doctest/doctest.h>
 

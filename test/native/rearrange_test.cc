@@ -1,4 +1,4 @@
-#include "cpu/rearrange.h"
+#include "cpu/tensor/rearrange.h"
 
 #include <doctest/doctest.h>
 

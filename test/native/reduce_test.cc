@@ -1,4 +1,4 @@
-#include "cpu/reduce.h"
+#include "cpu/tensor/reduce.h"
 
 #include <doctest/doctest.h>
 

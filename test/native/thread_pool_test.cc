@@ -1,4 +1,4 @@
-#include "cpu/thread_pool.h"
+#include "cpu/threads/thread_pool.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "cpu/parallel_for.h"
+#include "cpu/threads/parallel_for.h"
 
 namespace convlstm::cpu {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "cpu/conv_lstm_kernel.h"
-#include "cpu/conv_lstm_winograd_tile.h"
+#include "cpu/conv_lstm/kernel.h"
+#include "cpu/conv_lstm/winograd/tile.h"
 #include "reference.h"
 
 namespace convlstm::cpu {

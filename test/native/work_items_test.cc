@@ -1,4 +1,4 @@
-#include "cpu/work_items.h"
+#include "cpu/threads/work_items.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "cpu/thread_pool.h"
+#include "cpu/threads/thread_pool.h"
 
 namespace convlstm::cpu {
 namespace {

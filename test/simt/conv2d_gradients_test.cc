@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "cuda/sum_rows.cuh"
+#include "cuda/convolution/sum_rows.cuh"
 #include "gradient_reference.h"
 #include "operations.h"
 #include "simt/convolution_gradients.h"

@@ -1,5 +1,5 @@
 // A convolution's gradients on the host, as the engine computes them
-// (cuda/convolution_gradients.cu).
+// (cuda/convolution/gradients.cu).
 #ifndef CONVLSTM_TEST_SIMT_CONVOLUTION_GRADIENTS_H_
 #define CONVLSTM_TEST_SIMT_CONVOLUTION_GRADIENTS_H_
 
@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/conv2d.cuh"
-#include "cuda/finish_weight_gradient.cuh"
-#include "cuda/weight_gradient.cuh"
+#include "cuda/convolution/conv2d.cuh"
+#include "cuda/convolution/finish_weight_gradient.cuh"
+#include "cuda/convolution/weight_gradient.cuh"
 #include "simt/layer.h"
 
 namespace convlstm::cuda {

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/backward_arguments.cuh"
-#include "cuda/mask_frames.cuh"
-#include "cuda/sum_rows.cuh"
+#include "cuda/conv_lstm/backward_arguments.cuh"
+#include "cuda/conv_lstm/mask_frames.cuh"
+#include "cuda/convolution/sum_rows.cuh"
 #include "gradient_reference.h"
 #include "operations.h"
 #include "simt/convolution_gradients.h"

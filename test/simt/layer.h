@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "cuda/mask_frames.cuh"
-#include "cuda/pack_weights.cuh"
-#include "cuda/sequence_arguments.cuh"
-#include "cuda/tiles.h"
+#include "cuda/conv_lstm/mask_frames.cuh"
+#include "cuda/conv_lstm/sequence_arguments.cuh"
+#include "cuda/gemm/pack_weights.cuh"
+#include "cuda/gemm/tiles.h"
 #include "reference.h"
 
 namespace convlstm::cuda {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "cuda/backward_nodes.h"
-#include "cuda/sequence_nodes.h"
+#include "cuda/conv_lstm/backward_nodes.h"
+#include "cuda/conv_lstm/sequence_nodes.h"
 
 namespace convlstm::cuda {
 namespace {

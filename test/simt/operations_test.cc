@@ -7,13 +7,13 @@
 #include <limits>
 #include <vector>
 
-#include "cuda/conv2d.cuh"
-#include "cuda/elementwise.cuh"
-#include "cuda/layout.cuh"
-#include "cuda/pack_weights.cuh"
-#include "cuda/rearrange.cuh"
-#include "cuda/reduce.cuh"
-#include "cuda/tiles.h"
+#include "cuda/convolution/conv2d.cuh"
+#include "cuda/gemm/pack_weights.cuh"
+#include "cuda/gemm/tiles.h"
+#include "cuda/tensor/elementwise.cuh"
+#include "cuda/tensor/layout.cuh"
+#include "cuda/tensor/rearrange.cuh"
+#include "cuda/tensor/reduce.cuh"
 
 namespace convlstm::cuda {
 namespace {

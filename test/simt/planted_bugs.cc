@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda/ptx.cuh"
+#include "cuda/instructions/ptx.cuh"
 
 namespace convlstm::cuda {
 namespace {

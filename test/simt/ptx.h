@@ -1,4 +1,5 @@
-// What native/cuda/ptx.cuh has for a GPU, for the host. CONVLSTM_CUDA_ARCH is given by the build.
+// What native/cuda/instructions/ptx.cuh has for a GPU, for the host. CONVLSTM_CUDA_ARCH is given by
+// the build.
 #ifndef CONVLSTM_TEST_SIMT_PTX_H_
 #define CONVLSTM_TEST_SIMT_PTX_H_
 
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/wgmma_layout.h"
+#include "cuda/instructions/wgmma_layout.h"
 #include "simt/simt.h"
 
 #define CONVLSTM_CUDA_WGMMA (CONVLSTM_CUDA_ARCH >= 900)

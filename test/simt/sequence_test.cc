@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/sequence_arguments.cuh"
+#include "cuda/conv_lstm/sequence_arguments.cuh"
 #include "reference.h"
 #include "simt/layer.h"
 #include "simt/run_nodes.h"

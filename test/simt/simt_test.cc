@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/chunk_product.cuh"
+#include "cuda/gemm/chunk_product.cuh"
 
 namespace convlstm::cuda {
 namespace {

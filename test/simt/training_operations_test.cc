@@ -6,14 +6,14 @@
 #include <limits>
 #include <vector>
 
-#include "cpu/bernoulli.h"
-#include "cpu/elementwise.h"
-#include "cpu/optimizers.h"
-#include "cpu/rearrange.h"
-#include "cuda/bernoulli.cuh"
-#include "cuda/elementwise.cuh"
-#include "cuda/optimizers.cuh"
-#include "cuda/rearrange.cuh"
+#include "cpu/tensor/bernoulli.h"
+#include "cpu/tensor/elementwise.h"
+#include "cpu/tensor/optimizers.h"
+#include "cpu/tensor/rearrange.h"
+#include "cuda/tensor/bernoulli.cuh"
+#include "cuda/tensor/elementwise.cuh"
+#include "cuda/tensor/optimizers.cuh"
+#include "cuda/tensor/rearrange.cuh"
 #include "operations.h"
 
 namespace convlstm::cuda {

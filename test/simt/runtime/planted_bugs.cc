@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda/kernel_address.h"
+#include "cuda/device/kernel_address.h"
 #include "simt/runtime/cuda_runtime.h"
 #include "simt/runtime/runtime.h"
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "core/error.h"
+#include "cuda/device/tuning.h"
 #include "cuda/engines.h"
 #include "cuda/on_engine.h"
-#include "cuda/tuning.h"
 #include "operations.h"
 #include "reference.h"
 

@@ -1,0 +1,106 @@
+// The AMX family's kernels: the step on the processor's tiles and on emulated ones.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/conv_lstm/amx/amx.cc"
+#include "cpu/simd/simd.h"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+//
+#include <memory>
+#include <string>
+
+#include "cpu/conv_lstm/amx/amx.h"
+#include "cpu/conv_lstm/amx/step-inl.h"
+#include "cpu/conv_lstm/amx/tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
+
+template <class Tiles, int kPlanes>
+void RunStep(const ConvLstmShape& shape, const AmxWeights& weights, const ConvLstmStep& step,
+             ThreadPool& pool) {
+  const AmxPlan plan(shape);
+  pool.Run([&](int part) {
+    const AmxPart share = plan.Part(shape, weights.groups, part, pool.threads());
+    if (share.rows.begin == share.rows.end || share.groups.begin == share.groups.end) return;
+    AmxStepPart<Tiles, kPlanes>(shape, weights, step, plan, share).Run();
+  });
+}
+
+}  // namespace
+
+AmxStepFunction EmulatedStep(int planes) {
+  return planes == 1   ? RunStep<EmulatedTiles, 1>
+         : planes == 2 ? RunStep<EmulatedTiles, 2>
+                       : RunStep<EmulatedTiles, 3>;
+}
+
+#if CONVLSTM_HAVE_HARDWARE_TILES && HWY_TARGET == HWY_AVX3
+AmxStepFunction HardwareStep(int planes) {
+  return planes == 1   ? RunStep<HardwareTiles, 1>
+         : planes == 2 ? RunStep<HardwareTiles, 2>
+                       : RunStep<HardwareTiles, 3>;
+}
+#endif
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convlstm::cpu {
+namespace {
+
+class AmxKernel final : public ConvLstmKernel {
+ public:
+  AmxKernel(const char* name, int planes, AmxStepFunction step)
+      : name_(name), planes_(planes), step_(step) {}
+
+  std::string name() const override { return name_; }
+  std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
+                                      ThreadPool& pool) const override {
+    return PackAmxWeights(shape, weights, planes_, pool);
+  }
+  void Step(const ConvLstmShape& shape, const PackedWeights& packed, const ConvLstmStep& step,
+            ThreadPool& pool) const override {
+    step_(shape, static_cast<const AmxWeights&>(packed), step, pool);
+  }
+
+ private:
+  const char* name_;
+  int planes_;
+  AmxStepFunction step_;
+};
+
+}  // namespace
+
+// At `highest`, by the prototypes' times on two cores with AMX (docs/benchmarks.md), a channel
+// costs float32 Winograd 0.30 to 0.42, six products 0.55 to 0.62 and direct float32 1: tiles give
+// way to Winograd, which looks for large values itself, and serve the other kernel sizes.
+const ConvLstmKernel* FindAmxKernel(const ConvLstmRequest& request) {
+  if (request.isa == Isa::kAmx && request.precision == Precision::kHighest &&
+      FindWinogradKernel(request) != nullptr) {
+    return nullptr;
+  }
+  const int planes = request.precision == Precision::kMedium ? 1
+                     : request.precision == Precision::kHigh ? 2
+                                                             : 3;
+  if (request.isa == Isa::kEmulatedAmx) {
+    static const AmxKernel kernels[] = {
+        {"direct-tiles bf16 emulated-amx", 1, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(1)},
+        {"direct-tiles 2xbf16 emulated-amx", 2, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(2)},
+        {"direct-tiles 3xbf16 emulated-amx", 3, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(3)}};
+    return &kernels[planes - 1];
+  }
+#if CONVLSTM_HAVE_HARDWARE_TILES
+  if (request.isa == Isa::kAmx) {
+    static const AmxKernel kernels[] = {{"direct-tiles bf16 amx", 1, N_AVX3::HardwareStep(1)},
+                                        {"direct-tiles 2xbf16 amx", 2, N_AVX3::HardwareStep(2)},
+                                        {"direct-tiles 3xbf16 amx", 3, N_AVX3::HardwareStep(3)}};
+    return &kernels[planes - 1];
+  }
+#endif
+  return nullptr;
+}
+
+}  // namespace convlstm::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,104 @@
+// What becomes of the sums of an AMX block, per Highway target: activations and the new state, in
+// pieces between the products of the next group.
+
+#if defined(CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_
+#undef CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_
+#else
+#define CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/conv_lstm/amx/amx.h"
+#include "cpu/simd/activations-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr int64_t kTileSums = 16 * kAmxChannels;   // float32 elements of an accumulator tile
+constexpr int64_t kPixelTileSums = 4 * kTileSums;  // i f o g
+
+// Where the sums of one pixel lie, from the block's first, and the pixel's number in its image.
+struct PixelSums {
+  int64_t sums;
+  int64_t pixel;
+};
+
+// Activations and state update of one group of a block, to be run in pieces.
+struct AmxEpilogue {
+  const float* sums;
+  const PixelSums* pixels;
+  int64_t next = 0;
+  int64_t count = 0;
+  const float* c_in;  // of the image, at the group's first channel
+  float* c;
+  float* h;
+  GatePointer gates_out;  // likewise, null where they are not wanted
+  const float* bias;
+  const float* peepholes = nullptr;
+  int64_t peephole_stride = 0;  // from pixel to pixel
+  int64_t hidden;
+  int64_t channels;  // of the group, 16 but for the last
+
+  HWY_NOINLINE void Run(int64_t pixels_to_run) {
+    using D = hn::CappedTag<float, kAmxChannels>;
+    const D d;
+    const int64_t lanes = hn::Lanes(d);
+    const int64_t end = std::min(next + pixels_to_run, count);
+    for (; next < end; ++next) {
+      // State is met once per group, thousands of cycles apart: ask for it eight pixels ahead.
+      const int64_t ahead = pixels[std::min(next + 8, count - 1)].pixel * hidden;
+      __builtin_prefetch(c_in + ahead, 1);
+      __builtin_prefetch(h + ahead, 1);
+      const float* from = sums + pixels[next].sums;
+      const int64_t pixel = pixels[next].pixel;
+      for (int64_t lane = 0; lane < channels; lane += lanes) {
+        const auto gate = [&](int g) HWY_ATTR {
+          return hn::Add(hn::Load(d, from + g * kTileSums + lane),
+                         hn::Load(d, bias + g * kAmxChannels + lane));
+        };
+        const GateSums<D> gates = {gate(0), gate(1), gate(2), gate(3)};
+        const int64_t state = pixel * hidden + lane;
+        CellPointers at = {c_in + state, c + state, h + state, nullptr, nullptr, nullptr};
+        if (gates_out) {
+          at.gates = gates_out + pixel * 4 * hidden + lane;
+          at.gate_stride = hidden;
+        }
+        if (peepholes) {
+          at.wci = peepholes + pixel * peephole_stride + lane;
+          at.wcf = at.wci + kAmxChannels;
+          at.wco = at.wcf + kAmxChannels;
+        }
+        if (lane + lanes <= channels) {
+          CellUpdate(d, gates, at);
+        } else {
+          CellUpdateTail(d, gates, at, channels - lane);
+        }
+      }
+    }
+  }
+};
+
+// Spreads the pixels of an epilogue evenly over the products that follow.
+struct AmxInterleave {
+  AmxEpilogue& epilogue;
+  int64_t products;
+  int64_t due = 0;
+
+  HWY_INLINE void AfterProduct() {
+    due += epilogue.count;
+    int64_t pixels = 0;
+    for (; due >= products; due -= products) ++pixels;
+    if (pixels > 0) epilogue.Run(pixels);
+  }
+};
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_

@@ -1,0 +1,83 @@
+// What the direct kernel's packing and staging (block.cc) and its vector code
+// (direct.cc) share.
+#ifndef CONVLSTM_CPU_CONV_LSTM_DIRECT_DIRECT_H_
+#define CONVLSTM_CPU_CONV_LSTM_DIRECT_DIRECT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/buffer.h"
+#include "cpu/conv_lstm/cell.h"
+#include "cpu/conv_lstm/kernel.h"
+#include "cpu/threads/thread_pool.h"
+#include "cpu/threads/work_items.h"
+
+namespace convlstm::cpu {
+
+inline constexpr int64_t kGates = 4;
+inline constexpr int64_t kBlockPixels = 64;
+inline constexpr int64_t kMinBlockPixels = 12;
+inline constexpr int64_t kChunk = 128;
+
+struct DirectWeights final : PackedWeights {
+  DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& in, int64_t vector_lanes,
+                ThreadPool& pool);
+
+  int64_t lanes;
+  int64_t groups;  // vectors of hidden channels; the last is filled up with zeros
+  int64_t rows;    // weight rows of a group: taps of x, then of h, each [ky][kx][channel]
+  Buffer weights;  // [group][row][gate][lane]
+  Buffer biases;   // [group][gate][lane]
+  PackedPeepholes peepholes;
+};
+
+// Consecutive products of every pixel: `count` values from pixel * channels on, and as many weight
+// rows.
+struct Segment {
+  const float* values;
+  int64_t channels;
+  int64_t weight_row;
+  int64_t count;
+};
+
+struct DirectStep {
+  const ConvLstmShape& shape;
+  const DirectWeights& weights;
+  const ConvLstmStep& step;
+  // Rows and columns of a block, and how many of them cover a frame.
+  int64_t block_rows, block_columns, blocks_down, blocks_across;
+
+  int64_t blocks() const { return shape.batch * blocks_down * blocks_across; }
+};
+
+// A block with its halo: pixel (r, c) of the block has its first tap at
+// origin + (r * pitch + c) * channels.
+struct Window {
+  const float* origin = nullptr;
+  int64_t channels = 0;
+};
+
+// The block that a thread works on.
+struct Block {
+  int64_t batch;
+  Range rows, columns;  // in the frame
+  int64_t pitch;        // pixels from one row of the windows to the next
+  Window x, h;
+};
+
+// Scratch of one thread.
+struct DirectScratch {
+  explicit DirectScratch(const DirectStep& s);
+
+  Buffer staged_x, staged_h;
+  Buffer sums;                  // [pixel of the block][gate][lane]
+  std::vector<int64_t> pixels;  // of the block, in pixels of the windows
+  std::vector<Segment> segments;
+};
+
+// Finds block `index`, stages what it needs and lists its pixels and segments.
+Block PrepareBlock(const DirectStep& s, int64_t index, DirectScratch& scratch);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_CONV_LSTM_DIRECT_DIRECT_H_

@@ -1,0 +1,78 @@
+// How threads share a step of a Winograd kernel.
+#include <algorithm>
+#include <limits>
+
+#include "cpu/conv_lstm/winograd/tile.h"
+
+namespace convlstm::cpu {
+namespace {
+
+int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+// Tiles of a block, at most. The weights come from L3 once per block: 4 * 32 multiply-adds for
+// every row of 4 vectors are 2 bytes a cycle on a core that does one 512-bit multiply-add a cycle.
+// L1 (32 KiB) holds a part of the weights and its successor (8 KiB each) and the products of the
+// block (8 KiB). V and M of 32 tiles and 64 + 64 channels are 590 and 295 KiB: deeper layers take
+// fewer tiles at once, so that both leave room in L2 (1 MiB), but not so few that weights, again
+// from L3 for each block, hold the products up.
+constexpr size_t kBlockTiles = 32, kFewestBlockTiles = 18;
+constexpr size_t kBlockBytes = size_t{768} << 10;
+
+// Weights that L3 may not keep come from memory once per block: then always as many tiles as there
+// may be. One step of 192 + 192 channels, 42 MB: 12 to 14 ms, with 16 tiles 13 to 21.
+int64_t MostTiles(const WinogradPlan& plan) {
+  const size_t tile_bytes =
+      plan.variant.products() * (plan.v_tile_stride() + plan.row) * sizeof(float);
+  const size_t fewest = plan.weight_bytes() > kWinogradBytesOfL3 ? kBlockTiles : kFewestBlockTiles;
+  return static_cast<int64_t>(std::clamp(kBlockBytes / tile_bytes, fewest, kBlockTiles));
+}
+
+// Into how many ranges of groups the shares of the threads are cut; the rest is by tiles. Cutting
+// the tiles repeats nothing but each thread then reads all of the weights, which for few tiles
+// takes as long as the products; cutting the groups repeats the input transform. In units of one
+// tile and group (4 multiply-adds for every row of weights): the input transform is 1 / 12, a row
+// that comes from L3 about 4.
+int64_t GroupRanges(const WinogradPlan& plan, int64_t threads) {
+  int64_t best = 1;
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t ranges = 1; ranges <= threads; ++ranges) {
+    if (threads % ranges != 0) continue;
+    const double tiles = static_cast<double>(DivideUp(plan.tiles, threads / ranges));
+    const double groups = static_cast<double>(DivideUp(plan.groups, ranges));
+    const double cost = tiles * groups + tiles / 12 + groups * 4;
+    if (cost < least) {
+      least = cost;
+      best = ranges;
+    }
+  }
+  return best;
+}
+
+int64_t Blocks(const WinogradPlan& plan, int64_t tile_ranges) {
+  const int64_t tiles = plan.tiles;
+  return std::min(tiles, tile_ranges * DivideUp(DivideUp(tiles, tile_ranges), MostTiles(plan)));
+}
+
+}  // namespace
+
+WinogradItems::WinogradItems(const WinogradPlan& plan, int threads)
+    : tiles_(plan.tiles),
+      groups_(plan.groups),
+      group_ranges_(GroupRanges(plan, threads)),
+      blocks_(Blocks(plan, threads / group_ranges_)),
+      items_(blocks_ * groups_, threads) {}
+
+// Items are in the order [range of groups][block][group]: a share is a range of groups or of
+// blocks, and the groups of a block follow each other.
+std::optional<WinogradItems::Item> WinogradItems::Take(int part) {
+  const auto item = items_.Take(part);
+  if (!item) return std::nullopt;
+  const int ranges = static_cast<int>(group_ranges_);
+  int index = 0;
+  Range range = SplitRange(groups_, index, ranges);
+  while (*item >= blocks_ * range.end) range = SplitRange(groups_, ++index, ranges);
+  const int64_t in_range = *item - blocks_ * range.begin, groups = range.end - range.begin;
+  return Item{in_range / groups, range.begin + in_range % groups};
+}
+
+}  // namespace convlstm::cpu

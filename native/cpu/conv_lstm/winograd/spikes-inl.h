@@ -1,0 +1,109 @@
+// The values of a patch that are too large for the transforms, per Highway target: they are taken
+// out of it and multiplied as a direct convolution does.
+
+#if defined(CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
+#undef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
+#else
+#define CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
+#endif
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cpu/convolution/winograd/patch-inl.h"
+#include "cpu/convolution/winograd/product-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+// A patch with larger values in more than one of so many goes the direct way as a whole. A spike
+// costs about 48 cycles a group one by one (some 4 pixels of 4 vectors, which are loaded and
+// stored), 16 in a direct convolution, whose other values then cost 16 too.
+constexpr size_t kValuesPerSpike = 4;
+
+// A value of a patch that is too large to be transformed.
+struct Spike {
+  uint32_t row, column;  // in the patch
+  uint32_t channel;
+  float value;
+};
+
+// What V lacks of a tile's patch: nothing, some spikes, or all of it.
+struct LeftOver {
+  bool whole = false;
+  size_t first_spike = 0, end_spike = 0;
+};
+
+// Copies a patch to `scratch`, where it may lie already, with zeros for its spikes, which are
+// appended to `spikes`. False, and nothing appended, when they are too many.
+template <WinogradVariant kVariant>
+bool SeparateSpikes(const Patch& patch, size_t channels, float* scratch,
+                    std::vector<Spike>& spikes) {
+  const size_t before = spikes.size();
+  const size_t row_floats = kVariant.patch_columns() * channels;
+  const size_t most = before + kVariant.patch_rows() * row_floats / kValuesPerSpike;
+  for (uint32_t y = 0; y < kVariant.patch_rows(); ++y) {
+    const float* from = patch.data + y * patch.row_stride;
+    float* to = scratch + y * row_floats;
+    for (uint32_t x = 0; x < kVariant.patch_columns(); ++x) {
+      for (uint32_t channel = 0; channel < channels; ++channel) {
+        const float value = *from++;
+        const bool transformed = std::abs(value) <= kLargestTransformed;
+        *to++ = transformed ? value : 0.0f;
+        if (transformed) continue;
+        if (spikes.size() == most) {
+          spikes.resize(before);
+          return false;
+        }
+        spikes.push_back({y, x, channel, value});
+      }
+    }
+  }
+  return true;
+}
+
+// Adds the direct convolution of a patch to the sums of a tile's pixels. The taps of one row and
+// their channels lie side by side in the patch as in the weights, so this is the same product.
+template <WinogradVariant kVariant>
+void AddDirect(const Patch& patch, size_t channels, const float* w, float* sums) {
+  const size_t depth = kVariant.taps * channels;
+  for (size_t y = 0; y < kVariant.rows; ++y) {
+    for (size_t tap = 0; tap < kVariant.taps; ++tap) {
+      const float* row = patch.data + (y + tap) * patch.row_stride;
+      for (size_t x = 0; x < kVariant.columns; x += kTiles) {
+        Multiply(std::min(kTiles, kVariant.columns - x), row + x * channels, channels,
+                 w + tap * depth * kRow, depth, sums + (y * kVariant.columns + x) * kRow, true);
+      }
+    }
+  }
+}
+
+// Adds the products of one value of a patch to the sums of the pixels that see it. `w` is
+// [tap row][tap column * channels + channel][row].
+template <WinogradVariant kVariant>
+void AddSpike(const Spike& spike, size_t channels, const float* w, float* sums) {
+  const Tag d;
+  const auto value = hn::Set(d, spike.value);
+  for (size_t y = 0; y < kVariant.rows; ++y) {
+    if (spike.row < y || spike.row - y >= kVariant.taps) continue;
+    for (size_t x = 0; x < kVariant.columns; ++x) {
+      if (spike.column < x || spike.column - x >= kVariant.taps) continue;
+      const size_t tap = (spike.row - y) * kVariant.taps + spike.column - x;
+      const float* weights = w + (tap * channels + spike.channel) * kRow;
+      float* sum = sums + (y * kVariant.columns + x) * kRow;
+      for (size_t k = 0; k < kRow; k += kLanes) {
+        hn::Store(hn::MulAdd(value, hn::Load(d, weights + k), hn::Load(d, sum + k)), d, sum + k);
+      }
+    }
+  }
+}
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_

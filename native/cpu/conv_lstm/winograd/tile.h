@@ -1,0 +1,127 @@
+// The inner part of the Winograd family, compiled per instruction set: what the driver
+// (winograd.cc) plans and packs, and the function that runs a part of a time step.
+#ifndef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_
+#define CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "core/buffer.h"
+#include "cpu/conv_lstm/cell.h"
+#include "cpu/conv_lstm/kernel.h"
+#include "cpu/threads/work_items.h"
+
+namespace convlstm::cpu {
+
+// F(rows x columns, taps x taps).
+struct WinogradVariant {
+  size_t taps;
+  size_t rows;
+  size_t columns;
+
+  constexpr size_t patch_rows() const { return rows + taps - 1; }
+  constexpr size_t patch_columns() const { return columns + taps - 1; }
+  constexpr size_t products() const { return patch_rows() * patch_columns(); }
+  constexpr size_t pad() const { return (taps - 1) / 2; }
+};
+
+// bfloat16 products were tried and left out: with vdpbf16ps at twice the rate of multiply-adds,
+// F(4x2, 3x3) misses kMedium's 2e-2 on layers of large weights and F(2x2, 3x3), which keeps it, has
+// more to do than F(6x6, 3x3) in float32. F(4x6, 3x3), with a ninth fewer products than F(4x4,
+// 3x3), keeps kHighest's 1e-5, but on normal x its error is 3.6 times a direct convolution's.
+inline constexpr std::array kWinogradVariants = {
+    WinogradVariant{3, 4, 4}, WinogradVariant{3, 2, 2}, WinogradVariant{3, 6, 6},
+    WinogradVariant{5, 4, 2}, WinogradVariant{5, 2, 2}, WinogradVariant{5, 4, 4},
+};
+
+// Both images that the convolution runs over.
+enum WinogradSource : size_t { kFromHidden, kFromInput, kWinogradSources };
+
+// A group is one vector of hidden channels; its four gates i, f, o, g lie side by side, so a row of
+// weights is 4 * lanes values, `row` below. Channels past hidden_dim are zero.
+struct WinogradWeights final : PackedWeights {
+  explicit WinogradWeights(PackedPeepholes packed_peepholes)
+      : peepholes(std::move(packed_peepholes)) {}
+
+  // Transformed: [group][product][depth][row]; along the depth the channels of h, then those of x.
+  Buffer transformed;
+  // As they came, for the values that the transform would spread over a tile:
+  // [group][tap row][tap column * channels + channel][row], per source.
+  Buffer direct[kWinogradSources];
+  Buffer bias;  // [group][row]
+  PackedPeepholes peepholes;
+};
+
+// How frames are cut up.
+struct WinogradTiling {
+  WinogradTiling(const WinogradVariant& variant, size_t frames, size_t height, size_t width);
+
+  WinogradVariant variant;
+  size_t height, width;
+  size_t tile_rows, tile_columns;  // per frame
+  size_t tiles;                    // of all frames
+};
+
+// How a layer is cut up.
+struct WinogradPlan : WinogradTiling {
+  WinogradPlan(const ConvLstmShape& shape, const WinogradVariant& variant, size_t lanes);
+
+  ConvLstmShape shape;
+  size_t lanes;
+  size_t hidden, input;
+  size_t groups;
+  size_t row;    // floats of a row of weights: 4 * lanes
+  size_t depth;  // hidden + input
+
+  // Floats from tile to tile of V, the transformed values of a block: [product][tile][depth].
+  size_t v_tile_stride() const { return hidden + (input + lanes - 1) / lanes * lanes; }
+  size_t channels(WinogradSource source) const { return source == kFromHidden ? hidden : input; }
+  // Of the transformed weights.
+  size_t weight_bytes() const { return groups * variant.products() * depth * row * sizeof(float); }
+};
+
+// What of a layer's weights, read again for every block of tiles, is surely still in L3: of its 32
+// MiB, which other cores and programs use too, half.
+inline constexpr size_t kWinogradBytesOfL3 = size_t{16} << 20;
+
+// A step cut into items, blocks of tiles by groups, which threads take. Items write disjoint
+// elements of h_out and c, and what an element becomes does not depend on how they are cut.
+class WinogradItems {
+ public:
+  WinogradItems(const WinogradPlan& plan, int threads);
+
+  struct Item {
+    int64_t block;
+    int64_t group;
+  };
+  std::optional<Item> Take(int part);
+
+  Range TilesOf(int64_t block) const {
+    return SplitRange(tiles_, static_cast<int>(block), static_cast<int>(blocks_));
+  }
+  size_t tiles_of_largest_block() const { return (tiles_ + blocks_ - 1) / blocks_; }
+
+ private:
+  int64_t tiles_, groups_;
+  int64_t group_ranges_;
+  int64_t blocks_;
+  WorkItems items_;
+};
+
+// Runs what `part` gets of the items.
+using WinogradPart = void (*)(const WinogradPlan& plan, const WinogradWeights& weights,
+                              const ConvLstmStep& step, WinogradItems& items, int part);
+
+WinogradPart GetWinogradPart(Isa isa, size_t variant);
+// Floats of a vector.
+size_t WinogradLanes(Isa isa);
+
+// The kernel of a variant of the table above.
+const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_

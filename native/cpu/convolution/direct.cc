@@ -1,0 +1,263 @@
+// Direct convolution of channels-last frames.
+//
+// A tile of kPixels outputs x kVectors vectors of output channels accumulates in registers while
+// all kernel taps and input channels pass by: one load of weights and one broadcast of x serve
+// kPixels and kVectors multiply-adds. The pixels of a tile are any pixels: each has a pointer to
+// its input under the current tap, or to zeros where there is none, so that stride, padding,
+// dilation and spread cost nothing inside the loop and no padded copy is made.
+
+#include "cpu/convolution/direct.h"
+
+#include <algorithm>
+
+#include "cpu/threads/parallel_for.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/convolution/direct.cc"
+// clang-format off
+#include "cpu/simd/simd.h"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "cpu/simd/partial-inl.h"
+// clang-format on
+
+#ifndef CONVLSTM_CPU_CONVOLUTION_DIRECT_CC_
+#define CONVLSTM_CPU_CONVOLUTION_DIRECT_CC_
+namespace convlstm::cpu {
+
+// What a thread does: outputs [begin, end), counted over frames and pixels.
+struct DirectConvolutionTask {
+  const DirectConvolutionShape* shape;
+  const float* const* in;
+  const float* zeros;   // in_channels of them
+  const float* packed;  // per block of output channels [tap][in_channel][block], zeros beyond them
+  const float* bias;    // per block, zeros where there is none
+  float* const* out;
+  int64_t begin;
+  int64_t end;
+  bool spread;
+};
+
+}  // namespace convlstm::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using Vec = hn::Vec<Tag>;
+
+// Registers: 6 x 4 sums of 32 with AVX-512 and NEON, 6 x 2 of 16 with AVX2, which leaves room for
+// the weights and one broadcast. A block is what one tile computes of the output channels.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+constexpr int kBlockVectors = 4;
+#else
+constexpr int kBlockVectors = 2;
+#endif
+
+int64_t BlockChannels() { return kBlockVectors * hn::Lanes(Tag()); }
+
+// A block with fewer vectors has a tile of more pixels, so that there are sums enough to hide the
+// latency of a multiply-add; each pixel's pointer needs a register as well.
+template <int kVectors>
+constexpr int kTilePixels = std::min(12, 6 * kBlockVectors / kVectors);
+
+// Where an output looks: its frame, and the place of tap (0, 0) there.
+struct Place {
+  const float* frame;
+  int64_t y;
+  int64_t x;
+};
+
+// Goes through outputs in order; a division for each would cost as much as a 1x1 convolution.
+class Places {
+ public:
+  Places(const DirectConvolutionTask& task, int64_t index) : s_(*task.shape) {
+    const int64_t pixels = s_.out_width * s_.out_height, pixel = index % pixels;
+    in_ = task.in + index / pixels;
+    y_ = pixel / s_.out_width;
+    x_ = pixel % s_.out_width;
+  }
+
+  Place current() const {
+    return {*in_, y_ * s_.stride_y - s_.pad_top, x_ * s_.stride_x - s_.pad_left};
+  }
+
+  void Advance() {
+    if (++x_ < s_.out_width) return;
+    x_ = 0;
+    if (++y_ < s_.out_height) return;
+    y_ = 0;
+    ++in_;
+  }
+
+ private:
+  const DirectConvolutionShape& s_;
+  const float* const* in_;
+  int64_t y_;  // of the output
+  int64_t x_;
+};
+
+HWY_INLINE const float* InputAt(const DirectConvolutionTask& task, const Place& place,
+                                int64_t tap_y, int64_t tap_x) {
+  const DirectConvolutionShape& s = *task.shape;
+  int64_t y = place.y + tap_y * s.dilation_y, x = place.x + tap_x * s.dilation_x;
+  if (HWY_UNLIKELY(task.spread)) {
+    if (y < 0 || x < 0 || y % s.spread_y != 0 || x % s.spread_x != 0) return task.zeros;
+    y /= s.spread_y;
+    x /= s.spread_x;
+  }
+  const bool inside = y >= 0 && y < s.in_height && x >= 0 && x < s.in_width;
+  return inside ? place.frame + (y * s.in_width + x) * s.in_channels : task.zeros;
+}
+
+// One tile: outputs [first, first + count), count <= kTilePixels, of which `next` is the first;
+// `channels` output channels from `channel` on. Pixels beyond count repeat the last one.
+template <int kVectors>
+void ComputeTile(const DirectConvolutionTask& task, const float* packed, const float* bias,
+                 Places& next, int64_t first, int64_t count, int64_t channel, int64_t channels) {
+  constexpr int kPixels = kTilePixels<kVectors>;
+  const Tag d;
+  const int64_t lanes = hn::Lanes(d);
+  const DirectConvolutionShape& s = *task.shape;
+  Place places[kPixels];
+  Place place{};
+  for (int p = 0; p < kPixels; ++p) {
+    if (p < count) {
+      place = next.current();
+      next.Advance();
+    }
+    places[p] = place;
+  }
+  Vec sums[kPixels][kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    for (int p = 0; p < kPixels; ++p) sums[p][v] = hn::LoadU(d, bias + v * lanes);
+  }
+  for (int64_t tap_y = 0; tap_y < s.kernel_height; ++tap_y) {
+    for (int64_t tap_x = 0; tap_x < s.kernel_width; ++tap_x) {
+      const float* in[kPixels];
+      for (int p = 0; p < kPixels; ++p) in[p] = InputAt(task, places[p], tap_y, tap_x);
+      for (int64_t k = 0; k < s.in_channels; ++k, packed += kVectors * lanes) {
+        Vec weights[kVectors];
+        for (int v = 0; v < kVectors; ++v) weights[v] = hn::LoadU(d, packed + v * lanes);
+        for (int p = 0; p < kPixels; ++p) {
+          const Vec x = hn::Set(d, in[p][k]);
+          for (int v = 0; v < kVectors; ++v) sums[p][v] = hn::MulAdd(x, weights[v], sums[p][v]);
+        }
+      }
+    }
+  }
+  const int64_t pixels = s.out_height * s.out_width;
+  int64_t frame = first / pixels, pixel = first % pixels;
+  for (int64_t p = 0; p < count; ++p) {
+    float* out = task.out[frame] + pixel * s.out_channels + channel;
+    if (++pixel == pixels) {
+      pixel = 0;
+      ++frame;
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = channels - v * lanes;
+      if (left >= lanes) {
+        hn::StoreU(sums[p][v], d, out + v * lanes);
+      } else {
+        StoreFirst(sums[p][v], d, out + v * lanes, std::max<int64_t>(0, left));
+      }
+    }
+  }
+}
+
+template <int kVectors>
+void ComputeBlock(const DirectConvolutionTask& task, const float* packed, const float* bias,
+                  int64_t channel, int64_t channels) {
+  Places next(task, task.begin);
+  for (int64_t first = task.begin; first < task.end; first += kTilePixels<kVectors>) {
+    ComputeTile<kVectors>(task, packed, bias, next, first,
+                          std::min<int64_t>(kTilePixels<kVectors>, task.end - first), channel,
+                          channels);
+  }
+}
+
+// Vectors of the block that begins at `channel`.
+int BlockVectors(const DirectConvolutionShape& shape, int64_t channel) {
+  const int64_t lanes = hn::Lanes(Tag());
+  return static_cast<int>(
+      std::min<int64_t>(kBlockVectors, (shape.out_channels - channel + lanes - 1) / lanes));
+}
+
+void RunTask(const DirectConvolutionTask& task) {
+  const DirectConvolutionShape& s = *task.shape;
+  const int64_t lanes = hn::Lanes(Tag()), depth = s.kernel_height * s.kernel_width * s.in_channels;
+  const float* packed = task.packed;
+  for (int64_t channel = 0; channel < s.out_channels; channel += BlockChannels()) {
+    const int vectors = BlockVectors(s, channel);
+    const int64_t channels = std::min(BlockChannels(), s.out_channels - channel);
+    const float* bias = task.bias + channel;
+    if (vectors == 1) ComputeBlock<1>(task, packed, bias, channel, channels);
+    if (vectors == 2) ComputeBlock<2>(task, packed, bias, channel, channels);
+    if constexpr (kBlockVectors == 4) {
+      if (vectors == 3) ComputeBlock<3>(task, packed, bias, channel, channels);
+      if (vectors == 4) ComputeBlock<4>(task, packed, bias, channel, channels);
+    }
+    packed += depth * vectors * lanes;
+  }
+}
+
+// Output channels rounded up to vectors.
+int64_t PackedChannels(const DirectConvolutionShape& shape) {
+  const int64_t lanes = hn::Lanes(Tag());
+  return (shape.out_channels + lanes - 1) / lanes * lanes;
+}
+
+void PackBlocks(const DirectConvolutionShape& s, const ConvolutionWeight& weight, float* packed) {
+  for (int64_t channel = 0; channel < s.out_channels; channel += BlockChannels()) {
+    const int64_t width = BlockVectors(s, channel) * static_cast<int64_t>(hn::Lanes(Tag()));
+    for (int64_t tap_y = 0; tap_y < s.kernel_height; ++tap_y) {
+      for (int64_t tap_x = 0; tap_x < s.kernel_width; ++tap_x) {
+        const float* tap = weight.data + tap_y * weight.tap_y_stride + tap_x * weight.tap_x_stride;
+        for (int64_t k = 0; k < s.in_channels; ++k) {
+          for (int64_t c = channel; c < channel + width; ++c) {
+            *packed++ =
+                c < s.out_channels ? tap[c * weight.out_stride + k * weight.in_stride] : 0.0f;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convlstm::cpu {
+
+Buffer PackDirectConvolution(const DirectConvolutionShape& shape, const ConvolutionWeight& weight,
+                             Isa isa) {
+  const int64_t depth = shape.kernel_height * shape.kernel_width * shape.in_channels;
+  const int64_t channels = CONVLSTM_SIMD(isa, PackedChannels)(shape);
+  Buffer packed = Buffer::AllocateArray<float>(depth * channels);
+  CONVLSTM_SIMD(isa, PackBlocks)(shape, weight, packed.as<float>());
+  return packed;
+}
+
+void RunDirectConvolution(const DirectConvolutionShape& shape, const Buffer& packed,
+                          const float* bias, int64_t frames, const float* const* in,
+                          float* const* out, Isa isa, ThreadPool& pool) {
+  const auto run_task = CONVLSTM_SIMD(isa, RunTask);
+  const int64_t channels = CONVLSTM_SIMD(isa, PackedChannels)(shape);
+  const Buffer constants = Buffer::AllocateArray<float>(channels + shape.in_channels);
+  float* biases = constants.as<float>();
+  std::fill_n(biases, channels + shape.in_channels, 0.0f);
+  if (bias != nullptr) std::copy_n(bias, shape.out_channels, biases);
+  const int64_t depth = shape.kernel_height * shape.kernel_width * shape.in_channels;
+  ParallelFor(pool, frames * shape.out_height * shape.out_width, depth * channels / 16,
+              [&](Range range) {
+                run_task({&shape, in, biases + channels, packed.as<float>(), biases, out,
+                          range.begin, range.end, shape.spread_y > 1 || shape.spread_x > 1});
+              });
+}
+
+}  // namespace convlstm::cpu
+#endif

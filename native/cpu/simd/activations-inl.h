@@ -1,0 +1,249 @@
+// Sigmoid, tanh and the fused state update, per Highway target.
+//
+// Sigmoid and Tanh hold to float32 over the whole range (test/native/activations_test.cc):
+//   Sigmoid  <= 2.2 ulp down to x = -87.6; the results below it, all smaller than 9e-39, become 0.
+//   Tanh     <= 2.5 ulp, also for tiny x, where tanh(x) is x.
+// Infinities give 0, 1 and -1, NaN stays NaN.
+//
+// CellUpdate needs absolute accuracy only (2e-7 on a gate), which makes it a third cheaper: it
+// reduces the argument in base 2 in one step, and i * g and o * tanh(c) share one division each.
+
+#if defined(CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_
+#undef CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_
+#else
+#define CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_
+#endif
+
+#include <type_traits>
+
+#include "cpu/conv_lstm/cell.h"
+#include "cpu/simd/inline-inl.h"
+#include "cpu/simd/lanes-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace convlstm::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class D>
+using VecOf = hn::Vec<D>;
+
+// max(low, v) and min(high, v) that keep a NaN of v, as x86 does when v comes second.
+template <class D>
+HWY_INLINE VecOf<D> AtLeast(D, VecOf<D> low, VecOf<D> v) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
+  return hn::Max(low, v);
+#else
+  return hn::IfThenElse(hn::Lt(v, low), low, v);
+#endif
+}
+template <class D>
+HWY_INLINE VecOf<D> AtMost(D, VecOf<D> high, VecOf<D> v) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
+  return hn::Min(high, v);
+#else
+  return hn::IfThenElse(hn::Lt(high, v), high, v);
+#endif
+}
+
+// n / d for 2^-126 < d < 2^126. A 512-bit divide takes 10 to 16 cycles; an estimate of 14 bits,
+// corrected by the remainder, takes four instructions and is within 1 ulp. Elsewhere the divider
+// runs beside the multipliers and costs one instruction.
+template <class D>
+HWY_INLINE VecOf<D> Divide(D, VecOf<D> n, VecOf<D> d) {
+#if HWY_TARGET == HWY_AVX3
+  const auto estimate = hn::ApproximateReciprocal(d);
+  const auto quotient = hn::Mul(n, estimate);
+  return hn::MulAdd(hn::NegMulAdd(d, quotient, n), estimate, quotient);
+#else
+  return hn::Div(n, d);
+#endif
+}
+
+// 2^scale and r for x = scale * ln(2) + r: adding kMagic leaves round(x / ln(2)) + 127 in the low
+// bits of the mantissa, from where a shift makes it an exponent. `multiple` is x / ln(2) or a
+// product that rounds to it.
+template <class D>
+struct PowerOfTwo {
+  VecOf<D> scale;
+  VecOf<D> exponent;
+};
+template <class D>
+HWY_INLINE PowerOfTwo<D> SplitExponent(D d, VecOf<D> multiple_plus_magic) {
+  const hn::RebindToUnsigned<D> du;
+  const auto magic = hn::Set(d, 12583039.0f);  // 1.5 * 2^23 + 127
+  return {hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(du, multiple_plus_magic))),
+          hn::Sub(multiple_plus_magic, magic)};
+}
+
+// exp(x) - 1 and exp(x) for -88 <= x <= 0, as scale * expm1 + (scale - 1). The polynomial's error
+// is 3.6e-9 relative to exp(x).
+template <class D>
+struct ExpParts {
+  VecOf<D> scale;
+  VecOf<D> expm1;
+};
+template <class D>
+CONVLSTM_INLINE ExpParts<D> ExpOfNegative(D d, VecOf<D> x) {
+  const auto split =
+      SplitExponent(d, hn::MulAdd(x, hn::Set(d, 1.44269504f), hn::Set(d, 12583039.0f)));
+  // ln(2) in two parts, the first short enough for exact products without FMA.
+  auto r = hn::NegMulAdd(split.exponent, hn::Set(d, 0.693359375f), x);
+  r = hn::NegMulAdd(split.exponent, hn::Set(d, -2.12194440e-4f), r);
+  auto q = hn::MulAdd(r, hn::Set(d, 0.0013814540579915047f), hn::Set(d, 0.00836874544620514f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.04166838899254799f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.1666652113199234f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.4999999403953552f));
+  return {split.scale, hn::MulAdd(hn::Mul(r, r), q, r)};
+}
+
+// exp(-|x|) / (1 + exp(-|x|)) or 1 / (1 + exp(-|x|)): nothing overflows, and the far tail keeps its
+// relative accuracy. Where round(x / ln(2)) is -127 the shifted exponent is that of zero.
+template <class D>
+CONVLSTM_INLINE VecOf<D> Sigmoid(D d, VecOf<D> x) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto negative = AtLeast(d, hn::Set(d, -88.0f), hn::Or(x, hn::SignBit(d)));
+  const ExpParts<D> parts = ExpOfNegative(d, negative);
+  const auto e = hn::MulAdd(parts.expm1, parts.scale, parts.scale);
+  return Divide(d, hn::IfNegativeThenElse(x, e, one), hn::Add(one, e));
+}
+
+// tanh|x| = -m / (2 + m) with m = exp(-2|x|) - 1.
+template <class D>
+CONVLSTM_INLINE VecOf<D> Tanh(D d, VecOf<D> x) {
+  const auto twice = hn::Or(hn::Add(x, x), hn::SignBit(d));
+  const ExpParts<D> parts = ExpOfNegative(d, AtLeast(d, hn::Set(d, -40.0f), twice));
+  const auto m = hn::MulAdd(parts.expm1, parts.scale, hn::Sub(parts.scale, hn::Set(d, 1.0f)));
+  return hn::CopySign(Divide(d, m, hn::Add(hn::Set(d, 2.0f), m)), x);
+}
+
+// 2^t - 1 for the state update, as scale * minus_one + (scale - 1): relative error of 2^t 2e-8.
+template <class D>
+struct Exp2Parts {
+  VecOf<D> scale;
+  VecOf<D> minus_one;
+};
+template <class D>
+CONVLSTM_INLINE Exp2Parts<D> Exp2(D d, VecOf<D> t) {
+  const auto split = SplitExponent(d, hn::Add(t, hn::Set(d, 12583039.0f)));
+  const auto r = hn::Sub(t, split.exponent);
+  auto q = hn::MulAdd(r, hn::Set(d, 0.00015353309572674334f), hn::Set(d, 0.0013398939045146108f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.009618437848985195f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.055503323674201965f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.24022647738456726f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.6931471824645996f));
+  return {split.scale, hn::Mul(r, q)};
+}
+
+// The denominator of sigmoid(x) = 1 / (1 + exp(-x)). Held under 2^98, so that a product with
+// another denominator does not overflow: sigmoid is then at least 3e-30.
+template <class D>
+CONVLSTM_INLINE VecOf<D> SigmoidDenominator(D d, VecOf<D> x) {
+  auto t = hn::Mul(x, hn::Set(d, -1.44269504f));
+  t = AtMost(d, hn::Set(d, 98.0f), AtLeast(d, hn::Set(d, -98.0f), t));
+  const Exp2Parts<D> e = Exp2(d, t);
+  return hn::MulAdd(e.minus_one, e.scale, hn::Add(e.scale, hn::Set(d, 1.0f)));
+}
+
+// tanh(x) = m / (m + 2) with m = exp(2x) - 1.
+template <class D>
+struct Fraction {
+  VecOf<D> numerator;
+  VecOf<D> denominator;
+};
+template <class D>
+CONVLSTM_INLINE Fraction<D> TanhFraction(D d, VecOf<D> x) {
+  auto t = hn::Mul(x, hn::Set(d, 2.88539008f));
+  t = AtMost(d, hn::Set(d, 26.0f), AtLeast(d, hn::Set(d, -26.0f), t));
+  const Exp2Parts<D> e = Exp2(d, t);
+  const auto m = hn::MulAdd(e.minus_one, e.scale, hn::Sub(e.scale, hn::Set(d, 1.0f)));
+  return {m, hn::Add(m, hn::Set(d, 2.0f))};
+}
+
+// The gates' sums of one vector of channels of one pixel.
+template <class D>
+struct GateSums {
+  VecOf<D> i, f, o, g;
+};
+
+template <class D>
+struct CellState {
+  VecOf<D> c, h;
+};
+
+// One step of the cell; wci, wcf, wco zero or not used without peephole. With kGates the gates are
+// left in `gates` too, one more division each but for f; c and h have the same bits.
+template <bool kPeephole, bool kGates, class D>
+CONVLSTM_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D> c, VecOf<D> wci,
+                                           VecOf<D> wcf, VecOf<D> wco, GateSums<D>* gates) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto sum_i = kPeephole ? hn::MulAdd(wci, c, sums.i) : sums.i;
+  const auto sum_f = kPeephole ? hn::MulAdd(wcf, c, sums.f) : sums.f;
+  const Fraction<D> g = TanhFraction(d, sums.g);
+  const auto denominator_i = SigmoidDenominator(d, sum_i);
+  const auto input = Divide(d, g.numerator, hn::Mul(denominator_i, g.denominator));
+  const auto forget = Divide(d, one, SigmoidDenominator(d, sum_f));
+  const auto next_c = hn::MulAdd(forget, c, input);
+  const auto sum_o = kPeephole ? hn::MulAdd(wco, next_c, sums.o) : sums.o;
+  const Fraction<D> tanh_c = TanhFraction(d, next_c);
+  const auto denominator_o = SigmoidDenominator(d, sum_o);
+  if constexpr (kGates) {
+    *gates = {Divide(d, one, denominator_i), forget, Divide(d, one, denominator_o),
+              Divide(d, g.numerator, g.denominator)};
+  }
+  return {next_c, Divide(d, tanh_c.numerator, hn::Mul(denominator_o, tanh_c.denominator))};
+}
+
+// `Gate` is void where the gates are not wanted.
+template <class Gate, class D, class Lanes>
+HWY_INLINE VecOf<D> UpdateCellWith(D d, const GateSums<D>& sums, const CellPointers& at,
+                                   const Lanes& lanes) {
+  constexpr bool kGates = !std::is_void_v<Gate>;
+  const auto c = lanes.Load(at.c_in);
+  const auto zero = hn::Zero(d);
+  // A default constructor would be compiled for the baseline, into which GCC inlines no NEON.
+  GateSums<D> gates = {zero, zero, zero, zero};
+  const CellState<D> next =
+      at.wci == nullptr
+          ? NextCellState<false, kGates>(d, sums, c, zero, zero, zero, &gates)
+          : NextCellState<true, kGates>(d, sums, c, lanes.Load(at.wci), lanes.Load(at.wcf),
+                                        lanes.Load(at.wco), &gates);
+  lanes.Store(next.c, at.c);
+  lanes.Store(next.h, at.h);
+  if constexpr (kGates) {
+    Gate* const to = at.gates.template as<Gate>();
+    lanes.Store(gates.i, to);
+    lanes.Store(gates.f, to + at.gate_stride);
+    lanes.Store(gates.o, to + 2 * at.gate_stride);
+    lanes.Store(gates.g, to + 3 * at.gate_stride);
+  }
+  return next.h;
+}
+
+template <class D, class Lanes>
+HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers& at,
+                               const Lanes& lanes) {
+  if (HWY_LIKELY(!at.gates)) return UpdateCellWith<void>(d, sums, at, lanes);
+  return at.gates.format() == SavedFormat::k16Bits ? UpdateCellWith<int16_t>(d, sums, at, lanes)
+                                                   : UpdateCellWith<float>(d, sums, at, lanes);
+}
+
+// Updates c and writes h, and the gates where they are wanted; returns h too.
+template <class D>
+HWY_INLINE VecOf<D> CellUpdate(D d, const GateSums<D>& sums, const CellPointers& at) {
+  return UpdateCell(d, sums, at, AllLanes<D>{});
+}
+
+// The same for the first `channels` lanes only, fewer than all: nothing else is read or written.
+template <class D>
+HWY_INLINE VecOf<D> CellUpdateTail(D d, const GateSums<D>& sums, const CellPointers& at,
+                                   size_t channels) {
+  return UpdateCell(d, sums, at, FirstLanes<D>{channels});
+}
+
+}  // namespace convlstm::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_

@@ -1,0 +1,21 @@
+// CONVLSTM_INLINE, per Highway target: HWY_INLINE, but for emulated vectors a call. Each of their
+// operations is a loop over lanes, and some hundred of them in one function take a compiler
+// minutes, with sanitizers most of all.
+
+#if defined(CONVLSTM_CPU_SIMD_INLINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVLSTM_CPU_SIMD_INLINE_INL_H_
+#undef CONVLSTM_CPU_SIMD_INLINE_INL_H_
+#else
+#define CONVLSTM_CPU_SIMD_INLINE_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+#undef CONVLSTM_INLINE
+#if HWY_TARGET == HWY_EMU128
+#define CONVLSTM_INLINE HWY_NOINLINE
+#else
+#define CONVLSTM_INLINE HWY_INLINE
+#endif
+
+#endif  // CONVLSTM_CPU_SIMD_INLINE_INL_H_

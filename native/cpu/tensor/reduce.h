@@ -1,0 +1,15 @@
+#ifndef CONVLSTM_CPU_TENSOR_REDUCE_H_
+#define CONVLSTM_CPU_TENSOR_REDUCE_H_
+
+#include "cpu/threads/thread_pool.h"
+#include "ops/reduce.h"
+
+namespace convlstm::cpu {
+
+// Sums in float64, in an order that does not depend on the number of threads. `out` has the right
+// number of elements and is not allocated yet.
+void Reduce(const Reduction& reduction, Storage& x, Storage& out, ThreadPool& pool);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_TENSOR_REDUCE_H_

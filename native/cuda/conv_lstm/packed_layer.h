@@ -1,0 +1,62 @@
+// A ConvLSTM layer as its kernels want it, made once.
+#ifndef CONVLSTM_CUDA_CONV_LSTM_PACKED_LAYER_H_
+#define CONVLSTM_CUDA_CONV_LSTM_PACKED_LAYER_H_
+
+#include <array>
+#include <memory>
+
+#include "core/precision.h"
+#include "core/storage.h"
+#include "cuda/conv_lstm/mask_frames.h"
+#include "cuda/conv_lstm/sequence_arguments.cuh"
+#include "cuda/conv_lstm/steps/kernels.h"
+#include "cuda/device/device.h"
+#include "cuda/device/graph.h"
+#include "ops/conv_lstm.h"
+
+namespace convlstm::cuda {
+
+// The memory that a storage's elements were in when something was derived from them.
+struct Identity {
+  bool present = false;
+  std::weak_ptr<const Buffer> memory;
+
+  static Identity Of(const StoragePtr& storage) {
+    if (storage == nullptr) return {};
+    return {true, storage->buffer()};
+  }
+  bool operator==(const Identity& other) const {
+    return present == other.present &&
+           (!present || (memory.lock() != nullptr && memory.lock() == other.memory.lock()));
+  }
+};
+
+struct PackedLayer {
+  ConvLstmShape shape;
+  Math math;
+  Peephole peephole_kind;
+  std::array<Identity, 4> companions;  // bias, wci, wcf, wco
+  Buffer weights, bias, peephole;
+  int padded_hidden;
+};
+
+// Kept with the storage of the weights. Throws Error(kShape) for more pixels than the kernels can
+// count.
+std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape& shape,
+                                            const ConvLstmInputs& inputs, Precision precision);
+
+// What the kernels see of the layer: without output and nothing saved.
+SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& shape,
+                     const ConvLstmInputs& inputs);
+
+inline int ColumnsOf(const ConvLstmShape& s) {
+  return CeilDiv(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
+}
+StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
+KernelCall MaskCall(const Device& device, const MaskArguments& arguments);
+// Of so many blocks of rows and of tiles that cover the layer's columns.
+dim3 GridOf(int row_blocks, const ConvLstmShape& shape, int tile_columns);
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV_LSTM_PACKED_LAYER_H_

@@ -1,0 +1,295 @@
+// One time step of a ConvLSTM: convolution over x and h, bias, peepholes, gates, update of c and h.
+// The four gates' sums of a channel are in the same lane, so that nothing but c and h is written.
+#ifndef CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
+#define CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
+
+#include "cuda/device/place.h"
+#include "cuda/gemm/implicit_gemm.cuh"
+
+namespace convlstm::cuda {
+
+// What a step does beside where it is masked, zoned out or to be trained. No place: not that.
+struct StepExtras {
+  Place<float> gates;        // [row][4 hidden], gets i, f, o, g
+  Place<const float> mask;   // [row][hidden]
+  Place<float> masked_h;     // [row][hidden], gets the new h times the mask
+  Place<const float> old_h;  // before the step and not masked; zeros without
+  int old_h_image_stride;    // pixels
+  Place<const float> zoneout_h, zoneout_c;
+  bool one_zoneout_h, one_zoneout_c;  // one element stands for all
+  int zoneout_image_stride;           // pixels
+};
+
+struct StepArguments {
+  ConvGeometry geometry;
+  ConvSource x, h;  // without data; no chunks: zeros
+  Place<const float> x_data, h_data;
+  Place<const uint4> weights;  // packed (pack_weights.cuh)
+  int packed_chunks;           // of x and h, also where one is not multiplied
+  Place<const float> bias;     // [4][padded hidden], zeros for none
+
+  // input.cuh's, which the step begins with then: x has no chunks.
+  bool begins_with_x;
+  Place<const float> sums_of_x;
+  int sums_image_stride;  // pixels
+
+  Place<const float> peephole;  // wci, wcf, wco; each [hidden] or [pixels][hidden]
+  int64_t peephole_elements;
+  int peephole_pixel_stride;
+  int hidden, padded_hidden;
+
+  Place<const float> c_in;  // [row][hidden]; zeros without
+  Place<float> c;           // may be c_in
+  Place<float> out;         // must not be h
+  int out_image_stride;     // pixels
+  Place<float> last_h;      // [row][hidden], gets the new h too
+
+  bool extended;
+  StepExtras extras;
+};
+
+// With products of bfloat16 by the instructions that approximate, off by at most 4.4e-7 where
+// `high` allows 1e-4: the end of a step is 45 instructions a cell then and not 181 (sm_90, large
+// tile).
+template <Math kMath>
+struct Activations {
+  static constexpr bool kFast = kMath != Math::kFma && kMath != Math::kTf32x3;
+  static constexpr float kLog2E = 1.44269504f;
+
+  __device__ __forceinline__ static float Sigmoid(float v) {
+    if constexpr (kFast) return FastReciprocal(1.0f + FastExp2(-kLog2E * v));
+    return 1.0f / (1.0f + expf(-v));
+  }
+  __device__ __forceinline__ static float Tanh(float v) {
+    if constexpr (kFast) {
+      return fmaf(-2.0f, FastReciprocal(1.0f + FastExp2(2.0f * kLog2E * v)), 1.0f);
+    }
+    return tanhf(v);
+  }
+};
+
+template <bool kAll>
+__device__ __forceinline__ void LoadFour(const float* from, int count, float (&to)[4]) {
+  if constexpr (kAll) {
+    const float4 v = *reinterpret_cast<const float4*>(from);
+    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+  } else {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) to[e] = e < count ? from[e] : 0.0f;
+  }
+}
+template <bool kAll>
+__device__ __forceinline__ void StoreFour(const float (&from)[4], int count, float* to) {
+  if constexpr (kAll) {
+    *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
+  } else {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      if (e < count) to[e] = from[e];
+    }
+  }
+}
+
+// new = zoneout . old + (1 - zoneout) . new.
+template <bool kAll>
+__device__ __forceinline__ void KeepPart(const float* zoneout, bool one, int count,
+                                         const float (&old)[4], float (&now)[4]) {
+  float z[4];
+  if (one) {
+    z[0] = z[1] = z[2] = z[3] = *zoneout;
+  } else {
+    LoadFour<kAll>(zoneout, count, z);
+  }
+#pragma unroll
+  for (int e = 0; e < 4; ++e) now[e] = z[e] * old[e] + (1.0f - z[e]) * now[e];
+}
+
+// Four channels of a pixel and where they lie.
+struct CellPlace {
+  int image, pixel, channel;
+  int64_t row;
+};
+
+// What the end of a step reads and writes.
+struct CellOperands {
+  const float *peephole, *c_in;
+  float *c, *out, *last_h;
+};
+
+// kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is. kExtended:
+// with StepExtras, apart, so that a step without pays no register for them.
+template <Math kMath, bool kAll, bool kExtended>
+__device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPlace& at,
+                                           float (&gates)[4][4], const CellOperands& operands) {
+  const int count = p.hidden - at.channel;
+  const int64_t state = at.row * p.hidden + at.channel;
+  // Of frames that lie so far apart.
+  const auto element = [&](int image_stride) {
+    const int64_t pixel = static_cast<int64_t>(at.image) * image_stride + at.pixel;
+    return pixel * p.hidden + at.channel;
+  };
+  using A = Activations<kMath>;
+  float old_c[4] = {}, new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
+  if (operands.c_in != nullptr) LoadFour<kAll>(operands.c_in + state, count, old_c);
+  if (operands.peephole != nullptr) {
+    const float* w =
+        operands.peephole + static_cast<int64_t>(at.pixel) * p.peephole_pixel_stride + at.channel;
+    LoadFour<kAll>(w, count, wci);
+    LoadFour<kAll>(w + p.peephole_elements, count, wcf);
+    LoadFour<kAll>(w + 2 * p.peephole_elements, count, wco);
+  }
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    gates[0][e] = A::Sigmoid(fmaf(wci[e], old_c[e], gates[0][e]));
+    gates[1][e] = A::Sigmoid(fmaf(wcf[e], old_c[e], gates[1][e]));
+    gates[3][e] = A::Tanh(gates[3][e]);
+    new_c[e] = fmaf(gates[1][e], old_c[e], gates[0][e] * gates[3][e]);
+    gates[2][e] = A::Sigmoid(fmaf(wco[e], new_c[e], gates[2][e]));
+    new_h[e] = gates[2][e] * A::Tanh(new_c[e]);
+  }
+  if constexpr (kExtended) {
+    const StepExtras& extras = p.extras;
+    if (float* const to = extras.gates.get(); to != nullptr) {
+#pragma unroll
+      for (int gate = 0; gate < 4; ++gate) {
+        StoreFour<kAll>(gates[gate], count, to + (at.row * 4 + gate) * p.hidden + at.channel);
+      }
+    }
+    if (const float* const zoneout = extras.zoneout_h.get(); zoneout != nullptr) {
+      float old_h[4] = {};
+      if (const float* const from = extras.old_h.get(); from != nullptr) {
+        LoadFour<kAll>(from + element(extras.old_h_image_stride), count, old_h);
+      }
+      const bool one = extras.one_zoneout_h;
+      KeepPart<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count, old_h,
+                     new_h);
+    }
+    if (const float* const zoneout = extras.zoneout_c.get(); zoneout != nullptr) {
+      const bool one = extras.one_zoneout_c;
+      KeepPart<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count, old_c,
+                     new_c);
+    }
+    if (const float* const mask = extras.mask.get(); mask != nullptr) {
+      float masked[4];
+      LoadFour<kAll>(mask + state, count, masked);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) masked[e] *= new_h[e];
+      StoreFour<kAll>(masked, count, extras.masked_h.get() + state);
+    }
+  }
+  StoreFour<kAll>(new_c, count, operands.c + state);
+  StoreFour<kAll>(new_h, count, operands.out + element(p.out_image_stride));
+  if (operands.last_h != nullptr) StoreFour<kAll>(new_h, count, operands.last_h + state);
+}
+
+// The sums of x of a pixel: [64 columns][gate][channel], so that a warp reads and writes 64 bytes
+// in a row whatever its tile.
+template <class T>
+__device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden, int tile) {
+  const int lane = static_cast<int>(threadIdx.x) & 31;
+  return pixel * (4 * padded_hidden) + ColumnBlock<T>(tile) * kColumns + lane % 4 * 4;
+}
+
+// The first of the lane's four channels of a tile.
+template <class T>
+__device__ __forceinline__ int LaneChannel(int tile) {
+  const int lane = static_cast<int>(threadIdx.x) & 31;
+  return ColumnBlock<T>(tile) * kWarpChannels + lane % 4 * 4;
+}
+
+// What sums begin with: bias, the same for every pixel, or the sums of x. One way for both and no
+// condition: otherwise ptxas 13.0 moves the accumulators of wgmma about and waits for each product.
+struct Beginning {
+  const float* values;
+  int64_t pixel_stride;
+  int image_stride;                 // pixels
+  int gate_stride, columns_stride;  // elements; from 64 columns to the next
+};
+template <class T>
+__device__ __forceinline__ Beginning BeginningOf(const float* bias, int padded_hidden) {
+  return {bias + LaneChannel<T>(0), 0, 0, padded_hidden, kWarpChannels};
+}
+template <class T>
+__device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry& geometry,
+                                      Accumulators<T>& sums) {
+  const int last = geometry.rows() - 1;
+  ForLaneRows<T>(geometry, [&](int i, int half, int row) {
+    row = row < last ? row : last;
+    const auto [image, in_image] = Divide(row, geometry.out_pixels());
+    const int64_t pixel = static_cast<int64_t>(image) * from.image_stride + in_image;
+    const float* const values = from.values + pixel * from.pixel_stride +
+                                (ColumnBlock<T>(i) - ColumnBlock<T>(0)) * from.columns_stride;
+#pragma unroll
+    for (int gate = 0; gate < 4; ++gate) {
+      float four[4];
+      LoadFour<true>(values + gate * from.gate_stride, 4, four);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[i][gate + e / 2 * 4][half * 2 + e % 2] = four[e];
+    }
+  });
+}
+
+// A lane's sums of the gates of a row.
+template <class T>
+__device__ __forceinline__ void TakeGates(const Accumulators<T>& sums, int i, int half,
+                                          float (&gates)[4][4]) {
+#pragma unroll
+  for (int gate = 0; gate < 4; ++gate) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) gates[gate][e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
+  }
+}
+
+template <class T, bool kAll, bool kExtended>
+__device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
+                                            const CellOperands& operands) {
+  ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
+    const int channel = LaneChannel<T>(i);
+    if (row >= p.geometry.rows() || channel >= p.hidden) return;
+    float gates[4][4];
+    TakeGates<T>(sums, i, half, gates);
+    const auto [image, pixel] = Divide(row, p.geometry.out_pixels());
+    UpdateCell<T::kMath, kAll, kExtended>(p, {image, pixel, channel, row}, gates, operands);
+  });
+}
+
+// Grid: (RowBlocks, padded hidden / T's channels).
+template <class T>
+__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
+    ConvLstmStep(const StepArguments p) {
+  if constexpr (kCompiled<T::kMath>) {
+    CONVLSTM_SHARED_MEMORY(memory);
+    auto* shared = reinterpret_cast<uint32_t*>(memory);
+    ConvSource x = p.x, h = p.h;
+    x.data = p.x_data.get();
+    h.data = p.h_data.get();
+    const CellOperands operands = {p.peephole.get(), p.c_in.get(), p.c.get(), p.out.get(),
+                                   p.last_h.get()};
+
+    Accumulators<T> sums;
+    Beginning beginning = BeginningOf<T>(p.bias.get(), p.padded_hidden);
+    if (p.begins_with_x && LaneChannel<T>(0) < p.hidden) {
+      beginning = {p.sums_of_x.get() + SumsOfLane<T>(0, p.padded_hidden, 0), 4 * p.padded_hidden,
+                   p.sums_image_stride, kWarpChannels, kColumns};
+    }
+    Accumulate<T>(
+        p.geometry, x, h, p.weights.get(), p.packed_chunks, shared,
+        [&] { Begin<T>(beginning, p.geometry, sums); }, sums);
+    const bool all = p.hidden % 4 == 0;
+    if (p.extended) {
+      if (all) {
+        UpdateState<T, true, true>(p, sums, operands);
+      } else {
+        UpdateState<T, false, true>(p, sums, operands);
+      }
+    } else if (all) {
+      UpdateState<T, true, false>(p, sums, operands);
+    } else {
+      UpdateState<T, false, false>(p, sums, operands);
+    }
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_

@@ -1,0 +1,8 @@
+#include "cuda/conv_lstm/steps/kernels.cuh"
+
+namespace convlstm::cuda {
+
+template StepKernel FindStepKernel<Math::kTf32x3>(TileSize);
+template InputKernel FindInputKernel<Math::kTf32x3>(TileSize);
+
+}  // namespace convlstm::cuda

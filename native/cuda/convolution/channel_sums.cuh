@@ -1,0 +1,66 @@
+// Sums over rows of what lies [row][channel], for each channel, in an order that depends on the
+// shape and the grid only.
+//
+// A block of 256 threads takes up to 128 neighbouring channels of as many rows as fit, so that a
+// warp reads runs of memory whatever the number of channels. Threads add up in float32, a block's
+// lanes and the slices in float64.
+#ifndef CONVLSTM_CUDA_CONVOLUTION_CHANNEL_SUMS_CUH_
+#define CONVLSTM_CUDA_CONVOLUTION_CHANNEL_SUMS_CUH_
+
+#include "cuda/gemm/convolution.h"
+#include "cuda/instructions/ptx.cuh"
+
+namespace convlstm::cuda {
+
+constexpr int kChannelThreads = 256, kMaxBlockChannels = 128;
+constexpr int kChannelSharedBytes = kChannelThreads * static_cast<int>(sizeof(float));
+
+// Grid: (slices of the rows, these).
+__host__ __device__ constexpr int ChannelBlocks(int channels) {
+  return CeilDiv(channels, kMaxBlockChannels);
+}
+
+// What a thread takes: rows `first_row`, `first_row + row_step`, ... of one channel.
+struct ChannelThread {
+  int width, lanes;  // channels and rows of the block
+  int channel;
+  int64_t first_row, row_step;
+  bool active;
+
+  __device__ explicit ChannelThread(int channels) {
+    const int tid = static_cast<int>(threadIdx.x);
+    width = CeilDiv(channels, static_cast<int>(gridDim.y));
+    lanes = kChannelThreads / width;
+    const int lane = tid / width, block_channel = static_cast<int>(blockIdx.y) * width;
+    channel = block_channel + tid % width;
+    first_row = static_cast<int64_t>(blockIdx.x) * lanes + lane;
+    row_step = static_cast<int64_t>(gridDim.x) * lanes;
+    active = lane < lanes && channel < channels;
+  }
+};
+
+// to[k][channel] += the block's sum of values[k].
+template <int kCount>
+__device__ __forceinline__ void AddBlockSums(const ChannelThread& thread,
+                                             const float (&values)[kCount], int count, int channels,
+                                             double* to) {
+  CONVLSTM_SHARED_MEMORY(memory);
+  auto* shared = reinterpret_cast<float*>(memory);
+  const int tid = static_cast<int>(threadIdx.x);
+#pragma unroll
+  for (int k = 0; k < kCount; ++k) {
+    if (k >= count) break;
+    shared[tid] = values[k];
+    __syncthreads();
+    if (tid < thread.width && thread.active) {
+      double sum = 0;
+      for (int lane = 0; lane < thread.lanes; ++lane) sum += shared[lane * thread.width + tid];
+      to[k * channels + thread.channel] += sum;
+    }
+    __syncthreads();
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONVOLUTION_CHANNEL_SUMS_CUH_

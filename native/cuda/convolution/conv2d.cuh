@@ -1,0 +1,89 @@
+// A convolution with any stride, padding and dilation, on the main loop of the ConvLSTM's; also the
+// gradient of a convolution's input, which is one of the deltas with the taps in reverse.
+//
+// The tiles are the step's (tiles.h): 64 x 64 brings 16 KiB from memory for 2^18 operations with 64
+// KiB of shared memory and 145 to 175 registers (sm_90), 128 x 128 brings 32 KiB for 2^20 with 96
+// KiB and 166 to 239. The end reads and writes each result once, 8 bytes of a pixel by a lane.
+#ifndef CONVLSTM_CUDA_CONVOLUTION_CONV2D_CUH_
+#define CONVLSTM_CUDA_CONVOLUTION_CONV2D_CUH_
+
+#include "cuda/convolution/gradient_phases.h"
+#include "cuda/device/place.h"
+#include "cuda/gemm/implicit_gemm.cuh"
+
+namespace convlstm::cuda {
+
+struct Conv2dArguments {
+  ConvGeometry geometry;
+  ConvSource x;  // without data
+  Place<const float> x_data;
+  Place<const uint4> weights;
+  Place<const float> bias;  // [channels] or none
+  Place<float> out;         // channels-last
+  int channels;
+  // In pixels: image i of the result begins at i % inner * inner_stride + i / inner * outer_stride.
+  int inner;
+  int64_t inner_stride, outer_stride;
+  int64_t row_stride;  // from one row of the result to the next
+  int column_stride;
+  Place<const float> mask;  // as the result, which it is multiplied by, or none
+  bool add;                 // to what is there
+};
+
+// Of a phase of the gradient of the input of `forward`, all but where operands and images lie.
+inline Conv2dArguments GradientArguments(const ConvGeometry& forward, const GradientPhase& phase,
+                                         int channels, int out_channels) {
+  Conv2dArguments p = {};
+  p.geometry = phase.geometry;
+  p.x = {nullptr, out_channels, forward.out_pixels(), p.geometry.chunks(out_channels)};
+  p.channels = channels;
+  p.row_stride = int64_t{forward.stride_y} * forward.width;
+  p.column_stride = forward.stride_x;
+  return p;
+}
+
+// Grid: (rows / T::kRows, columns / T::kBlockColumns).
+template <class T>
+__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
+    Convolve2d(const Conv2dArguments p) {
+  if constexpr (kCompiled<T::kMath>) {
+    CONVLSTM_SHARED_MEMORY(memory);
+    auto* shared = reinterpret_cast<uint32_t*>(memory);
+    ConvSource x = p.x;
+    x.data = p.x_data.get();
+    Accumulators<T> sums = {};
+    Accumulate<T>(
+        p.geometry, x, ConvSource{}, p.weights.get(), x.chunks, shared, [] {}, sums);
+
+    const float *const bias = p.bias.get(), *const mask = p.mask.get();
+    float* const out = p.out.get();
+    const int lane = static_cast<int>(threadIdx.x) & 31;
+    ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
+      if (row >= p.geometry.rows()) return;
+      const auto [image, pixel] = Divide(row, p.geometry.out_pixels());
+      const auto [outer, inner] = Divide(image, p.inner);
+      const auto [y, x] = Divide(pixel, p.geometry.out_width);
+      const int64_t place = inner * p.inner_stride + outer * p.outer_stride;
+      const int64_t in_image = y * p.row_stride + static_cast<int64_t>(x) * p.column_stride;
+      const int64_t first = (place + in_image) * p.channels;
+      const int first_channel = ColumnBlock<T>(i) * kColumns + lane % 4 * 2;
+#pragma unroll
+      for (int j = 0; j < kColumns / 8; ++j) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const int channel = first_channel + j * 8 + e;
+          if (channel >= p.channels) continue;
+          float sum = sums[i][j][half * 2 + e];
+          if (bias != nullptr) sum += bias[channel];
+          if (mask != nullptr) sum *= mask[first + channel];
+          if (p.add) sum += out[first + channel];
+          out[first + channel] = sum;
+        }
+      }
+    });
+  }
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_CONVOLUTION_CONV2D_CUH_

@@ -1,0 +1,39 @@
+// The tile shapes that are compiled, and which serves a problem.
+#ifndef CONVLSTM_CUDA_GEMM_TILES_H_
+#define CONVLSTM_CUDA_GEMM_TILES_H_
+
+#include "cuda/device/tuning.h"
+#include "cuda/gemm/implicit_gemm.cuh"
+
+namespace convlstm::cuda {
+
+// Two stages of the large tile are the 64 KiB of sm_75, three the 96 KiB of sm_86, 89 and 120. With
+// wgmma stages hold weights alone; one of the four is that of products still at work.
+constexpr int Stages(Math math, int otherwise) {
+  return math == Math::kFma ? 2 : IsWgmma(math) ? 4 : otherwise;
+}
+
+template <Math kMath>  // 128 x 128
+using LargeTile = std::conditional_t<IsWgmma(kMath), Tile<kMath, 8, 1, 2, Stages(kMath, 3)>,
+                                     Tile<kMath, 4, 2, 2, Stages(kMath, 3)>>;
+template <Math kMath>
+using MediumTile = Tile<kMath, 4, 1, 1, Stages(kMath, 4)>;  // 64 x 64
+template <Math kMath>
+using SmallTile = Tile<kMath, 2, 1, 1, Stages(kMath, 4)>;  // 32 x 64
+
+constexpr int kMostRows = LargeTile<Math::kFma>::kRows;  // of a tile; the last may end beyond all
+
+// The largest tile that still gives every multiprocessor a block. kMedium reads each weight for 64
+// rows and kLarge for 128, but a step of W1 (4096 rows, 256 columns) has 64 large tiles, 256 medium
+// ones for the 132 multiprocessors of an H100.
+inline TileSize ChooseTile(int rows, int columns, int multiprocessors) {
+  const auto blocks = [&](int tile_rows, int tile_columns) {
+    return static_cast<int64_t>(CeilDiv(rows, tile_rows)) * CeilDiv(columns, tile_columns);
+  };
+  if (columns % 128 == 0 && blocks(128, 128) >= multiprocessors) return TileSize::kLarge;
+  return blocks(64, 64) >= multiprocessors ? TileSize::kMedium : TileSize::kSmall;
+}
+
+}  // namespace convlstm::cuda
+
+#endif  // CONVLSTM_CUDA_GEMM_TILES_H_

@@ -1,8 +1,0 @@
-#include "cuda/step_kernels.cuh"
-
-namespace convlstm::cuda {
-
-template StepKernel FindStepKernel<Math::kBf16>(TileSize);
-template InputKernel FindInputKernel<Math::kBf16>(TileSize);
-
-}  // namespace convlstm::cuda

@@ -1,8 +1,0 @@
-#include "cuda/step_kernels.cuh"
-
-namespace convlstm::cuda {
-
-template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
-template InputKernel FindInputKernel<Math::kBf16x3>(TileSize);
-
-}  // namespace convlstm::cuda
