@@ -1,5 +1,6 @@
 // Who takes part: every one is a process of its own that speaks the protocol (peers/protocol.mjs).
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { compile } from './programs.mjs';
 
@@ -54,25 +55,28 @@ export function findContestants({ threads, isa, quick }) {
   if (quick) return { contestants, absent: ['oneDNN and PyTorch are left out by --quick'] };
 
   const absent = [];
+  // Without AVX-512 both peers multiply bfloat16 by reference code, minutes for one pass.
+  const bfloat16 = readFileSync('/proc/cpuinfo', 'utf8').includes(' avx512bw ');
+  if (!bfloat16) absent.push('bfloat16 of oneDNN and PyTorch is left out: no AVX-512');
   const dnnl = compile('peers/onednn.cc', ['-ffast-math', '-fopenmp', '-ldnnl']);
   if ('reason' in dnnl) {
     absent.push(`oneDNN is left out: ${dnnl.reason} (Debian: libdnnl-dev)`);
   } else {
     const common = { command: [dnnl.program], env };
-    contestants.push(
-      {
-        name: 'oneDNN float32',
-        ...common,
-        variants: ['f32-blocked16', 'f32-blocked8', 'f32-nhwc', 'f32-winograd'],
-        products: 'float32',
-      },
-      {
+    contestants.push({
+      name: 'oneDNN float32',
+      ...common,
+      variants: ['f32-blocked16', 'f32-blocked8', 'f32-nhwc', 'f32-winograd'],
+      products: 'float32',
+    });
+    if (bfloat16) {
+      contestants.push({
         name: 'oneDNN bfloat16',
         ...common,
         variants: ['bf16-blocked16', 'bf16-nhwc'],
         products: 'bfloat16',
-      },
-    );
+      });
+    }
   }
   const python = ['python3', '/usr/bin/python3'].find(
     (program) => spawnSync(program, ['-c', 'import torch']).status === 0,
@@ -81,20 +85,20 @@ export function findContestants({ threads, isa, quick }) {
     absent.push('PyTorch is left out: no python3 has it (Debian: python3-torch)');
   } else {
     const common = { command: [python, `${here}peers/pytorch.py`], env };
-    contestants.push(
-      {
-        name: 'PyTorch float32',
-        ...common,
-        variants: ['eager', 'eager-nhwc', 'hoisted', 'scripted', 'traced'],
-        products: 'float32',
-      },
-      {
+    contestants.push({
+      name: 'PyTorch float32',
+      ...common,
+      variants: ['eager', 'eager-nhwc', 'hoisted', 'scripted', 'traced'],
+      products: 'float32',
+    });
+    if (bfloat16) {
+      contestants.push({
         name: 'PyTorch bfloat16',
         ...common,
         variants: ['bf16', 'bf16-nhwc'],
         products: 'bfloat16',
-      },
-    );
+      });
+    }
   }
   return { contestants, absent };
 }
