@@ -1,5 +1,6 @@
-// The packed tarball, as a user meets it: installed in an empty folder with no network, no install
-// scripts and no compiler, it computes natively; and publint and attw find nothing.
+// The packed tarball passes as a user meets it: installed in an empty folder with no network, no install
+// scripts and no compiler, it computes natively; publint and attw find nothing. --release: it holds the
+// binaries of every platform.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
@@ -15,7 +16,10 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const MAX_BYTES = 10e6;
+const release = process.argv.includes('--release');
+// A binary packs to some 3 MB without CUDA and 7 MB with it.
+const MAX_BYTES = release ? 30e6 : 10e6;
+const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64'];
 const WEIGHTS = 'examples/moving-mnist/moving-mnist-convlstm.safetensors';
 const WANTED = [
   'package.json',
@@ -97,10 +101,13 @@ function barePath() {
 function checkContents(tarball) {
   const files = tarball.files.map((entry) => entry.path);
   for (const file of WANTED) assert.ok(files.includes(file), `the tarball lacks ${file}`);
-  assert.ok(
-    files.some((file) => /^prebuilds\/.*\.node$/.test(file)),
-    'the tarball holds no binary',
-  );
+  const platforms = release ? PLATFORMS : [`${process.platform}-${process.arch}`];
+  for (const platform of platforms) {
+    assert.ok(
+      files.some((file) => file.startsWith(`prebuilds/${platform}/`) && file.endsWith('.node')),
+      `the tarball lacks the binary of ${platform}`,
+    );
+  }
   assert.deepEqual(
     files.filter((file) => UNWANTED.test(file)),
     [],
