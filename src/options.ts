@@ -1,40 +1,105 @@
-/** Checks of options. */
+/** Checks of options and arguments: each value of a wrong type or range is ERR_OPTION. */
 import type { Pair } from '../binding.js';
 import { ConvLSTMError, show } from './errors.js';
 
 /** Height and width; one number stands for both. */
 export type Size = number | Pair;
 
-function refuse(name: string, expected: string, got: unknown): never {
+/**
+ * Every option of `T` by name; the values do not matter, so a table of defaults is one, too. The
+ * compiler refuses a literal that misses an option or has one too many.
+ */
+export type Names<T> = { readonly [K in keyof T]-?: unknown };
+
+/** @param name of the option, after the function's where its caller cannot tell: `conv2d: stride` */
+export function refuseOption(name: string, expected: string, got: unknown): never {
   throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${show(got)}`);
 }
 
-/** A misspelt option (`batch_first`) would otherwise be ignored. */
-export function checkNames(module: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) refuse(module, 'an object', options);
+/**
+ * A misspelt option (`batch_first`) would otherwise be ignored.
+ *
+ * @example
+ * ```ts
+ * checkNames('Linear', options, { inFeatures: true, outFeatures: true, bias: true });
+ * ```
+ */
+export function checkNames<T extends object>(
+  module: string,
+  options: T,
+  known: NoInfer<Names<T>> | readonly string[],
+): void {
+  if (typeof options !== 'object' || options === null) refuseOption(module, 'an object', options);
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `${module} has no option '${name}'; it has ${known.join(', ')}`,
-      );
-    }
+    if (Array.isArray(known) ? known.includes(name) : Object.hasOwn(known, name)) continue;
+    const names = Array.isArray(known) ? known : Object.keys(known);
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${module} has no option '${name}'; it has ${names.join(', ')}`,
+    );
   }
 }
 
 /** NaN and infinities are numbers. */
 export function checkNumber(name: string, value: number): number {
-  if (typeof value !== 'number') refuse(name, 'a number', value);
+  if (typeof value !== 'number') refuseOption(name, 'a number', value);
   return value;
 }
 
-export function checkCount(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a positive integer', value);
+export function checkPositive(name: string, value: number): number {
+  if (!(typeof value === 'number' && value > 0)) refuseOption(name, 'a number above 0', value);
+  return value;
+}
+
+export function checkAtLeastZero(name: string, value: number): number {
+  if (!(typeof value === 'number' && value >= 0)) {
+    refuseOption(name, 'a number of at least 0', value);
+  }
+  return value;
+}
+
+/** From 0 to 1, both included. */
+export function checkFraction(name: string, value: number): number {
+  if (!(typeof value === 'number' && value >= 0 && value <= 1)) {
+    refuseOption(name, 'a number from 0 to 1', value);
+  }
+  return value;
+}
+
+/** From 0 to below 1. */
+export function checkProbability(name: string, value: number): number {
+  if (!(typeof value === 'number' && value >= 0 && value < 1)) {
+    refuseOption(name, 'a number from 0 to below 1', value);
+  }
+  return value;
+}
+
+const integerFrom = (least: number) =>
+  least === 1 ? 'a positive integer' : `an integer of at least ${least}`;
+
+export function checkCount(name: string, value: number, least = 1): number {
+  if (!Number.isSafeInteger(value) || value < least) refuseOption(name, integerFrom(least), value);
+  return value;
+}
+
+export function checkSeed(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    refuseOption(name, 'an integer from 0 to 2^53 - 1', value);
+  }
   return value;
 }
 
 export function checkFlag(name: string, value: boolean): boolean {
-  if (typeof value !== 'boolean') refuse(name, 'true or false', value);
+  if (typeof value !== 'boolean') refuseOption(name, 'true or false', value);
+  return value;
+}
+
+/** @example `checkChoice('reduction', reduction, ['mean', 'sum', 'none'])` */
+export function checkChoice<T extends string>(name: string, value: T, choices: readonly T[]): T {
+  if (!choices.includes(value)) {
+    const quoted = choices.map((choice) => `'${choice}'`);
+    refuseOption(name, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`, value);
+  }
   return value;
 }
 
@@ -45,13 +110,7 @@ export function checkSize(name: string, value: Size, least = 1): Pair {
     pair.length !== 2 ||
     !pair.every((size) => Number.isSafeInteger(size) && size >= least)
   ) {
-    const integer = least === 1 ? 'a positive integer' : `an integer of at least ${least}`;
-    refuse(name, `${integer} or [height, width] of such`, value);
+    refuseOption(name, `${integerFrom(least)} or a [height, width] pair`, value);
   }
   return [pair[0], pair[1]] as const;
-}
-
-export function checkProbability(name: string, value: number): number {
-  if (!(value >= 0 && value < 1)) refuse(name, 'a number from 0 to below 1', value);
-  return value;
 }

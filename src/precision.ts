@@ -1,19 +1,11 @@
 import type { Precision } from '../binding.js';
-import { ConvLSTMError, show } from './errors.js';
-
-const kPrecisions: readonly Precision[] = ['highest', 'high', 'medium'];
+import { checkChoice } from './options.js';
 
 let processPrecision: Precision = 'highest';
 
 /** @internal */
 export function checkPrecision(precision: Precision): Precision {
-  if (!kPrecisions.includes(precision)) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `precision: expected 'highest', 'high' or 'medium', got ${show(precision)}`,
-    );
-  }
-  return precision;
+  return checkChoice('precision', precision, ['highest', 'high', 'medium']);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Shape } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { checkCount } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
-import { formatShape, sameShape } from '../tensor/shape.js';
+import { expectShape, refuseShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ConvLstmOptions } from './conv-lstm.js';
 import { deviceOf } from './run.js';
@@ -29,43 +29,38 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   const { wci = null, wcf = null, wco = null } = peephole ?? {};
   const all = { input: x, weight, bias, h0, c0, wci, wcf, wco, recurrentMask, zoneoutH, zoneoutC };
   const device = deviceOf('convLstm', all);
-  if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `convLstm: checkpointEvery: expected a positive integer, got ${checkpointEvery}`,
-    );
-  }
+  checkCount('convLstm: checkpointEvery', checkpointEvery);
 
   const [rows, weightChannels, kernelHeight, kernelWidth] = weight.shape;
   const hiddenDim = (rows ?? 0) / 4;
   const inputDim = (weightChannels ?? 0) - hiddenDim;
   if (weight.shape.length !== 4 || weight.size === 0 || rows! % 4 !== 0 || inputDim < 1) {
-    refuse('weight', '[4 * hidden, input + hidden, kh, kw]', weight.shape);
+    refuseShape('weight', '[4 * hidden, input + hidden, kh, kw]', weight.shape);
   }
   if (shape.length !== 5 || shape.includes(0) || shape[2] !== inputDim) {
-    refuse('input', `[${batchFirst ? 'B, T' : 'T, B'}, ${inputDim}, H, W]`, shape);
+    refuseShape('input', `[${batchFirst ? 'B, T' : 'T, B'}, ${inputDim}, H, W]`, shape);
   }
   const [batch, time] = (batchFirst ? shape : [shape[1], shape[0]]) as [number, number];
   const [height, width] = shape.slice(3) as [number, number];
   const state = [batch, hiddenDim, height, width];
-  if (h0) expectShape('h0', h0, state);
-  if (c0) expectShape('c0', c0, state);
-  if (bias) expectShape('bias', bias, [rows!]);
+  if (h0) expectShape('h0', state, h0.shape);
+  if (c0) expectShape('c0', state, c0.shape);
+  if (bias) expectShape('bias', [rows!], bias.shape);
 
   let kind: 'none' | 'channel' | 'spatial' = 'none';
   if (peephole) {
     const channel = [1, hiddenDim, 1, 1];
     kind = sameShape(peephole.wci.shape, channel) ? 'channel' : 'spatial';
     const expected = kind === 'channel' ? channel : [1, hiddenDim, height, width];
-    expectShape('wci', peephole.wci, expected);
-    expectShape('wcf', peephole.wcf, expected);
-    expectShape('wco', peephole.wco, expected);
+    expectShape('wci', expected, peephole.wci.shape);
+    expectShape('wcf', expected, peephole.wcf.shape);
+    expectShape('wco', expected, peephole.wco.shape);
   }
 
   const outputShape = [...shape.slice(0, 2), hiddenDim, height, width];
-  if (recurrentMask) expectShape('recurrentMask', recurrentMask, state);
-  if (zoneoutH && zoneoutH.shape.length > 0) expectShape('zoneoutH', zoneoutH, outputShape);
-  if (zoneoutC && zoneoutC.shape.length > 0) expectShape('zoneoutC', zoneoutC, outputShape);
+  if (recurrentMask) expectShape('recurrentMask', state, recurrentMask.shape);
+  if (zoneoutH && zoneoutH.shape.length > 0) expectShape('zoneoutH', outputShape, zoneoutH.shape);
+  if (zoneoutC && zoneoutC.shape.length > 0) expectShape('zoneoutC', outputShape, zoneoutC.shape);
 
   const precision = options.precision ?? getFloat32Precision();
   // One literal: spreading objects into another costs as much as the rest of a small call.
@@ -97,12 +92,4 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   const operands = [x, h0, c0, weight, bias, wci, wcf, wco] as const;
   const masks = [recurrentMask, zoneoutH, zoneoutC] as const;
   return { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf };
-}
-
-function expectShape(name: string, tensor: Tensor, expected: readonly number[]): void {
-  if (!sameShape(tensor.shape, expected)) refuse(name, formatShape(expected), tensor.shape);
-}
-
-function refuse(name: string, expected: string, got: Shape): never {
-  throw new ConvLSTMError('ERR_SHAPE', `${name}: expected ${expected}, got ${formatShape(got)}`);
 }

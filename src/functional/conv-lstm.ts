@@ -39,16 +39,6 @@ export interface ConvLstmOptions {
   precision?: Precision | undefined;
 }
 
-const kOptions = [
-  'batchFirst',
-  'peephole',
-  'recurrentMask',
-  'zoneoutH',
-  'zoneoutC',
-  'checkpointEvery',
-  'precision',
-] as const satisfies (keyof ConvLstmOptions)[];
-
 /** What `convLstm` returns. */
 export interface ConvLstmOutputs {
   /** h of every step: [B, T, hidden, H, W], time first unless `batchFirst`. */
@@ -79,7 +69,15 @@ export function convLstm(
   options: ConvLstmOptions = {},
 ): ConvLstmOutputs {
   expectTensor('convLstm: input', x);
-  checkNames('convLstm', options, kOptions);
+  checkNames('convLstm', options, {
+    batchFirst: true,
+    peephole: true,
+    recurrentMask: true,
+    zoneoutH: true,
+    zoneoutC: true,
+    checkpointEvery: true,
+    precision: true,
+  });
   const layer = { h0, c0, weight, bias, options };
   const call = convLstmCall(x, x.shape, layer);
   const { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf } = call;

@@ -1,33 +1,22 @@
-import type { Pair, Precision } from '../../binding.js';
+import type { Precision } from '../../binding.js';
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError, show } from '../errors.js';
-import { checkNames } from '../options.js';
+import { ConvLSTMError } from '../errors.js';
+import { checkNames, checkSize, type Size } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
-import { formatShape, sameShape } from '../tensor/shape.js';
+import { expectShape, formatShape, refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { deviceOf, run, runTensor } from './run.js';
 
 /** Options of `conv2d`; a number stands for [height, width] alike. */
 export interface Conv2dOptions {
   /** Default 1. */
-  stride?: number | Pair | undefined;
+  stride?: Size | undefined;
   /** Zeros added on both sides of height and of width; default 0. */
-  padding?: number | Pair | undefined;
+  padding?: Size | undefined;
   /** Default 1. */
-  dilation?: number | Pair | undefined;
+  dilation?: Size | undefined;
   /** Default: that of the process. */
   precision?: Precision | undefined;
-}
-
-function toPair(name: string, value: number | Pair, least: number): Pair {
-  const pair = typeof value === 'number' ? ([value, value] as const) : value;
-  if (pair.length !== 2 || !pair.every((size) => Number.isSafeInteger(size) && size >= least)) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `conv2d: ${name}: expected integers of at least ${least}, got ${show(value)}`,
-    );
-  }
-  return pair;
 }
 
 /**
@@ -46,18 +35,18 @@ export function conv2d(
   options: Conv2dOptions = {},
 ): Tensor {
   const device = deviceOf('conv2d', { input: x, weight, bias });
-  checkNames('conv2d', options, ['stride', 'padding', 'dilation', 'precision']);
-  const stride = toPair('stride', options.stride ?? 1, 1);
-  const padding = toPair('padding', options.padding ?? 0, 0);
-  const dilation = toPair('dilation', options.dilation ?? 1, 1);
+  checkNames('conv2d', options, { stride: true, padding: true, dilation: true, precision: true });
+  const stride = checkSize('conv2d: stride', options.stride ?? 1);
+  const padding = checkSize('conv2d: padding', options.padding ?? 0, 0);
+  const dilation = checkSize('conv2d: dilation', options.dilation ?? 1);
   const [outChannels, inChannels, kernelHeight, kernelWidth] = weight.shape;
   if (weight.shape.length !== 4 || weight.size === 0) {
-    refuse('weight', '[Cout, Cin, kh, kw]', weight);
+    refuseShape('conv2d: weight', '[Cout, Cin, kh, kw]', weight.shape);
   }
   if (x.shape.length !== 4 || x.shape[1] !== inChannels) {
-    refuse('input', `[B, ${inChannels}, H, W]`, x);
+    refuseShape('conv2d: input', `[B, ${inChannels}, H, W]`, x.shape);
   }
-  if (bias && !sameShape(bias.shape, [outChannels!])) refuse('bias', `[${outChannels}]`, bias);
+  if (bias) expectShape('conv2d: bias', [outChannels!], bias.shape);
   const outSize = (axis: 0 | 1, size: number, kernel: number) =>
     Math.floor((size + 2 * padding[axis] - dilation[axis] * (kernel - 1) - 1) / stride[axis]) + 1;
   const outHeight = outSize(0, x.shape[2]!, kernelHeight!);
@@ -103,11 +92,4 @@ export function conv2d(
     ];
   });
   return y;
-}
-
-function refuse(name: string, expected: string, got: Tensor): never {
-  throw new ConvLSTMError(
-    'ERR_SHAPE',
-    `conv2d: ${name}: expected ${expected}, got ${formatShape(got.shape)}`,
-  );
 }

@@ -1,5 +1,5 @@
 import type { Device } from '../backend.js';
-import { ConvLSTMError } from '../errors.js';
+import { checkFraction } from '../options.js';
 import { takeWords } from '../tensor/random.js';
 import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -41,9 +41,7 @@ export function dropoutMask(shape: readonly number[], p: number, device: Device)
  * @throws ConvLSTMError ERR_OPTION for a `p` out of range
  */
 export function dropout(x: Tensor, p = 0.5): Tensor {
-  if (!(p >= 0 && p <= 1)) {
-    throw new ConvLSTMError('ERR_OPTION', `dropout: p: expected a number from 0 to 1, got ${p}`);
-  }
+  checkFraction('dropout: p', p);
   expectTensor('dropout: x', x);
   const mask = dropoutMask(x.shape, p, x.device);
   const result = mul(x, mask);

@@ -1,25 +1,9 @@
-import { ConvLSTMError } from '../errors.js';
-import { formatShape } from '../tensor/shape.js';
+import { checkCount } from '../options.js';
+import { refuseShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { permute } from './permute.js';
 import { reshape } from './reshape.js';
 import { expectTensor } from './run.js';
-
-function checkFactor(operation: string, factor: number): void {
-  if (!Number.isSafeInteger(factor) || factor < 1) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `${operation}: factor: expected a positive integer, got ${factor}`,
-    );
-  }
-}
-
-function refuse(operation: string, expected: string, x: Tensor): never {
-  throw new ConvLSTMError(
-    'ERR_SHAPE',
-    `${operation}: input: expected ${expected}, got ${formatShape(x.shape)}`,
-  );
-}
 
 /** Reshape, permute, reshape. */
 function rearrange(x: Tensor, split: number[], order: number[], shape: number[]): Tensor {
@@ -38,11 +22,11 @@ function rearrange(x: Tensor, split: number[], order: number[], shape: number[])
  */
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
   const r = upscaleFactor;
-  checkFactor('pixelShuffle', r);
+  checkCount('pixelShuffle: factor', r);
   expectTensor('pixelShuffle: input', x);
   const [channels, height, width] = x.shape.slice(-3);
   if (width === undefined || channels! % (r * r) !== 0) {
-    refuse('pixelShuffle', `[..., a multiple of ${r * r}, H, W]`, x);
+    refuseShape('pixelShuffle: input', `[..., a multiple of ${r * r}, H, W]`, x.shape);
   }
   const lead = x.shape.slice(0, -3);
   const c = channels! / (r * r);
@@ -63,11 +47,15 @@ export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
  */
 export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
   const r = downscaleFactor;
-  checkFactor('pixelUnshuffle', r);
+  checkCount('pixelUnshuffle: factor', r);
   expectTensor('pixelUnshuffle: input', x);
   const [channels, height, width] = x.shape.slice(-3);
   if (width === undefined || height! % r !== 0 || width % r !== 0) {
-    refuse('pixelUnshuffle', `[..., C, a multiple of ${r}, a multiple of ${r}]`, x);
+    refuseShape(
+      'pixelUnshuffle: input',
+      `[..., C, a multiple of ${r}, a multiple of ${r}]`,
+      x.shape,
+    );
   }
   const lead = x.shape.slice(0, -3);
   const h = height! / r;

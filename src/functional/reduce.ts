@@ -20,7 +20,7 @@ export type Axes = number | readonly number[];
 
 function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Tensor {
   const device = deviceOf(op, { x });
-  checkNames(op, options, ['keepDim']);
+  checkNames(op, options, { keepDim: true });
   const reduced = checkAxes(op, axes, x.shape.length);
   if (op === 'max' && reduced.some((axis) => x.shape[axis] === 0)) {
     throw new ConvLSTMError('ERR_SHAPE', `max: ${formatShape(x.shape)} has no elements to compare`);

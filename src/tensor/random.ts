@@ -1,6 +1,7 @@
 /** Random numbers that depend on the seed alone, not on device, platform or thread count. */
 import { randomBytes } from 'node:crypto';
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
+import { checkSeed, refuseOption } from '../options.js';
 import { Philox, type PhiloxState } from './philox.js';
 
 /** A place in the sequence of random numbers of one seed: JSON. */
@@ -33,13 +34,7 @@ let generator = seeded(randomBytes(6).readUIntLE(0, 6));
  * ```
  */
 export function manualSeed(seed: number): void {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `seed: expected an integer from 0 to 2^53 - 1, got ${seed}`,
-    );
-  }
-  generator = seeded(seed);
+  generator = seeded(checkSeed('seed', seed));
 }
 
 /**
@@ -70,8 +65,7 @@ export function setRandomState(state: RandomState): void {
   const { key0, key1, counter } = (state ?? {}) as RandomState;
   const valid = [key0, key1].every((key) => Number.isInteger(key) && key >= 0 && key < 2 ** 32);
   if (!valid || !Number.isSafeInteger(counter) || counter < 0) {
-    const message = `random state: expected { key0, key1, counter }, got ${show(state)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
+    refuseOption('random state', '{ key0, key1, counter }', state);
   }
   generator = new Philox({ key0, key1, counter });
 }

@@ -23,6 +23,16 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
+/** @param name of the tensor, after the operation's where its caller cannot tell: `conv2d: weight` */
+export function refuseShape(name: string, expected: string, got: Shape): never {
+  throw new ConvLSTMError('ERR_SHAPE', `${name}: expected ${expected}, got ${formatShape(got)}`);
+}
+
+/** @throws ConvLSTMError ERR_SHAPE unless both are equal */
+export function expectShape(name: string, expected: Shape, got: Shape): void {
+  if (!sameShape(expected, got)) refuseShape(name, formatShape(expected), got);
+}
+
 /** A copy of a caller's shape. */
 export function checkShape(shape: Shape): number[] {
   if (!Array.isArray(shape) || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {

@@ -18,7 +18,7 @@ export interface TensorOptions {
 }
 
 function deviceIn(options: TensorOptions): Device | undefined {
-  checkNames('Tensor', options, ['device']);
+  checkNames('Tensor', options, { device: true });
   return options.device;
 }
 
