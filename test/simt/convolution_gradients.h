@@ -28,7 +28,7 @@ class ConvolutionGradients {
         taps_(forward.kernel_height * forward.kernel_width),
         first_input_(first_input),
         row_inputs_(row_inputs) {
-    blocks_ = CeilDiv(channels, T::kBlockColumns) * T::kWarpsN;
+    blocks_ = DivideUp(channels, T::kBlockColumns) * T::kWarpsN;
     for (const GradientPhase& phase : PhasesOf(forward)) {
       const ConvGeometry& g = phase.geometry;
       phases_.push_back(
@@ -37,10 +37,10 @@ class ConvolutionGradients {
                                   g.chunks(out_channels), 0, row_inputs, phase.taps},
                                  blocks_)});
     }
-    row_tiles_ = CeilDiv(taps_ * channels, Gradient::kRows);
-    column_tiles_ = CeilDiv(out_channels, Gradient::kBlockColumns);
-    slice_rows_ = CeilDiv(CeilDiv(forward.rows(), 2), kDepth) * kDepth;
-    slices_ = CeilDiv(forward.rows(), slice_rows_);
+    row_tiles_ = DivideUp(taps_ * channels, Gradient::kRows);
+    column_tiles_ = DivideUp(out_channels, Gradient::kBlockColumns);
+    slice_rows_ = DivideUp(DivideUp(forward.rows(), 2), kDepth) * kDepth;
+    slices_ = DivideUp(forward.rows(), slice_rows_);
     partial_.assign(
         int64_t{slices_} * row_tiles_ * Gradient::kRows * column_tiles_ * Gradient::kBlockColumns,
         NAN);
@@ -52,7 +52,7 @@ class ConvolutionGradients {
 
   void Launch(const Conv2dArguments& p) const {
     simt::Launch(Convolve2d<T>,
-                 {static_cast<unsigned>(CeilDiv(p.geometry.rows(), T::kRows)),
+                 {static_cast<unsigned>(DivideUp(p.geometry.rows(), T::kRows)),
                   static_cast<unsigned>(blocks_ / T::kWarpsN)},
                  {T::kThreads}, T::kSharedBytes, p);
   }

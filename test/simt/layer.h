@@ -32,7 +32,7 @@ std::vector<uint4> Pack(PackArguments p, int blocks) {
   std::vector<uint4> packed(p.words / 4);
   p.packed = reinterpret_cast<uint32_t*>(packed.data());
   if (p.words == 0) return packed;
-  simt::Launch(PackWeights<kMath>, {static_cast<unsigned>(CeilDiv(p.words, 256))}, {256}, 0, p);
+  simt::Launch(PackWeights<kMath>, {static_cast<unsigned>(DivideUp(p.words, 256))}, {256}, 0, p);
   return packed;
 }
 
@@ -60,7 +60,7 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
   const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
   const ConvGeometry geometry = GeometryOf(s, s.batch);
-  const int blocks = CeilDiv(hidden, kWarpChannels * T::kColumnBlocks) * T::kColumnBlocks;
+  const int blocks = DivideUp(hidden, kWarpChannels * T::kColumnBlocks) * T::kColumnBlocks;
   PackedLayer layer;
   layer.weights =
       Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,

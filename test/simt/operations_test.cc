@@ -23,7 +23,7 @@ TEST_CASE("transpose: whole and cut tiles, more frames and rows than the grid ha
        {std::array{1, 1, 1}, {2, 33, 31}, {3, 64, 5}, {1, 70, 96}}) {
     const std::vector<float> in = RandomValues(int64_t{frames} * rows * columns);
     std::vector<float> out(in.size(), NAN);
-    simt::Launch(TransposeFrames, {static_cast<unsigned>(CeilDiv(columns, 32)), 2, 2},
+    simt::Launch(TransposeFrames, {static_cast<unsigned>(DivideUp(columns, 32)), 2, 2},
                  {kTransposeThreads}, 32 * 33 * sizeof(float), in.data(), out.data(),
                  int64_t{frames}, int64_t{rows}, int64_t{columns});
     int wrong = 0;
@@ -156,13 +156,13 @@ double Conv2dError(const ConvGeometry& g, int in, int channels) {
   const int taps = g.kernel_height * g.kernel_width;
   const std::vector<float> weight = RandomValues(int64_t{channels} * in * taps, 0.2f);
   const std::vector<float> bias = RandomValues(channels);
-  const int blocks = CeilDiv(channels, T::kBlockColumns) * T::kWarpsN;
+  const int blocks = DivideUp(channels, T::kBlockColumns) * T::kWarpsN;
   PackArguments p = {weight.data(),  nullptr,      0, channels, false, in, 0, taps,
                      g.kernel_width, g.chunks(in), 0};
   p.words = int64_t{blocks} * p.first_chunks * ChunkWords(T::kMath);
   std::vector<uint4> packed(p.words / 4);
   p.packed = reinterpret_cast<uint32_t*>(packed.data());
-  simt::Launch(PackWeights<T::kMath>, {static_cast<unsigned>(CeilDiv(p.words, 256))}, {256}, 0, p);
+  simt::Launch(PackWeights<T::kMath>, {static_cast<unsigned>(DivideUp(p.words, 256))}, {256}, 0, p);
   std::vector<float> out(int64_t{g.rows()} * channels, NAN);
   Conv2dArguments arguments = {};
   arguments.geometry = g;
@@ -177,7 +177,7 @@ double Conv2dError(const ConvGeometry& g, int in, int channels) {
   arguments.row_stride = g.out_width;
   arguments.column_stride = 1;
   simt::Launch(Convolve2d<T>,
-               {static_cast<unsigned>(CeilDiv(g.rows(), T::kRows)),
+               {static_cast<unsigned>(DivideUp(g.rows(), T::kRows)),
                 static_cast<unsigned>(blocks / T::kWarpsN)},
                {T::kThreads}, T::kSharedBytes, arguments);
   double largest = 0;

@@ -11,14 +11,13 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/divide_up.h"
 #include "cpu/convolution/gradients.h"
 #include "cpu/convolution/outer_product.h"
 #include "cpu/threads/parallel_for.h"
 
 namespace convlstm::cpu {
 namespace {
-
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A tile of sums and what it needs.
 struct Item {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/divide_up.h"
 #include "cpu/frames/layout.h"
 #include "cpu/threads/parallel_for.h"
 
@@ -150,8 +151,6 @@ int64_t OffsetOf(const std::vector<Axis>& axes, int64_t index) {
   }
   return offset;
 }
-
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // What is done at once: `items` pieces of at most `length` neighbours in x are combined into one
 // output, or, where the innermost axis stays, into `length` of them. Pieces are dealt out in

@@ -155,7 +155,7 @@ StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {
 
 dim3 GridOf(int row_blocks, const ConvLstmShape& s, int tile_columns) {
   return dim3(static_cast<unsigned>(row_blocks),
-              static_cast<unsigned>(CeilDiv(ColumnsOf(s), tile_columns)));
+              static_cast<unsigned>(DivideUp(ColumnsOf(s), tile_columns)));
 }
 
 }  // namespace convlstm::cuda

@@ -50,7 +50,7 @@ SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& shape,
                      const ConvLstmInputs& inputs);
 
 inline int ColumnsOf(const ConvLstmShape& s) {
-  return CeilDiv(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
+  return DivideUp(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
 }
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
 KernelCall MaskCall(const Device& device, const MaskArguments& arguments);

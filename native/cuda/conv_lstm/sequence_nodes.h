@@ -87,7 +87,7 @@ inline int64_t StepsAtOnce(Math math, int rows, int columns, int input_depth, in
     const double tile_columns = tile == TileSize::kLarge ? 128 : 64;
     return 4 / tile_columns + (UnitDepth(math) == 32 ? 2 : 4) / tile_rows;
   };
-  const int64_t tiles = static_cast<int64_t>(CeilDiv(rows, 128)) * CeilDiv(columns, 128);
+  const int64_t tiles = static_cast<int64_t>(DivideUp(rows, 128)) * DivideUp(columns, 128);
   const int64_t enough = std::min((2 * multiprocessors + tiles - 1) / tiles, time);
   const int64_t products = time / enough;
   const int64_t steps = (time + products - 1) / products;

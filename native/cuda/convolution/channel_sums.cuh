@@ -17,7 +17,7 @@ constexpr int kChannelSharedBytes = kChannelThreads * static_cast<int>(sizeof(fl
 
 // Grid: (slices of the rows, these).
 __host__ __device__ constexpr int ChannelBlocks(int channels) {
-  return CeilDiv(channels, kMaxBlockChannels);
+  return DivideUp(channels, kMaxBlockChannels);
 }
 
 // What a thread takes: rows `first_row`, `first_row + row_step`, ... of one channel.
@@ -29,7 +29,7 @@ struct ChannelThread {
 
   __device__ explicit ChannelThread(int channels) {
     const int tid = static_cast<int>(threadIdx.x);
-    width = CeilDiv(channels, static_cast<int>(gridDim.y));
+    width = DivideUp(channels, static_cast<int>(gridDim.y));
     lanes = kChannelThreads / width;
     const int lane = tid / width, block_channel = static_cast<int>(blockIdx.y) * width;
     channel = block_channel + tid % width;

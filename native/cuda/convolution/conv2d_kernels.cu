@@ -25,11 +25,11 @@ Conv2dKernel FindKernel(Math math, TileSize size) {
 KernelCall Convolve2dCall(Device& device, Math math, const Conv2dArguments& p) {
   const int rows = p.geometry.rows();
   const Conv2dKernel kernel = FindKernel(
-      math, ChooseTile(rows, CeilDiv(p.channels, kColumns) * kColumns, device.multiprocessors()));
+      math, ChooseTile(rows, DivideUp(p.channels, kColumns) * kColumns, device.multiprocessors()));
   device.AllowShared(KernelAddress(kernel.kernel), kernel.shared_bytes);
   return CallOf("Convolve2d", kernel.kernel,
                 dim3(static_cast<unsigned>(kernel.row_blocks(p.geometry)),
-                     static_cast<unsigned>(CeilDiv(p.channels, kernel.columns))),
+                     static_cast<unsigned>(DivideUp(p.channels, kernel.columns))),
                 kernel.threads, kernel.shared_bytes, p);
 }
 

@@ -41,9 +41,9 @@ inline std::vector<PhaseAxis> PhaseAxes(int size, int kernel, int stride, int pa
   for (int first = 0; first < std::min(stride, size); ++first) {
     int tap = 0;
     while (tap < std::min(period, kernel) && (first + pad - tap * dilation) % stride != 0) ++tap;
-    PhaseAxis axis = {first, CeilDiv(size - first, stride), 0, 0, period, 0, dilation / common};
+    PhaseAxis axis = {first, DivideUp(size - first, stride), 0, 0, period, 0, dilation / common};
     if (tap < std::min(period, kernel)) {
-      axis.taps = CeilDiv(kernel - tap, period);
+      axis.taps = DivideUp(kernel - tap, period);
       axis.first_tap = tap;
       axis.pad = (axis.taps - 1) * axis.dilation - (first + pad - tap * dilation) / stride;
     }

@@ -100,15 +100,15 @@ WeightGradientSums::WeightGradientSums(Device& device, Math math, const ConvGeom
   const WeightGradientKernel kernel = FindKernel(math, large_);
   tile_rows_ = kernel.rows;
   tile_columns_ = kernel.columns;
-  row_tiles_ = CeilDiv(rows, tile_rows_);
-  column_tiles_ = CeilDiv(out_channels, tile_columns_);
+  row_tiles_ = DivideUp(rows, tile_rows_);
+  column_tiles_ = DivideUp(out_channels, tile_columns_);
   // Two blocks for each multiprocessor, if there are pixels for them.
   const int64_t tiles = int64_t{row_tiles_} * column_tiles_;
-  const int chunks = std::max(1, CeilDiv(step.rows(), kDepth));
+  const int chunks = std::max(1, DivideUp(step.rows(), kDepth));
   const auto wanted =
       static_cast<int>(std::clamp<int64_t>(2 * device.multiprocessors() / tiles, 1, chunks));
-  slice_rows_ = CeilDiv(chunks, wanted) * kDepth;
-  slices_ = std::max(1, CeilDiv(step.rows(), slice_rows_));
+  slice_rows_ = DivideUp(chunks, wanted) * kDepth;
+  slices_ = std::max(1, DivideUp(step.rows(), slice_rows_));
   partial_ = device.AllocateArray<float>(slices_ * tiles * tile_rows_ * tile_columns_);
 }
 
@@ -141,7 +141,7 @@ void WeightGradientSums::Finish(float* weight, int row_inputs, bool called) {
 // Some rows for each thread, some blocks for each multiprocessor.
 dim3 SumGrid(const Device& device, int64_t rows, int channels) {
   constexpr int64_t kThreadRows = 4, kBlocks = 4;
-  const int blocks = ChannelBlocks(channels), lanes = kChannelThreads / CeilDiv(channels, blocks);
+  const int blocks = ChannelBlocks(channels), lanes = kChannelThreads / DivideUp(channels, blocks);
   const int64_t slices =
       std::clamp<int64_t>(rows / (kThreadRows * lanes), 1, kBlocks * device.multiprocessors());
   return dim3(static_cast<unsigned>(slices), static_cast<unsigned>(blocks));

@@ -78,7 +78,7 @@ class PixelLoader {
     const int first = static_cast<int>(blockIdx.z) * p.slice_rows;
     end_ = g_.rows() - first < p.slice_rows ? g_.rows() : first + p.slice_rows;
     row_ = first_ = first + static_cast<int>(threadIdx.x) / T::kPixelThreads;
-    chunks_ = CeilDiv(end_ - first, kDepth);
+    chunks_ = DivideUp(end_ - first, kDepth);
     chunks_left_ = chunks_;
     const int pixels = g_.out_pixels();
     step_image_ = kDepth / pixels;

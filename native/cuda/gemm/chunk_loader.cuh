@@ -24,7 +24,7 @@ template <Math kMath, int kRows>
 struct PatchPlace {
   static constexpr int kMostPixels =
       (kPatchTileWidth + kMostPatchTaps - 1) * (kRows / kPatchTileWidth + kMostPatchTaps - 1);
-  static constexpr int kPlane = CeilDiv(kMostPixels - 2, 8) * 8 + 2;
+  static constexpr int kPlane = DivideUp(kMostPixels - 2, 8) * 8 + 2;
   static constexpr int kPartWords = kDepth / 8 * kPlane * 4;
   static constexpr int kParts = kMath == Math::kBf16x3Wgmma ? 2 : 1;  // high, low
   static constexpr int kWords = kParts * kPartWords;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/divide_up.h"
 #include "cuda/instructions/ptx.cuh"
 
 namespace convlstm::cuda {
@@ -78,8 +79,6 @@ __host__ __device__ constexpr int ChunkWords(Math math) {
   return kColumns / 8 * (kDepth / UnitDepth(math)) * 32 * 4;
 }
 
-__host__ __device__ constexpr int CeilDiv(int a, int b) { return (a + b - 1) / b; }
-
 // Of numbers that are not negative: a GPU takes fewer instructions for it.
 struct Quotient {
   int whole, rest;
@@ -107,12 +106,12 @@ struct ConvGeometry {
   __host__ __device__ int out_pixels() const { return out_height * out_width; }
   __host__ __device__ int rows() const { return images * out_height * out_width; }
   __host__ __device__ int chunks(int channels) const {
-    return CeilDiv(kernel_height * kernel_width * channels, kDepth);
+    return DivideUp(kernel_height * kernel_width * channels, kDepth);
   }
   __host__ __device__ int chunks(int channels, Math math) const {
     if (!IsWgmma(math)) return chunks(channels);
     const int taps = kernel_height * kernel_width, rest = channels % kDepth;
-    const int of_rest = rest > kDepth / 2 ? taps : rest > 0 ? CeilDiv(taps, 2) : 0;
+    const int of_rest = rest > kDepth / 2 ? taps : rest > 0 ? DivideUp(taps, 2) : 0;
     return channels / kDepth * taps + of_rest;
   }
 };
@@ -121,9 +120,9 @@ struct ConvGeometry {
 // wide.
 constexpr int kPatchTileWidth = 8;
 __host__ __device__ constexpr int RowBlocks(const ConvGeometry& g, int rows, Math math) {
-  if (!IsWgmma(math)) return CeilDiv(g.rows(), rows);
-  return g.images * CeilDiv(g.out_height, rows / kPatchTileWidth) *
-         CeilDiv(g.out_width, kPatchTileWidth);
+  if (!IsWgmma(math)) return DivideUp(g.rows(), rows);
+  return g.images * DivideUp(g.out_height, rows / kPatchTileWidth) *
+         DivideUp(g.out_width, kPatchTileWidth);
 }
 
 // Which of a chunk's columns the n-th of the eights' columns is, for the state update: eight j

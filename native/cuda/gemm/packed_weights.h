@@ -12,7 +12,7 @@ Buffer LaunchPack(Device& device, Math math, PackArguments p);
 // The columns that LaunchPack makes of so many channels of the result.
 inline int PackedColumns(const PackArguments& p) {
   constexpr int kWidest = 2 * kColumns;
-  return CeilDiv(p.gates ? CeilDiv(p.channels, kWarpChannels) * kColumns : p.channels, kWidest) *
+  return DivideUp(p.gates ? DivideUp(p.channels, kWarpChannels) * kColumns : p.channels, kWidest) *
          kWidest;
 }
 

@@ -24,8 +24,8 @@ struct TileOrigin {
 };
 template <class T>
 __device__ __forceinline__ TileOrigin OriginOf(const ConvGeometry& g) {
-  const int across = CeilDiv(g.out_width, T::kPatchWidth);
-  const int down = CeilDiv(g.out_height, T::kPatchHeight);
+  const int across = DivideUp(g.out_width, T::kPatchWidth);
+  const int down = DivideUp(g.out_height, T::kPatchHeight);
   const int block = static_cast<int>(blockIdx.x);
   return {block / (across * down), block / across % down * T::kPatchHeight,
           block % across * T::kPatchWidth};

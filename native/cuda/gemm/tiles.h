@@ -28,7 +28,7 @@ constexpr int kMostRows = LargeTile<Math::kFma>::kRows;  // of a tile; the last 
 // ones for the 132 multiprocessors of an H100.
 inline TileSize ChooseTile(int rows, int columns, int multiprocessors) {
   const auto blocks = [&](int tile_rows, int tile_columns) {
-    return static_cast<int64_t>(CeilDiv(rows, tile_rows)) * CeilDiv(columns, tile_columns);
+    return static_cast<int64_t>(DivideUp(rows, tile_rows)) * DivideUp(columns, tile_columns);
   };
   if (columns % 128 == 0 && blocks(128, 128) >= multiprocessors) return TileSize::kLarge;
   return blocks(64, 64) >= multiprocessors ? TileSize::kMedium : TileSize::kSmall;

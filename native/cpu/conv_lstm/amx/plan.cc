@@ -4,12 +4,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/divide_up.h"
 #include "cpu/conv_lstm/amx/amx.h"
 
 namespace convlstm::cpu {
 namespace {
-
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // To nearest, ties to even.
 uint16_t RoundToBf16(float value) {

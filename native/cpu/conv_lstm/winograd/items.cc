@@ -1,13 +1,12 @@
 // How threads share a step of a Winograd kernel.
 #include <algorithm>
-#include <limits>
 
+#include "core/divide_up.h"
 #include "cpu/conv_lstm/winograd/tile.h"
+#include "cpu/threads/cheapest_split.h"
 
 namespace convlstm::cpu {
 namespace {
-
-int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 // Tiles of a block, at most. The weights come from L3 once per block: 4 * 32 multiply-adds for
 // every row of 4 vectors are 2 bytes a cycle on a core that does one 512-bit multiply-add a cycle.
@@ -33,19 +32,12 @@ int64_t MostTiles(const WinogradPlan& plan) {
 // tile and group (4 multiply-adds for every row of weights): the input transform is 1 / 12, a row
 // that comes from L3 about 4.
 int64_t GroupRanges(const WinogradPlan& plan, int64_t threads) {
-  int64_t best = 1;
-  double least = std::numeric_limits<double>::infinity();
-  for (int64_t ranges = 1; ranges <= threads; ++ranges) {
-    if (threads % ranges != 0) continue;
-    const double tiles = static_cast<double>(DivideUp(plan.tiles, threads / ranges));
-    const double groups = static_cast<double>(DivideUp(plan.groups, ranges));
-    const double cost = tiles * groups + tiles / 12 + groups * 4;
-    if (cost < least) {
-      least = cost;
-      best = ranges;
-    }
-  }
-  return best;
+  const auto cost = [&](int64_t group_ranges, int64_t tile_ranges) {
+    const double tiles = static_cast<double>(DivideUp<int64_t>(plan.tiles, tile_ranges));
+    const double groups = static_cast<double>(DivideUp<int64_t>(plan.groups, group_ranges));
+    return tiles * groups + tiles / 12 + groups * 4;
+  };
+  return CheapestSplit(threads, cost).first;
 }
 
 int64_t Blocks(const WinogradPlan& plan, int64_t tile_ranges) {

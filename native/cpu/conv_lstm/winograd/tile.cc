@@ -10,21 +10,15 @@
 #include <utility>
 #include <vector>
 
-#include "cpu/conv_lstm/winograd/spikes-inl.h"
 #include "cpu/convolution/winograd/patch-inl.h"
 #include "cpu/convolution/winograd/product-inl.h"
+#include "cpu/convolution/winograd/spikes-inl.h"
 #include "cpu/simd/activations-inl.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
-
-// A product of this depth is summed in registers before it joins the others. A float32 sum over all
-// of 64 channels loses twice as much as the transforms do (1.96 times a direct convolution's error
-// at depth 64, against 1.48 in parts of 32 and 1.26 in parts of 16); and the weights of a part,
-// 8 KiB, stay in L1 for all tiles of a block. Without fused multiply-adds the parts are shorter.
-constexpr size_t kPartDepth = HWY_TARGET == HWY_EMU128 ? 16 : 32;
 
 // The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
 // Not a template of the variant: the update is the larger part of the code.
@@ -247,8 +241,6 @@ WinogradPart PartOfVariant(size_t variant) {
   return PartOf(variant, std::make_index_sequence<kWinogradVariants.size()>());
 }
 
-size_t LanesOfTarget() { return kLanes; }
-
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -258,8 +250,6 @@ namespace convlstm::cpu {
 WinogradPart GetWinogradPart(Isa isa, size_t variant) {
   return CONVLSTM_SIMD(isa, PartOfVariant)(variant);
 }
-
-size_t WinogradLanes(Isa isa) { return CONVLSTM_SIMD(isa, LanesOfTarget)(); }
 
 }  // namespace convlstm::cpu
 #endif  // HWY_ONCE

@@ -3,7 +3,6 @@
 #ifndef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_
 #define CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,30 +11,10 @@
 #include "core/buffer.h"
 #include "cpu/conv_lstm/cell.h"
 #include "cpu/conv_lstm/kernel.h"
+#include "cpu/convolution/winograd/variant.h"
 #include "cpu/threads/work_items.h"
 
 namespace convlstm::cpu {
-
-// F(rows x columns, taps x taps).
-struct WinogradVariant {
-  size_t taps;
-  size_t rows;
-  size_t columns;
-
-  constexpr size_t patch_rows() const { return rows + taps - 1; }
-  constexpr size_t patch_columns() const { return columns + taps - 1; }
-  constexpr size_t products() const { return patch_rows() * patch_columns(); }
-  constexpr size_t pad() const { return (taps - 1) / 2; }
-};
-
-// bfloat16 products were tried and left out: with vdpbf16ps at twice the rate of multiply-adds,
-// F(4x2, 3x3) misses kMedium's 2e-2 on layers of large weights and F(2x2, 3x3), which keeps it, has
-// more to do than F(6x6, 3x3) in float32. F(4x6, 3x3), with a ninth fewer products than F(4x4,
-// 3x3), keeps kHighest's 1e-5, but on normal x its error is 3.6 times a direct convolution's.
-inline constexpr std::array kWinogradVariants = {
-    WinogradVariant{3, 4, 4}, WinogradVariant{3, 2, 2}, WinogradVariant{3, 6, 6},
-    WinogradVariant{5, 4, 2}, WinogradVariant{5, 2, 2}, WinogradVariant{5, 4, 4},
-};
 
 // Both images that the convolution runs over.
 enum WinogradSource : size_t { kFromHidden, kFromInput, kWinogradSources };
@@ -53,16 +32,6 @@ struct WinogradWeights final : PackedWeights {
   Buffer direct[kWinogradSources];
   Buffer bias;  // [group][row]
   PackedPeepholes peepholes;
-};
-
-// How frames are cut up.
-struct WinogradTiling {
-  WinogradTiling(const WinogradVariant& variant, size_t frames, size_t height, size_t width);
-
-  WinogradVariant variant;
-  size_t height, width;
-  size_t tile_rows, tile_columns;  // per frame
-  size_t tiles;                    // of all frames
 };
 
 // How a layer is cut up.
@@ -116,8 +85,6 @@ using WinogradPart = void (*)(const WinogradPlan& plan, const WinogradWeights& w
                               const ConvLstmStep& step, WinogradItems& items, int part);
 
 WinogradPart GetWinogradPart(Isa isa, size_t variant);
-// Floats of a vector.
-size_t WinogradLanes(Isa isa);
 
 // The kernel of a variant of the table above.
 const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa);

@@ -15,26 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "core/divide_up.h"
 #include "cpu/conv_lstm/kernel.h"
 #include "cpu/conv_lstm/winograd/tile.h"
 #include "cpu/convolution/winograd/filter.h"
 
 namespace convlstm::cpu {
-
-namespace {
-
-size_t DivideUp(size_t value, size_t by) { return (value + by - 1) / by; }
-
-}  // namespace
-
-WinogradTiling::WinogradTiling(const WinogradVariant& v, size_t frames, size_t frame_height,
-                               size_t frame_width)
-    : variant(v),
-      height(frame_height),
-      width(frame_width),
-      tile_rows(DivideUp(height, v.rows)),
-      tile_columns(DivideUp(width, v.columns)),
-      tiles(frames * tile_rows * tile_columns) {}
 
 WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVariant& v,
                            size_t lanes_of_vector)

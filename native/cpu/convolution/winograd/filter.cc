@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "cpu/conv_lstm/winograd/tile.h"
 #include "cpu/convolution/winograd/axis.h"
+#include "cpu/convolution/winograd/variant.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -92,6 +92,10 @@ using Variants = std::make_index_sequence<kWinogradVariants.size()>;
 WinogradFilterTransform TransformOf(size_t variant) { return SelectTransform(variant, Variants()); }
 WinogradFilterGradient GradientOf(size_t variant) { return SelectGradient(variant, Variants()); }
 
+size_t LanesOfTarget() {
+  return hwy::HWY_NAMESPACE::Lanes(hwy::HWY_NAMESPACE::CappedTag<float, 16>());
+}
+
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -105,6 +109,8 @@ WinogradFilterTransform GetWinogradFilterTransform(Isa isa, size_t variant) {
 WinogradFilterGradient GetWinogradFilterGradient(Isa isa, size_t variant) {
   return CONVLSTM_SIMD(isa, GradientOf)(variant);
 }
+
+size_t WinogradLanes(Isa isa) { return CONVLSTM_SIMD(isa, LanesOfTarget)(); }
 
 }  // namespace convlstm::cpu
 #endif  // HWY_ONCE

@@ -12,41 +12,21 @@
 #include "cpu/convolution/gradients.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/divide_up.h"
 #include "cpu/convolution/winograd/filter.h"
 #include "cpu/convolution/winograd/gradients_tile.h"
+#include "cpu/threads/cheapest_split.h"
 #include "cpu/threads/parallel_for.h"
 
 namespace convlstm::cpu {
 namespace {
 
-size_t DivideUp(size_t value, size_t by) { return (value + by - 1) / by; }
-
 size_t VariantOf(const ConvolutionShape& s) {
   return s.kernel_height == 3 ? kGradientVariantOf3x3 : kGradientVariantOf5x5;
-}
-
-// How threads share two dimensions.
-struct Split {
-  size_t first = 1, second = 1;
-};
-template <typename Cost>
-Split CheapestSplit(size_t threads, const Cost& cost) {
-  Split best;
-  double least = std::numeric_limits<double>::infinity();
-  for (size_t first = 1; first <= threads; ++first) {
-    if (threads % first != 0) continue;
-    const double value = cost(first, threads / first);
-    if (value < least) {
-      least = value;
-      best = {first, threads / first};
-    }
-  }
-  return best;
 }
 
 // The transform of a vector of channels of a patch takes about a sixth of the time of its products
@@ -82,10 +62,12 @@ class WinogradDataGradientOf final : public DataGradient {
                                            delta,  in_grad};
     // A row of weights that comes from L3 costs as much as some tiles.
     constexpr double kTilesPerRow = 4;
-    const Split split = CheapestSplit(pool.threads(), [&](size_t by_tiles, size_t by_groups) {
-      const double tiles = DivideUp(tiling.tiles, by_tiles), groups = DivideUp(groups_, by_groups);
-      return tiles * (groups + kTransformShare) + kTilesPerRow * groups;
-    });
+    const ThreadSplit split =
+        CheapestSplit(pool.threads(), [&](int64_t by_tiles, int64_t by_groups) {
+          const double tiles = DivideUp(tiling.tiles, by_tiles),
+                       groups = DivideUp(groups_, by_groups);
+          return tiles * (groups + kTransformShare) + kTilesPerRow * groups;
+        });
     pool.Run([&](int part) {
       const Range tiles = SplitRange(tiling.tiles, part / split.second, split.first);
       const Range groups = SplitRange(groups_, part % split.second, split.second);
@@ -153,10 +135,11 @@ class WinogradWeightGradientOf final : public WeightGradient {
     const size_t blocks = DivideUp(vectors_, 4);
     // The transform of a block's delta costs as much as the products of some channels.
     constexpr double kDeltaShare = 8;
-    const Split split = CheapestSplit(pool.threads(), [&](size_t by_channels, size_t by_blocks) {
-      const double c = DivideUp(in_channels, by_channels), b = DivideUp(blocks, by_blocks);
-      return c * (b + kTransformShare) + kDeltaShare * b;
-    });
+    const ThreadSplit split =
+        CheapestSplit(pool.threads(), [&](int64_t by_channels, int64_t by_blocks) {
+          const double c = DivideUp(in_channels, by_channels), b = DivideUp(blocks, by_blocks);
+          return c * (b + kTransformShare) + kDeltaShare * b;
+        });
     pool.Run([&](int part) {
       const Range channels = SplitRange(in_channels, part / split.second, split.first);
       const Range range = SplitRange(blocks, part % split.second, split.second);

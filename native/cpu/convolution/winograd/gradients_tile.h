@@ -5,8 +5,8 @@
 
 #include <cstddef>
 
-#include "cpu/conv_lstm/winograd/tile.h"
 #include "cpu/convolution/outer_product.h"
+#include "cpu/convolution/winograd/variant.h"
 #include "cpu/simd/isa.h"
 #include "cpu/threads/thread_pool.h"
 

@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <cstring>
 
-#include "cpu/conv_lstm/winograd/tile.h"
 #include "cpu/convolution/winograd/product-inl.h"
 #include "cpu/convolution/winograd/transform-inl.h"
+#include "cpu/convolution/winograd/variant.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();

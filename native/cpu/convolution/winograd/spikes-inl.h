@@ -1,11 +1,11 @@
 // The values of a patch that are too large for the transforms, per Highway target: they are taken
 // out of it and multiplied as a direct convolution does.
 
-#if defined(CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
-#undef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
+#if defined(CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_
+#undef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_
 #else
-#define CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
+#define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_
 #endif
 
 #include <algorithm>
@@ -106,4 +106,4 @@ void AddSpike(const Spike& spike, size_t channels, const float* w, float* sums) 
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // CONVLSTM_CPU_CONV_LSTM_WINOGRAD_SPIKES_INL_H_
+#endif  // CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_

@@ -1,0 +1,55 @@
+// The Winograd variants, and how they cut frames into tiles.
+#ifndef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_VARIANT_H_
+#define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_VARIANT_H_
+
+#include <array>
+#include <cstddef>
+
+#include "core/divide_up.h"
+#include "cpu/simd/isa.h"
+
+namespace convlstm::cpu {
+
+// F(rows x columns, taps x taps).
+struct WinogradVariant {
+  size_t taps;
+  size_t rows;
+  size_t columns;
+
+  constexpr size_t patch_rows() const { return rows + taps - 1; }
+  constexpr size_t patch_columns() const { return columns + taps - 1; }
+  constexpr size_t products() const { return patch_rows() * patch_columns(); }
+  constexpr size_t pad() const { return (taps - 1) / 2; }
+};
+
+// bfloat16 products were tried and left out: with vdpbf16ps at twice the rate of multiply-adds,
+// F(4x2, 3x3) misses kMedium's 2e-2 on layers of large weights and F(2x2, 3x3), which keeps it, has
+// more to do than F(6x6, 3x3) in float32. F(4x6, 3x3), with a ninth fewer products than F(4x4,
+// 3x3), keeps kHighest's 1e-5, but on normal x its error is 3.6 times a direct convolution's.
+inline constexpr std::array kWinogradVariants = {
+    WinogradVariant{3, 4, 4}, WinogradVariant{3, 2, 2}, WinogradVariant{3, 6, 6},
+    WinogradVariant{5, 4, 2}, WinogradVariant{5, 2, 2}, WinogradVariant{5, 4, 4},
+};
+
+// How frames are cut up.
+struct WinogradTiling {
+  WinogradTiling(const WinogradVariant& v, size_t frames, size_t frame_height, size_t frame_width)
+      : variant(v),
+        height(frame_height),
+        width(frame_width),
+        tile_rows(DivideUp(height, v.rows)),
+        tile_columns(DivideUp(width, v.columns)),
+        tiles(frames * tile_rows * tile_columns) {}
+
+  WinogradVariant variant;
+  size_t height, width;
+  size_t tile_rows, tile_columns;  // per frame
+  size_t tiles;                    // of all frames
+};
+
+// Floats of a vector.
+size_t WinogradLanes(Isa isa);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_CONVOLUTION_WINOGRAD_VARIANT_H_
