@@ -30,12 +30,13 @@ export function isHdf5(bytes: Uint8Array): boolean {
   return kSignature.every((byte, i) => bytes[i] === byte);
 }
 
-type H5wasm = typeof import('h5wasm/node');
+type H5wasm = typeof import('h5wasm');
 
 let loading: Promise<H5wasm> | undefined;
 
 async function loadH5wasm(): Promise<H5wasm> {
-  const module = await import('h5wasm/node');
+  // Not h5wasm/node, whose files are those of the disk: this build keeps files in memory alone.
+  const module = await import('h5wasm');
   // Its own way to keep the HDF5 library from printing each error that it then throws.
   (await module.ready).activate_throwing_error_handler();
   return module;
@@ -122,7 +123,7 @@ export async function decode(
   if (!isHdf5(bytes)) throw formatError(name, 'is not an HDF5 file');
   const module = await h5wasm();
   // A file in the memory of the WebAssembly module. Nothing awaits between here and its end.
-  const path = 'composite.h5';
+  const path = '/composite.h5';
   const { FS } = module;
   FS!.writeFile(path, bytes);
   let file: File | undefined;

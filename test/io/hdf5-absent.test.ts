@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { hdf5 } from '../../src/index.js';
 
-vi.mock('h5wasm/node', () => {
+vi.mock('h5wasm', () => {
   throw new Error("Cannot find package 'h5wasm'");
 });
 

@@ -1,8 +1,39 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import { readFrames } from '../../src/io/frames.js';
 import * as hdf5 from '../../src/io/hdf5.js';
 import { composite } from '../support/composite.js';
 import { uniform } from '../support/numbers.js';
+
+describe('reading touches no file of the disk', () => {
+  const before = process.cwd();
+  afterEach(() => process.chdir(before));
+
+  it('a file of any name in the working directory stays', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'convlstm-hdf5-'));
+    try {
+      const names = ['composite.h5', 'test.h5'];
+      const bytes = composite();
+      for (const name of names) writeFileSync(path.join(folder, name), bytes);
+      process.chdir(folder);
+      await hdf5.load(bytes);
+      await hdf5.load('composite.h5');
+      expect(readdirSync('.').sort()).toEqual(names);
+      for (const name of names) expect(readFileSync(name)).toEqual(Buffer.from(bytes));
+    } finally {
+      process.chdir(before);
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.runIf(process.platform === 'linux')('the working directory may be read-only', async () => {
+    const bytes = composite();
+    process.chdir('/proc');
+    expect((await hdf5.load(bytes)).shape).toEqual([2, 2]);
+  });
+});
 
 describe('a radar composite', () => {
   it('becomes mm/h, its missing pixels the fill, its time a date', async () => {
