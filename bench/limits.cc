@@ -138,16 +138,16 @@ __attribute__((target("amx-tile,amx-bf16"))) void AmxBf16(long rounds) {
     uint16_t bytes_per_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
     uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
   } config;
-  alignas(64) uint16_t zeros[16 * 32] = {};
-  _tile_loadconfig(&config);
+  // Not _tile_loadconfig: GCC's does not say that it reads memory, and drops or delays the stores.
+  asm volatile("ldtilecfg %0" ::"m"(config));
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  _tile_loadd(4, zeros, 64);
-  _tile_loadd(5, zeros, 64);
-  _tile_loadd(6, zeros, 64);
-  _tile_loadd(7, zeros, 64);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
   for (long k = 0; k < rounds * kInner; ++k) {
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
