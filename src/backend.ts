@@ -1,8 +1,9 @@
 /** From the name of a device to what computes on it. */
 import type { Backend } from '../binding.js';
-import { ConvLSTMError, show, toConvLSTMError } from './errors.js';
+import { ConvLSTMError, toConvLSTMError } from './errors.js';
 import { fallback } from './fallback/index.js';
 import { nativeBinary } from './native.js';
+import { refuseOption } from './options.js';
 
 /**
  * Where a tensor lives: `'cpu'` (the native engine, or the TypeScript fallback where no binary fits
@@ -15,8 +16,10 @@ export type Device = 'cpu' | 'javascript' | 'auto' | 'cuda' | `cuda:${number}`;
 const kCudaName = /^cuda(:(0|[1-9]\d{0,3}))?$/;
 const kDeviceNames = `'cpu', 'javascript', 'auto', 'cuda' or 'cuda:N'`;
 
-function isDevice(name: string): name is Device {
-  return name === 'cpu' || name === 'javascript' || name === 'auto' || kCudaName.test(name);
+function checkDevice(name: string, device: string): asserts device is Device {
+  if (device === 'cpu' || device === 'javascript' || device === 'auto') return;
+  if (typeof device === 'string' && kCudaName.test(device)) return;
+  refuseOption(name, kDeviceNames, device);
 }
 
 let automatic: Device | undefined;
@@ -92,18 +95,13 @@ function openCuda(device: Device, index: number): Backend {
 export function defaultDevice(): Device {
   const name = process.env['CONVLSTM_DEVICE'];
   if (!name) return 'cpu';
-  if (!isDevice(name)) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `CONVLSTM_DEVICE: expected ${kDeviceNames}, got '${name}'`,
-    );
-  }
+  checkDevice('CONVLSTM_DEVICE', name);
   return canonicalDevice(name);
 }
 
 /**
  * @internal
- * @throws ConvLSTMError ERR_DEVICE for a device that is unknown or not there
+ * @throws ConvLSTMError ERR_OPTION for an unknown name, ERR_DEVICE for a device that is absent
  */
 export function backendOf(device: Device): Backend {
   if (device === 'cpu') {
@@ -111,9 +109,21 @@ export function backendOf(device: Device): Backend {
     return cpuBackend;
   }
   if (device === 'javascript') return fallback;
-  if (!isDevice(device)) {
-    throw new ConvLSTMError('ERR_DEVICE', `device: expected ${kDeviceNames}, got ${show(device)}`);
-  }
+  checkDevice('device', device);
   if (device === 'auto') return backendOf(canonicalDevice(device));
   return openCuda(device, Number(kCudaName.exec(device)![2] ?? 0));
+}
+
+/**
+ * Calls a backend; its errors become ConvLSTMErrors.
+ *
+ * @internal
+ */
+export function run<T>(device: Device, call: (backend: Backend) => T): T {
+  const backend = backendOf(device);
+  try {
+    return call(backend);
+  } catch (error) {
+    throw toConvLSTMError(error);
+  }
 }

@@ -1,19 +1,20 @@
 import { inspect } from 'node:util';
 
 /**
- * What an error is about. Stable: programs may switch on it.
+ * What an error is about. Stable: programs may switch on it. One mistake has one code, whether the value
+ * was an argument, an option or an environment variable.
  *
- * - `ERR_SHAPE`: a tensor's shape does not fit, or an index or axis lies outside it
- * - `ERR_DTYPE`: values of a kind that cannot become float32
- * - `ERR_OPTION`: an option or an environment variable has a value it cannot have
- * - `ERR_DEVICE`: a device that is unknown or not there, or tensors of different devices
+ * - `ERR_OPTION`: a value of the wrong JavaScript type, an unknown name, or a setting out of range
+ * - `ERR_SHAPE`: a shape, axis or index of the right type that does not fit the tensor
+ * - `ERR_DTYPE`: elements that cannot become float32
+ * - `ERR_DEVICE`: a device that this machine lacks, or tensors on different devices
  * - `ERR_DISPOSED`: use after `dispose()`
- * - `ERR_OUT_OF_MEMORY`: the memory for a result could not be had
- * - `ERR_FORMAT`: bytes or a file that are not what they should be
+ * - `ERR_OUT_OF_MEMORY`: not enough memory for a result
+ * - `ERR_FORMAT`: malformed bytes or a malformed file
  * - `ERR_STATE_DICT`: a state dict that does not fit a module
- * - `ERR_NOT_FINITE`: training met a loss or a gradient that is NaN or infinite
+ * - `ERR_NOT_FINITE`: a loss or a gradient in training that is NaN or infinite
  * - `ERR_IO`: reading or writing failed
- * - `ERR_INTERNAL`: a fault of this package
+ * - `ERR_INTERNAL`: a bug in this package
  */
 export type ErrorCode =
   | 'ERR_SHAPE'
@@ -76,6 +77,17 @@ export function toConvLSTMError(error: unknown): ConvLSTMError {
 }
 
 const kShownEntries = 8;
+
+/**
+ * A value that is not a number in a message: a class by its name, a list as `an array`.
+ *
+ * @internal
+ */
+export function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return show(value);
+  if (Array.isArray(value)) return value.length > 0 ? 'an array' : 'an empty array';
+  return value.constructor?.name ?? 'an object';
+}
 
 /**
  * What a caller gave, for a message: any value, on one line, and not much of a large one.

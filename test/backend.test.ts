@@ -131,7 +131,7 @@ it('a device that is not there says why', async () => {
   }
   for (const device of ['cuda:', 'cuda:-1', 'cuda:01', 'CPU', '']) {
     const action = () => Tensor.zeros([1], { device: device as 'cpu' });
-    expect(action).toThrow(expect.objectContaining({ code: 'ERR_DEVICE' }));
+    expect(action).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
     expect(action).toThrow(`device: expected 'cpu', 'javascript', 'auto', 'cuda' or 'cuda:N'`);
   }
 });

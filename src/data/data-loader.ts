@@ -1,6 +1,5 @@
 import type { Device } from '../backend.js';
-import { ConvLSTMError } from '../errors.js';
-import { kindOf } from '../functional/run.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { checkCount, checkFlag, checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type BatchArrays, collate, type Dataset, type Sample } from './dataset.js';

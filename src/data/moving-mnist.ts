@@ -1,5 +1,4 @@
-import { ConvLSTMError } from '../errors.js';
-import { kindOf } from '../functional/run.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { type NdArray, safeElementCount } from '../io/nd-array.js';
 import { checkCount, checkFlag, checkNames } from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';

@@ -1,5 +1,5 @@
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { checkAxis, formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { unsqueeze } from './reshape.js';
@@ -7,11 +7,11 @@ import { deviceOf, expectTensor, runTensor } from './run.js';
 import { slice } from './slice.js';
 
 function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
-  if (!Array.isArray(parts)) {
-    throw new ConvLSTMError('ERR_SHAPE', `${operation}: parts: expected a list of tensors`);
-  }
-  if (parts.length === 0) {
-    throw new ConvLSTMError('ERR_SHAPE', `${operation}: expected at least one tensor, got none`);
+  if (!Array.isArray(parts) || parts.length === 0) {
+    throw new ConvLSTMError(
+      'ERR_OPTION',
+      `${operation}: parts: expected a list of at least one tensor, got ${kindOf(parts)}`,
+    );
   }
   parts.forEach((part, index) => {
     expectTensor(`${operation}: parts[${index}]`, part);
@@ -22,7 +22,7 @@ function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
 /**
  * The parts one after another along an axis; their other sizes are equal.
  *
- * @throws ConvLSTMError ERR_SHAPE when they are not, or when there is no part
+ * @throws ConvLSTMError ERR_SHAPE when they are not, ERR_OPTION for an empty list
  */
 export function concat(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('concat', parts);
@@ -69,7 +69,7 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 /**
  * The parts, all of one shape, along a new axis.
  *
- * @throws ConvLSTMError ERR_SHAPE when shapes differ, or when there is no part
+ * @throws ConvLSTMError ERR_SHAPE when shapes differ, ERR_OPTION for an empty list
  */
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('stack', parts);

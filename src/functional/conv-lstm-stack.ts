@@ -1,8 +1,7 @@
 import { isGradEnabled } from '../autograd/grad-mode.js';
-import { backendOf } from '../backend.js';
+import { backendOf, run } from '../backend.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type ConvLstmLayer, convLstmCall } from './conv-lstm-call.js';
-import { run } from './run.js';
 
 /** What `convLstmStack` returns: the last layer's output, and every layer's state. */
 export interface ConvLstmStackOutputs {

@@ -1,9 +1,10 @@
 import type { Precision } from '../../binding.js';
 import { isRecorded, record } from '../autograd/tape.js';
+import { run } from '../backend.js';
 import { checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { convLstmCall } from './conv-lstm-call.js';
-import { expectTensor, run } from './run.js';
+import { expectTensor } from './run.js';
 
 /** The peephole weights of Shi et al. 2015, all of shape [1, hidden, 1, 1] or [1, hidden, H, W]. */
 export interface PeepholeWeights {

@@ -1,11 +1,12 @@
 import type { Precision } from '../../binding.js';
 import { record } from '../autograd/tape.js';
+import { run } from '../backend.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkNames, checkSize, type Size } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
 import { expectShape, formatShape, refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { deviceOf, run, runTensor } from './run.js';
+import { deviceOf, runTensor } from './run.js';
 
 /** Options of `conv2d`; a number stands for [height, width] alike. */
 export interface Conv2dOptions {

@@ -1,6 +1,6 @@
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError, show } from '../errors.js';
-import { checkAxis, formatShape } from '../tensor/shape.js';
+import { ConvLSTMError } from '../errors.js';
+import { checkAxis, checkNumbers, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { deviceOf, expectTensor, runTensor } from './run.js';
 
@@ -12,10 +12,7 @@ import { deviceOf, expectTensor, runTensor } from './run.js';
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const device = deviceOf('permute', { x });
   const rank = x.shape.length;
-  if (!Array.isArray(order)) {
-    const message = `permute: order: expected a list of axes, got ${show(order)}`;
-    throw new ConvLSTMError('ERR_SHAPE', message);
-  }
+  checkNumbers('permute: order', 'a list of axes', order);
   const axes = order.map((axis) => checkAxis('permute', axis, rank));
   if (axes.length !== rank || new Set(axes).size !== rank) {
     throw new ConvLSTMError(

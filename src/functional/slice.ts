@@ -1,5 +1,6 @@
 import { record } from '../autograd/tape.js';
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
+import { checkNumber, refuseOption } from '../options.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
@@ -14,9 +15,11 @@ function clip(index: number, size: number): number {
 }
 
 function checkBounds(name: string, bounds: Bounds, rank: number, least: number): void {
-  if (!Array.isArray(bounds)) {
-    const message = `slice: ${name}: expected a list of bounds, got ${show(bounds)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
+  if (
+    !Array.isArray(bounds) ||
+    bounds.some((bound) => !(typeof bound === 'number' || bound === null))
+  ) {
+    refuseOption(`slice: ${name}`, 'a list of numbers and nulls', bounds);
   }
   if (bounds.length > rank) {
     throw new ConvLSTMError(
@@ -26,11 +29,10 @@ function checkBounds(name: string, bounds: Bounds, rank: number, least: number):
   }
   for (const bound of bounds) {
     if (bound !== null && (!Number.isInteger(bound) || bound < least)) {
+      const integers = least > 0 ? `integers of at least ${least}` : 'integers';
       throw new ConvLSTMError(
-        'ERR_OPTION',
-        `slice: ${name} ${formatShape(bounds.map(String))} has an entry that is not an integer${
-          least > 0 ? ` of at least ${least}` : ''
-        }`,
+        'ERR_SHAPE',
+        `slice: ${name}: expected ${integers}, got ${formatShape(bounds.map(String))}`,
       );
     }
   }
@@ -40,8 +42,8 @@ function checkBounds(name: string, bounds: Bounds, rank: number, least: number):
  * `x[starts[0]:ends[0]:steps[0], starts[1]:ends[1]:steps[1], ...]` as in Python, with steps of at
  * least 1.
  *
- * @throws ConvLSTMError ERR_SHAPE for more entries than axes, ERR_OPTION for an entry that is no
- *   integer or a step below 1
+ * @throws ConvLSTMError ERR_SHAPE for more entries than axes, for an entry that is no integer and
+ *   for a step below 1
  */
 export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bounds = []): Tensor {
   const device = deviceOf('slice', { x });
@@ -76,6 +78,7 @@ export function select(x: Tensor, axis: number, index: number): Tensor {
   expectTensor('select: x', x);
   const at = checkAxis('select', axis, x.shape.length);
   const size = x.shape[at]!;
+  checkNumber('select: index', index);
   const from = index < 0 ? index + size : index;
   if (!Number.isInteger(index) || from < 0 || from >= size) {
     throw new ConvLSTMError(

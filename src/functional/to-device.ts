@@ -1,8 +1,8 @@
 import { record } from '../autograd/tape.js';
-import { backendOf, canonicalDevice, type Device } from '../backend.js';
+import { backendOf, canonicalDevice, type Device, run } from '../backend.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
-import { expectTensor, run, runTensor } from './run.js';
+import { expectTensor, runTensor } from './run.js';
 
 /** The same values on another device; to or from `'javascript'` it waits for them. */
 export function toDevice(x: Tensor, device: Device): Tensor {

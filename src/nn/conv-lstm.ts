@@ -1,7 +1,7 @@
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { convLstmStack } from '../functional/conv-lstm-stack.js';
 import { dropout } from '../functional/index.js';
-import { expectTensor, kindOf } from '../functional/run.js';
+import { expectTensor } from '../functional/run.js';
 import { checkCount, checkFlag, checkNames, checkProbability, type Size } from '../options.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';

@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd/grad-mode.js';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import {
   add,
   concat,
@@ -12,7 +12,6 @@ import {
   square,
   sum,
 } from '../functional/index.js';
-import { kindOf } from '../functional/run.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkAtLeastZero } from './options.js';
 

@@ -1,6 +1,7 @@
 import type { Backend, Storage } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
-import { deviceOf, kindOf, run } from '../functional/run.js';
+import { run } from '../backend.js';
+import { ConvLSTMError, kindOf, show } from '../errors.js';
+import { deviceOf } from '../functional/run.js';
 import { checkNames } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { Tensor } from '../tensor/tensor.js';

@@ -1,5 +1,4 @@
-import { ConvLSTMError, show } from '../errors.js';
-import { kindOf } from '../functional/run.js';
+import { ConvLSTMError, kindOf, show } from '../errors.js';
 
 /** What schedules change of a group. */
 export interface ScheduledGroup {

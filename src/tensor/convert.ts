@@ -1,6 +1,7 @@
 /** Whatever holds numbers, to float32 elements and a shape. */
 import type { Shape } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
+import { refuseOption } from '../options.js';
 import { flatten, type ReadonlyNestedArray } from './nested.js';
 import { checkShape, elementCount, formatShape } from './shape.js';
 
@@ -90,8 +91,9 @@ export function toElements(source: TensorSource, shape: Shape | undefined): Elem
       return toElements(source.data, shape ?? source.shape);
     }
   }
-  throw new ConvLSTMError(
-    'ERR_DTYPE',
-    `data: expected a number, nested arrays of numbers, a typed array or { data, shape }, got ${show(source)}`,
+  refuseOption(
+    'data',
+    'a number, nested arrays of numbers, a typed array or { data, shape }',
+    source,
   );
 }

@@ -1,6 +1,7 @@
 /** Rules of shapes: sizes, axes, broadcasting. */
 import type { Shape } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
+import { refuseOption } from '../options.js';
 
 /** No tensor has more elements: sizes in bytes stay exact in a double. */
 const kMaxElements = 2 ** 40;
@@ -33,13 +34,19 @@ export function expectShape(name: string, expected: Shape, got: Shape): void {
   if (!sameShape(expected, got)) refuseShape(name, formatShape(expected), got);
 }
 
+/** @throws ConvLSTMError ERR_OPTION for anything but a list of numbers */
+export function checkNumbers(name: string, expected: string, list: readonly number[]): void {
+  if (!Array.isArray(list) || list.some((entry) => typeof entry !== 'number')) {
+    refuseOption(name, expected, list);
+  }
+}
+
 /** A copy of a caller's shape. */
 export function checkShape(shape: Shape): number[] {
-  if (!Array.isArray(shape) || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
-    throw new ConvLSTMError(
-      'ERR_SHAPE',
-      `shape: expected a list of non-negative integers, got ${show(shape)}`,
-    );
+  const expected = 'a list of non-negative integers';
+  checkNumbers('shape', expected, shape);
+  if (shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
+    refuseShape('shape', expected, shape);
   }
   if (shape.length > kMaxRank) {
     throw new ConvLSTMError(
@@ -60,12 +67,11 @@ export function checkShape(shape: Shape): number[] {
 
 /** Counts a negative axis from the end, as NumPy does. */
 export function checkAxis(operation: string, axis: number, rank: number): number {
+  const expected = `an axis from ${-rank} to ${rank - 1}`;
+  if (typeof axis !== 'number') refuseOption(operation, expected, axis);
   const positive = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank) {
-    throw new ConvLSTMError(
-      'ERR_SHAPE',
-      `${operation}: expected an axis from ${-rank} to ${rank - 1}, got ${show(axis)}`,
-    );
+    throw new ConvLSTMError('ERR_SHAPE', `${operation}: expected ${expected}, got ${axis}`);
   }
   return positive;
 }
@@ -78,10 +84,7 @@ export function checkAxes(
 ): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const list = typeof axes === 'number' ? [axes] : axes;
-  if (!Array.isArray(list)) {
-    const message = `${operation}: expected an axis or a list of axes, got ${show(list)}`;
-    throw new ConvLSTMError('ERR_SHAPE', message);
-  }
+  checkNumbers(operation, 'an axis or a list of axes', list);
   const positive = list.map((axis) => checkAxis(operation, axis, rank));
   const unique = [...new Set(positive)].sort((a, b) => a - b);
   if (unique.length !== list.length) {

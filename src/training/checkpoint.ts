@@ -1,5 +1,4 @@
-import { ConvLSTMError } from '../errors.js';
-import { kindOf } from '../functional/run.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { type FilePath, formatError, toPath } from '../io/files.js';
 import * as safetensors from '../io/safetensors.js';
 import { Tensor } from '../tensor/tensor.js';

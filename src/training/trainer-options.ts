@@ -1,7 +1,6 @@
 import { type Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
-import { ConvLSTMError } from '../errors.js';
-import { kindOf } from '../functional/run.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { type FilePath, isFilePath } from '../io/files.js';
 import { Module } from '../nn/index.js';
 import type { Optimizer } from '../optim/optimizer.js';

@@ -118,7 +118,7 @@ describe('initial values', () => {
       const misspelt = { gian: 2 } as object;
       expectError(() => apply(weight(), misspelt), 'ERR_OPTION', apply.name, "no option 'gian'");
     }
-    expectError(() => init.orthogonal(undefined as never), 'ERR_DTYPE', 'orthogonal', 'Tensor');
+    expectError(() => init.orthogonal(undefined as never), 'ERR_OPTION', 'orthogonal', 'Tensor');
     const mode = 'both' as 'fanIn';
     expectError(() => init.kaimingNormal(weight(), { mode }), 'ERR_OPTION', 'both');
     const nonlinearity = 'gelu' as 'relu';

@@ -36,7 +36,7 @@ describe.each(devices)('arithmetic on %s', (device) => {
     expect(functional.div(4, x).toArraySync()).toEqual([4, 1]);
     expectError(
       () => x.add('1' as unknown as number),
-      'ERR_DTYPE',
+      'ERR_OPTION',
       'add',
       "b: expected a Tensor, got '1'",
     );
