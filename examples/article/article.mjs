@@ -106,23 +106,23 @@ console.log('article ', articleOutput.shape, 'last h', articleH.shape);
 // The same options, the same keys. The gates' order is said once, when the weights come in.
 const net = new ConvLSTM(options);
 net.loadStateDict(article.stateDict(), { gateOrder: 'fiog' });
-const { outputs, states } = net.forward(x);
-console.log('ConvLSTM', outputs[0].shape, 'states of', states.length, 'layers');
+const { output, states } = net.forward(x);
+console.log('ConvLSTM', output.shape, 'states of', states.length, 'layers');
 
 /** Largest absolute difference. */
 async function difference(a, b) {
   return a.sub(b).abs().max().item();
 }
-console.log('largest difference', (await difference(outputs[0], articleOutput)).toExponential(1));
+console.log('largest difference', (await difference(output, articleOutput)).toExponential(1));
 
 // States of every layer come back, whatever returnAllLayers says, so that a sequence can be carried on.
 const first = net.forward(x.slice([null, 0], [null, 3]));
 const rest = net.forward(x.slice([null, 3]), first.states);
-const last = outputs[0].slice([null, 3]);
-console.log('carried on, difference', (await difference(rest.outputs[0], last)).toExponential(1));
+const last = output.slice([null, 3]);
+console.log('carried on, difference', (await difference(rest.output, last)).toExponential(1));
 
 // The slip in the gates, seen: the same weights in ndrplz' order give something else.
 net.loadStateDict(article.stateDict());
-const wrong = net.forward(x).outputs[0];
+const wrong = net.forward(x).output;
 const share = (await difference(wrong, articleOutput)) / (await articleOutput.abs().max().item());
 console.log(`wrong order, off by ${(100 * share).toFixed(0)}% of the largest value`);

@@ -19,9 +19,9 @@ class EncoderForecaster extends Module {
     const { states } = this.encoder.forward(frames);
     // The forecaster gets no input but the states: zeros, as in the paper.
     const nothing = Tensor.zeros([batch, steps, channels, height, width]);
-    const { outputs } = this.forecaster.forward(nothing, states);
+    const { output } = this.forecaster.forward(nothing, states);
     // A convolution takes [N, C, H, W]: time joins the batch and leaves it again.
-    const flat = outputs[0].flatten(0, 1);
+    const flat = output.flatten(0, 1);
     return this.head.forward(flat).sigmoid().reshape([batch, steps, channels, height, width]);
   }
 }

@@ -16,8 +16,8 @@ const net = new ConvLSTM({
 net.loadStateDict(weights); // gateOrder: 'ifog' is ndrplz' order and the default
 
 const { x, y } = await safetensors.load(here('expected.safetensors'));
-const { outputs } = noGrad(() => net.forward(x));
-const difference = await outputs[0].sub(y).abs().max().item();
+const { output } = noGrad(() => net.forward(x));
+const difference = await output.sub(y).abs().max().item();
 console.log(
-  `output ${outputs[0].shape}, largest difference from PyTorch ${difference.toExponential(1)}`,
+  `output ${output.shape}, largest difference from PyTorch ${difference.toExponential(1)}`,
 );

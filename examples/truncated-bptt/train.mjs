@@ -30,9 +30,9 @@ class Net extends Module {
   forward(x, states) {
     const result = this.cells.forward(x, states);
     const [batch, time, ...frame] = x.shape;
-    const flat = result.outputs[0].flatten(0, 1);
+    const flat = result.output.flatten(0, 1);
     const logits = this.head.forward(flat).reshape([batch, time, ...frame]);
-    for (const tensor of [flat, ...result.outputs]) tensor.dispose();
+    for (const tensor of [flat, result.output]) tensor.dispose();
     return { logits, states: result.states };
   }
 }

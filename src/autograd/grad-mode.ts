@@ -14,7 +14,7 @@ export function isGradEnabled(): boolean {
  * @returns what `body` returns
  * @example
  * ```ts
- * const { outputs } = noGrad(() => net.forward(x));
+ * const { output } = noGrad(() => net.forward(x));
  * const score = await noGrad(async () => validate(net, await loader.next()));
  * ```
  */

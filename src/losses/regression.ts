@@ -10,7 +10,7 @@ import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts
- * const loss = mseLoss(net.forward(x).outputs[0]!, target);
+ * const loss = mseLoss(net.forward(x).output, target);
  * loss.backward();
  * ```
  */

@@ -108,17 +108,17 @@ export class Forecaster extends Module {
     checkCount('steps', steps);
     expectTensor('frames', frames);
     const patches = this.#toPatches(frames);
-    let { outputs, states } = this.#cells.forward(patches);
+    let { output, states } = this.#cells.forward(patches);
     patches.dispose();
     const forecasts: Tensor[] = [];
     for (;;) {
-      for (const output of outputs) output.dispose();
+      output.dispose();
       const forecast = this.#predict(states.at(-1)!.h);
       forecasts.push(forecast);
       const before = states;
       if (forecasts.length < steps) {
         const sequence = forecast.unsqueeze(1);
-        ({ outputs, states } = this.#cells.forward(sequence, before));
+        ({ output, states } = this.#cells.forward(sequence, before));
         sequence.dispose();
       }
       for (const { h, c } of before) {
@@ -180,11 +180,11 @@ export class Forecaster extends Module {
       const given = known === 0 ? [] : [use(target.slice([null, 0], [null, known]))];
       const seen = known === 0 ? input : use(Tensor.concat([input, ...given], 1));
       let step = this.#cells.forward(use(this.#toPatches(seen)));
-      const track = ({ outputs, states }: typeof step) => {
-        for (const tensor of [...outputs, ...states.flatMap(({ h, c }) => [h, c])]) use(tensor);
+      const track = ({ output, states }: typeof step) => {
+        for (const tensor of [output, ...states.flatMap(({ h, c }) => [h, c])]) use(tensor);
       };
       track(step);
-      const flat = use(step.outputs[0]!.flatten(0, 1));
+      const flat = use(step.output.flatten(0, 1));
       const raw = use(this.head.forward(flat));
       results.push(use(raw.reshape([batch!, seen.shape[1]!, ...raw.shape.slice(1)])));
       for (let t = known; t < time - 1; t++) {

@@ -27,7 +27,7 @@ export interface ConvLSTMOptions {
   batchFirst?: boolean | undefined;
   /** Default true. */
   bias?: boolean | undefined;
-  /** `outputs` has every layer's output, else the last one's only; default false. */
+  /** Whether `outputs` has every layer's sequence, not the last one's only; default false. */
   returnAllLayers?: boolean | undefined;
   /**
    * Shi et al. 2015: i and f also look at c of the step before, o at the new c, by one weight per
@@ -55,9 +55,12 @@ const kMaxLayers = 1024;
 /** What `ConvLSTM.forward` returns. */
 export interface ConvLSTMResult {
   /**
-   * h of every step in the layout of the input, [B, T, hidden, H, W] or [T, B, hidden, H, W]: the last
-   * layer's, or one per layer with `returnAllLayers`.
+   * The last layer's h of every step, in the layout of the input: [B, T, hidden, H, W] or
+   * [T, B, hidden, H, W]. It is the last entry of `outputs`, the same object: `dispose()` of one is
+   * `dispose()` of both.
    */
+  output: Tensor;
+  /** `output` alone, or with `returnAllLayers` the same of every layer, first to last. */
   outputs: Tensor[];
   /** State after the last step, always one per layer: pass it to `forward` to carry on. */
   states: State[];
@@ -93,8 +96,8 @@ function perLayer<T>(name: string, value: T | readonly T[], numLayers: number): 
  *   numLayers: 3,
  *   batchFirst: true,
  * });
- * const { outputs, states } = net.forward(Tensor.randn([1, 10, 3, 64, 64]));
- * const y = await outputs[0]!.data(); // [1, 10, 128, 64, 64]
+ * const { output, states } = net.forward(Tensor.randn([1, 10, 3, 64, 64]));
+ * const y = await output.data(); // [1, 10, 128, 64, 64]
  * ```
  */
 export class ConvLSTM extends Module {
@@ -199,7 +202,7 @@ export class ConvLSTM extends Module {
         cell.layer(states?.[k] ?? null, this.batchFirst),
       );
       const stack = convLstmStack(x, layers);
-      if (stack) return { outputs: [stack.output], states: stack.states };
+      if (stack) return { output: stack.output, outputs: [stack.output], states: stack.states };
     }
     const outputs: Tensor[] = [];
     const lastStates: State[] = [];
@@ -217,7 +220,7 @@ export class ConvLSTM extends Module {
       input = dropped ? dropout(output, this.dropout) : output;
       if (dropped && !outputs.includes(output)) output.dispose();
     });
-    return { outputs, states: lastStates };
+    return { output: outputs.at(-1)!, outputs, states: lastStates };
   }
 
   /**

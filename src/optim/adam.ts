@@ -58,7 +58,7 @@ abstract class AdamFamily extends Optimizer<AdamOptions> {
  * @example
  * ```ts
  * const adam = new Adam(net.parameters(), { lr: 1e-3 });
- * const loss = mseLoss(net.forward(x).outputs[0]!, target);
+ * const loss = mseLoss(net.forward(x).output, target);
  * adam.zeroGrad();
  * loss.backward();
  * adam.step();

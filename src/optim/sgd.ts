@@ -33,7 +33,7 @@ const kDefaults: SGDOptions = {
  * ```ts
  * const sgd = new SGD(net.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
  * sgd.zeroGrad();
- * mseLoss(net.forward(x).outputs[0]!, target).backward();
+ * mseLoss(net.forward(x).output, target).backward();
  * sgd.step();
  * ```
  */

@@ -177,7 +177,7 @@ export class Tensor extends RecordedTensor {
    *   ERR_SHAPE for a gradient that does not fit or that is missing, ERR_DEVICE
    * @example
    * ```ts
-   * const loss = mseLoss(net.forward(x).outputs[0]!, target);
+   * const loss = mseLoss(net.forward(x).output, target);
    * loss.backward();
    * ```
    */

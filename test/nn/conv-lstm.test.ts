@@ -108,7 +108,8 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
 
   it('returns the last layer, or all, and every state', () => {
     const x = Tensor.randn([2, 5, 3, 6, 7], { device });
-    const { outputs, states } = make({ batchFirst: true }).forward(x);
+    const { output, outputs, states } = make({ batchFirst: true }).forward(x);
+    expect(output).toBe(outputs[0]);
     expect(outputs.map((output) => output.shape)).toEqual([[2, 5, 2, 6, 7]]);
     expect(states.map(({ h, c }) => [h.shape, c.shape])).toEqual([
       [
@@ -125,9 +126,19 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
       [2, 5, 4, 6, 7],
       [2, 5, 2, 6, 7],
     ]);
-    expect(all.outputs[1]!.toArraySync()).toEqual(outputs[0]!.toArraySync());
+    expect(all.output).toBe(all.outputs[1]);
+    expect(all.output.toArraySync()).toEqual(output.toArraySync());
     expect(all.outputs[0]!.select(1, 4).toArraySync()).toEqual(all.states[0]!.h.toArraySync());
     expect(x.disposed).toBe(false);
+  });
+
+  it('output and the last of outputs are one tensor, disposed of as one', () => {
+    const x = Tensor.randn([2, 5, 3, 6, 7], { device });
+    const { output, outputs, states } = make({ returnAllLayers: true }).forward(x);
+    for (const tensor of outputs) tensor.dispose();
+    expect(output.disposed).toBe(true);
+    output.dispose();
+    expect(states.map(({ h }) => h.disposed)).toEqual([false, false]);
   });
 
   it('time first is the default', () => {
@@ -248,6 +259,7 @@ describe.each(devices)('ConvLSTM within noGrad on %s', (device) => {
     const states = given ? hiddenDim.map((n) => ({ h: state(n).tanh(), c: state(n) })) : null;
     const recorded = net.forward(x, states);
     const result = noGrad(() => net.forward(x, states));
+    expect(result.output).toBe(result.outputs[0]);
     expect(result.outputs[0]!.shape).toEqual(recorded.outputs[0]!.shape);
     expect(await result.outputs[0]!.data()).toEqual(await recorded.outputs[0]!.data());
     for (const [layer, { h, c }] of result.states.entries()) {
