@@ -443,7 +443,7 @@ const rejections: [code: string, message: string | RegExp, call: () => Promise<u
   ['ERR_OPTION', /^expected a path, .* got 1000000000000/, () => npy.load(1e12 as never)],
   [
     'ERR_OPTION',
-    "loadModel has no option 'description'; it has model",
+    "loadModel has no option 'description'; it has model, trainable",
     () => loadModel('w.safetensors', { description: {} } as never),
   ],
 ];

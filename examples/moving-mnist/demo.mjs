@@ -15,7 +15,6 @@ import {
   loadIdx,
   loadModel,
   MovingMnist,
-  noGrad,
   persistence,
   png,
   scoreByLeadTime,
@@ -87,7 +86,7 @@ for (let done = 0; done < count; ) {
   const context = frames.slice([null, 0], [null, kContext]);
   const future = frames.slice([null, kContext]);
   const begin = performance.now();
-  const output = noGrad(() => model.forward(context, kSteps));
+  const output = model.forward(context, kSteps);
   const forecast = await toArray(output);
   seconds += (performance.now() - begin) / 1000;
   const [given, truth] = [await toArray(context), await toArray(future)];

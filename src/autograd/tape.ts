@@ -140,7 +140,8 @@ export function checkBackward(root: Tensor, gradient?: Tensor): void {
   if (!root.requiresGrad) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      'backward: no tensor that this one was computed from has requiresGrad, or it was computed in noGrad',
+      'backward: no tensor that this one was computed from has requiresGrad, or it was computed in noGrad; ' +
+        'loadModel(file, { trainable: true }) loads a model to train',
     );
   }
   if (!gradient) {

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { noGrad } from '../autograd/grad-mode.js';
 import { DataLoader } from '../data/data-loader.js';
 import type { NdArray } from '../io/nd-array.js';
 import { type LeadTimeScores, persistence, scoreByLeadTime } from '../metrics/lead-time.js';
@@ -82,7 +81,7 @@ async function score(
   const { scale } = model.description;
   for await (const { input, target } of loader) {
     const steps = target.shape[1]!;
-    using output = noGrad(() => model.forward(input, steps));
+    using output = model.forward(input, steps);
     const [seen, truth, forecast] = await Promise.all(
       [input, target, output].map((tensor) => toArray(tensor, scale)),
     );

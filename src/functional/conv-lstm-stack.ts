@@ -1,4 +1,4 @@
-import { isGradEnabled } from '../autograd/grad-mode.js';
+import { isRecorded } from '../autograd/tape.js';
 import { backendOf, run } from '../backend.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type ConvLstmLayer, convLstmCall } from './conv-lstm-call.js';
@@ -7,6 +7,11 @@ import { type ConvLstmLayer, convLstmCall } from './conv-lstm-call.js';
 export interface ConvLstmStackOutputs {
   output: Tensor;
   states: { h: Tensor; c: Tensor }[];
+}
+
+/** The layer's tensors that may ask for a gradient. */
+function recordable({ h0, c0, weight, bias, options }: ConvLstmLayer): (Tensor | null)[] {
+  return [h0, c0, weight, bias, ...Object.values(options.peephole ?? {})];
 }
 
 /**
@@ -19,7 +24,8 @@ export function convLstmStack(
   x: Tensor,
   layers: readonly ConvLstmLayer[],
 ): ConvLstmStackOutputs | null {
-  if (isGradEnabled() || !backendOf(x.device).convLstmStack) return null;
+  if (!backendOf(x.device).convLstmStack) return null;
+  if (isRecorded([x, ...layers.flatMap(recordable)])) return null;
   let shape = x.shape;
   const calls = layers.map((layer) => {
     const call = convLstmCall(x, shape, layer);

@@ -2,7 +2,7 @@ import { ConvLSTMError } from '../errors.js';
 import { type ByteSource, type FilePath, readBytes, sourceName, toPath } from '../io/files.js';
 import { safeElementCount } from '../io/nd-array.js';
 import * as safetensors from '../io/safetensors.js';
-import { checkNames } from '../options.js';
+import { checkFlag, checkNames } from '../options.js';
 import {
   type ModelDescription,
   type ModelDescriptionInput,
@@ -21,6 +21,11 @@ const kMaxExcess = 4;
 export interface LoadModelOptions {
   /** The description, or a JSON file of it; the weights' own metadata by default. */
   model?: FilePath | ModelDescriptionInput | undefined;
+  /**
+   * Whether the model is loaded to be trained: in `train()`, with `requiresGrad` on its parameters.
+   * Default false: in `eval()`, and `forward` keeps nothing for `backward()`, with no need of `noGrad`.
+   */
+  trainable?: boolean | undefined;
 }
 
 function parse(place: string, text: string): ModelDescription {
@@ -48,21 +53,26 @@ export function describedIn(
 }
 
 /**
- * Builds the model that a weights file is for, and loads its weights.
+ * Builds the model that a weights file describes, and loads its weights: for inference, unless
+ * `trainable` asks for more.
  *
  * @throws ConvLSTMError ERR_FORMAT for a file that breaks its format or has no description, ERR_STATE_DICT
- *   for weights that do not fit the description, ERR_IO when a file cannot be read.
+ *   for weights that do not fit the description, ERR_IO when a file cannot be read, ERR_OPTION
  * @example
  * ```ts
  * const model = await loadModel('moving-mnist-convlstm.safetensors');
  * const next = model.forward(frames, 10);
+ *
+ * const tuned = await loadModel('moving-mnist-convlstm.safetensors', { trainable: true });
+ * const adam = new Adam(tuned.parameters(), { lr: 1e-4 });
  * ```
  */
 export async function loadModel(
   source: ByteSource,
   options: LoadModelOptions = {},
 ): Promise<Forecaster> {
-  checkNames('loadModel', options, ['model']);
+  checkNames('loadModel', options, { model: true, trainable: true });
+  const trainable = checkFlag('trainable', options.trainable ?? false);
   const { tensors: entries, metadata } = await safetensors.readHeader(source);
   const description = parseDescription(await describe(source, metadata, options.model));
   // Before anything of the described size is allocated. Smaller misfits are loadStateDict's to list.
@@ -75,7 +85,9 @@ export async function loadModel(
   }
   const tensors = await safetensors.load(source);
   try {
-    return new Forecaster(description).loadStateDict(tensors).eval();
+    const model = new Forecaster(description).loadStateDict(tensors).train(trainable);
+    for (const parameter of model.parameters()) parameter.requiresGrad = trainable;
+    return model;
   } finally {
     for (const tensor of Object.values(tensors)) tensor.dispose();
   }

@@ -98,7 +98,8 @@ export class Forecaster extends Module {
   }
 
   /**
-   * The `steps` frames after the last one of `frames`.
+   * The `steps` frames after the last one of `frames`. A model of `loadModel` keeps nothing for
+   * `backward()`; one that is to be trained does, outside `noGrad`.
    *
    * @param frames [B, T, C, H, W]; height and width are multiples of the patch size
    * @returns [B, steps, C, H, W]
