@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/buffer.h"
-#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/kernel_choice.h"
 #include "cpu/simd/isa.h"
 #include "cpu/threads/thread_pool.h"
 #include "cuda/engines.h"

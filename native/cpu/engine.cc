@@ -4,8 +4,7 @@
 #include <memory>
 
 #include "cpu/conv_lstm/backward.h"
-#include "cpu/conv_lstm/layer.h"
-#include "cpu/conv_lstm/stack.h"
+#include "cpu/conv_lstm/sequence.h"
 #include "cpu/convolution/conv2d.h"
 #include "cpu/convolution/conv2d_backward.h"
 #include "cpu/frames/layout.h"

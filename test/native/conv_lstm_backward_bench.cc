@@ -11,7 +11,7 @@
 #include "conv_lstm_workloads.h"
 #include "cpu/conv_lstm/backward.h"
 #include "cpu/conv_lstm/delta.h"
-#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/sequence.h"
 #include "cpu/convolution/gradients.h"
 #include "cpu/engine.h"
 #include "operations.h"

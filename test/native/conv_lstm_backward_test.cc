@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 #include "cpu/conv_lstm/backward.h"
-#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/sequence.h"
 #include "gradient_reference.h"
 #include "operations.h"
 

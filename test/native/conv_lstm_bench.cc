@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "conv_lstm_workloads.h"
-#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/sequence.h"
 #include "operations.h"
 
 namespace convlstm::cpu {

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/kernel_choice.h"
+#include "cpu/conv_lstm/sequence.h"
 #include "cpu/frames/layout.h"
 #include "reference.h"
 

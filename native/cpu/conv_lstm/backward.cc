@@ -12,8 +12,8 @@
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm/delta.h"
-#include "cpu/conv_lstm/layer.h"
 #include "cpu/conv_lstm/sequence_gradients.h"
+#include "cpu/conv_lstm/steps.h"
 #include "cpu/convolution/gradients.h"
 #include "cpu/frames/frames.h"
 #include "cpu/frames/layout.h"

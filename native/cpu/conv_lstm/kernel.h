@@ -1,6 +1,7 @@
-// The seam between the ConvLSTM operation (layer.cc: layouts, states, the loop over time, the
-// choice) and the families of kernels (direct, Winograd, AMX): a family packs the weights once and
-// then runs one time step, convolution, gates and state update fused.
+// The seam between the ConvLSTM operation (sequence.cc: the loop over time; steps.cc: packing,
+// layouts, masks; kernel_choice.cc: the choice) and the families of kernels (direct, Winograd,
+// AMX): a family packs the weights once and then runs one time step, convolution, gates and state
+// update fused.
 #ifndef CONVLSTM_CPU_CONV_LSTM_KERNEL_H_
 #define CONVLSTM_CPU_CONV_LSTM_KERNEL_H_
 

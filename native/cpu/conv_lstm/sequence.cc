@@ -1,24 +1,28 @@
-#include "cpu/conv_lstm/stack.h"
+// The loop over time.
+#include "cpu/conv_lstm/sequence.h"
 
 #include <algorithm>
 #include <deque>
 #include <vector>
 
 #include "core/buffer.h"
-#include "cpu/conv_lstm/layer.h"
+#include "cpu/conv_lstm/steps.h"
 #include "cpu/frames/frames.h"
+#include "cpu/simd/bfloat16.h"
 
 namespace convlstm::cpu {
 namespace {
 
-// Steps that a layer takes before the next layer follows. The weights of all layers, 28 MiB in W3,
+// Steps that a layer takes before the layer above follows. The weights of all layers, 28 MiB in W3,
 // pass through the caches once for as many steps: with one step at a time W3 takes 8% longer, with
 // seven no less than with two.
 constexpr int64_t kStepsAtOnce = 2;
 
-// A layer of a stack between its first step and its last.
+// A layer between its first step and its last.
 class RunningLayer {
  public:
+  // Training changes the weights before they are used again: packed weights that are kept would
+  // only add to the memory of what is saved.
   RunningLayer(const ConvLstmLayer& layer, ThreadPool& pool)
       : shape_(layer.shape),
         outputs_(layer.outputs),
@@ -26,13 +30,17 @@ class RunningLayer {
         state_(shape_.batch * shape_.hidden_dim * shape_.pixels()),
         h0_(ConvertToFrames(layer.inputs.h0, StateLayout(), pool)),
         c0_(ConvertToFrames(layer.inputs.c0, StateLayout(), pool)),
-        steps_(shape_, layer.inputs, layer.precision, true, pool),
+        steps_(shape_, layer.inputs, layer.precision, outputs_.saved == nullptr, pool),
         c_(outputs_.c->AllocateChannelsLast(StateLayout())),
+        saved_(shape_, outputs_.save_every,
+               outputs_.saved == nullptr ? nullptr : outputs_.saved->Allocate(),
+               outputs_.saved_format),
         x_of_next_(shape_.batch),
         h_in_(shape_.batch),
         c_in_(shape_.batch),
         h_out_(shape_.batch),
-        c_out_(shape_.batch) {
+        c_out_(shape_.batch),
+        gates_(shape_.batch) {
     if (outputs_.output != nullptr) {
       output_ = outputs_.output->AllocateChannelsLast(
           {shape_.batch * shape_.time, shape_.hidden_dim, shape_.pixels()});
@@ -43,20 +51,28 @@ class RunningLayer {
     if (c0_.data() == nullptr) FillZeros(c_, state_, pool);
   }
 
-  // `x` is null where the layer has its own.
+  // `x` is null for the first layer, which has its own.
   void Run(int64_t t, const float* const* x) {
+    const float* const c_before = t > 0 ? C(t - 1) : c0_.data() != nullptr ? c0_.data() : c_;
+    float* const c_after = C(t);
     for (int64_t b = 0; b < shape_.batch; ++b) {
       const int64_t offset = b * FrameElements();
       h_out_[b] = Frame(b, t);
-      c_out_[b] = c_ + offset;
-      c_in_[b] = c_out_[b];
-      if (t > 0) h_in_[b] = Frame(b, t - 1);
-      if (t == 0 && h0_.data() != nullptr) h_in_[b] = h0_.data() + offset;
-      if (t == 0 && c0_.data() != nullptr) c_in_[b] = c0_.data() + offset;
+      c_out_[b] = c_after + offset;
+      c_in_[b] = c_before + offset;
+      if (t > 0) {
+        h_in_[b] = Frame(b, t - 1);
+      } else if (h0_.data() != nullptr) {
+        h_in_[b] = h0_.data() + offset;
+      }
+      if (saved_.has_gates()) {
+        gates_[b] = GatePointer(saved_.gates(t), outputs_.saved_format) + 4 * offset;
+      }
     }
     const bool h_is_zero = t == 0 && h0_.data() == nullptr;
     steps_.Run(t, {h_is_zero ? nullptr : h_in_.data(), c_in_.data(), h_out_.data(), c_out_.data(),
-                   nullptr, x});
+                   saved_.has_gates() ? gates_.data() : nullptr, x});
+    if (uint16_t* const kept = saved_.c_bfloat16(t)) ToBfloat16(c_, kept, state_, pool_);
   }
 
   // h of step t, one of the last kStepsAtOnce, for the layer above.
@@ -81,30 +97,41 @@ class RunningLayer {
   ChannelsLast StateLayout() const { return {shape_.batch, shape_.hidden_dim, shape_.pixels()}; }
   int64_t FrameElements() const { return state_ / shape_.batch; }
 
-  // Where h of a step goes. Without an output of the whole sequence, to kStepsAtOnce + 1 places in
-  // turn, the last step's to the final h.
+  // h of a step. Without an output of the whole sequence, kStepsAtOnce + 1 buffers in turn, the
+  // last step's being the final h.
   float* Frame(int64_t b, int64_t t) const {
     if (output_ != nullptr) return output_ + shape_.frame(b, t) * FrameElements();
-    const int64_t place = (shape_.time - 1 - t) % (kStepsAtOnce + 1);
-    float* const frames = place == 0 ? last_h_ : between_.as<float>() + (place - 1) * state_;
+    const int64_t buffer = (shape_.time - 1 - t) % (kStepsAtOnce + 1);
+    float* const frames = buffer == 0 ? last_h_ : between_.as<float>() + (buffer - 1) * state_;
     return frames + b * FrameElements();
   }
+
+  // c after step t: where it is saved, else updated in place.
+  float* C(int64_t t) const { return saved_.c(t) == nullptr ? c_ : saved_.c(t); }
 
   const ConvLstmShape& shape_;
   const ConvLstmOutputs& outputs_;
   ThreadPool& pool_;
   const int64_t state_;  // elements of h of all sequences
+  // Held before other inputs are converted, which may be the same storage.
   const HeldFrames h0_, c0_;
   ConvLstmSteps steps_;
   float* const c_;
+  const SavedFrames saved_;
   float* output_ = nullptr;
   float* last_h_ = nullptr;
   Buffer between_;
   std::vector<const float*> x_of_next_, h_in_, c_in_;
   std::vector<float*> h_out_, c_out_;
+  std::vector<GatePointer> gates_;
 };
 
 }  // namespace
+
+void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
+              const ConvLstmOutputs& outputs, ThreadPool& pool) {
+  ConvLstmStack({{shape, inputs, precision, outputs}}, pool);
+}
 
 void ConvLstmStack(const std::vector<ConvLstmLayer>& layers, ThreadPool& pool) {
   std::deque<RunningLayer> running;
