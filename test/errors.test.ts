@@ -179,7 +179,7 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
     () => net.forward(Object.create(null)),
   ],
   [
-    'ERR_DTYPE',
+    'ERR_OPTION',
     'states: expected a list of { h, c }, one per layer, got Object',
     () => net.forward(x, { h: x, c: x } as never),
   ],

@@ -39,7 +39,7 @@ class Net extends Module {
 
 manualSeed(3);
 const net = init.forgetBias(new Net(), 1);
-for (const { conv } of net.cells.cell_list) init.xavierUniform(conv.weight, { gain: 2 });
+for (const { conv } of net.cells.cells) init.xavierUniform(conv.weight, { gain: 2 });
 const adam = new Adam(net.parameters(), { lr: 1e-2 });
 // A square that moves and bounces in a video without an end.
 const square = { data: new Uint8Array(25).fill(255), shape: [1, 5, 5] };

@@ -88,15 +88,15 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
   /** @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown, or a dataset without
    *   samples */
   constructor(dataset: Dataset<S>, options: DataLoaderOptions = {}) {
-    checkNames('DataLoader', options, [
-      'batchSize',
-      'shuffle',
-      'seed',
-      'dropLast',
-      'workers',
-      'prefetch',
-      'device',
-    ]);
+    checkNames('DataLoader', options, {
+      batchSize: true,
+      shuffle: true,
+      seed: true,
+      dropLast: true,
+      workers: true,
+      prefetch: true,
+      device: true,
+    });
     const { batchSize = 1, shuffle = false, seed = 0, dropLast = false, workers = 0 } = options;
     if (typeof dataset?.get !== 'function') {
       const message = `DataLoader: expected a dataset { length, get }, got ${kindOf(dataset)}`;

@@ -285,19 +285,19 @@ export class FrameFolder implements Dataset<SequenceSample> {
 }
 
 function checkOptions(options: FrameFolderOptions): Settings {
-  checkNames('FrameFolder', options, [
-    'inputLength',
-    'targetLength',
-    'stride',
-    'normalize',
-    'crop',
-    'flip',
-    'vary',
-    'seed',
-  ]);
+  checkNames('FrameFolder', options, {
+    inputLength: true,
+    targetLength: true,
+    stride: true,
+    normalize: true,
+    crop: true,
+    flip: true,
+    vary: true,
+    seed: true,
+  });
   const { inputLength, targetLength, stride = 1, flip = 'none', vary = false, seed = 0 } = options;
   const { normalize = {}, crop } = options;
-  checkNames('normalize', normalize, ['mean', 'std']);
+  checkNames('normalize', normalize, { mean: true, std: true });
   for (const [name, value] of Object.entries({ inputLength, targetLength, stride })) {
     checkCount(name, value);
   }

@@ -73,16 +73,16 @@ export class MovingMnist implements Dataset<SequenceSample> {
    * @throws ConvLSTMError ERR_SHAPE for other digits, ERR_OPTION for an option out of its range or unknown
    */
   constructor(digits: IdxArray, options: MovingMnistOptions = {}) {
-    checkNames('MovingMnist', options, [
-      'seed',
-      'length',
-      'frames',
-      'inputLength',
-      'size',
-      'numDigits',
-      'speed',
-      'bounce',
-    ]);
+    checkNames('MovingMnist', options, {
+      seed: true,
+      length: true,
+      frames: true,
+      inputLength: true,
+      size: true,
+      numDigits: true,
+      speed: true,
+      bounce: true,
+    });
     const { seed = 0, length = 10_000, frames = 20, size = 64, numDigits = 2 } = options;
     const { inputLength = Math.ceil(frames / 2), speed = [3, 5], bounce = true } = options;
     if (!digits?.data || !Array.isArray(digits.shape)) {

@@ -24,12 +24,12 @@ export interface ConvLstmLayer {
  */
 export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   const { h0, c0, weight, bias, options } = layer;
-  const { batchFirst = false, peephole, checkpointEvery = 1 } = options;
+  const { batchFirst = false, peephole, saveEvery = 1 } = options;
   const { recurrentMask = null, zoneoutH = null, zoneoutC = null } = options;
   const { wci = null, wcf = null, wco = null } = peephole ?? {};
   const all = { input: x, weight, bias, h0, c0, wci, wcf, wco, recurrentMask, zoneoutH, zoneoutC };
   const device = deviceOf('convLstm', all);
-  checkCount('convLstm: checkpointEvery', checkpointEvery);
+  checkCount('convLstm: saveEvery', saveEvery);
 
   const [rows, weightChannels, kernelHeight, kernelWidth] = weight.shape;
   const hiddenDim = (rows ?? 0) / 4;
@@ -91,5 +91,5 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   });
   const operands = [x, h0, c0, weight, bias, wci, wcf, wco] as const;
   const masks = [recurrentMask, zoneoutH, zoneoutC] as const;
-  return { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf };
+  return { device, state, outputShape, operands, masks, saveEvery, argumentsOf };
 }

@@ -35,7 +35,7 @@ export interface ConvLstmOptions {
    * What is saved for `backward()`: 1, the default, gates and c of every step; k > 1, c of every k-th
    * step, and the steps between are computed again.
    */
-  checkpointEvery?: number | undefined;
+  saveEvery?: number | undefined;
   /** Default: that of the process. */
   precision?: Precision | undefined;
 }
@@ -76,15 +76,15 @@ export function convLstm(
     recurrentMask: true,
     zoneoutH: true,
     zoneoutC: true,
-    checkpointEvery: true,
+    saveEvery: true,
     precision: true,
   });
   const layer = { h0, c0, weight, bias, options };
   const call = convLstmCall(x, x.shape, layer);
-  const { device, state, outputShape, operands, masks, checkpointEvery, argumentsOf } = call;
+  const { device, state, outputShape, operands, masks, saveEvery, argumentsOf } = call;
   const recorded = isRecorded(operands);
   const result = run(device, (backend) =>
-    backend.convLstm(argumentsOf([...operands, ...masks], recorded ? checkpointEvery : 0)),
+    backend.convLstm(argumentsOf([...operands, ...masks], recorded ? saveEvery : 0)),
   );
   const output = Tensor.fromStorage(result.output, outputShape, device);
   const h = Tensor.fromStorage(result.h, state, device);
@@ -99,7 +99,7 @@ export function convLstm(
       ([outputGrad, hGrad, cGrad], kept, wants) => {
         const grads = run(device, (backend) =>
           backend.convLstmBackward({
-            ...argumentsOf(kept, checkpointEvery),
+            ...argumentsOf(kept, saveEvery),
             output: kept[11]!.storage,
             saved: kept[12]!.storage,
             outputGrad: outputGrad?.storage ?? null,

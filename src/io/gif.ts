@@ -31,7 +31,7 @@ const kMaxSide = 65535;
  * ```
  */
 export function encode(frames: readonly Readonly<NdArray>[], options: GifOptions = {}): Uint8Array {
-  checkNames('gif', options, ['delay']);
+  checkNames('gif', options, { delay: true });
   const { delay = 100 } = options;
   if (!(delay >= 0 && delay <= kMaxDelay)) {
     const message = `delay: expected milliseconds from 0 to ${kMaxDelay}, got ${show(delay)}`;

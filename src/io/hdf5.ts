@@ -118,7 +118,7 @@ export async function decode(
   bytes: Uint8Array,
   options: RadarOptions = {},
 ): Promise<RadarComposite> {
-  checkNames('hdf5', options, ['missing']);
+  checkNames('hdf5', options, { missing: true });
   const missing = checkNumber('missing', options.missing ?? 0);
   if (!isHdf5(bytes)) throw formatError(name, 'is not an HDF5 file');
   const module = await h5wasm();

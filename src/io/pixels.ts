@@ -22,7 +22,7 @@ export function frameSize(frame: Readonly<NdArray>): [number, number] {
 
 /** The options of the image formats that have grey values. @internal */
 export function bitDepthOf(format: string, options: { bitDepth?: BitDepth | undefined }): BitDepth {
-  checkNames(format, options, ['bitDepth']);
+  checkNames(format, options, { bitDepth: true });
   const { bitDepth = 8 } = options;
   if (bitDepth === 8 || bitDepth === 16) return bitDepth;
   throw new ConvLSTMError('ERR_OPTION', `bitDepth: expected 8 or 16, got ${show(bitDepth)}`);

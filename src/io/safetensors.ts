@@ -222,7 +222,7 @@ export async function save(
   stateDict: Readonly<Record<string, Savable>>,
   options: SaveOptions = {},
 ): Promise<unknown> {
-  checkNames('safetensors.save', options, ['metadata']);
+  checkNames('safetensors.save', options, { metadata: true });
   if (typeof stateDict !== 'object' || stateDict === null) {
     const message = `safetensors.save: expected tensors by name, got ${show(stateDict)}`;
     throw new ConvLSTMError('ERR_OPTION', message);

@@ -1,6 +1,7 @@
 import type { Pair } from '../../binding.js';
 import { ConvLSTMError, show } from '../errors.js';
 import type { Peephole } from '../nn/index.js';
+import { type CellName, kCells, type LayersDescription } from './cells.js';
 
 /**
  * What a weights file is for, as JSON: under the key `convlstm` of the safetensors metadata, or in a file
@@ -18,7 +19,9 @@ export interface ModelDescription {
   channels: number;
   /** Side in pixels of the square patches that become channels; 1 by default. */
   patchSize: number;
-  /** Channels of h and c, one entry for each layer. */
+  /** Kind of the recurrent layers; `'convlstm'` by default. */
+  cell: CellName;
+  /** Channels of h, one entry for each layer. */
   hiddenDim: readonly number[];
   /** [height, width] of the kernel, one entry for each layer. One number stands for all; 3 by default. */
   kernelSize: readonly Pair[];
@@ -46,6 +49,7 @@ export type ModelDescriptionInput = Partial<Omit<ModelDescription, 'kernelSize'>
 const kDefaults: Omit<ModelDescription, 'version' | 'hiddenDim' | 'kernelSize'> = {
   channels: 1,
   patchSize: 1,
+  cell: 'convlstm',
   bias: true,
   peephole: false,
   imageSize: null,
@@ -114,6 +118,16 @@ export function parseDescription(value: unknown): ModelDescription {
   for (const name of ['channels', 'patchSize', 'headKernelSize']) {
     if (!isCount(fields[name])) refuse(name, 'a positive integer', fields[name]);
   }
+  const { cell } = fields;
+  if (typeof cell !== 'string' || !Object.hasOwn(kCells, cell)) {
+    refuse(
+      'cell',
+      Object.keys(kCells)
+        .map((name) => show(name))
+        .join(' or '),
+      cell,
+    );
+  }
   if (!Array.isArray(hiddenDim) || hiddenDim.length === 0 || !hiddenDim.every(isCount)) {
     refuse('hiddenDim', 'a list of positive integers', hiddenDim);
   }
@@ -139,17 +153,23 @@ export function parseDescription(value: unknown): ModelDescription {
   };
 }
 
-/** Numbers in the weights of such a model. @internal */
+/** The recurrent part of a model, in sizes of patches. @internal */
+export function layersOf(description: ModelDescription): LayersDescription {
+  const { channels, patchSize, hiddenDim, kernelSize, bias, peephole, imageSize } = description;
+  return {
+    inputDim: channels * patchSize ** 2,
+    hiddenDim,
+    kernelSize,
+    bias,
+    peephole,
+    imageSize: imageSize ? [imageSize[0] / patchSize, imageSize[1] / patchSize] : undefined,
+  };
+}
+
+/** Number of weights of such a model. @internal */
 export function parameterCount(description: ModelDescription): number {
-  const { channels, patchSize, hiddenDim, kernelSize, bias } = description;
-  const { peephole, imageSize, headKernelSize } = description;
-  const inputDim = channels * patchSize ** 2;
-  const places = imageSize ? (imageSize[0] * imageSize[1]) / patchSize ** 2 : 1;
-  let count = (hiddenDim.at(-1)! * headKernelSize ** 2 + 1) * inputDim;
-  hiddenDim.forEach((hidden, layer) => {
-    const [height, width] = kernelSize[layer]!;
-    const fanIn = ((hiddenDim[layer - 1] ?? inputDim) + hidden) * height * width;
-    count += 4 * hidden * (fanIn + (bias ? 1 : 0)) + (peephole ? 3 * hidden * places : 0);
-  });
-  return count;
+  const layers = layersOf(description);
+  const { cell, hiddenDim, headKernelSize } = description;
+  const head = (hiddenDim.at(-1)! * headKernelSize ** 2 + 1) * layers.inputDim;
+  return hiddenDim.reduce((sum, _, k) => sum + kCells[cell].countParameters(layers, k), head);
 }

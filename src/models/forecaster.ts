@@ -1,11 +1,20 @@
 import { ConvLSTMError } from '../errors.js';
 import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
-import { Conv2d, ConvLSTM, type ConvLSTMCell, type Frame, Module } from '../nn/index.js';
+import {
+  Conv2d,
+  type Frame,
+  Module,
+  type RecurrentCell,
+  type RecurrentStack,
+} from '../nn/index.js';
+import { disposeState } from '../nn/recurrent-cell.js';
 import { batchOf } from '../nn/stream.js';
 import { checkCount } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
+import { kCells } from './cells.js';
 import {
+  layersOf,
   type ModelDescription,
   type ModelDescriptionInput,
   parseDescription,
@@ -34,36 +43,28 @@ export interface UnrollOptions {
  * ```
  */
 export class Forecaster extends Module {
+  static override readonly keys: Readonly<Record<string, string>> = { cells: 'cell_list' };
+
   /** With its defaults filled in. */
   readonly description: ModelDescription;
-  /** The layers, first to last. */
-  readonly cell_list: readonly ConvLSTMCell[];
+  /** The recurrent layers, first to last. */
+  readonly cells: readonly RecurrentCell[];
   /** From the last layer's h to the next frame's patches. */
   readonly head: Conv2d;
-  /** Not a member by name, so that the keys are `cell_list.0...` as in the files. */
-  readonly #cells: ConvLSTM;
+  /** Private, so that keys are `cell_list.0...` as in the files, without a name before. */
+  readonly #layers: RecurrentStack;
 
   /** @throws ConvLSTMError ERR_OPTION for a description that is none; the message names the field */
   constructor(description: ModelDescriptionInput) {
     super();
     this.description = parseDescription(description);
-    const { hiddenDim, kernelSize, bias, peephole, headKernelSize } = this.description;
-    const { channels, patchSize, imageSize } = this.description;
-    const inputDim = channels * patchSize ** 2;
-    this.#cells = new ConvLSTM({
-      inputDim,
-      hiddenDim,
-      kernelSize,
-      numLayers: hiddenDim.length,
-      batchFirst: true,
-      bias,
-      peephole,
-      imageSize: imageSize ? [imageSize[0] / patchSize, imageSize[1] / patchSize] : undefined,
-    });
-    this.cell_list = this.#cells.cell_list;
+    const { cell, hiddenDim, headKernelSize } = this.description;
+    const layers = layersOf(this.description);
+    this.#layers = kCells[cell].build(layers);
+    this.cells = this.#layers.cells;
     this.head = new Conv2d({
       inChannels: hiddenDim.at(-1)!,
-      outChannels: inputDim,
+      outChannels: layers.inputDim,
       kernelSize: headKernelSize,
       padding: (headKernelSize - 1) / 2,
     });
@@ -109,7 +110,7 @@ export class Forecaster extends Module {
     checkCount('steps', steps);
     expectTensor('frames', frames);
     const patches = this.#toPatches(frames);
-    let { output, states } = this.#cells.forward(patches);
+    let { output, states } = this.#layers.forward(patches);
     patches.dispose();
     const forecasts: Tensor[] = [];
     for (;;) {
@@ -119,13 +120,10 @@ export class Forecaster extends Module {
       const before = states;
       if (forecasts.length < steps) {
         const sequence = forecast.unsqueeze(1);
-        ({ output, states } = this.#cells.forward(sequence, before));
+        ({ output, states } = this.#layers.forward(sequence, before));
         sequence.dispose();
       }
-      for (const { h, c } of before) {
-        h.dispose();
-        c.dispose();
-      }
+      before.forEach(disposeState);
       if (forecasts.length === steps) break;
     }
     const stacked = Tensor.stack(forecasts, 1);
@@ -180,9 +178,9 @@ export class Forecaster extends Module {
       // All that is fed true frames runs as one sequence.
       const given = known === 0 ? [] : [use(target.slice([null, 0], [null, known]))];
       const seen = known === 0 ? input : use(Tensor.concat([input, ...given], 1));
-      let step = this.#cells.forward(use(this.#toPatches(seen)));
+      let step = this.#layers.forward(use(this.#toPatches(seen)));
       const track = ({ output, states }: typeof step) => {
-        for (const tensor of [output, ...states.flatMap(({ h, c }) => [h, c])]) use(tensor);
+        for (const tensor of [output, ...states.flatMap(Object.values<Tensor>)]) use(tensor);
       };
       track(step);
       const flat = use(step.output.flatten(0, 1));
@@ -192,7 +190,7 @@ export class Forecaster extends Module {
         const last = use(results.at(-1)!.select(1, -1));
         const own = this.description.output === 'sigmoid' ? use(last.sigmoid()) : last;
         const next = this.#mix(own, target, t, coins[t]!, use);
-        step = this.#cells.forward(use(next.unsqueeze(1)), step.states);
+        step = this.#layers.forward(use(next.unsqueeze(1)), step.states);
         track(step);
         const result = use(this.head.forward(step.states.at(-1)!.h));
         results.push(use(result.unsqueeze(1)));
@@ -240,7 +238,7 @@ export class Forecaster extends Module {
     steps: number,
   ): AsyncGenerator<Tensor, void> {
     checkCount('steps', steps);
-    const stream = this.#cells.stream();
+    const stream = this.#layers.stream();
     try {
       for await (const h of stream.run(this.#patchesOf(frames))) h.dispose();
       for (const patches of stream.forecast(steps, (h) => this.#predict(h))) {

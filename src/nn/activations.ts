@@ -40,7 +40,7 @@ export class LeakyReLU extends Module {
 
   constructor(options: LeakyReLUOptions = {}) {
     super();
-    checkNames('LeakyReLU', options, ['negativeSlope']);
+    checkNames('LeakyReLU', options, { negativeSlope: true });
     this.negativeSlope = options.negativeSlope ?? 0.01;
   }
 

@@ -1,12 +1,8 @@
+import type { Pair, Shape } from '../../binding.js';
 import { ConvLSTMError, show } from '../errors.js';
 import type { ConvLstmLayer } from '../functional/conv-lstm-call.js';
 import { bernoulli, dropoutMask } from '../functional/dropout.js';
-import {
-  type ConvLstmOutputs,
-  convLstm,
-  type PeepholeWeights,
-  reshape,
-} from '../functional/index.js';
+import { convLstm, type PeepholeWeights, reshape } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
 import {
   checkCount,
@@ -21,6 +17,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+import { RecurrentCell, type SequenceResult } from './recurrent-cell.js';
 
 /** The state of one layer. */
 export interface State {
@@ -67,7 +64,7 @@ export interface ConvLSTMCellOptions {
    * k-th step, and the steps between are computed again, for the same gradients. `docs/training.md`
    * counts the bytes.
    */
-  checkpointEvery?: number | undefined;
+  saveEvery?: number | undefined;
 }
 
 /** Probabilities of zoneout. */
@@ -92,7 +89,7 @@ class GateConvolution extends Module {
     super();
     const shape = [outChannels, inChannels, ...kernelSize];
     const fanIn = kernelSize.reduce((product, size) => product * size, inChannels);
-    const gates = { packsGates: true };
+    const gates = { gates: 'ifog' };
     this.weight = new Parameter(initialWeights(shape, fanIn), gates);
     this.bias = bias ? new Parameter(initialWeights([outChannels], fanIn), gates) : null;
   }
@@ -116,7 +113,7 @@ function checkPeephole(peephole: Peephole, imageSize: Size | undefined): readonl
 }
 
 function checkZoneout(zoneout: number | Zoneout): { h: number; c: number } {
-  if (typeof zoneout !== 'number') checkNames('zoneout', zoneout, ['h', 'c']);
+  if (typeof zoneout !== 'number') checkNames('zoneout', zoneout, { h: true, c: true });
   const { h = 0, c = 0 } = typeof zoneout === 'number' ? { h: zoneout, c: zoneout } : zoneout;
   return { h: checkProbability('zoneout.h', h), c: checkProbability('zoneout.c', c) };
 }
@@ -135,7 +132,13 @@ function checkZoneout(zoneout: number | Zoneout): { h: number; c: number } {
  * state = cell.forward(frame, state); // { h, c }
  * ```
  */
-export class ConvLSTMCell extends Module {
+export class ConvLSTMCell extends RecurrentCell<State> {
+  static override readonly keys: Readonly<Record<string, string>> = {
+    wci: 'Wci',
+    wcf: 'Wcf',
+    wco: 'Wco',
+  };
+
   /** Channels of the input. */
   readonly inputDim: number;
   /** Channels of h and c. */
@@ -154,7 +157,7 @@ export class ConvLSTMCell extends Module {
     readonly c: number;
   };
   /** Every how many steps `backward()` finds c saved. */
-  readonly checkpointEvery: number;
+  readonly saveEvery: number;
   /** The one convolution over [x, h]. */
   readonly conv: {
     /** [4 * hiddenDim, inputDim + hiddenDim, kh, kw], gates in the order i, f, o, g. */
@@ -163,33 +166,33 @@ export class ConvLSTMCell extends Module {
     readonly bias: Parameter | null;
   } & Module;
   /** What i sees of c of the step before: [1, hiddenDim, 1, 1] or [1, hiddenDim, H, W]. */
-  readonly Wci: Parameter | null;
+  readonly wci: Parameter | null;
   /** What f sees of it. */
-  readonly Wcf: Parameter | null;
+  readonly wcf: Parameter | null;
   /** What o sees of the new c. */
-  readonly Wco: Parameter | null;
+  readonly wco: Parameter | null;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(options: ConvLSTMCellOptions) {
     super();
-    checkNames('ConvLSTMCell', options, [
-      'inputDim',
-      'hiddenDim',
-      'kernelSize',
-      'bias',
-      'peephole',
-      'imageSize',
-      'recurrentDropout',
-      'zoneout',
-      'checkpointEvery',
-    ]);
+    checkNames('ConvLSTMCell', options, {
+      inputDim: true,
+      hiddenDim: true,
+      kernelSize: true,
+      bias: true,
+      peephole: true,
+      imageSize: true,
+      recurrentDropout: true,
+      zoneout: true,
+      saveEvery: true,
+    });
     this.inputDim = checkCount('inputDim', options.inputDim);
     this.hiddenDim = checkCount('hiddenDim', options.hiddenDim);
     this.kernelSize = checkSize('kernelSize', options.kernelSize);
     this.peephole = options.peephole ?? false;
     this.recurrentDropout = checkProbability('recurrentDropout', options.recurrentDropout ?? 0);
     this.zoneout = checkZoneout(options.zoneout ?? 0);
-    this.checkpointEvery = checkCount('checkpointEvery', options.checkpointEvery ?? 1);
+    this.saveEvery = checkCount('saveEvery', options.saveEvery ?? 1);
     const bias = checkFlag('bias', options.bias ?? true);
     const peepholeSize = checkPeephole(this.peephole, options.imageSize);
 
@@ -197,24 +200,15 @@ export class ConvLSTMCell extends Module {
     this.conv = new GateConvolution(channels, 4 * this.hiddenDim, this.kernelSize, bias);
     const zeros = () =>
       peepholeSize && new Parameter(Tensor.zeros([1, this.hiddenDim, ...peepholeSize]));
-    this.Wci = zeros();
-    this.Wcf = zeros();
-    this.Wco = zeros();
+    this.wci = zeros();
+    this.wcf = zeros();
+    this.wco = zeros();
   }
 
-  /**
-   * Zeros to start from.
-   *
-   * @param imageSize [height, width]
-   */
-  initHidden(batchSize: number, imageSize: Size): State {
-    const shape = [
-      checkCount('batchSize', batchSize),
-      this.hiddenDim,
-      ...checkSize('imageSize', imageSize),
-    ];
-    const options = { device: this.conv.weight.device };
-    return { h: Tensor.zeros(shape, options), c: Tensor.zeros(shape, options) };
+  /** h and c: [batchSize, hiddenDim, H, W]. */
+  stateShapes(batchSize: number, imageSize: Pair): Record<keyof State, Shape> {
+    const shape = [batchSize, this.hiddenDim, ...imageSize];
+    return { h: shape, c: shape };
   }
 
   /**
@@ -238,9 +232,9 @@ export class ConvLSTMCell extends Module {
     }
     const sequence = reshape(x, [1, ...x.shape]);
     try {
-      const { output, h, c } = this.forwardSequence(sequence, state ?? null, false);
+      const { output, state: next } = this.forwardSequence(sequence, state ?? null, false);
       output.dispose();
-      return { h, c };
+      return next;
     } finally {
       sequence.dispose();
     }
@@ -251,11 +245,16 @@ export class ConvLSTMCell extends Module {
    *
    * @internal
    */
-  forwardSequence(x: Tensor, state: State | null, batchFirst: boolean): ConvLstmOutputs {
+  override forwardSequence(
+    x: Tensor,
+    state: State | null,
+    batchFirst: boolean,
+  ): SequenceResult<State> {
     const masks = this.#masks(x, batchFirst);
     const { h0, c0, weight, bias, options } = this.layer(state, batchFirst);
     try {
-      return convLstm(x, h0, c0, weight, bias, Object.assign(options, masks));
+      const { output, h, c } = convLstm(x, h0, c0, weight, bias, Object.assign(options, masks));
+      return { output, state: { h, c } };
     } finally {
       for (const mask of Object.values(masks)) mask?.dispose();
     }
@@ -267,11 +266,11 @@ export class ConvLSTMCell extends Module {
    * @internal
    */
   layer(state: State | null, batchFirst: boolean): ConvLstmLayer {
-    const { Wci, Wcf, Wco } = this;
-    const peephole: PeepholeWeights | null = Wci && Wcf && Wco && { wci: Wci, wcf: Wcf, wco: Wco };
+    const { wci, wcf, wco } = this;
+    const peephole: PeepholeWeights | null = wci && wcf && wco && { wci, wcf, wco };
     const { weight, bias } = this.conv;
-    const { precision, checkpointEvery } = this;
-    const options = { batchFirst, peephole, precision, checkpointEvery };
+    const { precision, saveEvery } = this;
+    const options = { batchFirst, peephole, precision, saveEvery };
     return { h0: state?.h ?? null, c0: state?.c ?? null, weight, bias, options };
   }
 

@@ -61,15 +61,15 @@ export class Conv2d extends Module {
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(options: Conv2dModuleOptions) {
     super();
-    checkNames('Conv2d', options, [
-      'inChannels',
-      'outChannels',
-      'kernelSize',
-      'stride',
-      'padding',
-      'dilation',
-      'bias',
-    ]);
+    checkNames('Conv2d', options, {
+      inChannels: true,
+      outChannels: true,
+      kernelSize: true,
+      stride: true,
+      padding: true,
+      dilation: true,
+      bias: true,
+    });
     this.inChannels = checkCount('inChannels', options.inChannels);
     this.outChannels = checkCount('outChannels', options.outChannels);
     this.kernelSize = checkSize('kernelSize', options.kernelSize);

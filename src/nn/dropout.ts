@@ -28,7 +28,7 @@ export class Dropout extends Module {
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(options: DropoutOptions = {}) {
     super();
-    checkNames('Dropout', options, ['p']);
+    checkNames('Dropout', options, { p: true });
     this.p = checkProbability('p', options.p ?? 0.5);
   }
 

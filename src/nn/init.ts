@@ -10,9 +10,10 @@ import { checkNames, checkNumber } from '../options.js';
 import { normalValues, uniformValues } from '../tensor/random.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { ConvLSTMCell } from './conv-lstm-cell.js';
 import type { Module } from './module.js';
 import { orthonormalize } from './orthonormalize.js';
+import type { Parameter } from './parameter.js';
+import { RecurrentCell } from './recurrent-cell.js';
 
 /** Options of `xavierUniform`, `xavierNormal` and `orthogonal`. */
 export interface GainOptions {
@@ -63,7 +64,7 @@ function normal<T extends Tensor>(parameter: T, deviation: number): T {
 }
 
 function gainOf(initialiser: string, options: GainOptions): number {
-  checkNames(initialiser, options, ['gain']);
+  checkNames(initialiser, options, { gain: true });
   return checkNumber('gain', options.gain ?? 1);
 }
 
@@ -103,7 +104,7 @@ export function xavierNormal<T extends Tensor>(parameter: T, options: GainOption
 }
 
 function kaimingDeviation(initialiser: string, parameter: Tensor, options: KaimingOptions): number {
-  checkNames(initialiser, options, ['mode', 'nonlinearity', 'a']);
+  checkNames(initialiser, options, { mode: true, nonlinearity: true, a: true });
   const { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 } = options;
   const fan = fans(initialiser, parameter)[mode];
   const gain = {
@@ -177,43 +178,49 @@ export function orthogonal<T extends Tensor>(parameter: T, options: GainOptions 
   return replace(parameter, values);
 }
 
-/** The ConvLSTM cells of a module, itself included. */
-function* cellsOf(module: Module): Generator<ConvLSTMCell> {
-  if (module instanceof ConvLSTMCell) yield module;
+/** The recurrent cells of a module, itself included. */
+function* cellsOf(module: Module): Generator<RecurrentCell> {
+  if (module instanceof RecurrentCell) yield module;
   else for (const [, child] of module.namedChildren()) yield* cellsOf(child);
 }
 
+const hasForgetGate = ({ gates }: Parameter) => gates.includes('f');
+const isBias = ({ shape }: Parameter) => shape.length === 1;
+
 /**
- * Sets the bias of the forget gate in every ConvLSTM cell of a module: with 1, cells begin with
+ * Sets the bias of the forget gate in every recurrent cell that has one: with 1, cells begin with
  * remembering (Jozefowicz et al. 2015).
  *
  * @returns the module
- * @throws ConvLSTMError ERR_OPTION when it has no ConvLSTM cell, or one without bias
+ * @throws ConvLSTMError ERR_OPTION for a module without forget gates, or with one without bias
  * @example
  * ```ts
  * const net = init.forgetBias(new ConvLSTM({ inputDim: 1, hiddenDim: 64, kernelSize: 3 }), 1);
  * ```
  */
 export function forgetBias<T extends Module>(module: T, value = 1): T {
-  const biases = Array.from(cellsOf(module), ({ conv }) => conv.bias);
-  if (biases.length === 0 || biases.includes(null)) {
+  const cells = Array.from(cellsOf(module), (cell) => cell.parameters().filter(hasForgetGate));
+  const forgetting = cells.filter((parameters) => parameters.length > 0);
+  if (forgetting.length === 0 || !forgetting.every((parameters) => parameters.some(isBias))) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      'forgetBias: expected a module with ConvLSTM cells, all with bias',
+      'forgetBias: expected a module with forget gates, all with bias',
     );
   }
   noGrad(() => {
-    for (const bias of biases) setForgetGate(bias!, value);
+    for (const bias of forgetting.flat().filter(isBias)) setForgetGate(bias, value);
   });
   return module;
 }
 
-/** Gates are packed i, f, o, g. */
-function setForgetGate(bias: Tensor, value: number): void {
-  const hiddenDim = bias.size / 4;
-  using before = slice(bias, [0], [hiddenDim]);
-  using gate = Tensor.full([hiddenDim], value, { device: bias.device });
-  using after = slice(bias, [2 * hiddenDim]);
-  using next = concat([before, gate, after]);
+function setForgetGate(bias: Parameter, value: number): void {
+  const size = bias.size / bias.gates.length;
+  const gates = Array.from(bias.gates, (gate, k) =>
+    gate === 'f'
+      ? Tensor.full([size], value, { device: bias.device })
+      : slice(bias, [k * size], [(k + 1) * size]),
+  );
+  using next = concat(gates);
+  for (const gate of gates) gate.dispose();
   bias.assign(next);
 }

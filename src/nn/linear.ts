@@ -41,7 +41,7 @@ export class Linear extends Module {
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(options: LinearOptions) {
     super();
-    checkNames('Linear', options, ['inFeatures', 'outFeatures', 'bias']);
+    checkNames('Linear', options, { inFeatures: true, outFeatures: true, bias: true });
     this.inFeatures = checkCount('inFeatures', options.inFeatures);
     this.outFeatures = checkCount('outFeatures', options.outFeatures);
     const bias = checkFlag('bias', options.bias ?? true);

@@ -34,6 +34,9 @@ export interface ModuleTarget {
  * ```
  */
 export class Module {
+  /** Segments of state-dict keys by property, for properties named otherwise than their key. */
+  static readonly keys: Readonly<Record<string, string>> = {};
+
   /** True until `eval()`: layers that behave differently while learning look at it. */
   training = true;
   #precision: Precision | undefined;
@@ -45,10 +48,12 @@ export class Module {
 
   /** Own properties that are modules or parameters, entries of arrays included. */
   *#members(): Generator<[string, Module | Parameter]> {
-    for (const [name, value] of Object.entries(this)) {
+    const { keys } = this.constructor as typeof Module;
+    for (const [property, value] of Object.entries(this)) {
+      const name = Object.hasOwn(keys, property) ? keys[property] : property;
       const entries: [string, unknown][] = Array.isArray(value)
         ? value.map((entry, index) => [`${name}.${index}`, entry])
-        : [[name, value]];
+        : [[name!, value]];
       for (const [path, entry] of entries) {
         if (entry instanceof Module || entry instanceof Parameter) yield [path, entry];
       }
@@ -134,7 +139,7 @@ export class Module {
    * ```
    */
   to(target: Device | ModuleTarget): this {
-    if (typeof target !== 'string') checkNames('to', target, ['device', 'precision']);
+    if (typeof target !== 'string') checkNames('to', target, { device: true, precision: true });
     const { device, precision } = typeof target === 'string' ? { device: target } : target;
     if (precision !== undefined) checkPrecision(precision);
     if (device !== undefined) {

@@ -17,16 +17,16 @@ import { Tensor } from '../tensor/tensor.js';
  */
 export class Parameter extends Tensor {
   /**
-   * Axis 0 packs the four gates of a ConvLSTM: what `loadStateDict({ gateOrder })` reorders.
+   * One letter for each gate that axis 0 packs, in order, `ifog` for a ConvLSTM's; '' for none.
    *
    * @internal
    */
-  readonly packsGates: boolean;
+  readonly gates: string;
 
-  constructor(data: Tensor, options: { packsGates?: boolean } = {}) {
+  constructor(data: Tensor, options: { gates?: string } = {}) {
     expectTensor('Parameter', data);
     super(data.retain(), data.shape, data.device);
     this.requiresGrad = true;
-    this.packsGates = options.packsGates ?? false;
+    this.gates = options.gates ?? '';
   }
 }

@@ -55,7 +55,7 @@ function reorderGates(packed: Tensor, order: string): Tensor {
 
 function prepare(source: Tensor | TensorLike, parameter: Parameter, order: string): Tensor {
   const values = Tensor.from(source, undefined, { device: parameter.device });
-  if (!parameter.packsGates || order === kGates) return values;
+  if (parameter.gates !== kGates || order === kGates) return values;
   try {
     return reorderGates(values, order);
   } finally {
@@ -83,7 +83,7 @@ export function loadStateDict(
   dict: Readonly<Record<string, Tensor | TensorLike>>,
   options: LoadStateDictOptions,
 ): void {
-  checkNames('loadStateDict', options, ['strict', 'gateOrder', 'prefix']);
+  checkNames('loadStateDict', options, { strict: true, gateOrder: true, prefix: true });
   const { strict = true, prefix = '' } = options;
   checkFlag('strict', strict);
   if (typeof prefix !== 'string') {

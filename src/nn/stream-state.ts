@@ -1,99 +1,117 @@
 /**
  * The saved state of a stream, little-endian:
  *
- *   0  'CONVLSTM'         8  version, 1          12  CRC-32 of all that follows
+ *   0  'CONVLSTM'         8  version, 2          12  CRC-32 of the rest
+ *  16  a safetensors file: tensors `<layer>.<name>`, such as `0.h`, `0.c`, `1.h`
+ *
+ * A stream that has seen no frame has no tensors. Version 1, still read, had h and c only:
+ *
  *  16  layers            20  batch, height, width
  *  32  channels of each layer, then h and c of each layer as float32
- *
- * A stream that has seen no frame has no layers.
  */
 import { crc32 } from 'node:zlib';
-import { ConvLSTMError } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
+import type { NdArray } from '../io/nd-array.js';
+import { decodeNumbers } from '../io/numbers.js';
+import { save } from '../io/safetensors.js';
+import { checkHeaderLength, parseHeader } from '../io/safetensors-header.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { type CellState, cloneState, disposeState } from './recurrent-cell.js';
 
-/** Elements of h and c of one layer, [batch, channels, height, width] each. */
-export interface SavedLayer {
-  channels: number;
-  h: Float32Array;
-  c: Float32Array;
-}
-
-export interface SavedState {
-  batch: number;
-  height: number;
-  width: number;
-  layers: SavedLayer[];
-}
+/** The tensors of one layer's state by name. */
+export type SavedState = Readonly<Record<string, NdArray>>;
 
 const kMagic = 'CONVLSTM';
-const kVersion = 1;
+const kVersion = 2;
 const kChecksumAt = 12;
-const kHeaderBytes = 32;
+const kHeaderBytes = 16;
+const kSource = 'saved stream';
 
-export function encodeState(state: SavedState): Uint8Array {
-  const { layers, batch, height, width } = state;
-  const elements = layers.reduce((count, { h, c }) => count + h.length + c.length, 0);
-  const bytes = new Uint8Array(kHeaderBytes + 4 * (layers.length + elements));
-  const view = new DataView(bytes.buffer);
-  bytes.set(new TextEncoder().encode(kMagic));
-  view.setUint32(8, kVersion, true);
-  [layers.length, batch, height, width].forEach((value, k) => {
-    view.setUint32(16 + 4 * k, value, true);
-  });
-  let at = kHeaderBytes;
-  for (const { channels } of layers) {
-    view.setUint32(at, channels, true);
-    at += 4;
+/** The states as they are at the call, whatever becomes of them meanwhile. */
+export async function encodeStates(states: readonly CellState[]): Promise<Uint8Array> {
+  const shares = states.map(cloneState);
+  try {
+    const tensors = shares.flatMap((state, layer) =>
+      Object.entries<Tensor>(state).map(([name, tensor]) => [`${layer}.${name}`, tensor] as const),
+    );
+    const file = await save(null, Object.fromEntries(tensors));
+    const bytes = new Uint8Array(kHeaderBytes + file.length);
+    const view = new DataView(bytes.buffer);
+    bytes.set(new TextEncoder().encode(kMagic));
+    view.setUint32(8, kVersion, true);
+    view.setUint32(kChecksumAt, crc32(file), true);
+    bytes.set(file, kHeaderBytes);
+    return bytes;
+  } finally {
+    shares.forEach(disposeState);
   }
-  for (const { h, c } of layers) {
-    for (const values of [h, c]) {
-      for (let k = 0; k < values.length; k++, at += 4) view.setFloat32(at, values[k]!, true);
-    }
-  }
-  view.setUint32(kChecksumAt, crc32(bytes.subarray(kChecksumAt + 4)), true);
-  return bytes;
 }
 
 function refuse(message: string): never {
-  throw new ConvLSTMError('ERR_FORMAT', `saved stream: ${message}`);
+  throw new ConvLSTMError('ERR_FORMAT', `${kSource}: ${message}`);
 }
 
-/** Allocates only what `bytes` really holds. */
-export function decodeState(bytes: Uint8Array): SavedState {
-  if (!(bytes instanceof Uint8Array)) refuse('expected a Uint8Array');
+/** One state per layer. Allocates only what `bytes` really holds. */
+export function decodeStates(bytes: Uint8Array): SavedState[] {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new ConvLSTMError('ERR_OPTION', `${kSource}: expected a Uint8Array, got ${show(bytes)}`);
+  }
   if (bytes.length < kHeaderBytes) {
     refuse(`expected at least ${kHeaderBytes} bytes, got ${bytes.length}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const magic = String.fromCharCode(...bytes.subarray(0, kMagic.length));
   if (magic !== kMagic) refuse('these bytes were not written by save()');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint32(8, true);
-  if (version !== kVersion) refuse(`expected version ${kVersion}, got ${version}`);
-
-  const field = (k: number) => view.getUint32(16 + 4 * k, true);
-  const [layerCount, batch, height, width] = [field(0), field(1), field(2), field(3)];
-  let at = kHeaderBytes + 4 * layerCount;
-  if (at > bytes.length) refuse(`${layerCount} layers do not fit ${bytes.length} bytes`);
-  const channels = Array.from({ length: layerCount }, (_, layer) =>
-    view.getUint32(kHeaderBytes + 4 * layer, true),
-  );
-  const elements = channels.map((count) => batch * count * height * width);
-  const expected = elements.reduce((sum, count) => sum + 8 * count, at);
-  if (expected !== bytes.length || elements.includes(0)) {
-    refuse(`sizes in the header ask for ${expected} bytes, got ${bytes.length}`);
-  }
-  if (view.getUint32(kChecksumAt, true) !== crc32(bytes.subarray(kChecksumAt + 4))) {
-    refuse('the checksum does not fit');
-  }
-
-  const read = (count: number): Float32Array => {
-    const values = new Float32Array(count);
-    for (let k = 0; k < count; k++, at += 4) values[k] = view.getFloat32(at, true);
-    return values;
+  const decoders: Readonly<Record<number, (body: Uint8Array) => SavedState[]>> = {
+    1: decodeVersion1,
+    2: decodeVersion2,
   };
-  const layers = channels.map((count, layer) => {
-    const h = read(elements[layer]!);
-    const c = read(elements[layer]!);
-    return { channels: count, h, c };
+  const decode = decoders[version];
+  if (!decode) refuse(`expected version 1 or ${kVersion}, got ${version}`);
+  const body = bytes.subarray(kHeaderBytes);
+  if (view.getUint32(kChecksumAt, true) !== crc32(body)) refuse('the checksum does not match');
+  return decode(body);
+}
+
+function decodeVersion2(file: Uint8Array): SavedState[] {
+  if (file.length < 8) refuse(`${file.length} bytes hold no header`);
+  const claimed = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
+  const dataStart = 8 + checkHeaderLength(kSource, claimed, file.length);
+  const header = parseHeader(kSource, file.subarray(8, dataStart), file.length - dataStart);
+  const layers: Record<string, NdArray>[] = [];
+  for (const { name, dtype, shape, begin, end } of header.tensors) {
+    const [, layer, key] = /^(\d+)\.(\w+)$/.exec(name) ?? refuse(`${name} is no <layer>.<name>`);
+    // save() writes layer after layer: a number that jumps is not its work, and would allocate.
+    if (dtype !== 'F32' || Number(layer) > layers.length)
+      refuse(`${name}: unexpected layer or type`);
+    if (Number(layer) === layers.length) layers.push(Object.create(null));
+    const state = layers[Number(layer)]!;
+    const data = decodeNumbers(dtype, file.subarray(dataStart + begin, dataStart + end));
+    state[key!] = { data, shape };
+  }
+  return layers;
+}
+
+function decodeVersion1(body: Uint8Array): SavedState[] {
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  if (body.length < 16) refuse(`${body.length} bytes hold no sizes`);
+  const field = (k: number) => view.getUint32(4 * k, true);
+  const [layerCount, batch, height, width] = [field(0), field(1), field(2), field(3)];
+  let at = 16 + 4 * layerCount;
+  if (at > body.length) refuse(`${layerCount} layers do not fit ${body.length} bytes`);
+  const shapes = Array.from({ length: layerCount }, (_, k) => [batch, field(4 + k), height, width]);
+  const counts = shapes.map((shape) => shape.reduce((product, size) => product * size, 1));
+  const expected = counts.reduce((sum, count) => sum + 8 * count, at);
+  if (expected !== body.length || counts.includes(0)) {
+    refuse(`its sizes need ${expected} bytes, got ${body.length}`);
+  }
+  return shapes.map((shape, layer) => {
+    const read = () => {
+      const begin = at;
+      at += 4 * counts[layer]!;
+      return { data: decodeNumbers('F32', body.subarray(begin, at)), shape };
+    };
+    return { h: read(), c: read() };
   });
-  return { batch, height, width, layers };
 }

@@ -1,3 +1,4 @@
+import type { Shape } from '../../binding.js';
 import { noGrad } from '../autograd/grad-mode.js';
 import { backendOf, type Device } from '../backend.js';
 import { ConvLSTMError, show } from '../errors.js';
@@ -6,8 +7,14 @@ import { checkCount } from '../options.js';
 import type { TensorSource } from '../tensor/convert.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { ConvLSTMCell, State } from './conv-lstm-cell.js';
-import { decodeState, encodeState, type SavedState } from './stream-state.js';
+import {
+  type CellState,
+  cloneState,
+  disposeState,
+  type RecurrentCell,
+  type Tensors,
+} from './recurrent-cell.js';
+import { decodeStates, encodeStates, type SavedState } from './stream-state.js';
 
 /**
  * A frame [B, C, H, W], or [C, H, W] for a batch of one: a tensor, or whatever `Tensor.from` makes one of,
@@ -28,29 +35,32 @@ export function batchOf(frame: Frame, device: Device): Tensor {
 const kStepsBetweenFences = 8;
 
 /**
- * Layers of ConvLSTM one frame at a time. The state stays on the device between frames, and what a
- * step replaces is freed at once. Made by `ConvLSTM.stream()`.
+ * Recurrent layers one frame at a time. The state stays on the device between frames; each step frees
+ * the state that it replaces. Made by `ConvLSTM.stream()`.
  *
  * @example
  * ```ts
  * const stream = net.cells.stream();
- * for (const frame of frames) stream.step(frame).dispose();
- * // Ten frames more, each prediction fed back; the stream itself stays where it is.
+ * for (const frame of frames) stream.feed(frame);
+ * // Ten more frames, each prediction fed back; the stream itself does not advance.
  * for (const next of stream.forecast(10, (h) => net.head.forward(h).sigmoid())) show(next);
  * ```
  */
-export class ConvLSTMStream {
-  readonly #cells: readonly ConvLSTMCell[];
-  #states: State[] | null = null;
+export class Stream<S extends Tensors<S> = CellState> {
+  readonly #cells: readonly RecurrentCell<S>[];
+  /** Its device is that of the layers. */
+  readonly #parameter: Tensor;
+  #states: S[] | null = null;
   #disposed = false;
 
   /** @internal */
-  constructor(cells: readonly ConvLSTMCell[]) {
+  constructor(cells: readonly RecurrentCell<S>[]) {
     this.#cells = cells;
+    this.#parameter = cells[0]!.parameters()[0]!;
   }
 
   get #device(): Device {
-    return this.#cells[0]!.conv.weight.device;
+    return this.#parameter.device;
   }
 
   /**
@@ -61,9 +71,20 @@ export class ConvLSTMStream {
    * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED
    */
   step(frame: Frame): Tensor {
+    this.feed(frame);
+    return this.#states!.at(-1)!.h.clone();
+  }
+
+  /**
+   * `step` without a result, for frames that only advance the state.
+   *
+   * @param frame [B, inputDim, H, W], or [inputDim, H, W] for a batch of one
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED
+   */
+  feed(frame: Frame): void {
     this.#expectLive();
     const x = batchOf(frame, this.#device);
-    const next: State[] = [];
+    const next: S[] = [];
     try {
       this.#expectFitting(x.shape);
       let input = x;
@@ -73,13 +94,12 @@ export class ConvLSTMStream {
         input = state.h;
       });
     } catch (error) {
-      disposeStates(next);
+      next.forEach(disposeState);
       throw error;
     } finally {
       if (x !== frame) x.dispose();
     }
     this.#replace(next);
-    return next.at(-1)!.h.clone();
   }
 
   /**
@@ -142,7 +162,7 @@ export class ConvLSTMStream {
       for (let remaining = count; remaining > 0; remaining--) {
         const frame = this.#predict(head);
         // Fed back before it is handed out, because its new owner may dispose it.
-        if (remaining > 1) this.step(frame).dispose();
+        if (remaining > 1) this.feed(frame);
         yield frame;
       }
     } finally {
@@ -157,55 +177,55 @@ export class ConvLSTMStream {
     return frame === h ? h.clone() : frame;
   }
 
-  /** A stream that goes on from the same state on its own; copies nothing. */
-  clone(): ConvLSTMStream {
+  /** A second stream in the same state, independent from then on; copies no values. */
+  clone(): Stream<S> {
     this.#expectLive();
-    const copy = new ConvLSTMStream(this.#cells);
-    copy.#states = this.#states?.map(({ h, c }) => ({ h: h.clone(), c: c.clone() })) ?? null;
+    const copy = new Stream(this.#cells);
+    copy.#states = this.#states?.map(cloneState) ?? null;
     return copy;
   }
 
   /** The state as bytes, for `load`. */
   async save(): Promise<Uint8Array> {
     this.#expectLive();
-    const states = this.#states ?? [];
-    const [batch = 0, , height = 0, width = 0] = states[0]?.h.shape ?? [];
-    const layers = await Promise.all(
-      states.map(async ({ h, c }) => {
-        const [hValues, cValues] = await Promise.all([h.data(), c.data()]);
-        return { channels: h.shape[1]!, h: hValues, c: cValues };
-      }),
-    );
-    return encodeState({ batch, height, width, layers });
+    return encodeStates(this.#states ?? []);
   }
 
   /**
-   * Goes on from a saved state.
+   * Restores a saved state.
    *
-   * @throws ConvLSTMError ERR_FORMAT for bytes that `save` did not write, ERR_SHAPE for a state of
-   *   other layers than these; the stream is then as it was
+   * @throws ConvLSTMError ERR_FORMAT for bytes that `save` did not write, ERR_SHAPE for the state of
+   *   other layers; the stream then keeps its state
    */
   load(bytes: Uint8Array): this {
     this.#expectLive();
-    const saved = decodeState(bytes);
-    if (saved.layers.length === 0) return this.reset();
-    const channels = formatShape(saved.layers.map((layer) => layer.channels));
-    const hiddenDim = formatShape(this.#cells.map((cell) => cell.hiddenDim));
-    if (channels !== hiddenDim) {
-      throw new ConvLSTMError(
-        'ERR_SHAPE',
-        `saved stream: expected layers with hiddenDim ${hiddenDim}, got ${channels}`,
+    const saved = decodeStates(bytes);
+    if (saved.length === 0) return this.reset();
+    this.#expectStatesOfCells(saved);
+    const options = { device: this.#device };
+    const states = saved.map((state) => {
+      const entries = Object.entries(state).map(
+        ([name, { data, shape }]) => [name, Tensor.from(data, shape, options)] as const,
       );
-    }
-    this.#replace(this.#upload(saved));
+      return Object.fromEntries(entries) as unknown as S;
+    });
+    this.#replace(states);
     return this;
   }
 
-  #upload({ batch, height, width, layers }: SavedState): State[] {
-    const options = { device: this.#device };
-    return layers.map(({ channels, h, c }) => {
-      const shape = [batch, channels, height, width];
-      return { h: Tensor.from(h, shape, options), c: Tensor.from(c, shape, options) };
+  /** Names and shapes of the saved tensors; batch and frame size are those of the first h. */
+  #expectStatesOfCells(saved: readonly SavedState[]): void {
+    const refuse = (what: string, expected: unknown, got: unknown): never => {
+      const message = `saved stream: expected ${what}${expected}, got ${got}`;
+      throw new ConvLSTMError('ERR_SHAPE', message);
+    };
+    const count = this.#cells.length;
+    if (saved.length !== count) refuse('layers: ', count, saved.length);
+    const [batch = 0, , height = 0, width = 0] = saved[0]!['h']?.shape ?? [];
+    this.#cells.forEach((cell, layer) => {
+      const expected = formatState(cell.stateShapes(batch, [height, width]));
+      const got = formatState(shapesOf(saved[layer]!));
+      if (got !== expected) refuse(`in layer ${layer} `, expected, got);
     });
   }
 
@@ -227,8 +247,8 @@ export class ConvLSTMStream {
     this.dispose();
   }
 
-  #replace(states: State[] | null): void {
-    if (this.#states) disposeStates(this.#states);
+  #replace(states: S[] | null): void {
+    this.#states?.forEach(disposeState);
     this.#states = states;
   }
 
@@ -257,9 +277,14 @@ export class ConvLSTMStream {
   }
 }
 
-function disposeStates(states: readonly State[]): void {
-  for (const { h, c } of states) {
-    h.dispose();
-    c.dispose();
-  }
+type Shapes = Readonly<Record<string, Shape>>;
+
+function shapesOf(state: SavedState): Shapes {
+  return Object.fromEntries(Object.entries(state).map(([name, { shape }]) => [name, shape]));
+}
+
+/** `c [1, 3, 5, 4], h [1, 3, 5, 4]`: in the order of names. */
+function formatState(shapes: Shapes): string {
+  const names = Object.keys(shapes).sort();
+  return names.map((name) => `${name} ${formatShape(shapes[name]!)}`).join(', ');
 }

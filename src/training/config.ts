@@ -1,4 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
+import { kCells } from '../models/cells.js';
 import { type ModelDescription, parseDescription } from '../models/description.js';
 import {
   choice,
@@ -30,6 +31,7 @@ const model: Field<ModelDescription> = {
       version: { const: 1 },
       channels: { description: 'Of a frame', ...size, default: 1 },
       patchSize: { description: 'Side of the patches that become channels', ...size, default: 1 },
+      cell: { description: 'Kind of the layers', enum: Object.keys(kCells), default: 'convlstm' },
       hiddenDim: { description: 'Channels of each layer', type: 'array', items: size, minItems: 1 },
       kernelSize: {
         description: 'A number for all layers, or [height, width] for each',

@@ -20,7 +20,7 @@ import {
 } from '../losses/index.js';
 import { kWindow } from '../metrics/ssim.js';
 import { Forecaster } from '../models/forecaster.js';
-import { init } from '../nn/index.js';
+import { init, type Parameter } from '../nn/index.js';
 import {
   Adam,
   AdamW,
@@ -125,13 +125,10 @@ const kInitializers = {
   orthogonal: init.orthogonal,
 };
 
-/** A weight [rows, ...] of `parts` weights one under another, each with values of its own. */
-function initializeParts(
-  weight: Tensor,
-  parts: number,
-  { kind, gain }: TrainConfig['initialization'],
-): void {
+/** A weight [rows, ...] of as many weights, one under another, as it packs gates. */
+function initializeWeight(weight: Parameter, { kind, gain }: TrainConfig['initialization']): void {
   if (kind === 'uniform') return;
+  const parts = weight.gates.length || 1;
   const shape = [weight.shape[0]! / parts, ...weight.shape.slice(1)];
   const gates = Array.from({ length: parts }, () => {
     const gate = kInitializers[kind](Tensor.zeros(shape));
@@ -143,9 +140,11 @@ function initializeParts(
 /** Gates are initialised apart: packed they would count as four times as many outputs. */
 function initialize(model: Forecaster, options: TrainConfig['initialization']): void {
   const { forgetBias, headBias } = options;
-  for (const { conv } of model.cell_list) initializeParts(conv.weight, 4, options);
-  initializeParts(model.head.weight, 1, { ...options, gain: 1 });
-  if (forgetBias !== null && model.description.bias) init.forgetBias(model, forgetBias);
+  const gates = model.cells.flatMap((cell) => cell.parameters()).filter((each) => each.gates);
+  for (const each of gates) if (each.shape.length > 1) initializeWeight(each, options);
+  initializeWeight(model.head.weight, { ...options, gain: 1 });
+  const forgets = gates.some((each) => each.gates.includes('f'));
+  if (forgetBias !== null && forgets && model.description.bias) init.forgetBias(model, forgetBias);
   if (headBias !== null) {
     const bias = model.head.bias!;
     bias.assign(Tensor.full(bias.shape, headBias, { device: bias.device }));

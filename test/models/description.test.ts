@@ -15,6 +15,7 @@ describe('parseDescription', () => {
       ],
       channels: 1,
       patchSize: 1,
+      cell: 'convlstm',
       bias: true,
       peephole: false,
       imageSize: null,

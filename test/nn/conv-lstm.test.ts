@@ -3,7 +3,7 @@ import { ConvLSTM, ConvLSTMCell, type ConvLSTMOptions, noGrad, Tensor } from '..
 import { devices } from '../support/devices.js';
 import { expectError } from '../support/errors.js';
 
-const kernels = (net: ConvLSTM) => net.cell_list.map((cell) => cell.kernelSize);
+const kernels = (net: ConvLSTM) => net.cells.map((cell) => cell.kernelSize);
 
 describe('ConvLSTM options', () => {
   it('numLayers follows from the lists', () => {
@@ -13,7 +13,7 @@ describe('ConvLSTM options', () => {
     expect(make({ hiddenDim: [2, 3] }).numLayers).toBe(2);
     expect(make({ kernelSize: [3, 1, 5] }).numLayers).toBe(3);
     expect(make({ numLayers: 2 }).hiddenDim).toEqual([2, 2]);
-    expect(make({ hiddenDim: [2, 3] }).cell_list.map((cell) => cell.inputDim)).toEqual([1, 2]);
+    expect(make({ hiddenDim: [2, 3] }).cells.map((cell) => cell.inputDim)).toEqual([1, 2]);
   });
 
   it('kernelSize is one size, one pair or one entry per layer', () => {
@@ -152,7 +152,7 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
     const states = stack.initHidden(1, [5, 4]);
     for (let t = 0; t < 3; t++) {
       let input = x.select(1, t);
-      stack.cell_list.forEach((cell, layer) => {
+      stack.cells.forEach((cell, layer) => {
         states[layer] = cell.forward(input, states[layer]);
         input = states[layer].h;
       });
@@ -199,7 +199,7 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
       'states[1].c: expected [1, 2, 4, 4], got [1, 4, 4, 4]',
     );
     refused(() => stack.forward(Tensor.zeros([1, 0, 3, 4, 4], { device })), 'input');
-    refused(() => stack.cell_list[0]!.forward(x), 'input: expected [B, 3, H, W]');
+    refused(() => stack.cells[0]!.forward(x), 'input: expected [B, 3, H, W]');
   });
 });
 

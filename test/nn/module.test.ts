@@ -81,7 +81,7 @@ describe('Module', () => {
     const net = new Net();
     expect(net.training).toBe(true);
     net.eval();
-    expect(net.cells.cell_list[1]!.conv.training).toBe(false);
+    expect(net.cells.cells[1]!.conv.training).toBe(false);
     net.train();
     expect(net.head[1]!.training).toBe(true);
   });

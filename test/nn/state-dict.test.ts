@@ -102,7 +102,7 @@ it.each(['ifog', 'fiog', 'ifgo', 'igfo', 'gofi'])('reorders gates packed as %s',
   dict[`${name}.bias`] = Tensor.from(blocks);
   dict[`${name}.weight`] = Tensor.from(weight, [8, 3, 1, 1]);
   net.loadStateDict(dict, { gateOrder });
-  const { bias, weight: loaded } = net.cells.cell_list[0]!.conv;
+  const { bias, weight: loaded } = net.cells.cells[0]!.conv;
   expect(bias!.toArraySync()).toEqual([1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]);
   expect(loaded.select(1, 2).flatten().toArraySync()).toEqual(bias!.toArraySync());
   // Only gates are reordered, though head.weight has four rows, too.

@@ -1,7 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { Conv2d, ConvLSTM, type ConvLSTMStream, Module, Tensor } from '../../src/index.js';
+import {
+  Conv2d,
+  ConvLSTM,
+  type ConvLSTMStream,
+  Module,
+  safetensors,
+  Tensor,
+} from '../../src/index.js';
 import { devices } from '../support/devices.js';
 import { expectError } from '../support/errors.js';
 import { expectClose } from '../support/numbers.js';
@@ -21,6 +30,31 @@ it.skipIf(devices.length < 2)('a stream goes on where its layers were moved to',
   expectError(() => stream.step(frame), 'ERR_DEVICE', "moved to 'javascript'", "is on 'cpu'");
   stream.load(await stream.save());
   expectClose(await stream.step(frame).data(), expected, 1e-6);
+});
+
+it('loads what version 1 of the bytes holds', async () => {
+  const net = new ConvLSTM({ inputDim: 1, hiddenDim: [2, 1], kernelSize: 3 });
+  for (const parameter of net.parameters()) {
+    const values = Array.from({ length: parameter.size }, (_, k) => Math.sin(k + 1) / 2);
+    parameter.assign(Tensor.from(values, parameter.shape));
+  }
+  const frame = (value: number) => ({ data: new Float32Array(6).fill(value), shape: [1, 3, 2] });
+  const bytes = readFileSync(new URL('../fixtures/stream-state-v1.bin', import.meta.url));
+  const stream = net.stream();
+  for (const value of [0.25, 0.75]) stream.feed(frame(value));
+  const expected = await stream.step(frame(0.5)).data();
+  const h = stream.load(bytes).step(frame(0.5));
+  expectClose(await h.data(), expected, 1e-6);
+
+  const broken = (at: number, value: number, part: string) => {
+    const copy = Uint8Array.from(bytes);
+    copy[at] = value;
+    new DataView(copy.buffer).setUint32(12, crc32(copy.subarray(16)), true);
+    expectError(() => stream.load(copy), 'ERR_FORMAT', part);
+  };
+  broken(19, 0xff, 'layers do not fit');
+  broken(23, 0xff, 'sizes');
+  broken(20, 0, 'sizes');
 });
 
 describe.each(devices)('stream on %s', (device) => {
@@ -242,16 +276,23 @@ describe.each(devices)('stream on %s', (device) => {
       bytes[at] = value;
       return bytes;
     };
-    broken(() => new Uint8Array(0), 'at least 32 bytes, got 0');
-    broken((bytes) => bytes.subarray(0, 31), '31');
-    broken((bytes) => bytes.subarray(0, -1), 'got');
+    broken(() => new Uint8Array(0), 'at least 16 bytes, got 0');
+    broken((bytes) => bytes.subarray(0, 15), '15');
+    broken((bytes) => bytes.subarray(0, -1), 'checksum');
     broken(poke(0, 0), 'not written by save');
-    broken(poke(8, 2), 'expected version 1, got 2');
-    broken(poke(19, 0xff), 'layers');
-    broken(poke(23, 0xff), 'sizes');
-    broken(poke(20, 0), 'sizes');
+    broken(poke(8, 3), 'expected version 1 or 2, got 3');
     broken(poke(before.length - 1, 0x7f), 'checksum');
-    expectError(() => stream.load('x' as unknown as Uint8Array), 'ERR_FORMAT');
+    const signed = async (dict: Record<string, Tensor>) => {
+      const file = await safetensors.save(null, dict);
+      const bytes = new Uint8Array([...before.subarray(0, 16), ...file]);
+      new DataView(bytes.buffer).setUint32(12, crc32(file), true);
+      return bytes;
+    };
+    const layer = await signed({ '1.h': Tensor.zeros([1]) });
+    broken(() => layer, '1.h');
+    const unnamed = await signed({ h: Tensor.zeros([1]) });
+    broken(() => unnamed, 'h');
+    expectError(() => stream.load('x' as unknown as Uint8Array), 'ERR_OPTION');
     for (let at = 0; at < before.length; at++) {
       expectError(() => stream.load(poke(at, before[at]! ^ 1)(before.slice())), 'ERR_FORMAT');
     }
@@ -262,6 +303,12 @@ describe.each(devices)('stream on %s', (device) => {
     const other = new ConvLSTM({ inputDim: 1, hiddenDim: [3, 3], kernelSize: 3 }).stream();
     expectError(() => other.load(new Uint8Array(0)), 'ERR_FORMAT');
     const bytes = await fed(1).save();
-    expectError(() => other.load(bytes), 'ERR_SHAPE', 'hiddenDim [3, 3], got [3, 2]');
+    expectError(
+      () => other.load(bytes),
+      'ERR_SHAPE',
+      'layer 1 c [1, 3, 5, 4], h [1, 3, 5, 4], got c [1, 2, 5, 4], h [1, 2, 5, 4]',
+    );
+    const deeper = new ConvLSTM({ inputDim: 1, hiddenDim: [3, 2, 2], kernelSize: 3 }).stream();
+    expectError(() => deeper.load(bytes), 'ERR_SHAPE', 'expected layers: 3, got 2');
   });
 });

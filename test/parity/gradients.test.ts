@@ -24,14 +24,14 @@ interface Regularisation {
   dropout: number;
   recurrentDropout: number;
   zoneout: { h: number; c: number };
-  checkpointEvery: number;
+  saveEvery: number;
 }
 
 const regularisations = fc.record({
   dropout: fc.constantFrom(0, 0.3),
   recurrentDropout: fc.constantFrom(0, 0.4),
   zoneout: fc.constantFrom({ h: 0, c: 0 }, { h: 0.1, c: 0.4 }),
-  checkpointEvery: fc.constantFrom(1, 2, 3),
+  saveEvery: fc.constantFrom(1, 2, 3),
 });
 
 /** One forward and backward pass: all gradients by name. */
@@ -105,10 +105,10 @@ describeOnTarget('gradients', () => {
       fc.assert(
         fc.asyncProperty(layers(limits), regularisations, async (layer, regularisation) => {
           const longer = { ...layer, time: layer.time + 2 };
-          const all = { ...regularisation, checkpointEvery: 1 };
+          const all = { ...regularisation, saveEvery: 1 };
           const expected = await gradients(longer, all, undefined, precision);
-          for (const checkpointEvery of [1, 2, 100]) {
-            const other = { ...regularisation, checkpointEvery };
+          for (const saveEvery of [1, 2, 100]) {
+            const other = { ...regularisation, saveEvery };
             const actual = await gradients(longer, other, undefined, precision);
             for (const [name, values] of expected) expectSameBits(actual.get(name)!, values);
           }

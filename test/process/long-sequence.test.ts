@@ -1,4 +1,4 @@
-// checkpointEvery makes a sequence of 1,000 steps fit where it would not, with the same gradients.
+// saveEvery makes a sequence of 1,000 steps fit where it would not, with the same gradients.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

@@ -5,7 +5,7 @@ import { ConvLSTM, manualSeed, Tensor } from 'convlstm';
 
 manualSeed(1);
 const options = { inputDim: 1, hiddenDim: 16, kernelSize: 3, batchFirst: true };
-const net = new ConvLSTM({ ...options, checkpointEvery: Number(process.argv[2]) });
+const net = new ConvLSTM({ ...options, saveEvery: Number(process.argv[2]) });
 const x = Tensor.rand([1, 1000, 1, 32, 32]);
 try {
   const { outputs, states } = net.forward(x);

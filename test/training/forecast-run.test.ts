@@ -2,7 +2,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { manualSeed, npy, parseTrainConfig, Tensor, type TrainConfig } from '../../src/index.js';
+import {
+  type ConvLSTMCell,
+  manualSeed,
+  npy,
+  parseTrainConfig,
+  Tensor,
+  type TrainConfig,
+} from '../../src/index.js';
 import {
   buildModel,
   buildOptimizer,
@@ -124,7 +131,7 @@ describe('the weights of a run', () => {
   const weightsOf = async (initialization: object, seed = 1) => {
     const config = configOf({ model: { ...model, hiddenDim: [16] }, initialization, seed });
     using net = buildModel(config);
-    const { weight, bias } = net.cell_list[0]!.conv;
+    const { weight, bias } = (net.cells[0] as ConvLSTMCell).conv;
     return {
       weight: await weight.data(),
       bias: await bias!.data(),
