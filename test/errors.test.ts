@@ -319,7 +319,7 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
 
   // Values where another kind is meant: they would be written as other numbers, or as none.
   [
-    'ERR_DTYPE',
+    'ERR_OPTION',
     'array: expected { data: Float32Array, shape }, got { data: [ 1, 2 ], shape: [ 2 ] }',
     () => npy.encode({ data: [1, 2] as never, shape: [2] }),
   ],
@@ -415,12 +415,12 @@ it('a state dict that does not fit is refused as a whole, all reasons at once', 
 
 const rejections: [code: string, message: string | RegExp, call: () => Promise<unknown>][] = [
   [
-    'ERR_DTYPE',
+    'ERR_OPTION',
     /^a: expected \{ data: Float32Array, shape \}, got \{ data: \[ 1, 2 \]/,
     () => safetensors.save(null, { a: { data: [1, 2] as never, shape: [2] } }),
   ],
   [
-    'ERR_DTYPE',
+    'ERR_OPTION',
     'a: expected { data: Float32Array, shape }, got [1, 2]',
     () => safetensors.save(null, { a: [1, 2] as never }),
   ],

@@ -16,10 +16,7 @@ import * as npy from './npy.js';
 import * as pgm from './pgm.js';
 import * as png from './png.js';
 
-/** What a folder's frames end in. */
-const kExtensions: ReadonlySet<string> = new Set(['.png', '.pgm', '.npy', '.h5', '.hdf5', '.hdf']);
-
-/** [T, C, H, W] of an array of frames: it is [H, W], [T, H, W] or [T, C, H, W]. */
+/** [T, C, H, W], from the shape [H, W], [T, H, W] or [T, C, H, W] of an array of frames. */
 function sequenceShape(name: string, shape: readonly number[]): number[] {
   if (shape.length < 2 || shape.length > 4 || shape.includes(0)) {
     throw formatError(name, `expected [H, W], [T, H, W] or [T, C, H, W], got [${shape}]`);
@@ -37,27 +34,43 @@ function splitFrames(name: string, { data, shape }: NdArray): NdArray[] {
   }));
 }
 
-/** Which formats there are, and how each is known by its first bytes. */
-const kFormats: readonly {
+interface FrameFormat {
+  /** Name in messages. */
+  name: string;
+  /** Lower-case file extensions; they select a folder's files, content selects the format. */
+  extensions: readonly string[];
   is(bytes: Uint8Array): boolean;
   decode(name: string, bytes: Uint8Array): NdArray | Promise<NdArray>;
-}[] = [
-  { is: png.isPng, decode: png.decode },
-  { is: pgm.isPgm, decode: pgm.decode },
-  { is: npy.isNpy, decode: npy.decode },
-  { is: hdf5.isHdf5, decode: hdf5.decode },
+}
+
+/** Every format of frames; a further one is a row here. */
+const kFormats: readonly FrameFormat[] = [
+  { name: 'PNG', extensions: ['.png'], is: png.isPng, decode: png.decode },
+  { name: 'PGM', extensions: ['.pgm'], is: pgm.isPgm, decode: pgm.decode },
+  { name: '.npy', extensions: ['.npy'], is: npy.isNpy, decode: npy.decode },
+  {
+    name: 'HDF5',
+    extensions: ['.h5', '.hdf5', '.hdf'],
+    is: hdf5.isHdf5,
+    decode: hdf5.decode,
+  },
 ];
+
+const kNames = kFormats.map(({ name }) => name);
+
+/** `PNG, PGM, .npy or HDF5` @internal */
+export const kFormatNames = `${kNames.slice(0, -1).join(', ')} or ${kNames.at(-1)}`;
 
 /** The frames of one file or of its bytes, each [C, H, W]. @internal */
 export async function readFile(file: ByteSource): Promise<NdArray[]> {
   const name = sourceName(file);
   const bytes = await readBytes(file);
   const format = kFormats.find(({ is }) => is(bytes));
-  if (format === undefined) throw formatError(name, 'is neither PNG, PGM, .npy nor HDF5');
+  if (format === undefined) throw formatError(name, `expected ${kFormatNames}, got other content`);
   return splitFrames(name, await format.decode(name, bytes));
 }
 
-/** How many frames `readFile` would return. @internal */
+/** Number of frames that `readFile` returns. @internal */
 export async function countFrames(file: string): Promise<number> {
   const shape = await npy.readShape(file);
   return shape === null ? 1 : sequenceShape(file, shape)[0]!;
@@ -65,22 +78,25 @@ export async function countFrames(file: string): Promise<number> {
 
 const kNaturalOrder = new Intl.Collator('en', { numeric: true });
 
-/** `f2` before `f10`. @internal */
+/** Sorts `f2` before `f10`. @internal */
 export function inNaturalOrder(names: readonly string[]): string[] {
   return [...names].sort(kNaturalOrder.compare);
 }
 
-/** @internal */
+const kExtensions = kFormats.flatMap(({ extensions }) => extensions);
+
+/** Tells by the extension. @internal */
 export function isFrameFile(name: string): boolean {
-  return kExtensions.has(extname(name).toLowerCase());
+  return kExtensions.includes(extname(name).toLowerCase());
 }
 
-/** A folder without files of frames. @internal */
+/** The error for a folder without frame files. @internal */
 export function noFrames(folder: string): ConvLSTMError {
-  return new ConvLSTMError('ERR_IO', `${folder}: no ${[...kExtensions].join(', ')} files in it`);
+  const message = `${folder}: expected ${kExtensions.join(', ')} files, found none`;
+  return new ConvLSTMError('ERR_IO', message);
 }
 
-/** The files of a folder that hold frames, in natural order. */
+/** Paths of a folder's frame files in natural order. */
 async function listFolder(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter(isFrameFile);
   if (names.length === 0) throw noFrames(folder);
@@ -88,12 +104,12 @@ async function listFolder(folder: string): Promise<string[]> {
 }
 
 /**
- * The frames of a file, of a folder's files in natural order, or of a file's bytes, one at a time, each
- * [C, H, W]. PNG and PGM give values 0..1, `.npy` ([H, W], [T, H, W] or [T, C, H, W]) what it holds, HDF5
- * radar composites mm/h. The content decides the format, not the name.
+ * Reads frames one at a time, each [C, H, W], from a file, from a folder's files in natural order, or
+ * from a file's bytes. PNG and PGM give values 0..1, HDF5 radar composites mm/h, `.npy` arrays ([H, W],
+ * [T, H, W] or [T, C, H, W]) their own values. Content decides the format, not the name.
  *
- * @throws ConvLSTMError ERR_FORMAT for other content, ERR_SHAPE for a frame of another shape than the
- * first, ERR_IO when something cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for other content, ERR_SHAPE for a frame unlike the first, ERR_IO for
+ *   a file or folder that cannot be read
  * @example
  * ```ts
  * for await (const { data, shape } of readFrames('radar/')) console.log(shape);

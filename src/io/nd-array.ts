@@ -2,8 +2,8 @@ import { types } from 'node:util';
 import { ConvLSTMError, show } from '../errors.js';
 
 /**
- * What the readers of this package return and its writers take: row-major values with a shape.
- * `Tensor.from`, streams and state dicts take it as it is.
+ * Row-major values with a shape: what the readers of this package return and its writers take.
+ * `Tensor.from`, streams and state dicts accept it too.
  */
 export interface NdArray {
   /** In row-major order. */
@@ -13,8 +13,8 @@ export interface NdArray {
 }
 
 /**
- * The product of `shape`, or null when an entry is no non-negative safe integer or the product is
- * beyond what a number counts exactly.
+ * The product of `shape`; null for an entry that is not a non-negative safe integer, or a product above
+ * 2^53 - 1, which a number does not count exactly.
  *
  * @internal
  */
@@ -31,13 +31,17 @@ export function safeElementCount(shape: readonly unknown[]): number | null {
 }
 
 /**
- * @throws ConvLSTMError ERR_DTYPE for anything but float32 with a shape, ERR_SHAPE when they do not fit
+ * @throws ConvLSTMError ERR_DTYPE for elements other than float32, ERR_OPTION for anything else but
+ *   { data, shape }, ERR_SHAPE for a shape of another number of elements
  * @internal
  */
 export function checkNdArray(name: string, array: Readonly<NdArray>): void {
   if (!types.isFloat32Array(array?.data) || !Array.isArray(array.shape)) {
     const message = `${name}: expected { data: Float32Array, shape }, got ${show(array)}`;
-    throw new ConvLSTMError('ERR_DTYPE', message);
+    const data: unknown = array?.data;
+    const other = types.isTypedArray(data) && !types.isFloat32Array(data);
+    const code = other ? 'ERR_DTYPE' : 'ERR_OPTION';
+    throw new ConvLSTMError(code, message);
   }
   const { data, shape } = array;
   const count = safeElementCount(shape);

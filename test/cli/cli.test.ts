@@ -202,7 +202,7 @@ describe('forecast', () => {
     expectFailure(
       await convlstm(forecast('-', '-'), new Uint8Array()),
       1,
-      /is neither PNG, PGM, \.npy nor HDF5/,
+      /expected PNG, PGM, \.npy or HDF5, got other content/,
     );
   });
 
