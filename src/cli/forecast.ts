@@ -6,7 +6,7 @@ import cliProgress from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
 import { ConvLSTMError } from '../errors.js';
 import { checkFolderOf, ioError } from '../io/files.js';
-import { readFrames } from '../io/frames.js';
+import { kFormatNames, readFrames } from '../io/frames.js';
 import * as gif from '../io/gif.js';
 import type { NdArray } from '../io/nd-array.js';
 import * as npy from '../io/npy.js';
@@ -31,11 +31,41 @@ function parseSteps(text: string): number {
   return steps;
 }
 
-/** By the name: an animation, an array, the array on standard output, or a folder of images. */
+interface Output {
+  /** What --out is for this format, in the help. */
+  usage: string;
+  write(out: string, forecasts: readonly NdArray[], scale: number): Promise<void>;
+}
+
+/** Output formats by the extension of --out. */
+const kOutputs: ReadonlyMap<string, Output> = new Map([
+  [
+    '.gif',
+    {
+      usage: 'NAME.gif',
+      write: (out, forecasts, scale) => gif.save(out, toImages(forecasts, scale)),
+    },
+  ],
+  ['.npy', { usage: 'NAME.npy', write: (out, forecasts) => npy.save(out, toArray(forecasts)) }],
+  ['', { usage: 'a folder for PNG frames', write: writeFolder }],
+  [
+    '-',
+    {
+      usage: '- for .npy on standard output',
+      write: (_, forecasts) => pipeline([npy.encode(toArray(forecasts))], process.stdout),
+    },
+  ],
+]);
+
+const kUsages = Array.from(kOutputs.values(), ({ usage }) => usage);
+const kUsage = `${kUsages.slice(0, -1).join(', ')} or ${kUsages.at(-1)}`;
+
+function outputOf(out: string): Output | undefined {
+  return kOutputs.get(out === '-' ? '-' : extname(out).toLowerCase());
+}
+
 function parseOut(out: string): string {
-  if (out === '' || (out !== '-' && !['', '.gif', '.npy'].includes(extname(out).toLowerCase()))) {
-    throw new InvalidArgumentError('Expected a name in .gif or .npy, a folder, or -.');
-  }
+  if (out === '' || !outputOf(out)) throw new InvalidArgumentError(`Expected ${kUsage}.`);
   return out;
 }
 
@@ -46,14 +76,10 @@ export function addForecast(program: Command): void {
     .requiredOption('--weights <file>', 'safetensors file of the model')
     .requiredOption(
       '--input <path>',
-      'folder of PNG, PGM, .npy or HDF5 radar frames in natural order, one such file, or - for standard input',
+      `folder of ${kFormatNames} frames in natural order, one such file, or - for standard input`,
     )
     .requiredOption('--steps <n>', 'frames to forecast', parseSteps)
-    .requiredOption(
-      '--out <path>',
-      'NAME.gif, NAME.npy, a folder for PNG frames, or - for .npy on standard output',
-      parseOut,
-    )
+    .requiredOption('--out <path>', kUsage, parseOut)
     .option('--model <file>', 'JSON description of the model, where the weights have none')
     .addHelpText(
       'after',
@@ -93,7 +119,7 @@ async function run({ weights, input, steps, out, model }: ForecastOptions): Prom
   } finally {
     bar.stop();
   }
-  await write(forecasts, out, forecaster.description.scale);
+  await outputOf(out)!.write(out, forecasts, forecaster.description.scale);
 }
 
 function checkChannels({ shape }: NdArray, { description }: Forecaster): void {
@@ -103,33 +129,31 @@ function checkChannels({ shape }: NdArray, { description }: Forecaster): void {
   }
 }
 
-async function write(forecasts: readonly NdArray[], out: string, scale: number): Promise<void> {
-  const extension = extname(out).toLowerCase();
-  if (out === '-' || extension === '.npy') {
-    const data = new Float32Array(forecasts.length * forecasts[0]!.data.length);
-    forecasts.forEach((forecast, i) => {
-      data.set(forecast.data, i * forecast.data.length);
-    });
-    const array = { data, shape: [forecasts.length, ...forecasts[0]!.shape] };
-    if (out === '-') await pipeline([npy.encode(array)], process.stdout);
-    else await npy.save(out, array);
-    return;
-  }
-  const images = forecasts.map(({ data, shape }) => ({
-    data: data.map((value) => value / scale),
-    shape,
-  }));
-  if (extension === '.gif') {
-    await gif.save(out, images);
-    return;
-  }
+function toArray(forecasts: readonly NdArray[]): NdArray {
+  const data = new Float32Array(forecasts.length * forecasts[0]!.data.length);
+  forecasts.forEach((forecast, i) => {
+    data.set(forecast.data, i * forecast.data.length);
+  });
+  return { data, shape: [forecasts.length, ...forecasts[0]!.shape] };
+}
+
+/** Frames with values 0..1. */
+function toImages(forecasts: readonly NdArray[], scale: number): NdArray[] {
+  return forecasts.map(({ data, shape }) => ({ data: data.map((value) => value / scale), shape }));
+}
+
+async function writeFolder(
+  folder: string,
+  forecasts: readonly NdArray[],
+  scale: number,
+): Promise<void> {
   try {
-    await mkdir(out, { recursive: true });
+    await mkdir(folder, { recursive: true });
   } catch (error) {
-    throw ioError('write', out, error);
+    throw ioError('write', folder, error);
   }
-  const digits = String(images.length).length;
-  for (const [i, image] of images.entries()) {
-    await png.save(join(out, `forecast-${String(i + 1).padStart(digits, '0')}.png`), image);
+  const digits = String(forecasts.length).length;
+  for (const [i, image] of toImages(forecasts, scale).entries()) {
+    await png.save(join(folder, `forecast-${String(i + 1).padStart(digits, '0')}.png`), image);
   }
 }
