@@ -19,7 +19,7 @@ export default defineConfig({
     maxWorkers: availableParallelism(), // Vitest's own choice leaves a processor idle
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    globalSetup: ['test/support/machine.ts'],
+    globalSetup: ['test/support/built.ts', 'test/support/machine.ts'],
     coverage: { include: ['src/**'] },
     projects: [
       {

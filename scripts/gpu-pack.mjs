@@ -50,7 +50,8 @@ function closure(names) {
 }
 
 function copy(relative, to = relative, filter = () => true) {
-  cpSync(path.join(root, relative), path.join(stage, to), { recursive: true, filter });
+  const options = { recursive: true, preserveTimestamps: true, filter };
+  cpSync(path.join(root, relative), path.join(stage, to), options);
 }
 
 /** Whether Node reads it when it runs a package. */

@@ -1,12 +1,12 @@
-// npm test: every test, JavaScript (vitest) and C++ (ctest), closed by one line of counts.
+// npm test: builds what changed (dist, addon, native test programs), then runs every test, JavaScript
+// (vitest) and C++ (ctest). The last line is "N passed, N failed".
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
 const report = path.join(root, '.cache', 'vitest.json');
-// The tests are added to what building the addon left, so that the core is compiled once.
 const nativeBuild = path.join(root, 'build');
 const processors = availableParallelism();
 let passed = 0;
@@ -46,14 +46,15 @@ function runVitest() {
   count(numbers, status);
 }
 
-function runCtest() {
+/** Builds what ctest runs, in the addon's build folder: both use one core. */
+function buildPrograms() {
   const configure = ['-S', '.', '-B', nativeBuild, '-DCONVLSTM_TESTS=ON'];
   const build = ['--build', nativeBuild, '--config', 'Release', '--parallel', String(processors)];
   build.push('--target', 'convlstm_test_programs');
-  if (run('cmake', configure).status !== 0 || run('cmake', build).status !== 0) {
-    failed += 1;
-    return;
-  }
+  return run('cmake', configure).status === 0 && run('cmake', build).status === 0;
+}
+
+function runCtest() {
   const args = ['--test-dir', nativeBuild, '--verbose', '-C', 'Release'];
   args.push('--parallel', String(processors));
   const { status, stdout } = run('ctest', args, {
@@ -72,12 +73,10 @@ function runCtest() {
   count(numbers, status);
 }
 
-const unbuilt = !existsSync(path.join(nativeBuild, 'CMakeCache.txt'));
-if (run('npm', ['run', unbuilt ? 'build' : 'build:ts']).status === 0) {
-  runVitest();
-} else {
-  failed += 1;
-}
-runCtest();
+const built = run('npm', ['run', 'build']).status === 0;
+const programsBuilt = built && buildPrograms();
+if (!programsBuilt) failed += 1;
+if (built) runVitest();
+if (programsBuilt) runCtest();
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
