@@ -45,9 +45,8 @@ describe('worker threads', () => {
 });
 
 it('the event loop turns while the native thread computes', async () => {
-  // A sanity check; bench/ measures. One blocked forward pass would be a delay of all it took.
-  const result = await runProgram('event-loop');
-  const { took, longest } = JSON.parse(result.stdout);
-  expect(took).toBeGreaterThan(100);
-  expect(longest).toBeLessThan(Math.max(60, took / 3));
+  // 168 GFLOP: hundreds of thousands of turns. A forward pass that blocks leaves one or two.
+  const { exitCode, stdout } = await runProgram('event-loop');
+  expect(exitCode).toBe(0);
+  expect(Number(stdout)).toBeGreaterThan(20);
 });
