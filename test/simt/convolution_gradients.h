@@ -32,7 +32,7 @@ class ConvolutionGradients {
     for (const GradientPhase& phase : PhasesOf(forward)) {
       const ConvGeometry& g = phase.geometry;
       phases_.push_back(
-          {phase, Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, false,
+          {phase, Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, 0,
                                   out_channels, 0, g.kernel_height * g.kernel_width, g.kernel_width,
                                   g.chunks(out_channels), 0, row_inputs, phase.taps},
                                  blocks_)});

@@ -95,7 +95,7 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
   std::vector<float> c_grad = ChannelsLast(given.c, hidden, pixels);
   std::vector<float> x_grad(test.x.size(), NAN);
   constexpr int kSlices = 2;
-  std::vector<double> sums(kSlices * kDeltaSums * hidden);
+  std::vector<double> sums(kSlices * kDeltaSums<LstmCell> * hidden);
   std::vector<float> spatial_sums(layer.spatial_peephole ? 3 * hidden * pixels : 0);
 
   BackwardPointers at = {};
@@ -128,7 +128,8 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
     at.unused_h = hold(std::vector<float>(state, NAN));
   }
 
-  const int sum_count = test.peephole == Peephole::kChannel ? kDeltaSums : 4;
+  const int sum_count =
+      test.peephole == Peephole::kChannel ? kDeltaSums<LstmCell> : LstmCell::kGates;
   const BackwardArguments arguments(layer, plan, sum_count, {{}, &at});
   RunNodes(ListBackwardNodes(plan), seed, [&](const BackwardNode& n) {
     using Kind = BackwardNode::Kind;
@@ -137,14 +138,15 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
         simt::Launch(MaskFrames, {2}, {32}, 0, arguments.Mask(n.begin, n.end));
         break;
       case Kind::kStep:
-        simt::Launch(ConvLstmStep<T>,
+        simt::Launch(ConvLstmStep<LstmCell, T>,
                      {static_cast<unsigned>(RowBlocks(geometry, T::kRows, T::kMath)),
                       static_cast<unsigned>(4 * packed.padded_hidden / T::kBlockColumns)},
                      {T::kThreads}, T::kSharedBytes, arguments.Step(n.segment, n.begin));
         break;
       case Kind::kDelta:
-        simt::Launch(ConvLstmDelta, {kSlices, static_cast<unsigned>(ChannelBlocks(hidden))},
-                     {kChannelThreads}, kChannelSharedBytes, arguments.Delta(n.segment, n.begin));
+        simt::Launch(ConvLstmDelta<LstmCell>,
+                     {kSlices, static_cast<unsigned>(ChannelBlocks(hidden))}, {kChannelThreads},
+                     kChannelSharedBytes, arguments.Delta(n.segment, n.begin));
         break;
       case Kind::kHidden:
         of_h.Launch(arguments.Hidden(n.segment, n.begin));
@@ -172,7 +174,7 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
   const auto add_slices = [&](int first, int count) {
     std::vector<float> out(count);
     simt::Launch(AddSlices, {2}, {32}, 0, sums.data() + first * hidden, kSlices,
-                 int64_t{kDeltaSums} * hidden, out.data(), int64_t{count});
+                 int64_t{kDeltaSums<LstmCell>} * hidden, out.data(), int64_t{count});
     return out;
   };
   result.bias = add_slices(0, 4 * hidden);

@@ -60,16 +60,17 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
   const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
   const ConvGeometry geometry = GeometryOf(s, s.batch);
-  const int blocks = DivideUp(hidden, kWarpChannels * T::kColumnBlocks) * T::kColumnBlocks;
+  constexpr int kLayerChannels = WarpChannels(LstmCell::kGates);
+  const int blocks = DivideUp(hidden, kLayerChannels * T::kColumnBlocks) * T::kColumnBlocks;
   PackedLayer layer;
   layer.weights =
-      Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, true, in, hidden,
+      Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, LstmCell::kGates, in, hidden,
                       geometry.kernel_height * geometry.kernel_width, geometry.kernel_width,
                       geometry.chunks(in, T::kMath), geometry.chunks(hidden, T::kMath)},
                      blocks);
-  layer.padded_hidden = blocks * kWarpChannels;
-  layer.bias.resize(4 * layer.padded_hidden);
-  for (int k = 0; k < 4 * hidden && !test.bias.empty(); ++k) {
+  layer.padded_hidden = blocks * kLayerChannels;
+  layer.bias.resize(LstmCell::kGates * layer.padded_hidden);
+  for (int k = 0; k < LstmCell::kGates * hidden && !test.bias.empty(); ++k) {
     layer.bias[k / hidden * layer.padded_hidden + k % hidden] = test.bias[k];
   }
   layer.peephole = PackedPeepholes(test);
@@ -126,7 +127,7 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
                                  {step.h_seen.data()},
                                  state});
     }
-    step.gates.assign(4 * state, NAN);
+    step.gates.assign(LstmCell::kGates * state, NAN);
     step.c.assign(state, NAN);
     step.h.assign(state, NAN);
     const auto zoneout = [&](const std::vector<float>& all) {
@@ -162,9 +163,10 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     p.extras.one_zoneout_h = test.zoneout_h.size() == 1;
     p.extras.one_zoneout_c = test.zoneout_c.size() == 1;
     p.extras.zoneout_image_stride = pixels;
-    const dim3 grid = {static_cast<unsigned>(RowBlocks(geometry, T::kRows, T::kMath)),
-                       static_cast<unsigned>(4 * layer.padded_hidden / T::kBlockColumns)};
-    simt::Launch(ConvLstmStep<T>, grid, {T::kThreads}, T::kSharedBytes, p);
+    const dim3 grid = {
+        static_cast<unsigned>(RowBlocks(geometry, T::kRows, T::kMath)),
+        static_cast<unsigned>(LstmCell::kGates * layer.padded_hidden / T::kBlockColumns)};
+    simt::Launch(ConvLstmStep<LstmCell, T>, grid, {T::kThreads}, T::kSharedBytes, p);
     steps.push_back(std::move(step));
   }
   return steps;

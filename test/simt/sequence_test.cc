@@ -108,24 +108,25 @@ struct Stack {
     const SequenceArguments arguments(layers, operands, steps_at_once);
 
     const auto time = layers.front().shape.time;
-    RunNodes(ListNodes(static_cast<int>(layers.size()), time, steps_at_once), seed,
-             [&](const SequenceNode& node) {
-               const auto grid = [&](const ConvGeometry& geometry, int64_t sequences) {
-                 return dim3{static_cast<unsigned>(RowBlocks(geometry, Tile::kRows, Tile::kMath)),
-                             static_cast<unsigned>(4 * layers[node.layer].padded_hidden /
-                                                   Tile::kBlockColumns),
-                             static_cast<unsigned>(sequences)};
-               };
-               if (node.input) {
-                 const InputArguments p = arguments.InputOf(node.begin, node.end);
-                 simt::Launch(ConvLstmInput<Tile>, grid(p.geometry, arguments.sequences()),
-                              {Tile::kThreads}, Tile::kSharedBytes, p);
-               } else {
-                 const StepArguments p = arguments.StepOf(node.layer, node.begin);
-                 simt::Launch(ConvLstmStep<Tile>, grid(p.geometry, 1), {Tile::kThreads},
-                              Tile::kSharedBytes, p);
-               }
-             });
+    RunNodes(
+        ListNodes(static_cast<int>(layers.size()), time, steps_at_once), seed,
+        [&](const SequenceNode& node) {
+          const auto grid = [&](const ConvGeometry& geometry, int64_t sequences) {
+            return dim3{
+                static_cast<unsigned>(RowBlocks(geometry, Tile::kRows, Tile::kMath)),
+                static_cast<unsigned>(4 * layers[node.layer].padded_hidden / Tile::kBlockColumns),
+                static_cast<unsigned>(sequences)};
+          };
+          if (node.input) {
+            const InputArguments p = arguments.InputOf(node.begin, node.end);
+            simt::Launch(ConvLstmInput<LstmCell, Tile>, grid(p.geometry, arguments.sequences()),
+                         {Tile::kThreads}, Tile::kSharedBytes, p);
+          } else {
+            const StepArguments p = arguments.StepOf(node.layer, node.begin);
+            simt::Launch(ConvLstmStep<LstmCell, Tile>, grid(p.geometry, 1), {Tile::kThreads},
+                         Tile::kSharedBytes, p);
+          }
+        });
     return results;
   }
 

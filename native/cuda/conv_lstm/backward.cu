@@ -51,7 +51,7 @@ class Backward {
     MakeStates();
     MakeSums();
     if (plan_.recomputes) {
-      at_.segment_gates = Hold(4 * plan_.segment_steps * state_);
+      at_.segment_gates = Hold(LstmCell::kGates * plan_.segment_steps * state_);
       at_.segment_c = Hold(plan_.segment_steps * state_);
       at_.unused_h = Hold(state_);
     }
@@ -78,7 +78,9 @@ class Backward {
   ChannelsLast SequenceLayout(int64_t channels) const {
     return {s_.batch * s_.time, channels, pixels_};
   }
-  int SumCount() const { return in_.peephole == Peephole::kChannel ? kDeltaSums : 4; }
+  int SumCount() const {
+    return in_.peephole == Peephole::kChannel ? kDeltaSums<LstmCell> : LstmCell::kGates;
+  }
 
   float* Hold(int64_t elements) {
     return held_.emplace_back(device_.AllocateArray<float>(elements)).as<float>();
@@ -120,7 +122,7 @@ class Backward {
 
   void MakeConvolutions() {
     const ConvGeometry g = GeometryOf(s_, s_.batch);
-    const int row_inputs = inputs() + hidden(), out = 4 * hidden();
+    const int row_inputs = inputs() + hidden(), out = LstmCell::kGates * hidden();
     if (plan_.wants_x) {
       x_gradient_.emplace(device_, math_, g, WeightPart{in_.weight, 0, inputs(), row_inputs, out});
       at_.x_weights = x_gradient_->weights();
@@ -160,14 +162,14 @@ class Backward {
     const bool spatial = in_.peephole == Peephole::kSpatial;
     const bool channel_peepholes = gradients_.wci != nullptr && !spatial;
     if (gradients_.bias != nullptr || channel_peepholes) {
-      sums_.emplace(device_, s_.batch * pixels_, hidden(), kDeltaSums);
+      sums_.emplace(device_, s_.batch * pixels_, hidden(), kDeltaSums<LstmCell>);
       at_.sums = sums_->data();
     }
     if (gradients_.wci == nullptr || !spatial) return;
-    at_.spatial_sums = Hold(3 * frame_);
-    device_.Check(
-        cudaMemsetAsync(at_.spatial_sums, 0, 3 * frame_ * sizeof(float), device_.stream()),
-        "clearing sums");
+    const int64_t elements = LstmCell::kPeepholes * frame_;
+    at_.spatial_sums = Hold(elements);
+    device_.Check(cudaMemsetAsync(at_.spatial_sums, 0, elements * sizeof(float), device_.stream()),
+                  "clearing sums");
   }
 
   std::vector<GraphCall> Calls(const BackwardPointers* late) {
@@ -184,7 +186,7 @@ class Backward {
           return CallOf("ConvLstmStep", step.kernel, step_grid, step.threads, step.shared_bytes,
                         of.Step(n.segment, n.begin));
         case Kind::kDelta:
-          return CallOf("ConvLstmDelta", ConvLstmDelta, delta_grid, kChannelThreads,
+          return CallOf("ConvLstmDelta", ConvLstmDelta<LstmCell>, delta_grid, kChannelThreads,
                         kChannelSharedBytes, of.Delta(n.segment, n.begin));
         case Kind::kHidden:
           return Convolve2dCall(device_, math_, of.Hidden(n.segment, n.begin));
@@ -214,7 +216,7 @@ class Backward {
                         s_.time > 1 || plan_.has_h0);
     }
     if (gradients_.bias != nullptr) {
-      sums_->Finish(0, 4 * hidden(), gradients_.bias->Allocate());
+      sums_->Finish(0, LstmCell::kGates * hidden(), gradients_.bias->Allocate());
     }
     int k = 0;
     for (const StoragePtr& w : {gradients_.wci, gradients_.wcf, gradients_.wco}) {
@@ -222,7 +224,7 @@ class Backward {
         LaunchTranspose(device_, 1, pixels_, hidden(), at_.spatial_sums + k * frame_,
                         w->Allocate());
       } else if (w != nullptr) {
-        sums_->Finish((4 + k) * hidden(), hidden(), w->Allocate());
+        sums_->Finish((LstmCell::kGates + k) * hidden(), hidden(), w->Allocate());
       }
       ++k;
     }

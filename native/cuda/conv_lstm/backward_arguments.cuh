@@ -23,7 +23,7 @@ struct BackwardPointers {
   float *h_grad, *c_grad;  // of h and c after the step at work
   float* x_grad;
   double* sums;         // of the deltas, for bias and peepholes
-  float* spatial_sums;  // [3][pixel][hidden]
+  float* spatial_sums;  // [peephole][pixel][hidden]
   float *x_partial, *h_partial;
   float* masked_h;                              // of the steps of a segment
   float *segment_gates, *segment_c, *unused_h;  // of steps once more
@@ -154,14 +154,15 @@ class BackwardArguments {
  private:
   Conv2dArguments GradientOf(int channels, int64_t images) const {
     const ConvGeometry forward = GeometryOf(s_, images);
-    return GradientArguments(forward, PhasesOf(forward).front(), channels, 4 * hidden_);
+    return GradientArguments(forward, PhasesOf(forward).front(), channels,
+                             LstmCell::kGates * hidden_);
   }
   WeightGradientArguments WeightsOf(int64_t segment, int64_t first, int64_t end) const {
     WeightGradientArguments p = {};
     p.geometry = GeometryOf(s_, s_.batch);
     p.deltas = Gates(segment, end - 1);
-    p.delta_step_stride = 4 * state_;
-    p.out_channels = 4 * hidden_;
+    p.delta_step_stride = LstmCell::kGates * state_;
+    p.out_channels = LstmCell::kGates * hidden_;
     p.steps = static_cast<int>(end - first);
     p.add = end < s_.time;
     return p;
@@ -171,8 +172,9 @@ class BackwardArguments {
   int64_t StepFrames() const { return s_.time_major ? s_.batch : 1; }
 
   Place<float> Gates(int64_t segment, int64_t t) const {
-    return plan_.recomputes ? at_[&BackwardPointers::segment_gates] + 4 * (t - segment) * state_
-                            : layer_[&LayerPointers::saved] + saved_.gates_at(t);
+    return plan_.recomputes
+               ? at_[&BackwardPointers::segment_gates] + LstmCell::kGates * (t - segment) * state_
+               : layer_[&LayerPointers::saved] + saved_.gates_at(t);
   }
   Place<const float> CBefore(int64_t segment, int64_t t) const {
     if (t == 0) return layer_[&LayerPointers::c0];

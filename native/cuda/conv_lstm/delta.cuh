@@ -9,20 +9,21 @@
 #ifndef CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
 
-#include <cmath>
-
+#include "cuda/conv_lstm/lstm_cell.cuh"
 #include "cuda/convolution/channel_sums.cuh"
 #include "cuda/device/place.h"
 
 namespace convlstm::cuda {
 
-constexpr int kDeltaSums = 7;  // of the deltas of i, f, o, g; then wci, wcf, wco
+// Of the deltas of the gates, then of the gradients of the peepholes.
+template <class Cell>
+constexpr int kDeltaSums = Cell::kGates + Cell::kPeepholes;
 
 // Of one step; a row is a pixel of an image, rows of images follow one another unless it says
 // otherwise.
 struct DeltaArguments {
   int hidden, images, pixels;
-  Place<float> gates;       // [row][4 hidden], i, f, o, g; become the deltas
+  Place<float> gates;       // [row][gate][hidden]; become the deltas
   Place<const float> c_in;  // [row][hidden] before the step; zeros without
   Place<float> h_grad;      // from the step behind; with zoneout_h becomes what passes by the step
   Place<const float> output_grad;  // zeros without
@@ -34,11 +35,12 @@ struct DeltaArguments {
   int64_t peephole_elements;
   int peephole_pixel_stride;  // 0: one of each channel
   Place<double> sums;         // [slice][kDeltaSums][hidden] to add to, or none
-  int sum_count;              // 4, or kDeltaSums with peepholes of each channel
-  Place<float> spatial_sums;  // [3][pixel][hidden] to add to, or none
+  int sum_count;              // kGates, or kDeltaSums with peepholes of each channel
+  Place<float> spatial_sums;  // [peephole][pixel][hidden] to add to, or none
 };
 
 // Grid: (slices, ChannelBlocks(hidden)).
+template <class Cell>
 __global__ void __launch_bounds__(kChannelThreads, 3) ConvLstmDelta(const DeltaArguments p) {
   const ChannelThread thread(p.hidden);
   float *const all_gates = p.gates.get(), *const h_grads = p.h_grad.get();
@@ -46,22 +48,24 @@ __global__ void __launch_bounds__(kChannelThreads, 3) ConvLstmDelta(const DeltaA
   const float *const c_ins = p.c_in.get(), *const output_grads = p.output_grad.get();
   const float *const zoneout_h = p.zoneout_h.get(), *const zoneout_c = p.zoneout_c.get();
   const float *const peephole = p.peephole.get();
-  float sums[kDeltaSums] = {};
+  float sums[kDeltaSums<Cell>] = {};
   // With sums of each pixel its images are all one thread's.
   const bool spatial = spatial_sums != nullptr;
   const int64_t units = spatial ? p.pixels : static_cast<int64_t>(p.images) * p.pixels;
   const int unit_images = spatial ? p.images : 1;
   for (int64_t unit = thread.first_row; unit < units && thread.active; unit += thread.row_step) {
-    float unit_sums[3] = {};
+    float unit_sums[Cell::kPeepholes] = {};
     for (int n = 0; n < unit_images; ++n) {
       const int row = static_cast<int>(unit) + n * p.pixels;
       const int image = row / p.pixels, pixel = row % p.pixels;
       const int64_t state = static_cast<int64_t>(row) * p.hidden + thread.channel;
       const int64_t strided_pixel = static_cast<int64_t>(image) * p.image_stride + pixel;
       const int64_t strided = strided_pixel * p.hidden + thread.channel;
-      float *const gates = all_gates + static_cast<int64_t>(row) * 4 * p.hidden + thread.channel;
-      const float i = gates[0], f = gates[p.hidden];
-      const float o = gates[2 * p.hidden], g = gates[3 * p.hidden];
+      float *const row_gates =
+          all_gates + static_cast<int64_t>(row) * Cell::kGates * p.hidden + thread.channel;
+      float gates[Cell::kGates];
+#pragma unroll
+      for (int gate = 0; gate < Cell::kGates; ++gate) gates[gate] = row_gates[gate * p.hidden];
       const float c_in = c_ins == nullptr ? 0.0f : c_ins[state];
 
       float h_grad = h_grads[state];
@@ -78,46 +82,35 @@ __global__ void __launch_bounds__(kChannelThreads, 3) ConvLstmDelta(const DeltaA
         c_grad *= 1.0f - z;
       }
 
-      const float c = fmaf(f, c_in, i * g), tanh_c = tanhf(c);
-      const float o_delta = h_grad * tanh_c * (o * (1.0f - o));
-      c_grad = fmaf(h_grad * o, fmaf(-tanh_c, tanh_c, 1.0f), c_grad);
       const float *const w =
           peephole == nullptr
               ? nullptr
               : peephole + static_cast<int64_t>(pixel) * p.peephole_pixel_stride + thread.channel;
-      if (w != nullptr) c_grad = fmaf(o_delta, w[2 * p.peephole_elements], c_grad);
-      const float i_delta = c_grad * g * (i * (1.0f - i));
-      const float f_delta = c_grad * c_in * (f * (1.0f - f));
-      const float g_delta = c_grad * i * fmaf(-g, g, 1.0f);
-      float c_in_grad = fmaf(c_grad, f, c_kept);
-      if (w != nullptr) {
-        c_in_grad = fmaf(i_delta, w[0], c_in_grad);
-        c_in_grad = fmaf(f_delta, w[p.peephole_elements], c_in_grad);
+      const typename Cell::Gradient gradient =
+          Cell::Backward(gates, c_in, h_grad, c_grad, c_kept, w, p.peephole_elements);
+#pragma unroll
+      for (int gate = 0; gate < Cell::kGates; ++gate) {
+        row_gates[gate * p.hidden] = gradient.deltas[gate];
       }
-      gates[0] = i_delta;
-      gates[p.hidden] = f_delta;
-      gates[2 * p.hidden] = o_delta;
-      gates[3 * p.hidden] = g_delta;
-      c_grads[state] = c_in_grad;
+      c_grads[state] = gradient.c_in;
 
-      sums[0] += i_delta;
-      sums[1] += f_delta;
-      sums[2] += o_delta;
-      sums[3] += g_delta;
-      unit_sums[0] = fmaf(i_delta, c_in, unit_sums[0]);
-      unit_sums[1] = fmaf(f_delta, c_in, unit_sums[1]);
-      unit_sums[2] = fmaf(o_delta, c, unit_sums[2]);
+#pragma unroll
+      for (int gate = 0; gate < Cell::kGates; ++gate) sums[gate] += gradient.deltas[gate];
+#pragma unroll
+      for (int k = 0; k < Cell::kPeepholes; ++k) {
+        unit_sums[k] = fmaf(gradient.deltas[k], gradient.peepholes[k], unit_sums[k]);
+      }
     }
 #pragma unroll
-    for (int k = 0; k < 3; ++k) {
-      sums[4 + k] += unit_sums[k];
+    for (int k = 0; k < Cell::kPeepholes; ++k) {
+      sums[Cell::kGates + k] += unit_sums[k];
       if (spatial) {
         spatial_sums[k * p.peephole_elements + unit * p.hidden + thread.channel] += unit_sums[k];
       }
     }
   }
   if (double *const slices = p.sums.get(); slices != nullptr) {
-    const int64_t slice = static_cast<int64_t>(blockIdx.x) * kDeltaSums * p.hidden;
+    const int64_t slice = static_cast<int64_t>(blockIdx.x) * kDeltaSums<Cell> * p.hidden;
     AddBlockSums(thread, sums, p.sum_count, p.hidden, slices + slice);
   }
 }

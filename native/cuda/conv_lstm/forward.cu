@@ -44,7 +44,7 @@ class Sequence {
     const int rows = GeometryOf(s, s.batch).rows() * static_cast<int>(steps_at_once);
     const TileSize tile =
         tuning.tile.value_or(ChooseTile(rows, ColumnsOf(s), device.multiprocessors()));
-    input_ = FindInputKernel(first.math, tile);
+    input_ = FindInputKernel<LstmCell>(first.math, tile);
     device.AllowShared(KernelAddress(input_.kernel), input_.shared_bytes);
   }
 

@@ -22,7 +22,7 @@ struct InputArguments {
 };
 
 // Grid: (RowBlocks, padded hidden / T's channels, sequences).
-template <class T>
+template <class Cell, class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvLstmInput(const InputArguments p) {
   if constexpr (kCompiled<T::kMath>) {
@@ -34,17 +34,21 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     Accumulators<T> sums;
     Accumulate<T>(
         p.geometry, x, ConvSource{}, p.weights.get(), p.packed_chunks, shared,
-        [&] { Begin<T>(BeginningOf<T>(p.bias.get(), p.padded_hidden), p.geometry, sums); }, sums);
+        [&] {
+          Begin<Cell, T>(BeginningOf<Cell, T>(p.bias.get(), p.padded_hidden), p.geometry, sums);
+        },
+        sums);
 
     float* of_x = p.sums.get() + blockIdx.z * p.sums_sequence_stride;
     ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
       if (row >= p.geometry.rows()) return;
-      float* const to = of_x + SumsOfLane<T>(row, p.padded_hidden, i);
-      float gates[4][4];
-      TakeGates<T>(sums, i, half, gates);
+      float* const to = of_x + SumsOfLane<Cell, T>(row, p.padded_hidden, i);
+      float gates[Cell::kGates][kLaneChannels<Cell>];
+      TakeGates<Cell, T>(sums, i, half, gates);
 #pragma unroll
-      for (int gate = 0; gate < 4; ++gate) {
-        StoreFour<true>(gates[gate], 4, to + gate * kWarpChannels);
+      for (int gate = 0; gate < Cell::kGates; ++gate) {
+        StoreChannels<true>(gates[gate], kLaneChannels<Cell>,
+                            to + gate * WarpChannels(Cell::kGates));
       }
     });
   }

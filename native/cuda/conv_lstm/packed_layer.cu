@@ -33,7 +33,7 @@ Math MathOf(const Device& device, const ConvLstmShape& s, Precision precision) {
 }
 
 bool Serves(const PackedLayer& layer, const ConvLstmShape& shape, Peephole peephole,
-            const std::array<Identity, 4>& companions) {
+            const PackedLayer::Companions& companions) {
   const ConvLstmShape& s = layer.shape;
   const bool same_image = s.height == shape.height && s.width == shape.width;
   return s.input_dim == shape.input_dim && s.hidden_dim == shape.hidden_dim &&
@@ -46,7 +46,7 @@ void PackPeepholes(Device& device, const ConvLstmShape& s, const ConvLstmInputs&
                    PackedLayer& layer) {
   const bool spatial = inputs.peephole == Peephole::kSpatial;
   const int64_t elements = s.hidden_dim * (spatial ? s.pixels() : 1);
-  layer.peephole = device.AllocateArray<float>(3 * elements);
+  layer.peephole = device.AllocateArray<float>(LstmCell::kPeepholes * elements);
   float* out = layer.peephole.as<float>();
   for (const StoragePtr& w : {inputs.wci, inputs.wcf, inputs.wco}) {
     LaunchTranspose(device, 1, spatial ? s.hidden_dim : 1, elements / (spatial ? s.hidden_dim : 1),
@@ -57,7 +57,7 @@ void PackPeepholes(Device& device, const ConvLstmShape& s, const ConvLstmInputs&
 
 void Refuse(const Device& device, const ConvLstmShape& s) {
   constexpr int64_t kMax = std::numeric_limits<int>::max() - kMostRows;
-  const int64_t columns = 4 * (s.hidden_dim + 2 * kColumns);
+  const int64_t columns = LstmCell::kGates * (s.hidden_dim + 2 * kColumns);
   const int64_t depth = s.kernel_height * s.kernel_width * (s.input_dim + s.hidden_dim);
   if (s.batch * s.time * s.pixels() > kMax || std::max(s.input_dim, columns) > kMostChannels ||
       depth > kMax - 2 * kDepth) {
@@ -76,7 +76,7 @@ std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape&
        {inputs.weight, inputs.bias, inputs.wci, inputs.wcf, inputs.wco}) {
     if (operand != nullptr) RowMajor(device, *operand);
   }
-  const std::array<Identity, 4> companions = {Identity::Of(inputs.bias), Identity::Of(inputs.wci),
+  const PackedLayer::Companions companions = {Identity::Of(inputs.bias), Identity::Of(inputs.wci),
                                               Identity::Of(inputs.wcf), Identity::Of(inputs.wco)};
   const std::string key = "cuda conv_lstm " + std::to_string(static_cast<int>(math));
   std::shared_ptr<const void>& kept = inputs.weight->derived()[key];
@@ -92,7 +92,7 @@ std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape&
                                    nullptr,
                                    0,
                                    hidden,
-                                   true,
+                                   LstmCell::kGates,
                                    in,
                                    hidden,
                                    g.kernel_height * g.kernel_width,
@@ -105,14 +105,14 @@ std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape&
   layer->peephole_kind = inputs.peephole;
   layer->companions = companions;
   layer->weights = LaunchPack(device, math, arguments);
-  layer->padded_hidden = PackedColumns(arguments) / 4;
-  layer->bias = device.AllocateArray<float>(4 * layer->padded_hidden);
+  layer->padded_hidden = PackedColumns(arguments) / LstmCell::kGates;
+  layer->bias = device.AllocateArray<float>(LstmCell::kGates * layer->padded_hidden);
   device.Check(cudaMemsetAsync(layer->bias.as<float>(), 0, layer->bias.bytes(), device.stream()),
                "clearing a bias");
   if (inputs.bias != nullptr) {
     Strides from, to;
-    from.Add(4 * s.hidden_dim, 1);
-    to.Add(4, layer->padded_hidden);
+    from.Add(LstmCell::kGates * s.hidden_dim, 1);
+    to.Add(LstmCell::kGates, layer->padded_hidden);
     to.Add(s.hidden_dim, 1);
     Move(device, inputs.bias->data(), from, layer->bias.as<float>(), to);
   }
@@ -147,7 +147,7 @@ KernelCall MaskCall(const Device& device, const MaskArguments& arguments) {
 
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& s) {
   const int rows = GeometryOf(s, s.batch).rows();
-  const StepKernel kernel = FindStepKernel(
+  const StepKernel kernel = FindStepKernel<LstmCell>(
       math, tuning.tile.value_or(ChooseTile(rows, ColumnsOf(s), device.multiprocessors())));
   device.AllowShared(KernelAddress(kernel.kernel), kernel.shared_bytes);
   return kernel;

@@ -32,10 +32,12 @@ struct Identity {
 };
 
 struct PackedLayer {
+  using Companions = std::array<Identity, 1 + LstmCell::kPeepholes>;  // bias, wci, wcf, wco
+
   ConvLstmShape shape;
   Math math;
   Peephole peephole_kind;
-  std::array<Identity, 4> companions;  // bias, wci, wcf, wco
+  Companions companions;
   Buffer weights, bias, peephole;
   int padded_hidden;
 };
@@ -50,7 +52,7 @@ SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& shape,
                      const ConvLstmInputs& inputs);
 
 inline int ColumnsOf(const ConvLstmShape& s) {
-  return DivideUp(static_cast<int>(s.hidden_dim), kWarpChannels) * kColumns;
+  return DivideUp(static_cast<int>(s.hidden_dim), WarpChannels(LstmCell::kGates)) * kColumns;
 }
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
 KernelCall MaskCall(const Device& device, const MaskArguments& arguments);

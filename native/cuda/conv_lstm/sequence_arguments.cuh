@@ -98,7 +98,7 @@ class SequenceArguments {
       const int64_t step = t % steps_at_once_;
       const int64_t pixel = s.pixels() * step * (s.time_major ? s.batch : 1);
       p.sums_of_x = at[&LayerPointers::sums_of_x] + PlaceOf(t / steps_at_once_) +
-                    pixel * 4 * layer.padded_hidden;
+                    pixel * LstmCell::kGates * layer.padded_hidden;
       p.sums_image_stride = static_cast<int>(s.pixels() * (s.time_major ? 1 : steps_at_once_));
     }
     p.peephole = at[&LayerPointers::peephole];
@@ -174,7 +174,7 @@ class SequenceArguments {
     p.bias = at[&LayerPointers::bias];
     p.padded_hidden = layer.padded_hidden;
     p.sums = at[&LayerPointers::sums_of_x] + PlaceOf(begin / steps_at_once_);
-    p.sums_sequence_stride = steps_at_once_ * pixels * 4 * layer.padded_hidden;
+    p.sums_sequence_stride = steps_at_once_ * pixels * LstmCell::kGates * layer.padded_hidden;
     return p;
   }
 
@@ -195,7 +195,8 @@ class SequenceArguments {
 
   int64_t SumsOfProduct() const {
     const SequenceLayer& layer = layers_.front();
-    return steps_at_once_ * layer.shape.batch * layer.shape.pixels() * 4 * layer.padded_hidden;
+    return steps_at_once_ * layer.shape.batch * layer.shape.pixels() * LstmCell::kGates *
+           layer.padded_hidden;
   }
   int64_t PlaceOf(int64_t product) const { return product % kPlaces * SumsOfProduct(); }
 

@@ -3,6 +3,7 @@
 #ifndef CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
 
+#include "cuda/conv_lstm/lstm_cell.cuh"
 #include "cuda/device/place.h"
 #include "cuda/gemm/implicit_gemm.cuh"
 
@@ -68,44 +69,62 @@ struct Activations {
   }
 };
 
-template <bool kAll>
-__device__ __forceinline__ void LoadFour(const float* from, int count, float (&to)[4]) {
+// A lane's channels of a pixel; all of them with kAll, else `count` and zeros.
+template <bool kAll, int kChannels>
+__device__ __forceinline__ void LoadChannels(const float* from, int count, float (&to)[kChannels]) {
+  static_assert(kChannels % 4 == 0);
   if constexpr (kAll) {
-    const float4 v = *reinterpret_cast<const float4*>(from);
-    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+#pragma unroll
+    for (int k = 0; k < kChannels; k += 4) {
+      const float4 v = *reinterpret_cast<const float4*>(from + k);
+      to[k] = v.x, to[k + 1] = v.y, to[k + 2] = v.z, to[k + 3] = v.w;
+    }
   } else {
 #pragma unroll
-    for (int e = 0; e < 4; ++e) to[e] = e < count ? from[e] : 0.0f;
+    for (int k = 0; k < kChannels; ++k) to[k] = k < count ? from[k] : 0.0f;
   }
 }
-template <bool kAll>
-__device__ __forceinline__ void StoreFour(const float (&from)[4], int count, float* to) {
+template <bool kAll, int kChannels>
+__device__ __forceinline__ void StoreChannels(const float (&from)[kChannels], int count,
+                                              float* to) {
+  static_assert(kChannels % 4 == 0);
   if constexpr (kAll) {
-    *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
+#pragma unroll
+    for (int k = 0; k < kChannels; k += 4) {
+      *reinterpret_cast<float4*>(to + k) =
+          make_float4(from[k], from[k + 1], from[k + 2], from[k + 3]);
+    }
   } else {
 #pragma unroll
-    for (int e = 0; e < 4; ++e) {
-      if (e < count) to[e] = from[e];
+    for (int k = 0; k < kChannels; ++k) {
+      if (k < count) to[k] = from[k];
     }
   }
 }
 
 // new = zoneout . old + (1 - zoneout) . new.
-template <bool kAll>
-__device__ __forceinline__ void KeepPart(const float* zoneout, bool one, int count,
-                                         const float (&old)[4], float (&now)[4]) {
-  float z[4];
+template <bool kAll, int kChannels>
+__device__ __forceinline__ void ApplyZoneout(const float* zoneout, bool one, int count,
+                                             const float (&old)[kChannels],
+                                             float (&now)[kChannels]) {
+  float z[kChannels];
   if (one) {
-    z[0] = z[1] = z[2] = z[3] = *zoneout;
+    const float rate = *zoneout;
+#pragma unroll
+    for (int k = 0; k < kChannels; ++k) z[k] = rate;
   } else {
-    LoadFour<kAll>(zoneout, count, z);
+    LoadChannels<kAll>(zoneout, count, z);
   }
 #pragma unroll
-  for (int e = 0; e < 4; ++e) now[e] = z[e] * old[e] + (1.0f - z[e]) * now[e];
+  for (int k = 0; k < kChannels; ++k) now[k] = z[k] * old[k] + (1.0f - z[k]) * now[k];
 }
 
-// Four channels of a pixel and where they lie.
-struct CellPlace {
+// The channels of a cell that a lane updates at once.
+template <class Cell>
+constexpr int kLaneChannels = LaneChannels(Cell::kGates);
+
+// The first of a lane's channels, of a pixel.
+struct CellIndex {
   int image, pixel, channel;
   int64_t row;
 };
@@ -116,11 +135,13 @@ struct CellOperands {
   float *c, *out, *last_h;
 };
 
-// kAll: hidden is a multiple of 4, so that a lane's channels are all there or none is. kExtended:
-// with StepExtras, apart, so that a step without pays no register for them.
-template <Math kMath, bool kAll, bool kExtended>
-__device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPlace& at,
-                                           float (&gates)[4][4], const CellOperands& operands) {
+// kAll: hidden is a multiple of kLaneChannels, so that a lane has all of its channels or none.
+// kExtended: with StepExtras, apart, so that a step without pays no register for them.
+template <class Cell, Math kMath, bool kAll, bool kExtended>
+__device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellIndex& at,
+                                           float (&gates)[Cell::kGates][kLaneChannels<Cell>],
+                                           const CellOperands& operands) {
+  constexpr int kChannels = kLaneChannels<Cell>;
   const int count = p.hidden - at.channel;
   const int64_t state = at.row * p.hidden + at.channel;
   // Of frames that lie so far apart.
@@ -128,73 +149,74 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellPla
     const int64_t pixel = static_cast<int64_t>(at.image) * image_stride + at.pixel;
     return pixel * p.hidden + at.channel;
   };
-  using A = Activations<kMath>;
-  float old_c[4] = {}, new_c[4], new_h[4], wci[4] = {}, wcf[4] = {}, wco[4] = {};
-  if (operands.c_in != nullptr) LoadFour<kAll>(operands.c_in + state, count, old_c);
+  float old_c[kChannels] = {}, new_c[kChannels], new_h[kChannels];
+  float peepholes[Cell::kPeepholes][kChannels] = {};
+  if (operands.c_in != nullptr) LoadChannels<kAll>(operands.c_in + state, count, old_c);
   if (operands.peephole != nullptr) {
     const float* w =
         operands.peephole + static_cast<int64_t>(at.pixel) * p.peephole_pixel_stride + at.channel;
-    LoadFour<kAll>(w, count, wci);
-    LoadFour<kAll>(w + p.peephole_elements, count, wcf);
-    LoadFour<kAll>(w + 2 * p.peephole_elements, count, wco);
-  }
 #pragma unroll
-  for (int e = 0; e < 4; ++e) {
-    gates[0][e] = A::Sigmoid(fmaf(wci[e], old_c[e], gates[0][e]));
-    gates[1][e] = A::Sigmoid(fmaf(wcf[e], old_c[e], gates[1][e]));
-    gates[3][e] = A::Tanh(gates[3][e]);
-    new_c[e] = fmaf(gates[1][e], old_c[e], gates[0][e] * gates[3][e]);
-    gates[2][e] = A::Sigmoid(fmaf(wco[e], new_c[e], gates[2][e]));
-    new_h[e] = gates[2][e] * A::Tanh(new_c[e]);
+    for (int k = 0; k < Cell::kPeepholes; ++k) {
+      LoadChannels<kAll>(w + k * p.peephole_elements, count, peepholes[k]);
+    }
   }
+  Cell::template Update<Activations<kMath>>(peepholes, old_c, gates, new_c, new_h);
   if constexpr (kExtended) {
     const StepExtras& extras = p.extras;
     if (float* const to = extras.gates.get(); to != nullptr) {
 #pragma unroll
-      for (int gate = 0; gate < 4; ++gate) {
-        StoreFour<kAll>(gates[gate], count, to + (at.row * 4 + gate) * p.hidden + at.channel);
+      for (int gate = 0; gate < Cell::kGates; ++gate) {
+        StoreChannels<kAll>(gates[gate], count,
+                            to + (at.row * Cell::kGates + gate) * p.hidden + at.channel);
       }
     }
     if (const float* const zoneout = extras.zoneout_h.get(); zoneout != nullptr) {
-      float old_h[4] = {};
+      float old_h[kChannels] = {};
       if (const float* const from = extras.old_h.get(); from != nullptr) {
-        LoadFour<kAll>(from + element(extras.old_h_image_stride), count, old_h);
+        LoadChannels<kAll>(from + element(extras.old_h_image_stride), count, old_h);
       }
       const bool one = extras.one_zoneout_h;
-      KeepPart<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count, old_h,
-                     new_h);
+      ApplyZoneout<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count,
+                         old_h, new_h);
     }
     if (const float* const zoneout = extras.zoneout_c.get(); zoneout != nullptr) {
       const bool one = extras.one_zoneout_c;
-      KeepPart<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count, old_c,
-                     new_c);
+      ApplyZoneout<kAll>(zoneout + (one ? 0 : element(extras.zoneout_image_stride)), one, count,
+                         old_c, new_c);
     }
     if (const float* const mask = extras.mask.get(); mask != nullptr) {
-      float masked[4];
-      LoadFour<kAll>(mask + state, count, masked);
+      float masked[kChannels];
+      LoadChannels<kAll>(mask + state, count, masked);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) masked[e] *= new_h[e];
-      StoreFour<kAll>(masked, count, extras.masked_h.get() + state);
+      for (int k = 0; k < kChannels; ++k) masked[k] *= new_h[k];
+      StoreChannels<kAll>(masked, count, extras.masked_h.get() + state);
     }
   }
-  StoreFour<kAll>(new_c, count, operands.c + state);
-  StoreFour<kAll>(new_h, count, operands.out + element(p.out_image_stride));
-  if (operands.last_h != nullptr) StoreFour<kAll>(new_h, count, operands.last_h + state);
+  StoreChannels<kAll>(new_c, count, operands.c + state);
+  StoreChannels<kAll>(new_h, count, operands.out + element(p.out_image_stride));
+  if (operands.last_h != nullptr) StoreChannels<kAll>(new_h, count, operands.last_h + state);
 }
 
 // The sums of x of a pixel: [64 columns][gate][channel], so that a warp reads and writes 64 bytes
 // in a row whatever its tile.
-template <class T>
+template <class Cell, class T>
 __device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden, int tile) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
-  return pixel * (4 * padded_hidden) + ColumnBlock<T>(tile) * kColumns + lane % 4 * 4;
+  return pixel * (Cell::kGates * padded_hidden) + ColumnBlock<T>(tile) * kColumns +
+         lane % 4 * kLaneChannels<Cell>;
 }
 
-// The first of the lane's four channels of a tile.
-template <class T>
+// The first of the lane's channels of a tile.
+template <class Cell, class T>
 __device__ __forceinline__ int LaneChannel(int tile) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
-  return ColumnBlock<T>(tile) * kWarpChannels + lane % 4 * 4;
+  return ColumnBlock<T>(tile) * WarpChannels(Cell::kGates) + lane % 4 * kLaneChannels<Cell>;
+}
+
+// The lane's sum of a gate of its k-th channel, of the row (i, half) of ForLaneRows.
+template <class Cell, class T>
+__device__ __forceinline__ float& SumOf(Accumulators<T>& sums, int i, int half, int gate, int k) {
+  return sums[i][gate + k / 2 * Cell::kGates][half * 2 + k % 2];
 }
 
 // What sums begin with: bias, the same for every pixel, or the sums of x. One way for both and no
@@ -205,11 +227,11 @@ struct Beginning {
   int image_stride;                 // pixels
   int gate_stride, columns_stride;  // elements; from 64 columns to the next
 };
-template <class T>
+template <class Cell, class T>
 __device__ __forceinline__ Beginning BeginningOf(const float* bias, int padded_hidden) {
-  return {bias + LaneChannel<T>(0), 0, 0, padded_hidden, kWarpChannels};
+  return {bias + LaneChannel<Cell, T>(0), 0, 0, padded_hidden, WarpChannels(Cell::kGates)};
 }
-template <class T>
+template <class Cell, class T>
 __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry& geometry,
                                       Accumulators<T>& sums) {
   const int last = geometry.rows() - 1;
@@ -220,41 +242,43 @@ __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry&
     const float* const values = from.values + pixel * from.pixel_stride +
                                 (ColumnBlock<T>(i) - ColumnBlock<T>(0)) * from.columns_stride;
 #pragma unroll
-    for (int gate = 0; gate < 4; ++gate) {
-      float four[4];
-      LoadFour<true>(values + gate * from.gate_stride, 4, four);
+    for (int gate = 0; gate < Cell::kGates; ++gate) {
+      float first[kLaneChannels<Cell>];
+      LoadChannels<true>(values + gate * from.gate_stride, kLaneChannels<Cell>, first);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) sums[i][gate + e / 2 * 4][half * 2 + e % 2] = four[e];
+      for (int k = 0; k < kLaneChannels<Cell>; ++k)
+        SumOf<Cell, T>(sums, i, half, gate, k) = first[k];
     }
   });
 }
 
 // A lane's sums of the gates of a row.
-template <class T>
-__device__ __forceinline__ void TakeGates(const Accumulators<T>& sums, int i, int half,
-                                          float (&gates)[4][4]) {
+template <class Cell, class T>
+__device__ __forceinline__ void TakeGates(Accumulators<T>& sums, int i, int half,
+                                          float (&gates)[Cell::kGates][kLaneChannels<Cell>]) {
 #pragma unroll
-  for (int gate = 0; gate < 4; ++gate) {
+  for (int gate = 0; gate < Cell::kGates; ++gate) {
 #pragma unroll
-    for (int e = 0; e < 4; ++e) gates[gate][e] = sums[i][gate + e / 2 * 4][half * 2 + e % 2];
+    for (int k = 0; k < kLaneChannels<Cell>; ++k)
+      gates[gate][k] = SumOf<Cell, T>(sums, i, half, gate, k);
   }
 }
 
-template <class T, bool kAll, bool kExtended>
-__device__ __forceinline__ void UpdateState(const StepArguments& p, const Accumulators<T>& sums,
+template <class Cell, class T, bool kAll, bool kExtended>
+__device__ __forceinline__ void UpdateState(const StepArguments& p, Accumulators<T>& sums,
                                             const CellOperands& operands) {
   ForLaneRows<T>(p.geometry, [&](int i, int half, int row) {
-    const int channel = LaneChannel<T>(i);
+    const int channel = LaneChannel<Cell, T>(i);
     if (row >= p.geometry.rows() || channel >= p.hidden) return;
-    float gates[4][4];
-    TakeGates<T>(sums, i, half, gates);
+    float gates[Cell::kGates][kLaneChannels<Cell>];
+    TakeGates<Cell, T>(sums, i, half, gates);
     const auto [image, pixel] = Divide(row, p.geometry.out_pixels());
-    UpdateCell<T::kMath, kAll, kExtended>(p, {image, pixel, channel, row}, gates, operands);
+    UpdateCell<Cell, T::kMath, kAll, kExtended>(p, {image, pixel, channel, row}, gates, operands);
   });
 }
 
 // Grid: (RowBlocks, padded hidden / T's channels).
-template <class T>
+template <class Cell, class T>
 __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
     ConvLstmStep(const StepArguments p) {
   if constexpr (kCompiled<T::kMath>) {
@@ -267,25 +291,26 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
                                    p.last_h.get()};
 
     Accumulators<T> sums;
-    Beginning beginning = BeginningOf<T>(p.bias.get(), p.padded_hidden);
-    if (p.begins_with_x && LaneChannel<T>(0) < p.hidden) {
-      beginning = {p.sums_of_x.get() + SumsOfLane<T>(0, p.padded_hidden, 0), 4 * p.padded_hidden,
-                   p.sums_image_stride, kWarpChannels, kColumns};
+    Beginning beginning = BeginningOf<Cell, T>(p.bias.get(), p.padded_hidden);
+    if (p.begins_with_x && LaneChannel<Cell, T>(0) < p.hidden) {
+      beginning = {p.sums_of_x.get() + SumsOfLane<Cell, T>(0, p.padded_hidden, 0),
+                   Cell::kGates * p.padded_hidden, p.sums_image_stride, WarpChannels(Cell::kGates),
+                   kColumns};
     }
     Accumulate<T>(
         p.geometry, x, h, p.weights.get(), p.packed_chunks, shared,
-        [&] { Begin<T>(beginning, p.geometry, sums); }, sums);
-    const bool all = p.hidden % 4 == 0;
+        [&] { Begin<Cell, T>(beginning, p.geometry, sums); }, sums);
+    const bool all = p.hidden % kLaneChannels<Cell> == 0;
     if (p.extended) {
       if (all) {
-        UpdateState<T, true, true>(p, sums, operands);
+        UpdateState<Cell, T, true, true>(p, sums, operands);
       } else {
-        UpdateState<T, false, true>(p, sums, operands);
+        UpdateState<Cell, T, false, true>(p, sums, operands);
       }
     } else if (all) {
-      UpdateState<T, true, false>(p, sums, operands);
+      UpdateState<Cell, T, true, false>(p, sums, operands);
     } else {
-      UpdateState<T, false, false>(p, sums, operands);
+      UpdateState<Cell, T, false, false>(p, sums, operands);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "cuda/convolution/conv2d_kernels.h"
 #include "cuda/convolution/gradients.h"
 #include "cuda/gemm/packed_weights.h"
+#include "cuda/gemm/tiles.h"
 #include "cuda/tensor/layout.h"
 #include "cuda/tensor/operations.h"
 
@@ -43,7 +44,7 @@ const Buffer& PackOnce(Device& device, Math math, const ConvGeometry& g, int in,
   if (!derived) {
     derived = std::make_shared<const Buffer>(
         LaunchPack(device, math,
-                   {RowMajor(device, weight), nullptr, 0, channels, false, in, 0,
+                   {RowMajor(device, weight), nullptr, 0, channels, 0, in, 0,
                     g.kernel_height * g.kernel_width, g.kernel_width, g.chunks(in), 0}));
   }
   return *static_cast<const Buffer*>(derived.get());

@@ -2,7 +2,6 @@
 #ifndef CONVLSTM_CUDA_CONVOLUTION_CONV2D_KERNELS_H_
 #define CONVLSTM_CUDA_CONVOLUTION_CONV2D_KERNELS_H_
 
-#include "cuda/conv_lstm/steps/kernels.h"
 #include "cuda/convolution/conv2d.cuh"
 #include "cuda/device/device.h"
 #include "cuda/device/graph.h"

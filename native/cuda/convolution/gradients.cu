@@ -8,6 +8,7 @@
 #include "cuda/convolution/sum_rows.cuh"
 #include "cuda/device/launch.cuh"
 #include "cuda/gemm/packed_weights.h"
+#include "cuda/gemm/tiles.h"
 #include "cuda/tensor/layout.h"
 
 namespace convlstm::cuda {
@@ -59,7 +60,7 @@ DataGradient::DataGradient(Device& device, Math math, const ConvGeometry& forwar
         continue;
       }
       packed->push_back(LaunchPack(device, math,
-                                   {weight, nullptr, 0, part.inputs, false, part.out_channels, 0,
+                                   {weight, nullptr, 0, part.inputs, 0, part.out_channels, 0,
                                     g.kernel_height * g.kernel_width, g.kernel_width,
                                     g.chunks(part.out_channels), 0, part.row_inputs, phase.taps}));
     }

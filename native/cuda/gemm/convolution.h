@@ -63,9 +63,8 @@ constexpr bool kCompiled = kMath == Math::kFma ? true
                            : IsWgmma(kMath)    ? CONVLSTM_CUDA_WGMMA
                                                : CONVLSTM_CUDA_ARCH >= 800;
 
-constexpr int kDepth = 32;    // depth of a chunk, what is copied and multiplied at once
-constexpr int kColumns = 64;  // columns of a warp: 16 hidden channels of a ConvLSTM
-constexpr int kWarpChannels = kColumns / 4;
+constexpr int kDepth = 32;              // depth of a chunk, what is copied and multiplied at once
+constexpr int kColumns = 64;            // columns of a warp: 16 hidden channels of a ConvLSTM
 constexpr int kMostChannels = 1 << 29;  // of a source: a pixel's bytes are counted by an int
 constexpr int kMostPatchTaps = 5;       // of a kernel's height and width, for wgmma
 
@@ -125,13 +124,16 @@ __host__ __device__ constexpr int RowBlocks(const ConvGeometry& g, int rows, Mat
          DivideUp(g.out_width, kPatchTileWidth);
 }
 
-// Which of a chunk's columns the n-th of the eights' columns is, for the state update: eight j
-// holds gate j % 4 of channels 4 (n / 2) + 2 (j / 4) + n % 2, so that a lane, which holds columns
-// 2t and 2t + 1 of every eight, has all gates of channels 4t to 4t + 3.
-__host__ __device__ constexpr int GateOf(int column) { return column / 8 % 4; }
-__host__ __device__ constexpr int ChannelOf(int column) {
-  const int n = column % 8;
-  return column / kColumns * kWarpChannels + 4 * (n / 2) + column % kColumns / 32 * 2 + n % 2;
+// Columns of a recurrent cell with G gates (1, 2 or 4) are permuted so that a lane of the epilogue
+// has all gates of its channels. A lane holds columns 2t and 2t + 1 of every eight; eight j of the
+// kColumns has gate j % G, so that the lane has channels L t to L t + L - 1 with L = 16 / G.
+__host__ __device__ constexpr int WarpChannels(int gates) { return kColumns / gates; }
+__host__ __device__ constexpr int LaneChannels(int gates) { return WarpChannels(gates) / 4; }
+__host__ __device__ constexpr int GateOf(int column, int gates) { return column / 8 % gates; }
+__host__ __device__ constexpr int ChannelOf(int column, int gates) {
+  const int eight = column % kColumns / 8, n = column % 8;
+  return column / kColumns * WarpChannels(gates) + LaneChannels(gates) * (n / 2) +
+         eight / gates * 2 + n % 2;
 }
 
 }  // namespace convlstm::cuda

@@ -11,8 +11,10 @@ struct PackArguments {
   const float* weight;  // [rows][first + second channels][taps], row-major
   uint32_t* packed;     // [64 columns][chunk][ChunkWords]
   int64_t words;
-  int channels;  // of the result; with gates a row of `weight` is gate * channels + channel
-  bool gates;
+  int channels;  // of the result
+  // Gates of a recurrent cell: row `gate * channels + channel` of `weight`, columns permuted by
+  // ChannelOf. 0 for a convolution whose columns are its channels.
+  int gates;
   int first_channels, second_channels;
   int taps, row_taps;  // of the kernel and of a row of it
   int first_chunks, second_chunks;
@@ -46,9 +48,9 @@ __device__ __forceinline__ DepthPlace PlaceOf(int chunk, int depth, int channels
 template <Math kMath>
 __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, int chunk,
                                           int depth) {
-  const int channel = p.gates ? ChannelOf(column) : column;
+  const int channel = p.gates > 0 ? ChannelOf(column, p.gates) : column;
   if (channel >= p.channels) return 0.0f;
-  const int row = p.gates ? GateOf(column) * p.channels + channel : channel;
+  const int row = p.gates > 0 ? GateOf(column, p.gates) * p.channels + channel : channel;
   const bool first = chunk < p.first_chunks;
   const int source_channels = first ? p.first_channels : p.second_channels;
   const auto [tap, k] =

@@ -12,8 +12,9 @@ Buffer LaunchPack(Device& device, Math math, PackArguments p);
 // The columns that LaunchPack makes of so many channels of the result.
 inline int PackedColumns(const PackArguments& p) {
   constexpr int kWidest = 2 * kColumns;
-  return DivideUp(p.gates ? DivideUp(p.channels, kWarpChannels) * kColumns : p.channels, kWidest) *
-         kWidest;
+  const int columns =
+      p.gates > 0 ? DivideUp(p.channels, WarpChannels(p.gates)) * kColumns : p.channels;
+  return DivideUp(columns, kWidest) * kWidest;
 }
 
 // The kind of products for float32-class results.

@@ -23,6 +23,20 @@ using SmallTile = Tile<kMath, 2, 1, 1, Stages(kMath, 4)>;  // 32 x 64
 
 constexpr int kMostRows = LargeTile<Math::kFma>::kRows;  // of a tile; the last may end beyond all
 
+// A kernel with the shape of its tile.
+template <class Arguments>
+struct GemmKernel {
+  void (*kernel)(Arguments);
+  Math math;
+  int rows, columns, threads, shared_bytes;
+
+  int row_blocks(const ConvGeometry& g) const { return RowBlocks(g, rows, math); }
+};
+template <class T, class Arguments>
+GemmKernel<Arguments> KernelOf(void (*kernel)(Arguments)) {
+  return {kernel, T::kMath, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
+}
+
 // The largest tile that still gives every multiprocessor a block. kMedium reads each weight for 64
 // rows and kLarge for 128, but a step of W1 (4096 rows, 256 columns) has 64 large tiles, 256 medium
 // ones for the 132 multiprocessors of an H100.

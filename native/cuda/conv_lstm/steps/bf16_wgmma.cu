@@ -2,7 +2,7 @@
 
 namespace convlstm::cuda {
 
-template StepKernel FindStepKernel<Math::kBf16Wgmma>(TileSize);
-template InputKernel FindInputKernel<Math::kBf16Wgmma>(TileSize);
+template StepKernel FindStepKernel<LstmCell, Math::kBf16Wgmma>(TileSize);
+template InputKernel FindInputKernel<LstmCell, Math::kBf16Wgmma>(TileSize);
 
 }  // namespace convlstm::cuda

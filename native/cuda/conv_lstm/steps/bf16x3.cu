@@ -2,7 +2,7 @@
 
 namespace convlstm::cuda {
 
-template StepKernel FindStepKernel<Math::kBf16x3>(TileSize);
-template InputKernel FindInputKernel<Math::kBf16x3>(TileSize);
+template StepKernel FindStepKernel<LstmCell, Math::kBf16x3>(TileSize);
+template InputKernel FindInputKernel<LstmCell, Math::kBf16x3>(TileSize);
 
 }  // namespace convlstm::cuda

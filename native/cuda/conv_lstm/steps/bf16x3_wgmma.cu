@@ -2,7 +2,7 @@
 
 namespace convlstm::cuda {
 
-template StepKernel FindStepKernel<Math::kBf16x3Wgmma>(TileSize);
-template InputKernel FindInputKernel<Math::kBf16x3Wgmma>(TileSize);
+template StepKernel FindStepKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
+template InputKernel FindInputKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
 
 }  // namespace convlstm::cuda

@@ -2,7 +2,7 @@
 
 namespace convlstm::cuda {
 
-template StepKernel FindStepKernel<Math::kFma>(TileSize);
-template InputKernel FindInputKernel<Math::kFma>(TileSize);
+template StepKernel FindStepKernel<LstmCell, Math::kFma>(TileSize);
+template InputKernel FindInputKernel<LstmCell, Math::kFma>(TileSize);
 
 }  // namespace convlstm::cuda

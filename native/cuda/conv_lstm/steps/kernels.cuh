@@ -6,24 +6,24 @@
 
 namespace convlstm::cuda {
 
-template <Math kMath>
+template <class Cell, Math kMath>
 StepKernel FindStepKernel(TileSize size) {
   if constexpr (!IsWgmma(kMath)) {  // a warpgroup has 64 rows
     using Small = SmallTile<kMath>;
-    if (size == TileSize::kSmall) return KernelOf<Small>(ConvLstmStep<Small>);
+    if (size == TileSize::kSmall) return KernelOf<Small>(ConvLstmStep<Cell, Small>);
   }
   using Medium = MediumTile<kMath>;
   using Large = LargeTile<kMath>;
-  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmStep<Large>)
-                                  : KernelOf<Medium>(ConvLstmStep<Medium>);
+  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmStep<Cell, Large>)
+                                  : KernelOf<Medium>(ConvLstmStep<Cell, Medium>);
 }
 
-template <Math kMath>
+template <class Cell, Math kMath>
 InputKernel FindInputKernel(TileSize size) {
   using Medium = MediumTile<kMath>;
   using Large = LargeTile<kMath>;
-  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmInput<Large>)
-                                  : KernelOf<Medium>(ConvLstmInput<Medium>);
+  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmInput<Cell, Large>)
+                                  : KernelOf<Medium>(ConvLstmInput<Cell, Medium>);
 }
 
 }  // namespace convlstm::cuda

@@ -2,7 +2,7 @@
 
 namespace convlstm::cuda {
 
-template StepKernel FindStepKernel<Math::kTf32x3>(TileSize);
-template InputKernel FindInputKernel<Math::kTf32x3>(TileSize);
+template StepKernel FindStepKernel<LstmCell, Math::kTf32x3>(TileSize);
+template InputKernel FindInputKernel<LstmCell, Math::kTf32x3>(TileSize);
 
 }  // namespace convlstm::cuda
