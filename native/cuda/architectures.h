@@ -1,5 +1,5 @@
-// Which of the compiled kernels a GPU runs. What was compiled is CMake's list, such as
-// "75-real 80 90a-real": machine code (-real), PTX, which the driver compiles (-virtual), or both.
+// Which of the compiled kernels a GPU runs. CMake's list of architectures, such as "75-real 80
+// 90a-real", names machine code (-real), PTX that the driver compiles (-virtual), or both.
 #ifndef CONVLSTM_CUDA_ARCHITECTURES_H_
 #define CONVLSTM_CUDA_ARCHITECTURES_H_
 
@@ -11,10 +11,10 @@ namespace convlstm::cuda {
 
 struct Architecture {
   int number = 0;         // 80 for compute capability 8.0; 0: none
-  bool specific = false;  // 90a: with what other GPUs do not have
+  bool specific = false;  // 90a: architecture-specific, for this GPU only
   bool machine_code = false, ptx = false;
 
-  bool has_tensor_cores() const { return number >= 80; }  // that the kernels use
+  bool has_tensor_cores() const { return number >= 80; }  // with the formats that the kernels use
   bool has_wgmma() const { return number == 90 && specific; }
 };
 
@@ -30,9 +30,9 @@ inline std::vector<Architecture> ParseArchitectures(const std::string& built) {
   return architectures;
 }
 
-// What the driver chooses: machine code before PTX, the newest of either. Machine code is for GPUs
-// of its generation that are not older, PTX for all that are not, and what is specific for its own
-// GPU alone.
+// The architecture that the driver chooses: machine code before PTX, the newest of either. Machine
+// code runs on GPUs of the same major version and at least its minor version, PTX on any GPU that
+// is not older, architecture-specific code on its own GPU only.
 inline Architecture ArchitectureFor(const std::string& built, int major, int minor) {
   const int device = major * 10 + minor;
   Architecture best;

@@ -5,7 +5,7 @@
 
 namespace convlstm::cuda {
 
-// Opens a GPU for as long as the process lives. Throws Error(kDevice).
+// Opens a GPU; the engine lives until the process exits. Throws Error(kDevice).
 Engine& OpenEngine(int device);
 
 }  // namespace convlstm::cuda

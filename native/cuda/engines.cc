@@ -19,7 +19,7 @@
 namespace convlstm::cuda {
 namespace {
 
-// "470", or empty where the kernel does not tell.
+// The driver's branch, such as "470"; empty if unknown.
 std::string DriverBranch() {
   std::ifstream file("/sys/module/nvidia/version");
   std::string version;
@@ -61,7 +61,7 @@ Devices Look() {
   return DevicesOf(std::move(devices));
 }
 
-// By number. Never destroyed.
+// Opened engines by device number. Never destroyed.
 std::mutex engines_mutex;
 std::map<int, Engine*>& Engines() {
   using Map = std::map<int, Engine*>;
@@ -69,8 +69,7 @@ std::map<int, Engine*>& Engines() {
   return engines;
 }
 
-// When the process ends, before the CUDA runtime does: from then on its functions must not be
-// called.
+// Runs at exit before the CUDA runtime's own cleanup, after which its functions must not be called.
 void StopQueues() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   for (const auto& [device, engine] : OpenEngines()) {

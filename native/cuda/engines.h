@@ -1,4 +1,4 @@
-// The NVIDIA GPUs of this machine, or why there is none.
+// The NVIDIA GPUs of this machine, or the reason why there are none.
 #ifndef CONVLSTM_CUDA_ENGINES_H_
 #define CONVLSTM_CUDA_ENGINES_H_
 
@@ -17,17 +17,17 @@ struct DeviceInfo {
   std::string name;
   std::string compute_capability;  // "9.0"
   size_t memory_bytes;
-  std::string driver;   // the CUDA version it has: "13.0"
-  std::string kernels;  // the family that is chosen: "tensor cores" or "FMA"
-  std::string reason;   // why it cannot be used; empty where it can
+  std::string driver;   // its CUDA version: "13.0"
+  std::string kernels;  // the chosen family: "tensor cores" or "FMA"
+  std::string reason;   // why it cannot be used; empty if it can
 };
 
 struct Devices {
   std::vector<DeviceInfo> devices;
-  std::string reason;  // why none can be used; empty where one can
+  std::string reason;  // why none can be used; empty if one can
 };
 
-// With at least one.
+// `devices` must not be empty.
 inline Devices DevicesOf(std::vector<DeviceInfo> devices) {
   const DeviceInfo first = devices.front();
   for (const DeviceInfo& device : devices) {
@@ -36,16 +36,17 @@ inline Devices DevicesOf(std::vector<DeviceInfo> devices) {
   return {std::move(devices), first.name + ": " + first.reason};
 }
 
-// Looks once per process; never throws for want of a driver or a device.
+// Queried once per process. Does not throw if there is no driver or no device.
 const Devices& ListDevices();
 
-// Opened at the first call. Throws Error(kDevice) for one that is not there or cannot be used.
+// The engine of a device, opened at the first call. Throws Error(kDevice) for a device that does
+// not exist or cannot be used.
 Engine& EngineOf(int device);
 
-// Those that have been opened, by number.
+// The opened engines, by device number.
 std::map<int, Engine*> OpenEngines();
 
-// The engine whose memory it is. Throws Error(kDevice) where none is.
+// The engine that owns `memory`. Throws Error(kDevice) if none does.
 Engine& EngineOf(const Memory& memory);
 
 }  // namespace convlstm::cuda

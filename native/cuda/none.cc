@@ -1,4 +1,4 @@
-// Takes the place of engines.cc where there is no nvcc.
+// Replaces engines.cc in builds without nvcc.
 #include "core/error.h"
 #include "cuda/engines.h"
 

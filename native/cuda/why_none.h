@@ -1,4 +1,4 @@
-// Why there is no GPU to compute on, from what the driver answered, or why one is none.
+// Reasons why there is no usable GPU, or why a GPU is not usable.
 #ifndef CONVLSTM_CUDA_WHY_NONE_H_
 #define CONVLSTM_CUDA_WHY_NONE_H_
 
@@ -9,19 +9,19 @@
 
 namespace convlstm::cuda {
 
-inline constexpr int kNeededDriver = 580;  // the first with CUDA 13
+inline constexpr int kNeededDriver = 580;  // the first driver with CUDA 13
 
-// CUDA's 13020 is version 13.2.
+// CUDA's number 13020 is version 13.2.
 inline std::string VersionName(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
 struct DriverAnswers {
-  int driver = 0;             // the CUDA version it has; 0: there is no driver
-  int runtime = 0;            // the one that is compiled in
-  std::string branch;         // "470", where the system tells
-  bool insufficient = false;  // what the runtime says of the driver
-  std::string error;          // any other than that there is no device
+  int driver = 0;             // CUDA version of the driver; 0: no driver
+  int runtime = 0;            // CUDA version that was compiled in
+  std::string branch;         // driver branch, such as "470"; empty if unknown
+  bool insufficient = false;  // the runtime reported cudaErrorInsufficientDriver
+  std::string error;          // any error except "no device"
 };
 
 inline std::string WhyNone(const DriverAnswers& answers) {
@@ -35,8 +35,8 @@ inline std::string WhyNone(const DriverAnswers& answers) {
   return answers.error.empty() ? "no device" : answers.error;
 }
 
-// Empty for a GPU that there is code for; `built` as architectures.h says. PTX is for drivers that
-// are as new as the runtime.
+// Why a GPU cannot be used; empty if it can. `built` is CMake's list (architectures.h). PTX needs a
+// driver that is at least as new as the runtime.
 inline std::string WhyNotDevice(const std::string& built, int major, int minor, int driver,
                                 int runtime) {
   const auto name = [](int number) {

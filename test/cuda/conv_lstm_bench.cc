@@ -169,10 +169,10 @@ std::vector<Variant> VariantsOf(const Workload& workload) {
   const int64_t time = workload.layers.front().time;
   if (time > 1) {
     variants.push_back({"no graph", {.graph = false}});
-    variants.push_back({"x in every step", {.steps_at_once = 0}});
-    variants.push_back({"x of 2 steps ahead", {.steps_at_once = 2}});
-    variants.push_back({"x of half the steps ahead", {.steps_at_once = (time + 1) / 2}});
-    variants.push_back({"x of all steps ahead", {.steps_at_once = time}});
+    variants.push_back({"x in every step", {.steps_per_projection = 0}});
+    variants.push_back({"x of 2 steps ahead", {.steps_per_projection = 2}});
+    variants.push_back({"x of half the steps ahead", {.steps_per_projection = (time + 1) / 2}});
+    variants.push_back({"x of all steps ahead", {.steps_per_projection = time}});
   }
   variants.push_back({"wgmma, medium", {.tile = TileSize::kMedium, .wgmma = true}});
   variants.push_back({"wgmma, large", {.tile = TileSize::kLarge, .wgmma = true}});

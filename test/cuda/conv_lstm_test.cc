@@ -133,7 +133,7 @@ TEST_CASE("convLstm: x ahead of the steps, the same bits") {
     for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
       if (kBrief && precision == Precision::kMedium) continue;
       const Operands operands(gpu, test);
-      tuning = {.steps_at_once = 0};
+      tuning = {.steps_per_projection = 0};
       const Results expected = RunLayer(gpu, test.shape, operands.inputs, precision);
       for (const int64_t steps : {1, 2, 3, 7}) {
         for (const bool graph : {true, false}) {
@@ -261,7 +261,7 @@ TEST_CASE("convLstmStack: the same bits as layer after layer") {
     const int64_t longest = kBrief ? 4 : 9;
     for (const int64_t time : {int64_t{1}, int64_t{2}, longest}) check(hidden, time, time_major);
     for (const int64_t steps : {int64_t{0}, int64_t{2}, longest}) {
-      tuning.steps_at_once = steps;
+      tuning.steps_per_projection = steps;
       check(hidden, longest, time_major);
     }
     tuning = {};

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "cuda/conv_lstm/input.cuh"
+#include "cuda/conv_lstm/input_projection.cuh"
 #include "operations.h"
 #include "simt/layer.h"
 
@@ -44,24 +44,22 @@ struct Step {
   std::vector<float> c = RandomValues(kPixels * hidden);
   std::vector<float> weight = RandomValues(2 * hidden * (kIn + hidden) * kTaps, 0.2f);
 
-  // With `projected`, x is multiplied by ConvLstmInput first.
+  // With `projected`, x is multiplied by InputProjection first.
   template <class T>
   State Run(bool projected) const {
     constexpr int kBlockChannels = WarpChannels(TwoGates::kGates) * T::kColumnBlocks;
     const int blocks = DivideUp(hidden, kBlockChannels) * T::kColumnBlocks;
     const int padded = blocks * WarpChannels(TwoGates::kGates);
     const int x_chunks = kGeometry.chunks(kIn), h_chunks = kGeometry.chunks(hidden);
-    const std::vector<uint4> packed =
-        Pack<T::kMath>({weight.data(), nullptr, 0, hidden, TwoGates::kGates, kIn, hidden, kTaps, 3,
-                        x_chunks, h_chunks},
-                       blocks);
+    const std::vector<uint4> packed = Pack<T::kMath, TwoGates::kGates>(
+        {weight.data(), nullptr, 0, hidden, kIn, hidden, kTaps, 3, x_chunks, h_chunks}, blocks);
     const std::vector<float> bias(TwoGates::kGates * padded, 0.25f);
     std::vector<float> sums(kPixels * TwoGates::kGates * padded, NAN);
     State next = {std::vector<float>(c.size(), NAN), std::vector<float>(h.size(), NAN)};
     const dim3 grid = {static_cast<unsigned>(RowBlocks(kGeometry, T::kRows, T::kMath)),
                        static_cast<unsigned>(blocks / T::kColumnBlocks)};
     if (projected) {
-      InputArguments p = {};
+      ProjectionArguments p = {};
       p.geometry = kGeometry;
       p.x = {nullptr, kIn, kPixels, x_chunks};
       p.x_data = {x.data()};
@@ -69,8 +67,8 @@ struct Step {
       p.packed_chunks = x_chunks + h_chunks;
       p.bias = {bias.data()};
       p.padded_hidden = padded;
-      p.sums = {sums.data()};
-      simt::Launch(ConvLstmInput<TwoGates, T>, grid, {T::kThreads}, T::kSharedBytes, p);
+      p.out = {sums.data()};
+      simt::Launch(InputProjection<TwoGates, T>, grid, {T::kThreads}, T::kSharedBytes, p);
     }
     StepArguments p = {};
     p.geometry = kGeometry;
@@ -81,9 +79,9 @@ struct Step {
     p.weights = {packed.data() + (projected ? x_chunks * (ChunkWords(T::kMath) / 4) : 0)};
     p.packed_chunks = x_chunks + h_chunks;
     p.bias = {bias.data()};
-    p.begins_with_x = projected;
-    p.sums_of_x = {sums.data()};
-    p.sums_image_stride = kPixels;
+    p.projected = projected;
+    p.projection = {sums.data()};
+    p.projection_image_stride = kPixels;
     p.hidden = hidden;
     p.padded_hidden = padded;
     p.c_in = {c.data()};

@@ -32,10 +32,11 @@ class ConvolutionGradients {
     for (const GradientPhase& phase : PhasesOf(forward)) {
       const ConvGeometry& g = phase.geometry;
       phases_.push_back(
-          {phase, Pack<T::kMath>({weight.data() + first_input * taps_, nullptr, 0, channels, 0,
-                                  out_channels, 0, g.kernel_height * g.kernel_width, g.kernel_width,
-                                  g.chunks(out_channels), 0, row_inputs, phase.taps},
-                                 blocks_)});
+          {phase, Pack<T::kMath, kNoGates>(
+                      {weight.data() + first_input * taps_, nullptr, 0, channels, out_channels, 0,
+                       g.kernel_height * g.kernel_width, g.kernel_width, g.chunks(out_channels), 0,
+                       row_inputs, phase.taps},
+                      blocks_)});
     }
     row_tiles_ = DivideUp(taps_ * channels, Gradient::kRows);
     column_tiles_ = DivideUp(out_channels, Gradient::kBlockColumns);
@@ -74,7 +75,7 @@ class ConvolutionGradients {
       p.x_data = {deltas.data()};
       p.weights = {packed.data()};
       p.out =
-          Place<float>{out.data()} + (phase.first_y * forward_.width + phase.first_x) * channels_;
+          Operand<float>{out.data()} + (phase.first_y * forward_.width + phase.first_x) * channels_;
       p.inner = 1;
       p.outer_stride = pixels;
       if (!phase.empty()) {

@@ -110,7 +110,7 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
   at.layer.zoneout_h = frames(test.zoneout_h, hidden);
   at.layer.zoneout_c = frames(test.zoneout_c, hidden);
   at.layer.mask = frames(test.recurrent_mask, hidden);
-  at.layer.masked_h0 = steps[0].h_seen.empty() ? nullptr : hold(steps[0].h_seen);
+  at.layer.masked_h0 = steps[0].masked_h.empty() ? nullptr : hold(steps[0].masked_h);
   at.output_grad = frames(given.output, hidden);
   at.h_grad = h_grad.data();
   at.c_grad = c_grad.data();
@@ -125,7 +125,7 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
   if (plan.recomputes) {
     at.segment_gates = hold(std::vector<float>(4 * plan.segment_steps * state, NAN));
     at.segment_c = hold(std::vector<float>(plan.segment_steps * state, NAN));
-    at.unused_h = hold(std::vector<float>(state, NAN));
+    at.scratch_h = hold(std::vector<float>(state, NAN));
   }
 
   const int sum_count =

@@ -26,13 +26,14 @@ std::vector<float> ChannelsLast(const std::vector<V>& rows, int64_t channels, in
   return out;
 }
 
-template <Math kMath>
+template <Math kMath, int kGates>
 std::vector<uint4> Pack(PackArguments p, int blocks) {
   p.words = int64_t{blocks} * (p.first_chunks + p.second_chunks) * ChunkWords(kMath);
   std::vector<uint4> packed(p.words / 4);
   p.packed = reinterpret_cast<uint32_t*>(packed.data());
   if (p.words == 0) return packed;
-  simt::Launch(PackWeights<kMath>, {static_cast<unsigned>(DivideUp(p.words, 256))}, {256}, 0, p);
+  simt::Launch(PackWeights<kMath, kGates>, {static_cast<unsigned>(DivideUp(p.words, 256))}, {256},
+               0, p);
   return packed;
 }
 
@@ -63,11 +64,11 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   constexpr int kLayerChannels = WarpChannels(LstmCell::kGates);
   const int blocks = DivideUp(hidden, kLayerChannels * T::kColumnBlocks) * T::kColumnBlocks;
   PackedLayer layer;
-  layer.weights =
-      Pack<T::kMath>({test.weight.data(), nullptr, 0, hidden, LstmCell::kGates, in, hidden,
-                      geometry.kernel_height * geometry.kernel_width, geometry.kernel_width,
-                      geometry.chunks(in, T::kMath), geometry.chunks(hidden, T::kMath)},
-                     blocks);
+  layer.weights = Pack<T::kMath, LstmCell::kGates>(
+      {test.weight.data(), nullptr, 0, hidden, in, hidden,
+       geometry.kernel_height * geometry.kernel_width, geometry.kernel_width,
+       geometry.chunks(in, T::kMath), geometry.chunks(hidden, T::kMath)},
+      blocks);
   layer.padded_hidden = blocks * kLayerChannels;
   layer.bias.resize(LstmCell::kGates * layer.padded_hidden);
   for (int k = 0; k < LstmCell::kGates * hidden && !test.bias.empty(); ++k) {
@@ -92,7 +93,7 @@ inline std::vector<float> StepFrames(const std::vector<float>& sequence, const C
 
 // [batch][pixel][hidden] frames that each step leaves.
 struct LayerStep {
-  std::vector<float> x, h_before, h_seen, c_before, gates, c, h;
+  std::vector<float> x, h_before, masked_h, c_before, gates, c, h;
 };
 
 // Without `extended` no gates, and masks must be absent.
@@ -114,7 +115,7 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     step.x = StepFrames(test.x, s, in, t);
     step.h_before = t == 0 ? ChannelsLast(test.h0, hidden, pixels) : steps.back().h;
     step.c_before = t == 0 ? ChannelsLast(test.c0, hidden, pixels) : steps.back().c;
-    step.h_seen = step.h_before;
+    step.masked_h = step.h_before;
     if (masks && !step.h_before.empty()) {
       const int64_t frame = state / s.batch;
       simt::Launch(MaskFrames, {2}, {32}, 0,
@@ -124,7 +125,7 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
                                  frame,
                                  state,
                                  {mask.data()},
-                                 {step.h_seen.data()},
+                                 {step.masked_h.data()},
                                  state});
     }
     step.gates.assign(LstmCell::kGates * state, NAN);
@@ -139,9 +140,9 @@ std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) 
     StepArguments p = {};
     p.geometry = geometry;
     p.x = {nullptr, in, pixels, geometry.chunks(in, T::kMath)};
-    p.h = {nullptr, hidden, pixels, step.h_seen.empty() ? 0 : geometry.chunks(hidden, T::kMath)};
+    p.h = {nullptr, hidden, pixels, step.masked_h.empty() ? 0 : geometry.chunks(hidden, T::kMath)};
     p.x_data = {step.x.data()};
-    p.h_data = {step.h_seen.data()};
+    p.h_data = {step.masked_h.data()};
     p.weights = {layer.weights.data()};
     p.packed_chunks = geometry.chunks(in, T::kMath) + geometry.chunks(hidden, T::kMath);
     p.bias = {layer.bias.data()};

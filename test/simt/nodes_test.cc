@@ -15,20 +15,22 @@ struct Accesses {
   uint64_t reads = 0, writes = 0;
 };
 
-Accesses AccessesOf(const SequenceNode& node, int layers, int64_t steps_at_once) {
+Accesses AccessesOf(const SequenceNode& node, int layers, int64_t steps_per_projection) {
   const auto h = [&](int layer, int64_t t) {
     // The last layer has an output of all steps.
-    const int64_t place = layer + 1 == layers ? t : t % kPlaces;
+    const int64_t place = layer + 1 == layers ? t : t % kBuffers;
     return uint64_t{1} << (8 * layer + place);
   };
-  const auto sums = [&](int64_t t) { return uint64_t{1} << (40 + t / steps_at_once % kPlaces); };
-  if (node.input) return {0, sums(node.begin)};
+  const auto sums = [&](int64_t t) {
+    return uint64_t{1} << (40 + t / steps_per_projection % kBuffers);
+  };
+  if (node.projection) return {0, sums(node.begin)};
   const int64_t t = node.begin;
   const uint64_t c = uint64_t{1} << (50 + node.layer);
   Accesses accesses = {c, c | h(node.layer, t)};
   if (t > 0) accesses.reads |= h(node.layer, t - 1);
   if (node.layer > 0) accesses.reads |= h(node.layer - 1, t);
-  if (node.layer == 0 && steps_at_once > 0) accesses.reads |= sums(t);
+  if (node.layer == 0 && steps_per_projection > 0) accesses.reads |= sums(t);
   return accesses;
 }
 
@@ -85,9 +87,9 @@ void CheckEdges(std::vector<Node> nodes, const AccessesOf& accesses_of) {
   }
 }
 
-int Find(const std::vector<SequenceNode>& nodes, int layer, bool input, int64_t begin) {
+int Find(const std::vector<SequenceNode>& nodes, int layer, bool projection, int64_t begin) {
   for (size_t k = 0; k < nodes.size(); ++k) {
-    if (nodes[k].layer == layer && nodes[k].input == input && nodes[k].begin == begin) {
+    if (nodes[k].layer == layer && nodes[k].projection == projection && nodes[k].begin == begin) {
       return static_cast<int>(k);
     }
   }
@@ -97,15 +99,16 @@ int Find(const std::vector<SequenceNode>& nodes, int layer, bool input, int64_t 
 TEST_CASE("nodes: in order, without races, and no edge is there in vain") {
   for (const int layers : {1, 2, 3, 4}) {
     for (const int64_t time : {1, 2, 3, 7}) {
-      for (const int64_t steps_at_once : {0, 1, 2, 3, 7}) {
+      for (const int64_t steps_per_projection : {0, 1, 2, 3, 7}) {
         CAPTURE(layers);
         CAPTURE(time);
-        CAPTURE(steps_at_once);
-        const std::vector<SequenceNode> nodes = ListNodes(layers, time, steps_at_once);
-        const int64_t products = steps_at_once == 0 ? 0 : (time - 1) / steps_at_once + 1;
+        CAPTURE(steps_per_projection);
+        const std::vector<SequenceNode> nodes = ListNodes(layers, time, steps_per_projection);
+        const int64_t products =
+            steps_per_projection == 0 ? 0 : (time - 1) / steps_per_projection + 1;
         CHECK(static_cast<int64_t>(nodes.size()) == layers * time + products);
         CheckEdges(nodes, [&](const SequenceNode& node) {
-          return AccessesOf(node, layers, steps_at_once);
+          return AccessesOf(node, layers, steps_per_projection);
         });
       }
     }
@@ -128,7 +131,7 @@ TEST_CASE("nodes: layers overlap, and products of x steps") {
 TEST_CASE("products of x: where a step is too small and x deep enough") {
   const int gpu = 132;  // multiprocessors
   const auto steps = [&](Math math, int rows, int hidden, int taps, int in, int64_t time) {
-    return StepsAtOnce(math, rows, hidden * 4, taps * in, time, gpu);
+    return StepsPerProjection(math, rows, hidden * 4, taps * in, time, gpu);
   };
   CHECK(steps(Math::kTf32x3, 4096, 64, 9, 1, 10) == 0);        // W1: x is 9 deep
   CHECK(steps(Math::kTf32x3, 4096, 64, 9, 64, 10) == 5);       // X1
@@ -151,7 +154,7 @@ Accesses AccessesOf(const BackwardNode& node, const BackwardPlan& plan) {
   const auto c_before = [&](int64_t t) {
     return plan.recomputes && t > node.segment ? c(t - 1) : 0;
   };
-  const auto seen_h = [&](int64_t t) {
+  const auto masked_h = [&](int64_t t) {
     return plan.masked && t > 0 ? uint64_t{1} << (20 + t - std::max<int64_t>(node.segment, 1)) : 0;
   };
   constexpr uint64_t kHidden = uint64_t{1} << 40, kCell = uint64_t{1} << 41,
@@ -166,9 +169,9 @@ Accesses AccessesOf(const BackwardNode& node, const BackwardPlan& plan) {
   };
   switch (node.kind) {
     case Kind::kMask:
-      return {0, all(seen_h)};
+      return {0, all(masked_h)};
     case Kind::kStep:
-      return {c_before(t) | seen_h(t), gates(t) | c(t) | kUnused};
+      return {c_before(t) | masked_h(t), gates(t) | c(t) | kUnused};
     case Kind::kDelta:
       return {c_before(t), gates(t) | kHidden | kCell};
     case Kind::kHidden:
@@ -178,7 +181,7 @@ Accesses AccessesOf(const BackwardNode& node, const BackwardPlan& plan) {
     case Kind::kInputWeights:
       return {all(gates), kXWeights};
     case Kind::kHiddenWeights:
-      return {all(gates) | all(seen_h), kHWeights};
+      return {all(gates) | all(masked_h), kHWeights};
     case Kind::kFirstWeights:
       return {gates(0), kHWeights};
   }

@@ -157,12 +157,13 @@ double Conv2dError(const ConvGeometry& g, int in, int channels) {
   const std::vector<float> weight = RandomValues(int64_t{channels} * in * taps, 0.2f);
   const std::vector<float> bias = RandomValues(channels);
   const int blocks = DivideUp(channels, T::kBlockColumns) * T::kWarpsN;
-  PackArguments p = {weight.data(),  nullptr,      0, channels, 0, in, 0, taps,
+  PackArguments p = {weight.data(),  nullptr,      0, channels, in, 0, taps,
                      g.kernel_width, g.chunks(in), 0};
   p.words = int64_t{blocks} * p.first_chunks * ChunkWords(T::kMath);
   std::vector<uint4> packed(p.words / 4);
   p.packed = reinterpret_cast<uint32_t*>(packed.data());
-  simt::Launch(PackWeights<T::kMath>, {static_cast<unsigned>(DivideUp(p.words, 256))}, {256}, 0, p);
+  simt::Launch(PackWeights<T::kMath, kNoGates>, {static_cast<unsigned>(DivideUp(p.words, 256))},
+               {256}, 0, p);
   std::vector<float> out(int64_t{g.rows()} * channels, NAN);
   Conv2dArguments arguments = {};
   arguments.geometry = g;

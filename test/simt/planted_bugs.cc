@@ -21,7 +21,7 @@ enum class Bug {
   kBesideSharedMemory,
   kNoWaitForBulk,
   kNoWaitForProduct,
-  kPlaceGivenAway,
+  kStageReusedEarly,
   kNoFenceOfMemory,
   kFenceTooEarly,
   kNoFenceOfBarriers,
@@ -78,7 +78,7 @@ void Products(Bug bug, const uint32_t* in, float* out) {
   auto* const shared = reinterpret_cast<uint32_t*>(memory);
   uint32_t* const ones = shared + 2 * kWords;
   auto* const barriers = reinterpret_cast<uint64_t*>(ones + kWords);
-  if (bug == Bug::kFenceTooEarly) FenceForWgmma();
+  if (bug == Bug::kFenceTooEarly) ProxyFence();
   for (int k = 0; k < 4; ++k) ones[threadIdx.x * 4 + k] = 0x3f803f80;
   if (threadIdx.x == 0) {
     InitBarrier(barriers);
@@ -86,7 +86,7 @@ void Products(Bug bug, const uint32_t* in, float* out) {
     if (bug != Bug::kNoFenceOfBarriers) FenceBarriers();
   }
   const bool fenced = bug != Bug::kNoFenceOfMemory && bug != Bug::kFenceTooEarly;
-  if (fenced) FenceForWgmma();
+  if (fenced) ProxyFence();
   __syncthreads();
   const auto load = [&](int chunk) {
     if (threadIdx.x != 0) return;
@@ -96,16 +96,16 @@ void Products(Bug bug, const uint32_t* in, float* out) {
   float sums[1][8][4] = {};
   load(0);
   for (int chunk = 0; chunk < kChunks; ++chunk) {
-    if (bug != Bug::kPlaceGivenAway) FinishWgmma<0>();
+    if (bug != Bug::kStageReusedEarly) WgmmaWait<0>();
     __syncthreads();
     if (chunk + 1 < kChunks) load(chunk + 1);
     if (bug != Bug::kNoWaitForBulk) WaitForBytes(barriers + chunk % 2, chunk / 2 % 2);
-    if (bug != Bug::kNoFenceOfProducts) BeginWgmma();
+    if (bug != Bug::kNoFenceOfProducts) WgmmaFence();
     WgmmaBf16(sums, WgmmaOperand(ones, 8, 16), WgmmaOperand(shared + chunk % 2 * kWords, 8, 16));
-    CommitWgmma();
-    if (bug == Bug::kPlaceGivenAway) FinishWgmma<1>();
+    WgmmaCommit();
+    if (bug == Bug::kStageReusedEarly) WgmmaWait<1>();
   }
-  if (bug != Bug::kNoWaitForProduct) FinishWgmma<0>();
+  if (bug != Bug::kNoWaitForProduct) WgmmaWait<0>();
   const int lane = static_cast<int>(threadIdx.x) % 32, row = threadIdx.x / 32 * 16 + lane / 4;
   for (int j = 0; j < 8; ++j) {
     for (int k = 0; k < 4; ++k) {
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
                          "beside-shared-memory",
                          "no-wait-for-bulk",
                          "no-wait-for-product",
-                         "place-given-away",
+                         "stage-reused-early",
                          "no-fence-of-memory",
                          "fence-too-early",
                          "no-fence-of-barriers",

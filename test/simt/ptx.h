@@ -22,7 +22,7 @@
 namespace convlstm::cuda {
 
 template <typename T>
-T* InGlobalMemory(T* address) {
+T* AssumeGlobal(T* address) {
   return address;
 }
 
@@ -59,7 +59,7 @@ T ShuffleXor(T value, int mask, const simt::Location& location = simt::Location:
   return out;
 }
 
-inline int SameInWarp(int value, const simt::Location& location = simt::Location::current()) {
+inline int WarpUniform(int value, const simt::Location& location = simt::Location::current()) {
   for (int mask = 1; mask < 32; mask *= 2) {
     if (ShuffleXor(value, mask, location) != value) {
       simt::Fail("a value that is not the same in all lanes", location);
@@ -86,7 +86,7 @@ void CopyAsync(void* to, const void* from, bool valid,
     std::memcpy(data, from, kBytes);  // read here, so that AddressSanitizer names this line
 #if CONVLSTM_CUDA_ARCH >= 800
   std::memset(to, 0xff, kBytes);
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   simt::Lane& lane = simt::CurrentLane();
   lane.copies.push_back({to, from, kBytes, valid, lane.group});
 #else
@@ -95,7 +95,7 @@ void CopyAsync(void* to, const void* from, bool valid,
 }
 
 inline void CommitCopies() {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   ++simt::CurrentLane().group;
 }
 
@@ -104,7 +104,7 @@ void WaitForCopies() {
   // The copies land with the accesses watched, the list without.
   std::vector<simt::Copy> landing;
   {
-    const simt::Unwatched unwatched;
+    const simt::TsanIgnoreScope unwatched;
     simt::Lane& lane = simt::CurrentLane();
     std::vector<simt::Copy> flying;
     for (const simt::Copy& copy : lane.copies) {
@@ -133,7 +133,7 @@ inline uint32_t PackBf16(float low, float high) {
 }
 
 // To float32, towards zero.
-inline float CutOff(double sum) {
+inline float TruncateToFloat32(double sum) {
   const auto nearest = static_cast<float>(sum);
   return std::fabs(nearest) > std::fabs(sum) ? std::nextafter(nearest, 0.0f) : nearest;
 }
@@ -169,7 +169,7 @@ void AddProducts(const float* a, const float (*b)[8], float (&d)[8]) {
   for (int k = 0; k < kAtOnce; ++k) {
     for (int n = 0; n < 8; ++n) sums[n] += static_cast<int32_t>(products[k][n] * scales[n]);
   }
-  for (int n = 0; n < 8; ++n) d[n] = CutOff(sums[n] / double{scales[n]});
+  for (int n = 0; n < 8; ++n) d[n] = TruncateToFloat32(sums[n] / double{scales[n]});
 }
 
 // The fragments of a lane as they come in and go out.
@@ -265,12 +265,12 @@ struct BarrierWord {
 inline BarrierWord& WordOf(uint64_t* barrier) { return *reinterpret_cast<BarrierWord*>(barrier); }
 
 inline void InitBarrier(uint64_t* barrier) {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   WordOf(barrier) = {0, 0};
   simt::CurrentBlock().new_barriers.push_back(barrier);
 }
 inline void FenceBarriers() {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   simt::CurrentBlock().new_barriers.clear();
 }
 inline void CheckFenced(const uint64_t* barrier, const simt::Location& location) {
@@ -281,7 +281,7 @@ inline void CheckFenced(const uint64_t* barrier, const simt::Location& location)
 }
 inline void ExpectBytes(uint64_t* barrier, int bytes,
                         const simt::Location& location = simt::Location::current()) {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   CheckFenced(barrier, location);
   BarrierWord& word = WordOf(barrier);
   if (word.bytes != 0) simt::Fail("bytes announced before those of the last phase came", location);
@@ -301,7 +301,7 @@ inline void WriteBulk(unsigned char* to, const void* from, size_t bytes) {
 // The bytes land when the first thread waits for them; until then they are NaN.
 inline void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier,
                      const simt::Location& location = simt::Location::current()) {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   simt::Block& block = simt::CurrentBlock();
   const auto offset = static_cast<unsigned char*>(to) - block.shared;
   if (offset < 0 || offset + bytes > static_cast<ptrdiff_t>(block.shared_bytes)) {
@@ -323,7 +323,7 @@ inline void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier,
 // The kernels' barriers are announced before anyone may wait for them.
 inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
                          const simt::Location& location = simt::Location::current()) {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   BarrierWord& word = WordOf(barrier);
   if (word.phases % 2 == phase) simt::Fail("a wait for bytes that nobody announced", location);
   std::vector<simt::BulkCopy>& copies = simt::CurrentBlock().bulk_copies;
@@ -337,23 +337,23 @@ inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
 }
 
 // Begun here and done where they are waited for, with a and b from where the descriptors say.
-inline void BeginWgmma() {
-  const simt::Unwatched unwatched;
+inline void WgmmaFence() {
+  const simt::TsanIgnoreScope unwatched;
   simt::CurrentLane().began_products = true;
 }
-inline void FenceForWgmma() {
-  const simt::Unwatched unwatched;
+inline void ProxyFence() {
+  const simt::TsanIgnoreScope unwatched;
   simt::Block& block = simt::CurrentBlock();
   if (std::exchange(simt::CurrentLane().fenced, true)) return;
   if (++block.fenced_threads < size_t{block.size.x} * block.size.y * block.size.z) return;
   block.fenced.assign(block.shared, block.shared + block.shared_bytes);
 }
-inline void CommitWgmma() {
-  const simt::Unwatched unwatched;
+inline void WgmmaCommit() {
+  const simt::TsanIgnoreScope unwatched;
   ++simt::CurrentLane().product_group;
 }
 template <int kBlocks>
-void TakeFromWgmma(float (&)[kBlocks][8][4]) {}
+void ClobberSums(float (&)[kBlocks][8][4]) {}
 
 inline uint64_t WgmmaOperandAt(uint64_t operand, int pieces) {
   return operand + static_cast<uint64_t>(static_cast<int64_t>(pieces));
@@ -394,7 +394,7 @@ inline void PoisonSums(simt::Lane& self, float* sums, int count) {
 template <int kBlocks>
 void WgmmaBf16(float (&d)[kBlocks][8][4], uint64_t a, uint64_t b,
                const simt::Location& location = simt::Location::current()) {
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   simt::Lane& self = simt::CurrentLane();
   if (!self.began_products) simt::Fail("wgmma without a fence before it", location);
   PoisonSums(self, &d[0][0][0], kBlocks * 32);
@@ -414,10 +414,10 @@ void WgmmaBf16(float (&d)[kBlocks][8][4], uint64_t a, uint64_t b,
   self.products.push_back({self.product_group, &d[0][0][0], kBlocks * 32, multiply});
 }
 template <int kGroups>
-void FinishWgmma() {
+void WgmmaWait() {
   std::vector<simt::Product> ended;
   {
-    const simt::Unwatched unwatched;
+    const simt::TsanIgnoreScope unwatched;
     simt::Lane& self = simt::CurrentLane();
     if (kGroups == 0) self.began_products = false;
     for (const auto& [sums, values] : self.sums) std::copy(values.begin(), values.end(), sums);
@@ -429,7 +429,7 @@ void FinishWgmma() {
     self.products.swap(left);
   }
   for (const simt::Product& product : ended) product.multiply();
-  const simt::Unwatched unwatched;
+  const simt::TsanIgnoreScope unwatched;
   simt::Lane& self = simt::CurrentLane();
   for (const simt::Product& product : self.products) {
     PoisonSums(self, product.sums, product.count);

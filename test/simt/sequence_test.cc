@@ -29,7 +29,7 @@ struct Stack {
   };
 
   // All layers at once, nodes in any order that their edges allow.
-  Results Run(int64_t steps_at_once, uint32_t seed, int64_t save_every = 0) const {
+  Results Run(int64_t steps_per_projection, uint32_t seed, int64_t save_every = 0) const {
     std::vector<PackedLayer> packed;
     std::vector<SequenceLayer> layers;
     std::vector<LayerPointers> pointers;
@@ -82,7 +82,7 @@ struct Stack {
         results.output.assign(state * s.time, NAN);
         at.output = results.output.data();
       } else {
-        at.output = hold(std::vector<float>(state * kPlaces, NAN));
+        at.output = hold(std::vector<float>(state * kBuffers, NAN));
       }
       if (layer.save_every > 0) {
         results.saved.assign(SavedElements(s, save_every), NAN);
@@ -91,7 +91,7 @@ struct Stack {
       if (layer.masked) {
         const std::vector<float> mask = ChannelsLast(test.recurrent_mask, s.hidden_dim, s.pixels());
         at.mask = hold(mask);
-        at.masked_h = hold(std::vector<float>(state * kPlaces, NAN));
+        at.masked_h = hold(std::vector<float>(state * kBuffers, NAN));
         if (at.h0 != nullptr) {
           std::vector<float> masked(at.h0, at.h0 + state);
           for (size_t k = 0; k < state; ++k) masked[k] *= mask[k];
@@ -100,16 +100,16 @@ struct Stack {
       }
       pointers.push_back(at);
     }
-    pointers.front().sums_of_x =
-        hold(std::vector<float>(SequenceArguments(layers, {}, steps_at_once).sums_elements(), NAN));
+    pointers.front().projection = hold(std::vector<float>(
+        SequenceArguments(layers, {}, steps_per_projection).projection_elements(), NAN));
     // From memory, as in a graph.
-    std::vector<Operands<LayerPointers>> operands;
+    std::vector<OperandTable<LayerPointers>> operands;
     for (const LayerPointers& at : pointers) operands.push_back({{}, &at});
-    const SequenceArguments arguments(layers, operands, steps_at_once);
+    const SequenceArguments arguments(layers, operands, steps_per_projection);
 
     const auto time = layers.front().shape.time;
     RunNodes(
-        ListNodes(static_cast<int>(layers.size()), time, steps_at_once), seed,
+        ListNodes(static_cast<int>(layers.size()), time, steps_per_projection), seed,
         [&](const SequenceNode& node) {
           const auto grid = [&](const ConvGeometry& geometry, int64_t sequences) {
             return dim3{
@@ -117,9 +117,9 @@ struct Stack {
                 static_cast<unsigned>(4 * layers[node.layer].padded_hidden / Tile::kBlockColumns),
                 static_cast<unsigned>(sequences)};
           };
-          if (node.input) {
-            const InputArguments p = arguments.InputOf(node.begin, node.end);
-            simt::Launch(ConvLstmInput<LstmCell, Tile>, grid(p.geometry, arguments.sequences()),
+          if (node.projection) {
+            const ProjectionArguments p = arguments.ProjectionOf(node.begin, node.end);
+            simt::Launch(InputProjection<LstmCell, Tile>, grid(p.geometry, arguments.sequences()),
                          {Tile::kThreads}, Tile::kSharedBytes, p);
           } else {
             const StepArguments p = arguments.StepOf(node.layer, node.begin);
@@ -159,10 +159,10 @@ void CheckStack(double tolerance) {
          LayerCase(2, 5, time_major, 17, 4, {.peephole = Peephole::kSpatial}),
          LayerCase(2, 5, time_major, 4, 6, {.states = true, .peephole = Peephole::kChannel})}};
     const auto expected = stack.RunOneByOne();
-    for (const int steps_at_once : {0, 2, 5}) {
+    for (const int steps_per_projection : {0, 2, 5}) {
       CAPTURE(time_major);
-      CAPTURE(steps_at_once);
-      CHECK(stack.Run(steps_at_once, steps_at_once) == expected);
+      CAPTURE(steps_per_projection);
+      CHECK(stack.Run(steps_per_projection, steps_per_projection) == expected);
     }
     // One layer alone against the reference, its x multiplied ahead.
     const ConvLstmCase& first = stack.cases.front();
@@ -209,10 +209,10 @@ void CheckExtended(const ConvLstmCase& test) {
     return frames;
   };
   for (const int save_every : {0, 1, 2}) {
-    for (const int steps_at_once : {0, 2}) {
+    for (const int steps_per_projection : {0, 2}) {
       CAPTURE(save_every);
-      CAPTURE(steps_at_once);
-      auto results = Stack<TileOf, kMath>{{test}}.Run(steps_at_once, 5, save_every);
+      CAPTURE(steps_per_projection);
+      auto results = Stack<TileOf, kMath>{{test}}.Run(steps_per_projection, 5, save_every);
       CHECK(results.h.front() == steps.back().h);
       CHECK(results.c.front() == steps.back().c);
       const SavedFrames saved(s, save_every, results.saved.data());

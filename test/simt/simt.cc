@@ -104,16 +104,16 @@ void FiberMain() {
     Acquire(&launch_fence);
     try {
       (*body)();
-      const Unwatched unwatched;
+      const TsanIgnoreScope unwatched;
       if (!thread->copies.empty() || !thread->products.empty()) {
         Fail("a thread returned with copies or products it did not wait for", Location::current());
       }
     } catch (const Error& failure) {
-      const Unwatched unwatched;
+      const TsanIgnoreScope unwatched;
       error = failure.what();
     }
     Release(&return_fence);
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     thread->state = State::kReturned;
     Yield();
   }
@@ -234,33 +234,34 @@ Lane& CurrentLane() { return *thread; }
 Block& CurrentBlock() { return *block; }
 
 void Fail(const std::string& what, const Location& location) {
-  const Unwatched unwatched;
+  const TsanIgnoreScope unwatched;
   throw Error(what + " at " + Name(location) + "\n" + Describe());
 }
 
 #ifdef __SANITIZE_THREAD__
-Unwatched::Unwatched() {
+TsanIgnoreScope::TsanIgnoreScope() {
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
 }
-Unwatched::~Unwatched() {
+TsanIgnoreScope::~TsanIgnoreScope() {
   AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
   AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 }
 #else
-Unwatched::Unwatched() {}   // NOLINT(modernize-use-equals-default): a use of it is not unused
-Unwatched::~Unwatched() {}  // NOLINT(modernize-use-equals-default)
+TsanIgnoreScope::TsanIgnoreScope() {
+}  // NOLINT(modernize-use-equals-default): a use of it is not unused
+TsanIgnoreScope::~TsanIgnoreScope() {}  // NOLINT(modernize-use-equals-default)
 #endif
 
 void BlockBarrier(const Location& location) {
   char* fence;
   {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     fence = &block->fences[block->barriers % 2];
   }
   Release(fence);
   {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     thread->what = "__syncthreads";
     thread->location = location;
     thread->state = State::kAtBarrier;
@@ -273,12 +274,12 @@ void WarpExchange(const char* what, const void* in, size_t bytes_in, void* out, 
                   Exchange exchange, const Location& location, bool fence) {
   Warp* warp;
   {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     warp = &block->warps[thread->index / kWarp];
   }
   if (fence) Release(&warp->fence);
   {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     Thread& self = *thread;
     const int first = self.index / kWarp * kWarp;
     self.what = what;
@@ -320,7 +321,7 @@ void Run(dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()>&
   std::mt19937_64 random(seed + 1);
   std::vector<std::unique_ptr<RunningBlock>> all;
   {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     body = &kernel;
     error.clear();
     NeedFibers(threads);
@@ -336,12 +337,12 @@ void Run(dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()>&
   }
   Release(&launch_fence);
   for (size_t k = 0; k < blocks && error.empty(); ++k) {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     block = all[k].get();
     RunBlock(k, random);
   }
   if (!error.empty()) {
-    const Unwatched unwatched;
+    const TsanIgnoreScope unwatched;
     for (const std::unique_ptr<Fiber>& fiber : fibers) {
       OrderBefore(*fiber, scheduler);
       Prepare(*fiber, FiberMain);

@@ -131,12 +131,12 @@ void WarpExchange(const char* what, const void* in, size_t bytes_in, void* out, 
                   Exchange exchange, const Location& location, bool fence = false);
 
 // While one lives, ThreadSanitizer does not look: it is the runtime that touches memory.
-class Unwatched {
+class TsanIgnoreScope {
  public:
-  Unwatched();
-  ~Unwatched();
-  Unwatched(const Unwatched&) = delete;
-  Unwatched& operator=(const Unwatched&) = delete;
+  TsanIgnoreScope();
+  ~TsanIgnoreScope();
+  TsanIgnoreScope(const TsanIgnoreScope&) = delete;
+  TsanIgnoreScope& operator=(const TsanIgnoreScope&) = delete;
 };
 
 void Run(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);

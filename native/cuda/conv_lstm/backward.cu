@@ -1,7 +1,7 @@
-// Backpropagation through time. Step after step, from the last: the deltas of the gates' sums take
-// the gates' place (delta.cuh), and their convolution with the weights of h, transposed,
-// is the gradient of the h before. The gradients of x and of the weights are made for all steps
-// whose deltas are there at once: neither is on the way from step to step.
+// Backpropagation through time. From the last step to the first, the deltas overwrite the saved
+// gates (delta.cuh), and their transposed convolution with the weights of h is the gradient of the
+// previous h. The gradients of x and of the weights are off this critical path: they are computed
+// for all steps of a segment at once.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cuda/conv_lstm/backward_arguments.cuh"
-#include "cuda/conv_lstm/held_frames.h"
+#include "cuda/conv_lstm/channels_last_operand.h"
 #include "cuda/conv_lstm/packed_layer.h"
 #include "cuda/conv_lstm/sequence_key.h"
 #include "cuda/convolution/conv2d_kernels.h"
@@ -51,9 +51,9 @@ class Backward {
     MakeStates();
     MakeSums();
     if (plan_.recomputes) {
-      at_.segment_gates = Hold(LstmCell::kGates * plan_.segment_steps * state_);
-      at_.segment_c = Hold(plan_.segment_steps * state_);
-      at_.unused_h = Hold(state_);
+      at_.segment_gates = AllocateTemporary(LstmCell::kGates * plan_.segment_steps * state_);
+      at_.segment_c = AllocateTemporary(plan_.segment_steps * state_);
+      at_.scratch_h = AllocateTemporary(state_);
     }
   }
 
@@ -66,7 +66,7 @@ class Backward {
       AppendTo(key, layer_);
       device_.graphs().Launch(device_, "a graph of ConvLstmDelta", key,
                               std::vector<BackwardPointers>{at_},
-                              [this](const BackwardPointers* late) { return Calls(late); });
+                              [this](const BackwardPointers* table) { return Calls(table); });
     }
     Finish();
   }
@@ -82,11 +82,11 @@ class Backward {
     return in_.peephole == Peephole::kChannel ? kDeltaSums<LstmCell> : LstmCell::kGates;
   }
 
-  float* Hold(int64_t elements) {
-    return held_.emplace_back(device_.AllocateArray<float>(elements)).as<float>();
+  float* AllocateTemporary(int64_t elements) {
+    return temporaries_.emplace_back(device_.AllocateArray<float>(elements)).as<float>();
   }
-  const float* Frames(const StoragePtr& storage, const ChannelsLast& layout) {
-    return held_frames_.emplace_back(device_, storage, layout).data();
+  const float* ToOperand(const StoragePtr& storage, const ChannelsLast& layout) {
+    return frame_operands_.emplace_back(device_, storage, layout).data();
   }
 
   void TakeOperands() {
@@ -95,23 +95,23 @@ class Backward {
     layer.bias = packed_->bias.as<float>();
     layer.peephole = packed_->peephole.as<float>();
     if (plan_.recomputes || plan_.wants_weight) {
-      layer.x = Frames(in_.x, SequenceLayout(s_.input_dim));
+      layer.x = ToOperand(in_.x, SequenceLayout(s_.input_dim));
     }
-    layer.h0 = Frames(in_.h0, StateLayout());
-    layer.c0 = Frames(in_.c0, StateLayout());
-    // Only read.
-    layer.output = const_cast<float*>(Frames(inputs_.output, SequenceLayout(s_.hidden_dim)));
+    layer.h0 = ToOperand(in_.h0, StateLayout());
+    layer.c0 = ToOperand(in_.c0, StateLayout());
+    // Backward kernels only read it.
+    layer.output = const_cast<float*>(ToOperand(inputs_.output, SequenceLayout(s_.hidden_dim)));
     layer.saved = inputs_.saved->mutable_data();
     const ChannelsLast one = {1, 1, 1}, sequence = SequenceLayout(s_.hidden_dim);
-    layer.zoneout_h = Frames(in_.zoneout_h, layer_.one_zoneout_h ? one : sequence);
-    layer.zoneout_c = Frames(in_.zoneout_c, layer_.one_zoneout_c ? one : sequence);
-    at_.output_grad = Frames(inputs_.output_grad, sequence);
+    layer.zoneout_h = ToOperand(in_.zoneout_h, layer_.one_zoneout_h ? one : sequence);
+    layer.zoneout_c = ToOperand(in_.zoneout_c, layer_.one_zoneout_c ? one : sequence);
+    at_.output_grad = ToOperand(inputs_.output_grad, sequence);
     if (!plan_.masked) return;
-    layer.mask = Frames(in_.recurrent_mask, StateLayout());
+    layer.mask = ToOperand(in_.recurrent_mask, StateLayout());
     if (plan_.recomputes || plan_.wants_weight) {
-      at_.masked_h = Hold(plan_.segment_steps * state_);
+      at_.masked_h = AllocateTemporary(plan_.segment_steps * state_);
       if (plan_.has_h0) {
-        float* const masked = Hold(state_);
+        float* const masked = AllocateTemporary(state_);
         Launch(device_,
                MaskCall(device_,
                         {{layer.h0}, 0, frame_, frame_, state_, {layer.mask}, {masked}, state_}));
@@ -140,18 +140,18 @@ class Backward {
     at_.h_partial = h_weight_->partial();
   }
 
-  // The states' gradients, which the results hold where they are wanted.
+  // The running gradients of h and c. They live in the results h0 and c0 where those are wanted.
   void MakeStates() {
     const auto make = [&](const StoragePtr& result, const StoragePtr& given) {
-      const HeldFrames from(device_, given, StateLayout());
-      float* const to =
-          result == nullptr ? Hold(state_) : result->AllocateChannelsLast(StateLayout());
+      const ChannelsLastOperand from(device_, given, StateLayout());
+      float* const to = result == nullptr ? AllocateTemporary(state_)
+                                          : result->AllocateChannelsLast(StateLayout());
       const size_t bytes = state_ * sizeof(float);
       device_.Check(
           from.data() == nullptr
               ? cudaMemsetAsync(to, 0, bytes, device_.stream())
               : cudaMemcpyAsync(to, from.data(), bytes, cudaMemcpyDeviceToDevice, device_.stream()),
-          "beginning a state's gradient");
+          "initialising a state's gradient");
       return to;
     };
     at_.h_grad = make(gradients_.h0, inputs_.h_grad);
@@ -167,14 +167,14 @@ class Backward {
     }
     if (gradients_.wci == nullptr || !spatial) return;
     const int64_t elements = LstmCell::kPeepholes * frame_;
-    at_.spatial_sums = Hold(elements);
+    at_.spatial_sums = AllocateTemporary(elements);
     device_.Check(cudaMemsetAsync(at_.spatial_sums, 0, elements * sizeof(float), device_.stream()),
                   "clearing sums");
   }
 
-  std::vector<GraphCall> Calls(const BackwardPointers* late) {
+  std::vector<GraphCall> Calls(const BackwardPointers* table) {
     using Kind = BackwardNode::Kind;
-    const BackwardArguments of(layer_, plan_, SumCount(), {at_, late});
+    const BackwardArguments of(layer_, plan_, SumCount(), {at_, table});
     const StepKernel step = ChooseStepKernel(device_, layer_.math, s_);
     const dim3 step_grid = GridOf(step.row_blocks(GeometryOf(s_, s_.batch)), s_, step.columns);
     const dim3 delta_grid = SumGrid(device_, s_.batch * pixels_, hidden());
@@ -235,7 +235,7 @@ class Backward {
   const ConvLstmInputs& in_;
   const ConvLstmBackwardInputs& inputs_;
   const ConvLstmGradients& gradients_;
-  const int64_t pixels_, frame_, state_;  // elements of a frame of h, of a state
+  const int64_t pixels_, frame_, state_;  // elements of h: of an image, of the batch
   const std::shared_ptr<const PackedLayer> packed_;
   SequenceLayer layer_;
   const Math math_;
@@ -244,9 +244,9 @@ class Backward {
   std::optional<DataGradient> x_gradient_, h_gradient_;
   std::optional<WeightGradientSums> x_weight_, h_weight_;
   std::optional<ChannelSums> sums_;
-  // Until what reads them is on the stream.
-  std::vector<Buffer> held_;
-  std::vector<HeldFrames> held_frames_;
+  // Alive until the kernels that read them are on the stream.
+  std::vector<Buffer> temporaries_;
+  std::vector<ChannelsLastOperand> frame_operands_;
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
-// The arguments of every kernel of a layer's backward pass: where in the memory of a call its
-// operands lie.
+// Kernel arguments of a layer's backward pass.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_BACKWARD_ARGUMENTS_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_BACKWARD_ARGUMENTS_CUH_
 
@@ -15,25 +14,26 @@
 
 namespace convlstm::cuda {
 
-// Where the operands of a backward pass lie; null for what there is not.
+// Operands of a backward pass, channels-last; null if absent.
 struct BackwardPointers {
-  LayerPointers layer;                 // output that of the forward pass, saved what it left
-  const uint4 *x_weights, *h_weights;  // packed for the gradients
+  LayerPointers layer;                 // output and saved as the forward pass left them
+  const uint4 *x_weights, *h_weights;  // packed for the gradients of x and h
   const float* output_grad;
-  float *h_grad, *c_grad;  // of h and c after the step at work
+  float *h_grad, *c_grad;  // running gradients of h and c
   float* x_grad;
-  double* sums;         // of the deltas, for bias and peepholes
-  float* spatial_sums;  // [peephole][pixel][hidden]
-  float *x_partial, *h_partial;
-  float* masked_h;                              // of the steps of a segment
-  float *segment_gates, *segment_c, *unused_h;  // of steps once more
+  double* sums;                      // as in DeltaArguments, for bias and peepholes
+  float* spatial_sums;               // [peephole][pixel][hidden]
+  float *x_partial, *h_partial;      // partial sums of the weights' gradients
+  float* masked_h;                   // of the steps of a segment
+  float *segment_gates, *segment_c;  // recomputed
+  float* scratch_h;                  // output of recomputed steps, never read
 };
 
 class BackwardArguments {
  public:
-  // `layer` as in the forward pass, with output; `sum_count` is DeltaArguments'.
+  // `layer` as in the forward pass, with has_output; `sum_count` as in DeltaArguments.
   BackwardArguments(const SequenceLayer& layer, const BackwardPlan& plan, int sum_count,
-                    const Operands<BackwardPointers>& at)
+                    const OperandTable<BackwardPointers>& at)
       : s_(layer.shape),
         plan_(plan),
         sum_count_(sum_count),
@@ -45,20 +45,20 @@ class BackwardArguments {
         state_(s_.batch * frame_),
         saved_(s_, layer.save_every, nullptr),
         at_(at),
-        layer_{at.pointers.layer, at.late == nullptr ? nullptr : &at.late->layer},
+        layer_{at.pointers.layer, at.table == nullptr ? nullptr : &at.table->layer},
         steps_({layer}, {layer_}, 0) {}
 
   StepArguments Step(int64_t segment, int64_t t) const {
     StepArguments p = steps_.StepOf(0, t);
     p.c_in = CBefore(segment, t);
     p.c = at_[&BackwardPointers::segment_c] + (t - segment) * state_;
-    p.out = at_[&BackwardPointers::unused_h];
+    p.out = at_[&BackwardPointers::scratch_h];
     p.out_image_stride = pixels_;
     p.last_h = {};
     p.extended = true;
     p.extras.gates = Gates(segment, t);
     p.extras.mask = {};
-    if (plan_.masked && t > 0) p.h_data = SeenH(segment, t);
+    if (plan_.masked && t > 0) p.h_data = MaskedH(segment, t);
     return p;
   }
 
@@ -87,7 +87,7 @@ class BackwardArguments {
     return p;
   }
 
-  // The gradient of the h before step t; with zoneout its gradient has already what passed by.
+  // The gradient of h before step t. With zoneout it already holds the part that bypasses the step.
   Conv2dArguments Hidden(int64_t segment, int64_t t) const {
     Conv2dArguments p = GradientOf(hidden_, s_.batch);
     p.x_data = Gates(segment, t);
@@ -111,7 +111,7 @@ class BackwardArguments {
     return p;
   }
 
-  // These have no slices yet.
+  // Weight gradients; WeightGradientSums::Call sets slice_rows.
   WeightGradientArguments InputWeights(int64_t begin, int64_t end) const {
     WeightGradientArguments p = WeightsOf(begin, begin, end);
     p.x = layer_[&LayerPointers::x] + s_.frame(0, end - 1) * pixels_ * in_;
@@ -122,15 +122,15 @@ class BackwardArguments {
     return p;
   }
 
-  // For the h before steps first to end, all of the output or h0.
+  // From the previous h of steps [first, end), all in the output or h0.
   WeightGradientArguments HiddenWeights(int64_t segment, int64_t first, int64_t end) const {
     const bool of_output = first > 0;
     WeightGradientArguments p = WeightsOf(segment, first, end);
     if (plan_.masked) {
-      p.x = of_output ? SeenH(segment, end - 1) : layer_[&LayerPointers::masked_h0];
+      p.x = of_output ? MaskedH(segment, end - 1) : layer_[&LayerPointers::masked_h0];
       p.x_step_stride = state_;
     } else {
-      p.x = of_output ? Place<const float>(Output(end - 2)) : layer_[&LayerPointers::h0];
+      p.x = of_output ? Operand<const float>(Output(end - 2)) : layer_[&LayerPointers::h0];
       p.x_step_stride = StepFrames() * frame_;
     }
     p.channels = hidden_;
@@ -139,7 +139,7 @@ class BackwardArguments {
     return p;
   }
 
-  // The masked h before steps first to end.
+  // The masked previous h of steps [first, end), which are in the output.
   MaskArguments Mask(int64_t first, int64_t end) const {
     return {Output(first - 1),
             StepFrames() * frame_,
@@ -168,26 +168,26 @@ class BackwardArguments {
     return p;
   }
 
-  // Frames from a step's to the next one's, where a sequence lies as x and output do.
+  // Frames between steps, in sequences laid out as x and output.
   int64_t StepFrames() const { return s_.time_major ? s_.batch : 1; }
 
-  Place<float> Gates(int64_t segment, int64_t t) const {
+  Operand<float> Gates(int64_t segment, int64_t t) const {
     return plan_.recomputes
                ? at_[&BackwardPointers::segment_gates] + LstmCell::kGates * (t - segment) * state_
                : layer_[&LayerPointers::saved] + saved_.gates_at(t);
   }
-  Place<const float> CBefore(int64_t segment, int64_t t) const {
+  Operand<const float> CBefore(int64_t segment, int64_t t) const {
     if (t == 0) return layer_[&LayerPointers::c0];
     if (t == segment || !plan_.recomputes) {
       return layer_[&LayerPointers::saved] + saved_.c_at(t - 1);
     }
     return at_[&BackwardPointers::segment_c] + (t - 1 - segment) * state_;
   }
-  Place<float> Output(int64_t t) const {
+  Operand<float> Output(int64_t t) const {
     return layer_[&LayerPointers::output] + s_.frame(0, t) * frame_;
   }
-  // The masked h before step t > 0 of a segment.
-  Place<const float> SeenH(int64_t segment, int64_t t) const {
+  // The masked previous h of step t > 0 of a segment.
+  Operand<const float> MaskedH(int64_t segment, int64_t t) const {
     return at_[&BackwardPointers::masked_h] + (t - std::max<int64_t>(segment, 1)) * state_;
   }
 
@@ -196,10 +196,10 @@ class BackwardArguments {
   const int sum_count_;
   const bool zoneout_h_;
   const int pixels_, in_, hidden_;
-  const int64_t frame_, state_;  // elements of a frame of h, of a state
+  const int64_t frame_, state_;  // elements of h: of an image, of the batch
   const SavedFrames saved_;
-  const Operands<BackwardPointers> at_;
-  const Operands<LayerPointers> layer_;
+  const OperandTable<BackwardPointers> at_;
+  const OperandTable<LayerPointers> layer_;
   const SequenceArguments steps_;
 };
 

@@ -1,5 +1,5 @@
-// The kernels of a layer's backward pass over a sequence, and which waits for which. Knows nothing
-// of the driver, so that the tests of the host can look at it.
+// The kernels of a layer's backward pass over a sequence and their dependencies. Independent of the
+// CUDA runtime, so that the tests can inspect it on the host.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_BACKWARD_NODES_H_
 #define CONVLSTM_CUDA_CONV_LSTM_BACKWARD_NODES_H_
 
@@ -10,11 +10,11 @@
 
 namespace convlstm::cuda {
 
-// What of a backward pass there is to do.
+// The work of a backward pass.
 struct BackwardPlan {
   int64_t time;
-  int64_t segment_steps;  // whose gates are there at once
-  bool recomputes;        // the steps of a segment, for their gates and c; else these were saved
+  int64_t segment_steps;  // steps whose gates are in memory at once
+  bool recomputes;        // gates and c of a segment are recomputed; else they were saved
   bool masked;
   bool has_h0;
   bool wants_x, wants_h0, wants_weight;
@@ -22,33 +22,32 @@ struct BackwardPlan {
 
 struct BackwardNode {
   enum class Kind {
-    kMask,    // h before steps begin to end, times the mask
-    kStep,    // step `begin` once more: its gates and c
-    kDelta,   // step `begin`: from the gradients of h and c to the deltas, in the gates' place
-    kHidden,  // step `begin`: the gradient of the h before it
-    kInput,   // steps begin to end: the gradient of x
-    kInputWeights,   // steps begin to end: to the gradient of the weights, by x
-    kHiddenWeights,  // steps begin to end: the same by h, which the output has
-    kFirstWeights,   // step 0: the same by h0
+    kMask,           // steps [begin, end): the previous h times the mask
+    kStep,           // step `begin`: recomputes its gates and c
+    kDelta,          // step `begin`: deltas from the gradients of h and c, over the gates
+    kHidden,         // step `begin`: the gradient of the previous h
+    kInput,          // steps [begin, end): the gradient of x
+    kInputWeights,   // steps [begin, end): adds to the gradient of x's weights
+    kHiddenWeights,  // steps [begin, end): adds to the gradient of h's weights, from the output
+    kFirstWeights,   // step 0: the same from h0
   };
   Kind kind;
-  int64_t segment;  // where the segment of these steps begins
+  int64_t segment;  // first step of the segment
   int64_t begin, end;
-  // Places in the list of what must have run; all are before this one.
-  std::vector<int> after;
+  std::vector<int> after;  // indices of the nodes to wait for, all smaller than its own
 };
 
-//   a step again     reads   the c and the masked h before it
-//                    writes  the segment's gates and c of it, and an h that nobody reads
-//   a step's deltas  read    c before it, the gradients of h and c, its gates
-//                    write   the gradients of h and c, its gates' place, the bias' sums
-//   kHidden          reads   the step's deltas
-//                    writes  the gradient of h
-//   the others       read    the segment's deltas; kHiddenWeights also the masked h
-//                    write   the sums of the weights, which kFirstWeights and kHiddenWeights share
+//   kStep                reads   c and masked h before the step
+//                        writes  gates and c of the segment, and an h that nobody reads
+//   kDelta               reads   c before the step, its gates, the gradients of h and c
+//                        writes  the deltas over the gates, the gradients of h and c, bias sums
+//   kHidden              reads   the deltas of the step
+//                        writes  the gradient of h
+//   the others           read    the deltas of the segment; kHiddenWeights also the masked h
+//                        write   the weights' sums, shared by kFirstWeights and kHiddenWeights
 //
-// The gradients of x and of the weights run beside each other and beside the last kHidden; the
-// steps of a segment take the place of the last segment's deltas.
+// The gradients of x and of the weights overlap with each other and with the last kHidden.
+// Recomputed gates overwrite the deltas of the segment before (later in time).
 inline std::vector<BackwardNode> ListBackwardNodes(const BackwardPlan& plan) {
   using Kind = BackwardNode::Kind;
   std::vector<BackwardNode> nodes;
@@ -61,11 +60,11 @@ inline std::vector<BackwardNode> ListBackwardNodes(const BackwardPlan& plan) {
     nodes.push_back(std::move(node));
     return static_cast<int>(nodes.size()) - 1;
   };
-  // The last of each kind; -1: none yet.
+  // Index of the last node of each kind, -1 for none. `chain` is the critical path.
   int chain = -1, step = -1, input = -1, input_weights = -1, hidden_weights = -1;
   for (int64_t end = plan.time; end > 0;) {
     const int64_t begin = (end - 1) / plan.segment_steps * plan.segment_steps;
-    // Those whose h before is one of the output.
+    // The first step whose previous h is in the output.
     const int64_t first = std::max<int64_t>(begin, 1);
     int mask = -1;
     if (plan.masked && first < end && (plan.recomputes || plan.wants_weight)) {
@@ -74,7 +73,8 @@ inline std::vector<BackwardNode> ListBackwardNodes(const BackwardPlan& plan) {
     if (plan.recomputes) {
       for (int64_t t = begin; t < end; ++t) {
         std::vector<int> after = {chain};
-        if (t == begin) {  // whoever reads the deltas of the segment before; the mask waits for one
+        if (t ==
+            begin) {  // readers of the previous segment's deltas; the mask waits for one of them
           after.insert(after.end(), {input, input_weights});
           if (mask < 0 || begin < first) after.push_back(hidden_weights);
         }

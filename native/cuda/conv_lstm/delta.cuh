@@ -1,42 +1,44 @@
-// The elementwise part of a ConvLSTM step's backward pass: from the gradients of h and c to those
-// of the gates' sums ("deltas"), which take the gates' place.
+// Elementwise part of a step's backward pass: from the gradients of h and c to those of the gates'
+// pre-activations ("deltas"), which overwrite the saved gates.
 //
-// Memory is the limit: of every channel and pixel the four gates, c before the step and up to three
-// gradients are read and five values written, 52 bytes against some 60 instructions; c of the step
-// is made again from the gates. Up to 80 registers let three blocks, 24 warps, run at once to cover
-// the reads; for four ptxas 13.0 spills on sm_120. 1 KiB of shared memory. Sums over pixels are
-// taken along, for reading the deltas again would cost another 16 bytes.
+// Memory-bound: per channel and pixel of the LSTM it reads four gates, c before the step and up to
+// three gradients, and writes five values, 52 bytes against some 60 instructions; c after the step
+// is recomputed from the gates. Up to 80 registers allow three blocks, 24 warps, per multiprocessor
+// to hide the latency of the reads; for four ptxas 13.0 spills on sm_120. 1 KiB of shared memory.
+// Bias and peephole gradients are summed here: reading the deltas again would cost another 16
+// bytes.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_DELTA_CUH_
 
 #include "cuda/conv_lstm/lstm_cell.cuh"
 #include "cuda/convolution/channel_sums.cuh"
-#include "cuda/device/place.h"
+#include "cuda/device/operand.h"
 
 namespace convlstm::cuda {
 
-// Of the deltas of the gates, then of the gradients of the peepholes.
+// Sums per channel: the deltas of each gate, then the gradient of each peephole.
 template <class Cell>
 constexpr int kDeltaSums = Cell::kGates + Cell::kPeepholes;
 
-// Of one step; a row is a pixel of an image, rows of images follow one another unless it says
-// otherwise.
+// Operands of one step. A row is a pixel of an image; images are contiguous unless noted.
 struct DeltaArguments {
   int hidden, images, pixels;
-  Place<float> gates;       // [row][gate][hidden]; become the deltas
-  Place<const float> c_in;  // [row][hidden] before the step; zeros without
-  Place<float> h_grad;      // from the step behind; with zoneout_h becomes what passes by the step
-  Place<const float> output_grad;  // zeros without
-  Place<float> c_grad;             // of c after the step; becomes that of c before it
-  Place<const float> zoneout_h, zoneout_c;
-  bool one_zoneout_h, one_zoneout_c;  // one element stands for all
-  int image_stride;                   // pixels; of output_grad and zoneout
-  Place<const float> peephole;        // wci, wcf, wco, or none
+  Operand<float> gates;       // [row][gate][hidden]; overwritten with the deltas
+  Operand<const float> c_in;  // c before the step, [row][hidden]; null: zeros
+  // Gradient of h from the following step, [row][hidden]. With zoneout_h it is overwritten with the
+  // part that bypasses this step.
+  Operand<float> h_grad;
+  Operand<const float> output_grad;           // null: zeros
+  Operand<float> c_grad;                      // of c after the step; overwritten with c_in's
+  Operand<const float> zoneout_h, zoneout_c;  // as output_grad, one element, or null
+  bool one_zoneout_h, one_zoneout_c;
+  int image_stride;               // of output_grad and zoneout, pixels
+  Operand<const float> peephole;  // [wci, wcf, wco], or null
   int64_t peephole_elements;
-  int peephole_pixel_stride;  // 0: one of each channel
-  Place<double> sums;         // [slice][kDeltaSums][hidden] to add to, or none
-  int sum_count;              // kGates, or kDeltaSums with peepholes of each channel
-  Place<float> spatial_sums;  // [peephole][pixel][hidden] to add to, or none
+  int peephole_pixel_stride;    // 0: one peephole per channel
+  Operand<double> sums;         // [slice][kDeltaSums][hidden], accumulated; or null
+  int sum_count;                // kGates, or kDeltaSums with peepholes per channel
+  Operand<float> spatial_sums;  // [peephole][pixel][hidden], accumulated; or null
 };
 
 // Grid: (slices, ChannelBlocks(hidden)).
@@ -49,7 +51,7 @@ __global__ void __launch_bounds__(kChannelThreads, 3) ConvLstmDelta(const DeltaA
   const float *const zoneout_h = p.zoneout_h.get(), *const zoneout_c = p.zoneout_c.get();
   const float *const peephole = p.peephole.get();
   float sums[kDeltaSums<Cell>] = {};
-  // With sums of each pixel its images are all one thread's.
+  // With sums per pixel, one thread processes all images of a pixel.
   const bool spatial = spatial_sums != nullptr;
   const int64_t units = spatial ? p.pixels : static_cast<int64_t>(p.images) * p.pixels;
   const int unit_images = spatial ? p.images : 1;
@@ -98,7 +100,7 @@ __global__ void __launch_bounds__(kChannelThreads, 3) ConvLstmDelta(const DeltaA
       for (int gate = 0; gate < Cell::kGates; ++gate) sums[gate] += gradient.deltas[gate];
 #pragma unroll
       for (int k = 0; k < Cell::kPeepholes; ++k) {
-        unit_sums[k] = fmaf(gradient.deltas[k], gradient.peepholes[k], unit_sums[k]);
+        unit_sums[k] = fmaf(gradient.deltas[k], gradient.peephole_c[k], unit_sums[k]);
       }
     }
 #pragma unroll

@@ -1,5 +1,5 @@
-// The ConvLSTM's cell as the kernels see it: its gates, the state update and the gradient of that.
-// Kernels take the cell as a template parameter; the host code of conv_lstm/ names this one.
+// The LSTM cell of the kernels: its gates, the state update and the gradient of the update. Kernels
+// take the cell as a template parameter.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_LSTM_CELL_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_LSTM_CELL_CUH_
 
@@ -11,13 +11,13 @@
 namespace convlstm::cuda {
 
 struct LstmCell {
-  // Their order in the weights, the saved gates and the deltas.
+  // The order of the gates in weights, saved gates and deltas.
   static constexpr int kI = 0, kF = 1, kO = 2, kG = 3;
   static constexpr int kGates = 4;
-  static constexpr int kPeepholes = 3;  // of i, f, o: wci, wcf, wco
+  static constexpr int kPeepholes = 3;  // wci, wcf, wco
 
-  // The update of kChannels channels of a pixel. `gates` holds the sums of the convolution and the
-  // bias, and gets the activated gates; `peepholes` is zero for none. A has Sigmoid and Tanh.
+  // Updates kChannels channels of a pixel. `gates` holds the pre-activations (convolution and bias)
+  // and receives the activations; `peepholes` is zeros without peepholes. A has Sigmoid and Tanh.
   template <class A, int kChannels>
   __device__ __forceinline__ static void Update(const float (&peepholes)[kPeepholes][kChannels],
                                                 const float (&old_c)[kChannels],
@@ -35,15 +35,16 @@ struct LstmCell {
     }
   }
 
-  // The gradient of the update, of one channel of a pixel.
+  // Gradients of the update, of one channel of a pixel.
   struct Gradient {
-    float deltas[kGates];         // gradients of the sums
-    float c_in;                   // gradient of c before the step
-    float peepholes[kPeepholes];  // factors: delta k times factor k is the gradient of peephole k
+    float deltas[kGates];          // of the pre-activations
+    float c_in;                    // of c before the step
+    float peephole_c[kPeepholes];  // the c that each peephole multiplies: its gradient is the sum
+                                   // of deltas[k] * peephole_c[k]
   };
-  // `gates` are the activated ones, `c_in` is c before the step; `h_grad` and `c_grad` are the
-  // gradients of h and c after it, `c_kept` the part of the latter that zoneout hands to c before
-  // the step. The channel's peephole k is peepholes[k * peephole_stride]; null for none.
+  // `gates` are the activations and `c_in` is c before the step. Peephole k of the channel is
+  // peepholes[k * peephole_stride]; null without peepholes. `h_grad` and `c_grad` are the
+  // gradients of h and c after the step; zoneout adds `c_kept` to that of c before it.
   __device__ __forceinline__ static Gradient Backward(const float (&gates)[kGates], float c_in,
                                                       float h_grad, float c_grad, float c_kept,
                                                       const float* peepholes,

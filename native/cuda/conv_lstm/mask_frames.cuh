@@ -6,7 +6,7 @@
 
 namespace convlstm::cuda {
 
-// out[step][k] = h[step][k] . mask[k]. 12 bytes for each product: memory is the limit.
+// out[step][k] = h[step][k] * mask[k]. Memory-bound: 12 bytes per product.
 __global__ void MaskFrames(const MaskArguments p) {
   const float *const h = p.h.get(), *const mask = p.mask.get();
   float *const out = p.out.get();

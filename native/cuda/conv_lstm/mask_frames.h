@@ -3,18 +3,18 @@
 
 #include <cstdint>
 
-#include "cuda/device/place.h"
+#include "cuda/device/operand.h"
 
 namespace convlstm::cuda {
 
-// h of some steps times a mask.
+// The h of several steps times a recurrent mask.
 struct MaskArguments {
-  Place<const float> h;
+  Operand<const float> h;
   int64_t step_stride, image_stride;  // elements
-  int64_t frame, state;               // elements of an image's frame, of a step's frames
-  Place<const float> mask;            // of one step
-  Place<float> out;                   // [step][image][pixel][channel]
-  int64_t count;                      // of all steps
+  int64_t frame, state;               // elements of an image, of a step
+  Operand<const float> mask;          // [image][pixel][channel]
+  Operand<float> out;                 // [step][image][pixel][channel]
+  int64_t count;                      // elements of all steps
 };
 
 }  // namespace convlstm::cuda

@@ -1,4 +1,4 @@
-// A ConvLSTM layer as its kernels want it, made once.
+// The packed weights of a ConvLSTM layer, cached with the weight's storage.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_PACKED_LAYER_H_
 #define CONVLSTM_CUDA_CONV_LSTM_PACKED_LAYER_H_
 
@@ -16,7 +16,8 @@
 
 namespace convlstm::cuda {
 
-// The memory that a storage's elements were in when something was derived from them.
+// The memory of a storage's elements when something was derived from them: a cached value is stale
+// once the storage has other memory.
 struct Identity {
   bool present = false;
   std::weak_ptr<const Buffer> memory;
@@ -42,12 +43,12 @@ struct PackedLayer {
   int padded_hidden;
 };
 
-// Kept with the storage of the weights. Throws Error(kShape) for more pixels than the kernels can
-// count.
+// Cached in weight->derived(). Throws Error(kShape) for more pixels or channels than kernels can
+// index.
 std::shared_ptr<const PackedLayer> PackOnce(Device& device, const ConvLstmShape& shape,
                                             const ConvLstmInputs& inputs, Precision precision);
 
-// What the kernels see of the layer: without output and nothing saved.
+// The layer as its kernels see it. The caller sets has_output and save_every.
 SequenceLayer ViewOf(const PackedLayer& layer, const ConvLstmShape& shape,
                      const ConvLstmInputs& inputs);
 
@@ -56,7 +57,7 @@ inline int ColumnsOf(const ConvLstmShape& s) {
 }
 StepKernel ChooseStepKernel(Device& device, Math math, const ConvLstmShape& shape);
 KernelCall MaskCall(const Device& device, const MaskArguments& arguments);
-// Of so many blocks of rows and of tiles that cover the layer's columns.
+// The grid of a kernel with `row_blocks` row tiles and column tiles that cover the layer.
 dim3 GridOf(int row_blocks, const ConvLstmShape& shape, int tile_columns);
 
 }  // namespace convlstm::cuda

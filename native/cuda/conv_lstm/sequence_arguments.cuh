@@ -1,11 +1,11 @@
-// The arguments of every kernel of a stack: where in the memory of a call its operands lie.
+// Kernel arguments of a stack of layers over a sequence.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_SEQUENCE_ARGUMENTS_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_SEQUENCE_ARGUMENTS_CUH_
 
 #include <utility>
 #include <vector>
 
-#include "cuda/conv_lstm/input.cuh"
+#include "cuda/conv_lstm/input_projection.cuh"
 #include "cuda/conv_lstm/sequence_nodes.h"
 #include "ops/conv_lstm.h"
 
@@ -28,35 +28,36 @@ inline ConvGeometry GeometryOf(const ConvLstmShape& s, int64_t images) {
           1};
 }
 
-// Pixels from one image of a step to the next in a sequence that lies as x and output do.
+// Pixels between images of a step, in sequences laid out as x and output.
 inline int ImageStride(const ConvLstmShape& s) {
   return static_cast<int>(s.frame(s.batch > 1 ? 1 : 0, 0) * s.pixels());
 }
 
-// Where a layer's operands lie, channels-last; null for what there is not.
+// Operands of a layer, channels-last; null if absent.
 struct LayerPointers {
-  const uint4* weights;  // packed
-  const float *bias, *peephole;
+  const uint4* weights;          // packed
+  const float *bias, *peephole;  // as in StepArguments
   const float *x, *h0, *c0;
-  float* output;  // of the sequence, or the last kPlaces steps' h, [place][batch]
-  float* h;       // gets h of the last step too
+  float* output;  // h of every step, or double-buffered h, [kBuffers][batch]
+  float* h;       // of the last step; may be null
   float* c;
-  float* sums_of_x;  // input.cuh
+  float* projection;  // input_projection.cuh, double-buffered if there are several
   const float *zoneout_h, *zoneout_c;
   const float *mask, *masked_h0;
-  float* masked_h;  // the last kPlaces steps'
-  float* saved;     // for the backward pass
+  float* masked_h;  // double-buffered, [kBuffers][batch]
+  float* saved;     // for the backward pass (SavedFrames)
 };
 
-// A layer as its kernels see it: with the steps at once, all that a stack's graph depends on.
+// A layer as its kernels see it. Together with the steps per projection it determines the graph of
+// a stack.
 struct SequenceLayer {
   ConvLstmShape shape;
   Math math;
   int padded_hidden;
   bool spatial_peephole;
   bool has_h0;
-  bool has_output;  // of the sequence
-  // What a plain step does not do.
+  bool has_output;  // h of every step
+  // Features with StepExtras.
   bool masked = false, zoneout_h = false, zoneout_c = false;
   bool one_zoneout_h = false, one_zoneout_c = false;  // one element stands for all
   int64_t save_every = 0;
@@ -67,39 +68,42 @@ struct SequenceLayer {
 class SequenceArguments {
  public:
   SequenceArguments(std::vector<SequenceLayer> layers,
-                    std::vector<Operands<LayerPointers>> operands, int64_t steps_at_once)
-      : layers_(std::move(layers)), operands_(std::move(operands)), steps_at_once_(steps_at_once) {}
+                    std::vector<OperandTable<LayerPointers>> operands, int64_t steps_per_projection)
+      : layers_(std::move(layers)),
+        operands_(std::move(operands)),
+        steps_per_projection_(steps_per_projection) {}
 
-  // Elements of sums_of_x.
-  int64_t sums_elements() const {
-    const int places = steps_at_once_ < layers_.front().shape.time ? kPlaces : 1;
-    return places * SumsOfProduct();
+  // Elements of LayerPointers::projection.
+  int64_t projection_elements() const {
+    const int buffers = steps_per_projection_ < layers_.front().shape.time ? kBuffers : 1;
+    return buffers * ProjectionElements();
   }
 
   StepArguments StepOf(int index, int64_t t) const {
     const SequenceLayer& layer = layers_[index];
-    const Operands<LayerPointers>& at = operands_[index];
+    const OperandTable<LayerPointers>& at = operands_[index];
     const ConvLstmShape& s = layer.shape;
     const ConvGeometry g = GeometryOf(s, s.batch);
     const auto in = static_cast<int>(s.input_dim), hidden = static_cast<int>(s.hidden_dim);
     const auto pixels = static_cast<int>(s.pixels());
-    const bool first = t == 0, begins_with_x = index == 0 && steps_at_once_ > 0;
+    const bool first = t == 0, projected = index == 0 && steps_per_projection_ > 0;
     const Frames x = FramesOf(s, index == 0), out = FramesOf(s, layer.has_output);
     StepArguments p = {};
     p.geometry = g;
-    p.x = {nullptr, in, x.image_stride, begins_with_x ? 0 : g.chunks(in, layer.math)};
+    p.x = {nullptr, in, x.image_stride, projected ? 0 : g.chunks(in, layer.math)};
     p.x_data = at[&LayerPointers::x] + x.Pixel(t) * in;
     p.weights = at[&LayerPointers::weights] +
-                (begins_with_x ? g.chunks(in, layer.math) * (ChunkWords(layer.math) / 4) : 0);
+                (projected ? g.chunks(in, layer.math) * (ChunkWords(layer.math) / 4) : 0);
     p.packed_chunks = g.chunks(in, layer.math) + g.chunks(hidden, layer.math);
     p.bias = at[&LayerPointers::bias];
-    p.begins_with_x = begins_with_x;
-    if (begins_with_x) {
-      const int64_t step = t % steps_at_once_;
+    p.projected = projected;
+    if (projected) {
+      const int64_t step = t % steps_per_projection_;
       const int64_t pixel = s.pixels() * step * (s.time_major ? s.batch : 1);
-      p.sums_of_x = at[&LayerPointers::sums_of_x] + PlaceOf(t / steps_at_once_) +
-                    pixel * LstmCell::kGates * layer.padded_hidden;
-      p.sums_image_stride = static_cast<int>(s.pixels() * (s.time_major ? 1 : steps_at_once_));
+      p.projection = at[&LayerPointers::projection] + ProjectionOffset(t / steps_per_projection_) +
+                     pixel * LstmCell::kGates * layer.padded_hidden;
+      p.projection_image_stride =
+          static_cast<int>(s.pixels() * (s.time_major ? 1 : steps_per_projection_));
     }
     p.peephole = at[&LayerPointers::peephole];
     p.peephole_elements = s.hidden_dim * (layer.spatial_peephole ? s.pixels() : 1);
@@ -109,9 +113,9 @@ class SequenceArguments {
 
     const int64_t state = s.batch * s.pixels() * hidden;
     const auto masked_h = [&](int64_t step) {
-      return at[&LayerPointers::masked_h] + step % kPlaces * state;
+      return at[&LayerPointers::masked_h] + step % kBuffers * state;
     };
-    const Place<const float> h =
+    const Operand<const float> h =
         first ? at[&LayerPointers::h0] : at[&LayerPointers::output] + out.Pixel(t - 1) * hidden;
     const int h_image_stride = first ? pixels : out.image_stride;
     p.h = {nullptr, hidden, layer.masked ? pixels : h_image_stride,
@@ -150,20 +154,20 @@ class SequenceArguments {
     return p;
   }
 
-  // How many of InputOf's blockIdx.z there are.
+  // Sequences of ProjectionOf's grid (gridDim.z).
   int64_t sequences() const {
     const ConvLstmShape& s = layers_.front().shape;
-    return s.time_major || steps_at_once_ == s.time ? 1 : s.batch;
+    return s.time_major || steps_per_projection_ == s.time ? 1 : s.batch;
   }
 
-  // The product of x of steps begin to end.
-  InputArguments InputOf(int64_t begin, int64_t end) const {
+  // The input projection of steps [begin, end).
+  ProjectionArguments ProjectionOf(int64_t begin, int64_t end) const {
     const SequenceLayer& layer = layers_.front();
-    const Operands<LayerPointers>& at = operands_.front();
+    const OperandTable<LayerPointers>& at = operands_.front();
     const ConvLstmShape& s = layer.shape;
     const auto in = static_cast<int>(s.input_dim), pixels = static_cast<int>(s.pixels());
     const ConvGeometry g = GeometryOf(s, (end - begin) * s.batch / sequences());
-    InputArguments p = {};
+    ProjectionArguments p = {};
     p.geometry = g;
     p.x = {nullptr, in, pixels, g.chunks(in, layer.math)};
     p.x_data = at[&LayerPointers::x] + s.frame(0, begin) * pixels * in;
@@ -173,36 +177,36 @@ class SequenceArguments {
         g.chunks(in, layer.math) + g.chunks(static_cast<int>(s.hidden_dim), layer.math);
     p.bias = at[&LayerPointers::bias];
     p.padded_hidden = layer.padded_hidden;
-    p.sums = at[&LayerPointers::sums_of_x] + PlaceOf(begin / steps_at_once_);
-    p.sums_sequence_stride = steps_at_once_ * pixels * LstmCell::kGates * layer.padded_hidden;
+    p.out = at[&LayerPointers::projection] + ProjectionOffset(begin / steps_per_projection_);
+    p.out_sequence_stride = steps_per_projection_ * pixels * LstmCell::kGates * layer.padded_hidden;
     return p;
   }
 
  private:
-  // Where the frames of a step lie, in pixels.
+  // Positions of a step's frames, in pixels.
   struct Frames {
     const ConvLstmShape& shape;
-    bool all;  // else the last kPlaces steps'
+    bool all;  // of every step, else double-buffered
     int image_stride;
 
     int64_t Pixel(int64_t t) const {
-      return (all ? shape.frame(0, t) : t % kPlaces * shape.batch) * shape.pixels();
+      return (all ? shape.frame(0, t) : t % kBuffers * shape.batch) * shape.pixels();
     }
   };
   static Frames FramesOf(const ConvLstmShape& s, bool all) {
     return {s, all, all ? ImageStride(s) : static_cast<int>(s.pixels())};
   }
 
-  int64_t SumsOfProduct() const {
+  int64_t ProjectionElements() const {
     const SequenceLayer& layer = layers_.front();
-    return steps_at_once_ * layer.shape.batch * layer.shape.pixels() * LstmCell::kGates *
+    return steps_per_projection_ * layer.shape.batch * layer.shape.pixels() * LstmCell::kGates *
            layer.padded_hidden;
   }
-  int64_t PlaceOf(int64_t product) const { return product % kPlaces * SumsOfProduct(); }
+  int64_t ProjectionOffset(int64_t index) const { return index % kBuffers * ProjectionElements(); }
 
   std::vector<SequenceLayer> layers_;
-  std::vector<Operands<LayerPointers>> operands_;
-  int64_t steps_at_once_;
+  std::vector<OperandTable<LayerPointers>> operands_;
+  int64_t steps_per_projection_;
 };
 
 }  // namespace convlstm::cuda

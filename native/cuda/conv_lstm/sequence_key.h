@@ -1,4 +1,4 @@
-// What the graphs of sequences depend on, as the key they are kept by.
+// Keys of cached graphs: everything that kernels and arguments depend on.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_SEQUENCE_KEY_H_
 #define CONVLSTM_CUDA_CONV_LSTM_SEQUENCE_KEY_H_
 

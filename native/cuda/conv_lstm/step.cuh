@@ -1,57 +1,57 @@
-// One time step of a ConvLSTM: convolution over x and h, bias, peepholes, gates, update of c and h.
-// The four gates' sums of a channel are in the same lane, so that nothing but c and h is written.
+// One time step of a recurrent cell: convolution of x and h, and as its epilogue bias, peepholes,
+// gates and the update of c and h. The accumulators of all gates of a channel are in one lane, so
+// that only c and h are written.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_STEP_CUH_
 
 #include "cuda/conv_lstm/lstm_cell.cuh"
-#include "cuda/device/place.h"
+#include "cuda/device/operand.h"
 #include "cuda/gemm/implicit_gemm.cuh"
 
 namespace convlstm::cuda {
 
-// What a step does beside where it is masked, zoned out or to be trained. No place: not that.
+// Operands of a step with a recurrent mask, zoneout or gates to save. Null disables a feature.
 struct StepExtras {
-  Place<float> gates;        // [row][4 hidden], gets i, f, o, g
-  Place<const float> mask;   // [row][hidden]
-  Place<float> masked_h;     // [row][hidden], gets the new h times the mask
-  Place<const float> old_h;  // before the step and not masked; zeros without
-  int old_h_image_stride;    // pixels
-  Place<const float> zoneout_h, zoneout_c;
-  bool one_zoneout_h, one_zoneout_c;  // one element stands for all
-  int zoneout_image_stride;           // pixels
+  Operand<float> gates;                       // output, [row][gate][hidden]
+  Operand<const float> mask;                  // [row][hidden]
+  Operand<float> masked_h;                    // output, [row][hidden]: mask * new h
+  Operand<const float> old_h;                 // unmasked h before the step; null: zeros
+  int old_h_image_stride;                     // pixels
+  Operand<const float> zoneout_h, zoneout_c;  // as out, or one element
+  bool one_zoneout_h, one_zoneout_c;
+  int zoneout_image_stride;  // pixels
 };
 
 struct StepArguments {
   ConvGeometry geometry;
-  ConvSource x, h;  // without data; no chunks: zeros
-  Place<const float> x_data, h_data;
-  Place<const uint4> weights;  // packed (pack_weights.cuh)
-  int packed_chunks;           // of x and h, also where one is not multiplied
-  Place<const float> bias;     // [4][padded hidden], zeros for none
+  ConvSource x, h;  // data is null; 0 chunks: zeros
+  Operand<const float> x_data, h_data;
+  Operand<const uint4> weights;  // packed (pack_weights.cuh)
+  int packed_chunks;             // of x and h, even if one of them has 0 chunks here
+  Operand<const float> bias;     // [gate][padded hidden]; zeros without a bias
 
-  // input.cuh's, which the step begins with then: x has no chunks.
-  bool begins_with_x;
-  Place<const float> sums_of_x;
-  int sums_image_stride;  // pixels
+  // The precomputed input projection (input_projection.cuh), if projected; then x has 0 chunks.
+  bool projected;
+  Operand<const float> projection;
+  int projection_image_stride;  // pixels
 
-  Place<const float> peephole;  // wci, wcf, wco; each [hidden] or [pixels][hidden]
+  Operand<const float> peephole;  // [wci, wcf, wco] of [hidden] or [pixels][hidden], or null
   int64_t peephole_elements;
   int peephole_pixel_stride;
   int hidden, padded_hidden;
 
-  Place<const float> c_in;  // [row][hidden]; zeros without
-  Place<float> c;           // may be c_in
-  Place<float> out;         // must not be h
-  int out_image_stride;     // pixels
-  Place<float> last_h;      // [row][hidden], gets the new h too
+  Operand<const float> c_in;  // [row][hidden]; null: zeros
+  Operand<float> c;           // [row][hidden]; may alias c_in
+  Operand<float> out;         // the new h; must not alias h
+  int out_image_stride;       // pixels
+  Operand<float> last_h;      // second copy of the new h, [row][hidden], or null
 
   bool extended;
   StepExtras extras;
 };
 
-// With products of bfloat16 by the instructions that approximate, off by at most 4.4e-7 where
-// `high` allows 1e-4: the end of a step is 45 instructions a cell then and not 181 (sm_90, large
-// tile).
+// Bfloat16 products use approximate instructions, with an error of at most 4.4e-7 where `high`
+// allows 1e-4: the epilogue then takes 45 instructions per cell instead of 181 (sm_90, large tile).
 template <Math kMath>
 struct Activations {
   static constexpr bool kFast = kMath != Math::kFma && kMath != Math::kTf32x3;
@@ -69,7 +69,8 @@ struct Activations {
   }
 };
 
-// A lane's channels of a pixel; all of them with kAll, else `count` and zeros.
+// Load and store a lane's channels of a pixel: all with kAll, otherwise the first `count`; the rest
+// load as zeros.
 template <bool kAll, int kChannels>
 __device__ __forceinline__ void LoadChannels(const float* from, int count, float (&to)[kChannels]) {
   static_assert(kChannels % 4 == 0);
@@ -102,7 +103,7 @@ __device__ __forceinline__ void StoreChannels(const float (&from)[kChannels], in
   }
 }
 
-// new = zoneout . old + (1 - zoneout) . new.
+// now = zoneout * old + (1 - zoneout) * now. `one`: `zoneout` is a single element.
 template <bool kAll, int kChannels>
 __device__ __forceinline__ void ApplyZoneout(const float* zoneout, bool one, int count,
                                              const float (&old)[kChannels],
@@ -119,24 +120,25 @@ __device__ __forceinline__ void ApplyZoneout(const float* zoneout, bool one, int
   for (int k = 0; k < kChannels; ++k) now[k] = z[k] * old[k] + (1.0f - z[k]) * now[k];
 }
 
-// The channels of a cell that a lane updates at once.
+// The channels that a lane updates at once.
 template <class Cell>
 constexpr int kLaneChannels = LaneChannels(Cell::kGates);
 
-// The first of a lane's channels, of a pixel.
+// The first channel that a lane updates, and its pixel.
 struct CellIndex {
   int image, pixel, channel;
   int64_t row;
 };
 
-// What the end of a step reads and writes.
+// Operands of the epilogue.
 struct CellOperands {
   const float *peephole, *c_in;
   float *c, *out, *last_h;
 };
 
-// kAll: hidden is a multiple of kLaneChannels, so that a lane has all of its channels or none.
-// kExtended: with StepExtras, apart, so that a step without pays no register for them.
+// kAll: `hidden` is a multiple of kLaneChannels, so that a lane has all of its channels or none.
+// kExtended: with StepExtras; a template parameter, so that a plain step pays no registers for
+// them.
 template <class Cell, Math kMath, bool kAll, bool kExtended>
 __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellIndex& at,
                                            float (&gates)[Cell::kGates][kLaneChannels<Cell>],
@@ -144,7 +146,7 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellInd
   constexpr int kChannels = kLaneChannels<Cell>;
   const int count = p.hidden - at.channel;
   const int64_t state = at.row * p.hidden + at.channel;
-  // Of frames that lie so far apart.
+  // Offset into frames that are `image_stride` pixels apart.
   const auto element = [&](int image_stride) {
     const int64_t pixel = static_cast<int64_t>(at.image) * image_stride + at.pixel;
     return pixel * p.hidden + at.channel;
@@ -197,43 +199,45 @@ __device__ __forceinline__ void UpdateCell(const StepArguments& p, const CellInd
   if (operands.last_h != nullptr) StoreChannels<kAll>(new_h, count, operands.last_h + state);
 }
 
-// The sums of x of a pixel: [64 columns][gate][channel], so that a warp reads and writes 64 bytes
-// in a row whatever its tile.
+// Offset of a lane in the input projection of a pixel, [64 columns][gate][channel]: a warp reads
+// and writes 64 contiguous bytes whatever its tile.
 template <class Cell, class T>
-__device__ __forceinline__ int64_t SumsOfLane(int64_t pixel, int padded_hidden, int tile) {
+__device__ __forceinline__ int64_t LaneProjection(int64_t pixel, int padded_hidden, int tile) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
   return pixel * (Cell::kGates * padded_hidden) + ColumnBlock<T>(tile) * kColumns +
          lane % 4 * kLaneChannels<Cell>;
 }
 
-// The first of the lane's channels of a tile.
+// The lane's first channel of a tile.
 template <class Cell, class T>
 __device__ __forceinline__ int LaneChannel(int tile) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
   return ColumnBlock<T>(tile) * WarpChannels(Cell::kGates) + lane % 4 * kLaneChannels<Cell>;
 }
 
-// The lane's sum of a gate of its k-th channel, of the row (i, half) of ForLaneRows.
+// The lane's accumulator of a gate of its k-th channel, in row (i, half) of ForLaneRows.
 template <class Cell, class T>
 __device__ __forceinline__ float& SumOf(Accumulators<T>& sums, int i, int half, int gate, int k) {
   return sums[i][gate + k / 2 * Cell::kGates][half * 2 + k % 2];
 }
 
-// What sums begin with: bias, the same for every pixel, or the sums of x. One way for both and no
-// condition: otherwise ptxas 13.0 moves the accumulators of wgmma about and waits for each product.
-struct Beginning {
+// Initial values of the accumulators: the bias, equal for every pixel, or the input projection.
+// Both are read by the same code without a branch: otherwise ptxas 13.0 moves the accumulators of
+// wgmma between registers and waits for each product.
+struct InitialSums {
   const float* values;
   int64_t pixel_stride;
   int image_stride;                 // pixels
-  int gate_stride, columns_stride;  // elements; from 64 columns to the next
+  int gate_stride, columns_stride;  // elements; between blocks of 64 columns
 };
 template <class Cell, class T>
-__device__ __forceinline__ Beginning BeginningOf(const float* bias, int padded_hidden) {
+__device__ __forceinline__ InitialSums BiasSums(const float* bias, int padded_hidden) {
   return {bias + LaneChannel<Cell, T>(0), 0, 0, padded_hidden, WarpChannels(Cell::kGates)};
 }
 template <class Cell, class T>
-__device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry& geometry,
-                                      Accumulators<T>& sums) {
+__device__ __forceinline__ void LoadInitialSums(const InitialSums& from,
+                                                const ConvGeometry& geometry,
+                                                Accumulators<T>& sums) {
   const int last = geometry.rows() - 1;
   ForLaneRows<T>(geometry, [&](int i, int half, int row) {
     row = row < last ? row : last;
@@ -252,7 +256,7 @@ __device__ __forceinline__ void Begin(const Beginning& from, const ConvGeometry&
   });
 }
 
-// A lane's sums of the gates of a row.
+// Gathers the lane's accumulators of a row by gate and channel.
 template <class Cell, class T>
 __device__ __forceinline__ void TakeGates(Accumulators<T>& sums, int i, int half,
                                           float (&gates)[Cell::kGates][kLaneChannels<Cell>]) {
@@ -277,10 +281,9 @@ __device__ __forceinline__ void UpdateState(const StepArguments& p, Accumulators
   });
 }
 
-// Grid: (RowBlocks, padded hidden / T's channels).
+// Grid: (RowBlocks, column blocks of T).
 template <class Cell, class T>
-__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
-    ConvLstmStep(const StepArguments p) {
+__global__ void __launch_bounds__(T::kThreads, kMinBlocks<T>) ConvLstmStep(const StepArguments p) {
   if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
@@ -291,15 +294,15 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
                                    p.last_h.get()};
 
     Accumulators<T> sums;
-    Beginning beginning = BeginningOf<Cell, T>(p.bias.get(), p.padded_hidden);
-    if (p.begins_with_x && LaneChannel<Cell, T>(0) < p.hidden) {
-      beginning = {p.sums_of_x.get() + SumsOfLane<Cell, T>(0, p.padded_hidden, 0),
-                   Cell::kGates * p.padded_hidden, p.sums_image_stride, WarpChannels(Cell::kGates),
-                   kColumns};
+    InitialSums initial = BiasSums<Cell, T>(p.bias.get(), p.padded_hidden);
+    if (p.projected && LaneChannel<Cell, T>(0) < p.hidden) {
+      initial = {p.projection.get() + LaneProjection<Cell, T>(0, p.padded_hidden, 0),
+                 Cell::kGates * p.padded_hidden, p.projection_image_stride,
+                 WarpChannels(Cell::kGates), kColumns};
     }
     Accumulate<T>(
         p.geometry, x, h, p.weights.get(), p.packed_chunks, shared,
-        [&] { Begin<Cell, T>(beginning, p.geometry, sums); }, sums);
+        [&] { LoadInitialSums<Cell, T>(initial, p.geometry, sums); }, sums);
     const bool all = p.hidden % kLaneChannels<Cell> == 0;
     if (p.extended) {
       if (all) {

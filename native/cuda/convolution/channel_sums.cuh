@@ -1,9 +1,8 @@
-// Sums over rows of what lies [row][channel], for each channel, in an order that depends on the
-// shape and the grid only.
+// Column sums of [row][channel], in an order that depends only on the shape and the grid.
 //
-// A block of 256 threads takes up to 128 neighbouring channels of as many rows as fit, so that a
-// warp reads runs of memory whatever the number of channels. Threads add up in float32, a block's
-// lanes and the slices in float64.
+// A block of 256 threads covers up to 128 adjacent channels of as many rows as fit, so that a
+// warp's reads are coalesced for any number of channels. Threads accumulate in float32; sums across
+// the threads of a block and across slices are in float64.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_CHANNEL_SUMS_CUH_
 #define CONVLSTM_CUDA_CONVOLUTION_CHANNEL_SUMS_CUH_
 
@@ -15,14 +14,14 @@ namespace convlstm::cuda {
 constexpr int kChannelThreads = 256, kMaxBlockChannels = 128;
 constexpr int kChannelSharedBytes = kChannelThreads * static_cast<int>(sizeof(float));
 
-// Grid: (slices of the rows, these).
+// gridDim.y; gridDim.x is the number of slices of the rows.
 __host__ __device__ constexpr int ChannelBlocks(int channels) {
   return DivideUp(channels, kMaxBlockChannels);
 }
 
-// What a thread takes: rows `first_row`, `first_row + row_step`, ... of one channel.
+// A thread's share: rows `first_row`, `first_row + row_step`, ... of one channel.
 struct ChannelThread {
-  int width, lanes;  // channels and rows of the block
+  int width, lanes;  // of the block: channels, and rows at a time
   int channel;
   int64_t first_row, row_step;
   bool active;
@@ -39,7 +38,7 @@ struct ChannelThread {
   }
 };
 
-// to[k][channel] += the block's sum of values[k].
+// Adds the block's sums of values[k] to to[k][channel], for k < count.
 template <int kCount>
 __device__ __forceinline__ void AddBlockSums(const ChannelThread& thread,
                                              const float (&values)[kCount], int count, int channels,

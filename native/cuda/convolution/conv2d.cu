@@ -15,12 +15,12 @@ namespace convlstm::cuda {
 namespace {
 
 ConvGeometry GeometryOf(const Device& device, const Conv2dShape& s) {
-  constexpr int64_t kMax = std::numeric_limits<int>::max() - kMostRows;
+  constexpr int64_t kMax = std::numeric_limits<int>::max() - kMaxTileRows;
   const bool far =
       std::max({s.padding_y, s.padding_x, s.stride_y, s.stride_x, s.dilation_y * s.kernel_height,
                 s.dilation_x * s.kernel_width}) > kMax / 4;
   const int64_t channels = std::max(s.in_channels, s.out_channels);
-  if (far || s.batch * s.height * s.width > kMax || channels > kMostChannels ||
+  if (far || s.batch * s.height * s.width > kMax || channels > kMaxChannels ||
       s.kernel_height * s.kernel_width * channels > kMax ||
       s.batch * s.out_height() * s.out_width() > kMax) {
     throw Error(ErrorCode::kShape,
@@ -43,9 +43,9 @@ const Buffer& PackOnce(Device& device, Math math, const ConvGeometry& g, int in,
   std::shared_ptr<const void>& derived = weight.derived()[key];
   if (!derived) {
     derived = std::make_shared<const Buffer>(
-        LaunchPack(device, math,
-                   {RowMajor(device, weight), nullptr, 0, channels, 0, in, 0,
-                    g.kernel_height * g.kernel_width, g.kernel_width, g.chunks(in), 0}));
+        LaunchPack<kNoGates>(device, math,
+                             {RowMajor(device, weight), nullptr, 0, channels, in, 0,
+                              g.kernel_height * g.kernel_width, g.kernel_width, g.chunks(in), 0}));
   }
   return *static_cast<const Buffer*>(derived.get());
 }

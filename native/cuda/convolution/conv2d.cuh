@@ -1,36 +1,36 @@
-// A convolution with any stride, padding and dilation, on the main loop of the ConvLSTM's; also the
-// gradient of a convolution's input, which is one of the deltas with the taps in reverse.
+// 2D convolution with any stride, padding and dilation, on the implicit GEMM of the ConvLSTM step.
+// Also the gradient of a convolution's input: a convolution of the deltas with flipped taps.
 //
-// The tiles are the step's (tiles.h): 64 x 64 brings 16 KiB from memory for 2^18 operations with 64
-// KiB of shared memory and 145 to 175 registers (sm_90), 128 x 128 brings 32 KiB for 2^20 with 96
-// KiB and 166 to 239. The end reads and writes each result once, 8 bytes of a pixel by a lane.
+// Tiles are those of tiles.h: 64 x 64 reads 16 KiB of memory for 2^18 operations, with 64 KiB of
+// shared memory and 145 to 175 registers (sm_90); 128 x 128 reads 32 KiB for 2^20, with 96 KiB and
+// 166 to 239. The epilogue writes each output once, 8 bytes of a pixel per lane.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_CONV2D_CUH_
 #define CONVLSTM_CUDA_CONVOLUTION_CONV2D_CUH_
 
 #include "cuda/convolution/gradient_phases.h"
-#include "cuda/device/place.h"
+#include "cuda/device/operand.h"
 #include "cuda/gemm/implicit_gemm.cuh"
 
 namespace convlstm::cuda {
 
 struct Conv2dArguments {
   ConvGeometry geometry;
-  ConvSource x;  // without data
-  Place<const float> x_data;
-  Place<const uint4> weights;
-  Place<const float> bias;  // [channels] or none
-  Place<float> out;         // channels-last
+  ConvSource x;  // data is null
+  Operand<const float> x_data;
+  Operand<const uint4> weights;
+  Operand<const float> bias;  // [channels] or null
+  Operand<float> out;         // channels-last
   int channels;
-  // In pixels: image i of the result begins at i % inner * inner_stride + i / inner * outer_stride.
+  // Image i of the result starts at pixel i % inner * inner_stride + i / inner * outer_stride.
   int inner;
   int64_t inner_stride, outer_stride;
-  int64_t row_stride;  // from one row of the result to the next
+  int64_t row_stride;  // pixels between rows of the result
   int column_stride;
-  Place<const float> mask;  // as the result, which it is multiplied by, or none
-  bool add;                 // to what is there
+  Operand<const float> mask;  // multiplies the result, laid out as out; or null
+  bool add;                   // accumulates into out
 };
 
-// Of a phase of the gradient of the input of `forward`, all but where operands and images lie.
+// Arguments of a phase of the input gradient of `forward`, without operands and image strides.
 inline Conv2dArguments GradientArguments(const ConvGeometry& forward, const GradientPhase& phase,
                                          int channels, int out_channels) {
   Conv2dArguments p = {};
@@ -42,10 +42,9 @@ inline Conv2dArguments GradientArguments(const ConvGeometry& forward, const Grad
   return p;
 }
 
-// Grid: (rows / T::kRows, columns / T::kBlockColumns).
+// Grid: (row tiles, column tiles).
 template <class T>
-__global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
-    Convolve2d(const Conv2dArguments p) {
+__global__ void __launch_bounds__(T::kThreads, kMinBlocks<T>) Convolve2d(const Conv2dArguments p) {
   if constexpr (kCompiled<T::kMath>) {
     CONVLSTM_SHARED_MEMORY(memory);
     auto* shared = reinterpret_cast<uint32_t*>(memory);
@@ -63,9 +62,9 @@ __global__ void __launch_bounds__(T::kThreads, kLeastBlocks<T>)
       const auto [image, pixel] = Divide(row, p.geometry.out_pixels());
       const auto [outer, inner] = Divide(image, p.inner);
       const auto [y, x] = Divide(pixel, p.geometry.out_width);
-      const int64_t place = inner * p.inner_stride + outer * p.outer_stride;
+      const int64_t image_begin = inner * p.inner_stride + outer * p.outer_stride;
       const int64_t in_image = y * p.row_stride + static_cast<int64_t>(x) * p.column_stride;
-      const int64_t first = (place + in_image) * p.channels;
+      const int64_t first = (image_begin + in_image) * p.channels;
       const int first_channel = ColumnBlock<T>(i) * kColumns + lane % 4 * 2;
 #pragma unroll
       for (int j = 0; j < kColumns / 8; ++j) {

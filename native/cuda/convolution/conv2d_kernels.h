@@ -1,4 +1,4 @@
-// The compiled kernels of plain convolutions.
+// The compiled convolution kernels.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_CONV2D_KERNELS_H_
 #define CONVLSTM_CUDA_CONVOLUTION_CONV2D_KERNELS_H_
 
@@ -8,7 +8,7 @@
 
 namespace convlstm::cuda {
 
-// Of the kernel whose tile serves `p` best, which has rows.
+// A call of the kernel with the best tile for `p`. geometry.rows() must not be 0.
 KernelCall Convolve2dCall(Device& device, Math math, const Conv2dArguments& p);
 
 }  // namespace convlstm::cuda

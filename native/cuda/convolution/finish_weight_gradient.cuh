@@ -5,16 +5,16 @@
 
 namespace convlstm::cuda {
 
-// What weight_gradient.cuh leaves of every slice becomes the gradient:
-// weight[column][channel][tap] = the sum of partial[slice][(tap, channel)][column].
+// Reduces the partial sums of weight_gradient.cuh over slices:
+// weight[column][channel][tap] = sum of partial[slice][(tap, channel)][column].
 struct FinishArguments {
   const float* partial;
   int slices;
   int64_t slice_stride;
-  int columns, column_stride;  // of them and in partial
+  int columns, column_stride;  // output channels; their padded number in partial
   int channels, taps;
   float* weight;
-  int64_t weight_stride;  // from one channel of the result to the next
+  int64_t weight_stride;  // elements between output channels of weight
 };
 __global__ void FinishWeightGradient(const FinishArguments p) {
   ForStrided(static_cast<int64_t>(p.channels) * p.taps * p.columns, [&](int64_t index) {

@@ -1,8 +1,8 @@
-// The gradient of a convolution's input as convolutions of the deltas without stride.
+// The gradient of a strided convolution's input as unstrided convolutions of the deltas.
 //
-// With stride s, pixel y of the input meets the taps k with (y + pad - k dilation) divisible by s:
-// of pixels that are s apart the same ones. So every phase, the pixels first, first + s, ..., is a
-// convolution with some of the taps, in reverse, and nothing is multiplied by zeros in between.
+// With stride s, input pixel y meets the taps k for which (y + pad - k dilation) is divisible by s:
+// the same taps for all pixels that are s apart. So each phase, the pixels first, first + s, ...,
+// is a convolution with a subset of the taps, flipped, and no inserted zeros are multiplied.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_GRADIENT_PHASES_H_
 #define CONVLSTM_CUDA_CONVOLUTION_GRADIENT_PHASES_H_
 
@@ -14,24 +14,25 @@
 
 namespace convlstm::cuda {
 
-// Which of a weight's taps a packed convolution has: `last - y row_step - x step` is its tap (y,
-// x).
+// The taps of a weight that a phase uses: tap (y, x) of the phase is tap
+// last - y * row_step - x * step of the weight.
 struct TapSteps {
   int taps;  // of the weight
   int last, row_step, step;
 };
 
 struct GradientPhase {
-  ConvGeometry geometry;  // from the deltas to the phase's pixels; a kernel without taps: zeros
+  ConvGeometry geometry;  // from the deltas to the pixels of the phase
   int first_y, first_x;
   TapSteps taps;
 
+  // Without taps the gradient of its pixels is zero.
   bool empty() const { return geometry.kernel_height * geometry.kernel_width == 0; }
 };
 
-// One axis of a phase.
+// A phase along one axis.
 struct PhaseAxis {
-  int first, size;  // of the pixels
+  int first, size;  // first pixel, number of pixels
   int taps, first_tap, tap_step;
   int pad, dilation;
 };

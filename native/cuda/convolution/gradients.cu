@@ -19,7 +19,7 @@ using WeightGradientKernel = GemmKernel<WeightGradientArguments>;
 template <Math kMath>
 WeightGradientKernel FindKernel(bool large) {
   using Small = SmallGradientTile<kMath>;
-  if constexpr (kMath != Math::kFma) {  // two stages are more than the 64 KiB of sm_75
+  if constexpr (kMath != Math::kFma) {  // two stages exceed the 64 KiB of sm_75
     using Large = LargeGradientTile<kMath>;
     if (large) return KernelOf<Large>(WeightGradient<Large>);
   }
@@ -59,10 +59,10 @@ DataGradient::DataGradient(Device& device, Math math, const ConvGeometry& forwar
         packed->emplace_back();
         continue;
       }
-      packed->push_back(LaunchPack(device, math,
-                                   {weight, nullptr, 0, part.inputs, 0, part.out_channels, 0,
-                                    g.kernel_height * g.kernel_width, g.kernel_width,
-                                    g.chunks(part.out_channels), 0, part.row_inputs, phase.taps}));
+      packed->push_back(LaunchPack<kNoGates>(
+          device, math,
+          {weight, nullptr, 0, part.inputs, part.out_channels, 0, g.kernel_height * g.kernel_width,
+           g.kernel_width, g.chunks(part.out_channels), 0, part.row_inputs, phase.taps}));
     }
     derived = std::move(packed);
   }
@@ -86,7 +86,7 @@ void DataGradient::Run(const float* deltas, float* out) {
     p.x_data = {deltas};
     p.weights = {(*packed_)[k].as<uint4>()};
     p.out =
-        Place<float>{out} + (int64_t{phase.first_y} * forward_.width + phase.first_x) * channels_;
+        Operand<float>{out} + (int64_t{phase.first_y} * forward_.width + phase.first_x) * channels_;
     p.inner = 1;
     p.outer_stride = pixels;
     Launch(device_, Convolve2dCall(device_, math_, p));
@@ -103,7 +103,7 @@ WeightGradientSums::WeightGradientSums(Device& device, Math math, const ConvGeom
   tile_columns_ = kernel.columns;
   row_tiles_ = DivideUp(rows, tile_rows_);
   column_tiles_ = DivideUp(out_channels, tile_columns_);
-  // Two blocks for each multiprocessor, if there are pixels for them.
+  // Two blocks per multiprocessor, if there are enough pixels.
   const int64_t tiles = int64_t{row_tiles_} * column_tiles_;
   const int chunks = std::max(1, DivideUp(step.rows(), kDepth));
   const auto wanted =
@@ -139,7 +139,7 @@ void WeightGradientSums::Finish(float* weight, int row_inputs, bool called) {
                 int64_t{channels_} * taps * out_channels_, p);
 }
 
-// Some rows for each thread, some blocks for each multiprocessor.
+// At least four rows per thread, at most four blocks per multiprocessor.
 dim3 SumGrid(const Device& device, int64_t rows, int channels) {
   constexpr int64_t kThreadRows = 4, kBlocks = 4;
   const int blocks = ChannelBlocks(channels), lanes = kChannelThreads / DivideUp(channels, blocks);

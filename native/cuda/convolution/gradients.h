@@ -1,4 +1,4 @@
-// The gradients of a convolution's input, weights and bias, for conv2d and the ConvLSTM.
+// Gradients of a convolution's input, weights and bias, for conv2d and the ConvLSTM.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_GRADIENTS_H_
 #define CONVLSTM_CUDA_CONVOLUTION_GRADIENTS_H_
 
@@ -14,23 +14,24 @@
 
 namespace convlstm::cuda {
 
-// Some input channels of a convolution's weights.
+// The weights of a range of input channels.
 struct WeightPart {
   StoragePtr weight;  // [out_channels][row_inputs][taps]
   int first_input, inputs, row_inputs, out_channels;
 };
 
-// The convolution of the deltas with the weights, transposed. Weights are packed once and kept in
+// The gradient of the input: a transposed convolution of the deltas. Packed weights are cached in
 // weight->derived().
 class DataGradient {
  public:
-  // `forward` is the convolution.
+  // `forward` is the geometry of the forward convolution.
   DataGradient(Device& device, Math math, const ConvGeometry& forward, const WeightPart& part);
 
-  // `deltas` is [image][pixel][out_channels], `out` [image][pixel][inputs], both of forward.images.
+  // `deltas`: [image][pixel][out_channels], `out`: [image][pixel][inputs], with forward.images
+  // images.
   void Run(const float* deltas, float* out);
 
-  // Of a convolution without stride.
+  // Packed weights of the only phase; the stride must be 1.
   const uint4* weights() const { return packed_->front().as<uint4>(); }
 
  private:
@@ -39,23 +40,24 @@ class DataGradient {
   const ConvGeometry forward_;
   const int channels_, out_channels_;
   const std::vector<GradientPhase> phases_;
-  std::shared_ptr<const std::vector<Buffer>> packed_;  // of the phases; none where one is empty
+  std::shared_ptr<const std::vector<Buffer>> packed_;  // by phase; empty for an empty one
 };
 
-// Adds up over calls, from the last step to the first; the same bits however steps are grouped.
+// The gradient of the weights, accumulated over calls from the last step to the first. The bits do
+// not depend on how steps are grouped into calls.
 class WeightGradientSums {
  public:
-  // `step` is the convolution of one step.
+  // `step` is the geometry of the forward convolution of one step.
   WeightGradientSums(Device& device, Math math, const ConvGeometry& step, int channels,
                      int out_channels);
 
   float* partial() const { return partial_.as<float>(); }
 
-  // `p` says all but the slices.
+  // Sets p.slice_rows.
   KernelCall Call(WeightGradientArguments p) const;
 
-  // `weight` points to the first channel's of rows of `row_inputs` channels; without `called` it
-  // becomes zero.
+  // Writes the gradient to `weight`, the first of `channels` in rows of `row_inputs` channels;
+  // zeros unless `called`, that is if no call was launched.
   void Finish(float* weight, int row_inputs, bool called);
 
  private:
@@ -69,18 +71,18 @@ class WeightGradientSums {
   Buffer partial_;
 };
 
-// How a kernel that adds up rows for each channel is launched.
+// The grid of a kernel that sums rows per channel.
 dim3 SumGrid(const Device& device, int64_t rows, int channels);
 
-// Sums over pixels for each channel, in float64; several of them side by side.
+// Float64 sums over pixels per channel, of one or several quantities.
 class ChannelSums {
  public:
-  // Of `count` kinds, all zero.
+  // `count` quantities per channel, initialised to zero.
   ChannelSums(Device& device, int64_t rows, int channels, int count);
 
   double* data() const { return sums_.as<double>(); }
   dim3 grid() const { return grid_; }
-  // out[k] = the sum of kind and channel first + k, for k < count.
+  // out[k] = sum number first + k of [quantity][channel], for k < count.
   void Finish(int first, int count, float* out);
 
  private:
@@ -90,7 +92,7 @@ class ChannelSums {
   Buffer sums_;
 };
 
-// Of rows [row][channels].
+// Adds rows, [row][channels], to `sums`.
 void LaunchSumRows(Device& device, const float* rows, int64_t count, int channels,
                    const ChannelSums& sums);
 

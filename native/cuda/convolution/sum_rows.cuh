@@ -6,7 +6,7 @@
 
 namespace convlstm::cuda {
 
-// sums[slice][channel] += the slice's share of the rows.
+// Adds each slice's rows to sums[slice][channel].
 __global__ void __launch_bounds__(kChannelThreads)
     SumRows(const float* rows, int64_t count, int channels, double* sums) {
   const ChannelThread thread(channels);
@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kChannelThreads)
   AddBlockSums(thread, sum, 1, channels, sums + static_cast<int64_t>(blockIdx.x) * channels);
 }
 
-// out[k] = the slices' sums[slice][k].
+// out[k] = sum of sums[slice][k] over slices.
 __global__ void AddSlices(const double* sums, int slices, int64_t slice_stride, float* out,
                           int64_t count) {
   ForStrided(count, [&](int64_t k) {

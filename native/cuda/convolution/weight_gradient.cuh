@@ -1,25 +1,24 @@
-// The gradient of a convolution's weights: a matrix product whose inner dimension is the pixels.
+// The gradient of a convolution's weights: an implicit GEMM whose inner dimension is the pixels.
 //
-//   rows     (tap, channel of x), a tile of 32 kWarpsM
-//   columns  channels of the result, a tile of 64 kWarpsN
-//   depth    the pixels of a slice of a step, 32 at a time, step after step from the last to the
-//            first
+//   rows (M)     (tap, channel of x), a tile of 32 kWarpsM
+//   columns (N)  output channels, a tile of 64 kWarpsN
+//   depth (K)    the pixels of a slice of a step, 32 at a time, from the last step to the first
 //
-// Both operands are copied as memory has them, channels innermost, so that a lane reads 16 bytes,
-// four rows or columns of one pixel, which it takes for four fragments: which row of the tile is
-// which row of a fragment is free. For a depth of 16 a warp reads 2 KiB and 4 KiB for its 32 x 64
-// sums, as the forward kernel does: 10.7 operations a byte, and the three TF32 products do three
-// for each. A tile of 128 x 128 brings 32 KiB from memory for 2^20 operations (64 x 128: 24 KiB for
-// 2^19). Of 204 to 246 registers (sm_90) 64 are the sums; the large tile then leaves room for one
-// block a multiprocessor, the small one for two.
+// Both operands keep their memory layout, channels innermost: a lane reads 16 bytes, four rows or
+// columns of one pixel, and uses them in four fragments, because the assignment of tile rows to
+// fragment rows is free. Per 16 of depth a warp reads 2 KiB and 4 KiB for its 32 x 64 outputs, as
+// the forward kernel does: 10.7 operations a byte, three times as many with three TF32 products. A
+// tile of 128 x 128 reads 32 KiB of memory for 2^20 operations (64 x 128: 24 KiB for 2^19). Of 204
+// to 246 registers (sm_90) 64 are accumulators, which leaves room for one block of the large tile
+// per multiprocessor, or two of the small one.
 //
-// Blocks split a step's pixels, and each goes through all steps with its own; between two launches
-// its sums wait in memory as they are. So the bits depend on the shape and the number of
-// multiprocessors, but not on how the steps are grouped, and no addition is atomic.
+// Blocks split the pixels of a step, and each processes its share of every step; its partial sums
+// stay in memory between launches. So the bits depend on the shape and on the number of
+// multiprocessors, but not on how steps are grouped into launches. No atomic additions.
 #ifndef CONVLSTM_CUDA_CONVOLUTION_WEIGHT_GRADIENT_CUH_
 #define CONVLSTM_CUDA_CONVOLUTION_WEIGHT_GRADIENT_CUH_
 
-#include "cuda/device/place.h"
+#include "cuda/device/operand.h"
 #include "cuda/gemm/implicit_gemm.cuh"
 
 namespace convlstm::cuda {
@@ -33,42 +32,41 @@ struct GradientTile {
   static constexpr int kStageWords = kDepth * (kRows + kBlockColumns);
   static constexpr int kTableWords = 4 * kRows;
   static constexpr int kSharedBytes = (kStages * kStageWords + kTableWords) * 4;
-  static_assert(kSharedBytes <= MostSharedBytes(kMath));
-  // So many threads copy a pixel's channels.
+  static_assert(kSharedBytes <= MaxSharedBytes(kMath));
+  // Threads that copy the channels of a pixel.
   static constexpr int kPixelThreads = kThreads / kDepth;
   static constexpr int kRowPieces = kRows / 4 / kPixelThreads;
   static constexpr int kColumnPieces = kBlockColumns / 4 / kPixelThreads;
 };
 
-// 98 KiB of shared memory: all that a block of sm_86, 89 and 120 may have.
+// 98 KiB of shared memory, within the 99 of a block on sm_86, 89 and 120.
 template <Math kMath>
 using LargeGradientTile = GradientTile<kMath, 4, 2, 3>;  // 128 x 128
-// 73 KiB; 49 without tensor cores, of the 64 that sm_75 has.
+// 73 KiB; without tensor cores 49, within the 64 of sm_75.
 template <Math kMath>
 using SmallGradientTile = GradientTile<kMath, 2, 2, kMath == Math::kFma ? 2 : 3>;  // 64 x 128
 
 struct WeightGradientArguments {
   ConvGeometry geometry;  // of the forward convolution of one step
-  // Of the last of the steps; the one before begins a stride, in elements, before it.
-  Place<const float> x;
-  Place<const float> deltas;  // [row][out_channels]
+  // Operands of the last step; those of earlier steps precede them by a stride, in elements.
+  Operand<const float> x;
+  Operand<const float> deltas;  // [row][out_channels]
   int64_t x_step_stride, delta_step_stride;
   int channels, out_channels;
   int image_stride;  // of x, pixels
   int steps;
-  int slice_rows;        // pixels of a step that a block takes, a multiple of kDepth
-  Place<float> partial;  // [slice][rows][columns], whole tiles
-  bool add;              // to what is there
+  int slice_rows;          // pixels of a step per block, a multiple of kDepth
+  Operand<float> partial;  // [slice][rows][columns], whole tiles
+  bool add;                // accumulates into partial
 };
 
-// Where a 16-byte piece lies in its pixel. Reads: four pixels, of each two neighbouring pieces;
-// copies: eight pieces of a pixel or four each of two.
+// The swizzled index of a 16-byte piece of a pixel. Eight lanes that access shared memory together
+// read two adjacent pieces of four pixels, or write eight pieces of a pixel or four of two.
 __device__ __forceinline__ int PixelSwizzle(int pixel, int piece) {
   return piece ^ ((pixel & 1) << 2 | (pixel & 2));
 }
 
-// Copies 32 pixels after 32 pixels into shared memory. A thread has one pixel of them, and some
-// pieces of its channels.
+// Copies chunks of 32 pixels into shared memory. A thread copies some of the channels of one pixel.
 template <class T>
 class PixelLoader {
  public:
@@ -114,27 +112,26 @@ class PixelLoader {
   }
 
  private:
-  static constexpr int kNowhere = -(1 << 30);
+  static constexpr int kOutside = -(1 << 30);
 
-  // Where a row's tap lies from the pixel, and how many elements its channel lies from the pixel's
-  // first.
-  struct RowPlace {
+  // Displacement of a row's tap from the output pixel, and offset of its channel in elements.
+  struct TapOffset {
     int y, x;
     int64_t offset;
   };
 
-  __device__ __forceinline__ RowPlace* Table() const {
-    return reinterpret_cast<RowPlace*>(shared_ + T::kStages * T::kStageWords);
+  __device__ __forceinline__ TapOffset* Table() const {
+    return reinterpret_cast<TapOffset*>(shared_ + T::kStages * T::kStageWords);
   }
   __device__ __forceinline__ void FillTable() {
-    static_assert(sizeof(RowPlace) * T::kRows == T::kTableWords * 4);
+    static_assert(sizeof(TapOffset) * T::kRows == T::kTableWords * 4);
     for (int k = static_cast<int>(threadIdx.x); k < T::kRows; k += T::kThreads) {
       const int row = static_cast<int>(blockIdx.x) * T::kRows + k;
       const int tap = row / p_.channels;
       const int y = tap / g_.kernel_width * g_.dilation_y;
       const int x = tap % g_.kernel_width * g_.dilation_x;
       const int64_t pixels = static_cast<int64_t>(y) * g_.width + x;
-      Table()[k] = {tap < g_.kernel_height * g_.kernel_width ? y : kNowhere, x,
+      Table()[k] = {tap < g_.kernel_height * g_.kernel_width ? y : kOutside, x,
                     pixels * p_.channels + row % p_.channels};
     }
     __syncthreads();
@@ -164,22 +161,22 @@ class PixelLoader {
 
   template <int kElements>
   __device__ __forceinline__ void LoadRows(uint32_t* to, int pixel) {
-    const RowPlace* const table = Table();
+    const TapOffset* const table = Table();
     const int y = y_ * g_.stride_y - g_.pad_top, x = x_ * g_.stride_x - g_.pad_left;
     const int64_t pixels =
         static_cast<int64_t>(image_) * p_.image_stride + static_cast<int64_t>(y) * g_.width + x;
     const float* const from = source_ + pixels * p_.channels;
-    const bool there = row_ < end_;
+    const bool valid = row_ < end_;
 #pragma unroll
     for (int k = 0; k < T::kRowPieces; ++k) {
       const int piece = static_cast<int>(threadIdx.x) % T::kPixelThreads + k * T::kPixelThreads;
 #pragma unroll
       for (int e = 0; e < 4; e += kElements) {
-        const RowPlace place = table[piece * 4 + e];
-        const bool at_y = static_cast<unsigned>(y + place.y) < static_cast<unsigned>(g_.height);
-        const bool at_x = static_cast<unsigned>(x + place.x) < static_cast<unsigned>(g_.width);
-        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e, from + place.offset,
-                                 there & at_y & at_x);
+        const TapOffset tap = table[piece * 4 + e];
+        const bool at_y = static_cast<unsigned>(y + tap.y) < static_cast<unsigned>(g_.height);
+        const bool at_x = static_cast<unsigned>(x + tap.x) < static_cast<unsigned>(g_.width);
+        CopyAsync<4 * kElements>(to + PixelSwizzle(pixel, piece) * 4 + e, from + tap.offset,
+                                 valid & at_y & at_x);
       }
     }
   }
@@ -187,7 +184,7 @@ class PixelLoader {
   template <int kElements>
   __device__ __forceinline__ void LoadColumns(uint32_t* to, int pixel) {
     const float* const from = deltas_ + static_cast<int64_t>(row_) * p_.out_channels;
-    const bool there = row_ < end_;
+    const bool valid = row_ < end_;
 #pragma unroll
     for (int k = 0; k < T::kColumnPieces; ++k) {
       const int piece = static_cast<int>(threadIdx.x) % T::kPixelThreads + k * T::kPixelThreads;
@@ -195,7 +192,7 @@ class PixelLoader {
       for (int e = 0; e < 4; e += kElements) {
         const int column = static_cast<int>(blockIdx.y) * T::kBlockColumns + piece * 4 + e;
         CopyAsync<4 * kElements, Cache::kL2>(to + PixelSwizzle(pixel, piece) * 4 + e, from + column,
-                                             there & (column < p_.out_channels));
+                                             valid & (column < p_.out_channels));
       }
     }
   }
@@ -203,18 +200,18 @@ class PixelLoader {
   const WeightGradientArguments& p_;
   const ConvGeometry& g_;
   uint32_t* shared_;
-  const float *source_, *deltas_;  // of the step at work
-  int row_, image_, y_, x_;        // this thread's pixel
+  const float *source_, *deltas_;  // of the current step
+  int row_, image_, y_, x_;        // this thread's output pixel
   int first_, end_, chunks_, chunks_left_;
-  int step_image_, step_y_, step_x_;  // from a chunk's pixel to the next chunk's
+  int step_image_, step_y_, step_x_;  // distance between chunks
 };
 
-// A lane's part of a warp's 32 x 64 sums, [16 rows][8 columns][d of mma]: with g = lane / 4 and
-// t = lane % 4, row g (+ 8) of 16 rows i is row 4g + 2i (+ 1) of the warp's, column n of 8 columns
-// j column 32 (j / 4) + 4n + j % 4.
+// A lane's accumulators of a warp's 32 x 64 outputs, [16 rows][8 columns][mma's d fragment]. With
+// g = lane / 4, row g (+ 8) of fragment i is row 4g + 2i (+ 1) of the warp; column n of fragment j
+// is column 32 (j / 4) + 4n + j % 4.
 using GradientSums = float[2][8][4];
 
-// Four elements of depth 4 apart of four neighbouring rows or columns.
+// Reads four elements of depth, 4 apart, of four adjacent rows or columns.
 template <int kPitch>
 __device__ __forceinline__ void ReadPixels(const uint32_t* from, float (&values)[4][4]) {
 #pragma unroll
@@ -234,7 +231,7 @@ struct PixelProduct {
       RunFma(rows, columns, row_piece, column_piece, sums);
     } else {
 #if CONVLSTM_CUDA_ARCH >= 800
-      // Where a pixel's pieces lie is the same 4 pixels and 8 pieces on.
+      // The swizzle has a period of 4 pixels and 8 pieces.
       const int pixel = static_cast<int>(threadIdx.x) % 4;
       const int piece = PixelSwizzle(pixel, (static_cast<int>(threadIdx.x) & 31) / 4);
       rows += pixel * T::kRows + (row_piece + piece) * 4;
@@ -248,7 +245,7 @@ struct PixelProduct {
     }
   }
 
-  // Without tensor cores: the same sums in the same lanes.
+  // Without tensor cores, with mma's accumulator layout.
   __device__ __forceinline__ static void RunFma(const uint32_t* rows, const uint32_t* columns,
                                                 int row_piece, int column_piece,
                                                 GradientSums& sums) {
@@ -261,7 +258,7 @@ struct PixelProduct {
       const float4 v = read(rows + pixel * T::kRows, pixel, row_piece + g);
       const float a[2][2] = {{v.x, v.y}, {v.z, v.w}};
 #pragma unroll
-      for (int n = 0; n < 4; ++n) {  // column 2t + n % 2 of four eights
+      for (int n = 0; n < 4; ++n) {  // column 2t + n % 2 of four fragments
         const float4 w = read(columns + pixel * T::kBlockColumns, pixel,
                               column_piece + n / 2 * 8 + 2 * t + n % 2);
         const float b[4] = {w.x, w.y, w.z, w.w};
@@ -313,7 +310,7 @@ struct PixelProduct {
     }
   }
 
-  // One product or three; sums over whole sequences are long, so those of a chunk begin at zero.
+  // One product or three. Each chunk accumulates from zero, because sums over sequences are long.
   __device__ __forceinline__ static void RunBf16(const uint32_t* rows, const uint32_t* columns,
                                                  GradientSums& sums) {
     constexpr int kSteps = kDepth / 16;
@@ -382,7 +379,7 @@ __global__ void __launch_bounds__(T::kThreads, 1) WeightGradient(const WeightGra
                            static_cast<int64_t>(blockIdx.y) * T::kBlockColumns +
                            warp / T::kWarpsM * 64 + lane % 4 * 8;
     GradientSums sums = {};
-    // visit(sums of four neighbouring columns, where they lie)
+    // visit(accumulators of four adjacent columns, their address in partial)
     const auto for_fours = [&](const auto& visit) {
 #pragma unroll
       for (int k = 0; k < 16; ++k) {

@@ -10,8 +10,8 @@
 namespace convlstm::cuda {
 namespace {
 
-// This thread's device; -1: none yet. Asking the runtime would say 0 then, and selecting that would
-// open a GPU that nobody uses.
+// The device selected on this thread, -1 for none. The runtime would report 0 instead of none, and
+// selecting that would open a GPU that nobody uses.
 thread_local int selected = -1;
 
 cudaError_t Select(int ordinal) {
@@ -34,12 +34,12 @@ Device::Device(int ordinal)
       ArchitectureFor(CONVLSTM_CUDA_ARCHITECTURES, properties.major, properties.minor);
   has_tensor_cores_ = compiled.has_tensor_cores();
   has_wgmma_ = compiled.has_wgmma();
-  Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
   Check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), "opening its memory pool");
-  // Blocks that are given back stay in the pool.
+  // Freed blocks stay in the pool.
   uint64_t keep = UINT64_MAX;
   Check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep),
-        "setting up its memory pool");
+        "configuring its memory pool");
 }
 
 void Device::Use() {
@@ -54,7 +54,7 @@ void Device::Use() {
 
 void Device::Check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // an error that can be lived with is not reported again
+  cudaGetLastError();  // clears a recoverable error
   if (status == cudaErrorMemoryAllocation) {
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
@@ -95,7 +95,7 @@ Buffer Device::AllocateOn(cudaStream_t stream, size_t bytes) {
   if (bytes == 0) return {};
   Use();
   void* data = nullptr;
-  // What the pool keeps may be in pieces that are too small.
+  // WithRoom: the pool's unused memory may be fragmented.
   const cudaError_t status = WithRoom([&] { return cudaMallocAsync(&data, bytes, stream); });
   if (status == cudaErrorMemoryAllocation) ThrowOutOfMemory(bytes);
   Check(status, "allocating memory");
@@ -123,7 +123,7 @@ bool Device::Idle() {
     cudaGetLastError();
     return false;
   }
-  Check(status, "looking at its stream");
+  Check(status, "querying its stream");
   return true;
 }
 
@@ -137,7 +137,7 @@ bool Device::LetRead(const Device& reader) {
     access.flags = cudaMemAccessFlagsProtReadWrite;
     entry->second = cudaDeviceCanAccessPeer(&can, reader.ordinal(), ordinal_) == cudaSuccess &&
                     can != 0 && cudaMemPoolSetAccess(pool_, &access, 1) == cudaSuccess;
-    cudaGetLastError();  // what the driver refuses goes the other way
+    cudaGetLastError();  // on refusal the caller copies through the host
   }
   return entry->second;
 }
@@ -149,8 +149,8 @@ void Device::ThrowOutOfMemory(size_t bytes) {
   throw Error(ErrorCode::kInternal, "unreachable");
 }
 
-// On any thread. Whoever read the block did so in the stream or has waited for it. Errors are those
-// of a device that is lost, or of a process that ends.
+// Any thread. Readers of the block are ordered before it by the stream, or have finished. Errors
+// mean a lost device or a process that is exiting, and are ignored.
 void Device::Release(void* data, size_t) noexcept {
   const int before = selected;
   if (Select(ordinal_) != cudaSuccess) return;
@@ -159,7 +159,7 @@ void Device::Release(void* data, size_t) noexcept {
 }
 
 Event::Event(Device& device) : device_(device) {
-  device.Check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event");
+  device.Check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "creating an event");
 }
 Event::Event(Device& device, cudaStream_t stream) : Event(device) {
   device.Check(cudaEventRecord(event_, stream), "recording an event");

@@ -1,4 +1,4 @@
-// One GPU: its memory, its stream, and what is made of the errors it reports.
+// One GPU: its memory, its stream and its error handling.
 #ifndef CONVLSTM_CUDA_DEVICE_DEVICE_H_
 #define CONVLSTM_CUDA_DEVICE_DEVICE_H_
 
@@ -17,10 +17,10 @@ namespace convlstm::cuda {
 
 class GraphCache;
 
-// Never destroyed: JavaScript's handles may outlive everything.
+// Never destroyed, because JavaScript handles may outlive everything else.
 class Device final : public Memory {
  public:
-  // Throws Error(kDevice) where the device cannot be opened.
+  // Throws Error(kDevice) if the device cannot be opened.
   explicit Device(int ordinal);
 
   int ordinal() const { return ordinal_; }
@@ -30,21 +30,21 @@ class Device final : public Memory {
   bool has_tensor_cores() const { return has_tensor_cores_; }
   bool has_wgmma() const { return has_wgmma_; }
 
-  // Makes it the calling thread's device. Throws the fault that has befallen it, if any.
+  // Selects the device on the calling thread. Throws the device's fault, if it has one.
   void Use();
 
-  // Throws Error(kOutOfMemory or kDevice) unless `status` is success; `what` says what was tried, a
-  // kernel by its name. A fault that only a new process gets rid of is remembered.
+  // Throws Error(kOutOfMemory or kDevice) unless `status` is success. `what` names the attempted
+  // operation or kernel. A fault that only a new process can clear is remembered.
   void Check(cudaError_t status, const char* what);
-  // Makes a launch and checks it. On the queue's thread.
+  // Launches a kernel and checks the result. Queue thread only.
   template <typename Launch>
   void CheckLaunch(const char* kernel, const Launch& launch) {
     Remember(kernel);
     Check(WithRoom(launch), kernel);
   }
 
-  // What call() returns, made once more where memory ran out, when the pool has given back what it
-  // keeps: kernels that are loaded and graphs take memory beside it.
+  // Returns call(), repeated once after trimming the pool if memory ran out: loaded kernels and
+  // graphs take memory outside the pool.
   template <typename Call>
   cudaError_t WithRoom(const Call& call) {
     const cudaError_t status = call();
@@ -54,29 +54,29 @@ class Device final : public Memory {
     return call();
   }
 
-  // Lets a kernel have so much shared memory. On the queue's thread.
+  // Allows a kernel `bytes` of dynamic shared memory. Queue thread only.
   void AllowShared(const void* kernel, int bytes);
 
-  // The graphs made for it (graph.h). On the queue's thread.
+  // The cached graphs (graph.h). Queue thread only.
   GraphCache& graphs() { return *graphs_; }
 
-  // Blocks come from the device's pool in the order of stream(), or of another stream, behind which
-  // stream() then has to wait; they go back in the order of stream().
+  // Allocates from the device's pool, in the order of stream() or of another stream, for which
+  // stream() must then wait. Blocks are freed in the order of stream().
   Buffer Allocate(size_t bytes) override { return AllocateOn(stream_, bytes); }
   Buffer AllocateOn(cudaStream_t stream, size_t bytes);
   template <typename T>
   Buffer AllocateArray(int64_t count) {
     return Allocate(static_cast<size_t>(count) * sizeof(T));
   }
-  // Gives what the pool keeps for reuse back to the device.
+  // Returns the pool's unused memory to the device. Waits for stream().
   void Trim();
-  // On any thread; zeros where the device does not answer.
+  // Any thread. Zeros if the device does not answer.
   BufferStatistics Statistics() const;
 
-  // Whether everything that was put on stream() is done.
+  // Whether all work on stream() is done.
   bool Idle();
 
-  // Lets the other GPU read this one's memory; whether it can. On the queue's thread.
+  // Grants `reader` access to this device's memory; false if it cannot have it. Queue thread only.
   bool LetRead(const Device& reader);
 
  private:
@@ -97,8 +97,8 @@ class Device final : public Memory {
 
   std::mutex mutex_;
   std::string fault_;
-  // What was launched last, newest first: kernels fail after their launch, when others may have
-  // followed.
+  // The most recent launches, newest first: a kernel fails after its launch, and others may have
+  // been launched since.
   std::array<const char*, 4> last_kernels_ = {};
 };
 
@@ -110,7 +110,7 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  void Wait();  // on this thread
+  void Wait();  // blocks the calling thread
   bool Passed();
   cudaEvent_t get() const { return event_; }
 

@@ -7,12 +7,12 @@
 namespace convlstm::cuda {
 namespace {
 
-// A thread a pointer.
+// One thread per pointer.
 __global__ void StorePointers(const PointerWords pointers, uint64_t* to) {
   to[threadIdx.x] = pointers.words[threadIdx.x];
 }
 
-// A node that launches `kernel` with `arguments`.
+// Parameters of a node that launches `kernel` with `arguments`.
 cudaKernelNodeParams NodeOf(const void* kernel, dim3 grid, dim3 block, int shared_bytes,
                             void** arguments) {
   cudaKernelNodeParams node = {};
@@ -40,7 +40,7 @@ Graph::Graph(Device& device, const char* name, int pointers)
       count_(static_cast<unsigned>(pointers)),
       pointers_(device.Allocate(sizeof(uint64_t) * count_)) {}
 
-// One that still runs is freed when it is done; its pointers are given back in the stream's order.
+// The driver frees a running graph once it is done; the table is freed in stream order.
 Graph::~Graph() {
   for (const Part& part : parts_) {
     if (part.exec != nullptr) cudaGraphExecDestroy(part.exec);
@@ -54,7 +54,7 @@ cudaGraphNode_t Graph::Add(const Part& part, const cudaKernelNodeParams& params,
   device_.Check(device_.WithRoom([&] {
     return cudaGraphAddKernelNode(&node, part.graph, after.data(), after.size(), &params);
   }),
-                "adding to a graph");
+                "adding a kernel to a graph");
   return node;
 }
 
@@ -67,14 +67,14 @@ void Graph::Build(const std::vector<GraphCall>& calls) {
   std::vector<cudaGraphNode_t> added;
   for (size_t begin = 0; begin < calls.size(); begin += kMaxNodes) {
     cudaGraph_t graph = nullptr;
-    device_.Check(cudaGraphCreate(&graph, 0), "beginning a graph");
+    device_.Check(cudaGraphCreate(&graph, 0), "creating a graph");
     Part& part = parts_.emplace_back(Part{graph});
     if (begin == 0) first_ = Add(part, first, {});
     for (size_t k = begin; k < std::min(begin + kMaxNodes, calls.size()); ++k) {
       const auto& [call, waits_for] = calls[k];
       void* arguments[] = {call.arguments.get()};
       std::vector<cudaGraphNode_t> after;
-      for (const int before : waits_for) {  // the parts before have run
+      for (const int before : waits_for) {  // earlier parts are done
         if (static_cast<size_t>(before) >= begin) after.push_back(added[before]);
       }
       if (begin == 0 && after.empty()) after.push_back(first_);
@@ -82,7 +82,7 @@ void Graph::Build(const std::vector<GraphCall>& calls) {
           part, NodeOf(call.kernel, call.grid, call.block, call.shared_bytes, arguments), after));
     }
     device_.Check(device_.WithRoom([&] { return cudaGraphInstantiate(&part.exec, part.graph, 0); }),
-                  "making a graph");
+                  "instantiating a graph");
   }
   nodes_ = calls.size();
 }
@@ -94,7 +94,7 @@ void Graph::Launch(const PointerWords& pointers) {
   const cudaKernelNodeParams node =
       NodeOf(KernelAddress(StorePointers), dim3(1), dim3(count_), 0, arguments);
   device_.Check(cudaGraphExecKernelNodeSetParams(parts_.front().exec, first_, &node),
-                "setting up a graph");
+                "updating a graph");
   for (const Part& part : parts_) {
     device_.CheckLaunch(name_, [&] { return cudaGraphLaunch(part.exec, device_.stream()); });
   }

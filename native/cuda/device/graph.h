@@ -1,8 +1,8 @@
-// Kernels as a graph: a launch for all of them, no gap on the device between one and the next that
-// waits for the host, and those that do not wait for each other side by side.
+// CUDA graphs: many kernels in one launch, without gaps for the host between them, and with
+// independent kernels in parallel.
 //
-// Very many, as a sequence of thousands of steps has, are several of CUDA's graphs that follow one
-// another, so that the size of each is bounded. Kernels of two of them do not overlap.
+// A long sequence is split into several CUDA graphs of bounded size, launched one after the other.
+// Kernels of different graphs do not overlap.
 #ifndef CONVLSTM_CUDA_DEVICE_GRAPH_H_
 #define CONVLSTM_CUDA_DEVICE_GRAPH_H_
 
@@ -18,7 +18,7 @@
 
 namespace convlstm::cuda {
 
-// A launch that is still to be made.
+// A kernel launch that has not been made yet.
 struct KernelCall {
   const char* name;
   const void* kernel;
@@ -35,35 +35,36 @@ KernelCall CallOf(const char* name, void (*kernel)(Arguments), dim3 grid, int th
 }
 void Launch(Device& device, const KernelCall& call);
 
-// With the places, in the list of calls, of those that must have run; all are before it.
+// A node: a call and the indices of the nodes to wait for, all smaller than its own.
 struct GraphCall {
   KernelCall call;
   std::vector<int> after;
 };
 
-// The pointers of a call, as the graph's first node takes them.
+// The operand table of a call, as the graph's first node takes it.
 constexpr int kMaxPointers = 256;
 struct PointerWords {
   uint64_t words[kMaxPointers];
 };
 
-// Where operands lie differs from call to call: the first node writes that to the device's memory,
-// where the others read it (place.h), so that one node is changed and not each.
+// A graph for operands whose addresses differ from call to call. Its first node writes their table
+// to device memory, where the other kernels read it (operand.h), so that a call updates one node
+// only.
 class Graph {
  public:
-  static constexpr size_t kMaxNodes = 1024;  // of one of CUDA's
+  static constexpr size_t kMaxNodes = 1024;  // per CUDA graph
 
   Graph(Device& device, const char* name, int pointers);
   ~Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  // Where its kernels find the pointers.
+  // The operand table in device memory.
   template <typename Pointers>
-  const Pointers* late() const {
+  const Pointers* table() const {
     return pointers_.as<const Pointers>();
   }
-  // Once, before Launch.
+  // Must be called once, before Launch.
   void Build(const std::vector<GraphCall>& calls);
   size_t nodes() const { return nodes_; }
 
@@ -83,16 +84,16 @@ class Graph {
   size_t nodes_ = 0;
   Buffer pointers_;
   std::vector<Part> parts_;
-  cudaGraphNode_t first_ = nullptr;  // of the first part
+  cudaGraphNode_t first_ = nullptr;  // writes the table; in the first part
 };
 
-// The graphs of a device, by all that their kernels and arguments depend on.
+// The cached graphs of a device. A key holds everything that kernels and arguments depend on.
 class GraphCache {
  public:
   using Key = std::vector<int64_t>;
 
-  // Makes the calls' graph and keeps it where there is none yet, and launches it. Pointers holds
-  // pointers and nothing else; make(late) returns the calls of operands that lie there.
+  // Launches the graph of `key`; if there is none yet, builds it from make(table), which returns
+  // the calls with operands from `table` in device memory. Pointers is a struct of pointers only.
   template <typename Pointers, typename Make>
   void Launch(Device& device, const char* name, const Key& key,
               const std::vector<Pointers>& pointers, const Make& make) {
@@ -102,7 +103,7 @@ class GraphCache {
     Graph* graph = Find(key);
     if (graph == nullptr) {
       auto made = std::make_unique<Graph>(device, name, static_cast<int>(kWords * pointers.size()));
-      made->Build(make(made->template late<Pointers>()));
+      made->Build(make(made->template table<Pointers>()));
       graph = Keep(key, std::move(made));
     }
     PointerWords words = {};
@@ -115,7 +116,8 @@ class GraphCache {
   }
 
  private:
-  // A process that meets endlessly many shapes, or long ones, keeps the last few.
+  // Bounds for processes with many different or very long shapes. Least recently used graphs go
+  // first.
   static constexpr size_t kMaxGraphs = 64, kMaxNodes = 32 * Graph::kMaxNodes;
 
   struct Entry {
@@ -125,8 +127,8 @@ class GraphCache {
   Graph* Find(const Key& key);
   Graph* Keep(const Key& key, std::unique_ptr<Graph> graph);
 
-  std::list<Entry> entries_;  // used last first
-  size_t nodes_ = 0;          // of all
+  std::list<Entry> entries_;  // most recently used first
+  size_t nodes_ = 0;          // of all graphs
 };
 
 }  // namespace convlstm::cuda

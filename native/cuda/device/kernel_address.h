@@ -7,7 +7,7 @@
 
 namespace convlstm::cuda {
 
-// What the runtime's functions take for a kernel.
+// A kernel as the CUDA runtime's functions take it.
 template <typename... Parameters>
 const void* KernelAddress(void (*kernel)(Parameters...)) {
   return reinterpret_cast<const void*>(kernel);

@@ -16,11 +16,11 @@ void Launch(Device& device, const char* name, void (*kernel)(Parameters...), dim
   config.blockDim = block;
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = device.stream();
-  // Its own status: the last error may be another call's, a query's that was not ready.
+  // cudaLaunchKernelEx returns its own status; cudaGetLastError might return that of another call.
   device.CheckLaunch(name, [&] { return cudaLaunchKernelEx(&config, kernel, arguments...); });
 }
 
-// For kernels whose threads stride over `count` elements, more than none.
+// The grid of a kernel whose threads stride over `count` > 0 elements.
 constexpr int kStrideThreads = 256;
 inline dim3 StridedGrid(const Device& device, int64_t count) {
   const int64_t wanted = (count + kStrideThreads - 1) / kStrideThreads;

@@ -31,7 +31,7 @@ Staging::Block Staging::Take(size_t bytes) {
     cudaGetLastError();
     throw Error(ErrorCode::kOutOfMemory, device_.name() + ": out of memory when asked for " +
                                              std::to_string(bytes) +
-                                             " bytes of the host's memory that stay in place");
+                                             " bytes of pinned host memory");
   }
   device_.Check(status, "pinning memory");
   return {std::unique_ptr<char, Unpin>(static_cast<char*>(data)), bytes, nullptr};

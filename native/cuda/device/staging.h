@@ -1,5 +1,4 @@
-// Pinned memory of the host, through which tensors go to the device and back: the copies then run
-// beside everything else.
+// Pinned host memory for copies to and from the device, which then overlap with computation.
 #ifndef CONVLSTM_CUDA_DEVICE_STAGING_H_
 #define CONVLSTM_CUDA_DEVICE_STAGING_H_
 
@@ -13,8 +12,7 @@ namespace convlstm::cuda {
 
 class Staging {
  public:
-  // Above this pinning costs more than it brings: cudaHostAlloc takes about a millisecond per 4
-  // MiB.
+  // Larger blocks are not worth pinning: cudaHostAlloc takes about a millisecond per 4 MiB.
   static constexpr size_t kMaxBytes = size_t{16} << 20;
 
   struct Unpin {
@@ -23,16 +21,16 @@ class Staging {
   struct Block {
     std::unique_ptr<char, Unpin> data;
     size_t bytes = 0;
-    std::unique_ptr<Event> in_use_until;  // null: free
+    std::unique_ptr<Event> in_use_until;  // null: not in use
   };
 
   explicit Staging(Device& device) : device_(device) {}
 
-  // A block of at least `bytes`, at most kMaxBytes. Thread-safe, like the others.
+  // Returns a block of at least `bytes`, at most kMaxBytes. All functions are thread-safe.
   Block Take(size_t bytes);
-  // When `event` has passed the block may be taken again; null: now.
+  // Returns a block, which may be taken again once `event` has passed; null: at once.
   void Give(Block block, std::unique_ptr<Event> event);
-  // Unpins what is free.
+  // Unpins the blocks that are not in use.
   void Empty();
 
  private:

@@ -1,4 +1,4 @@
-// What a measurement may choose otherwise than the engine does (test/cuda/conv_lstm_bench.cc).
+// Overrides of the engine's choices, for tests and benchmarks (test/cuda/conv_lstm_bench.cc).
 #ifndef CONVLSTM_CUDA_DEVICE_TUNING_H_
 #define CONVLSTM_CUDA_DEVICE_TUNING_H_
 
@@ -10,11 +10,11 @@ namespace convlstm::cuda {
 enum class TileSize { kSmall, kMedium, kLarge };
 
 struct Tuning {
-  bool graph = true;                            // a sequence as one graph, else a launch a step
-  std::optional<TileSize> tile = std::nullopt;  // else ChooseTile's
-  // Steps that one product of x serves, 0 for none; else StepsAtOnce's.
-  std::optional<int64_t> steps_at_once = std::nullopt;
-  bool wgmma = false;  // for bfloat16 products, where there is code for it
+  bool graph = true;                            // run a sequence as a graph, else kernel by kernel
+  std::optional<TileSize> tile = std::nullopt;  // default: ChooseTile
+  // Steps per input projection, 0 for none. Default: StepsPerProjection.
+  std::optional<int64_t> steps_per_projection = std::nullopt;
+  bool wgmma = false;  // use wgmma for bfloat16 products, if the GPU has it
 };
 inline Tuning tuning;
 

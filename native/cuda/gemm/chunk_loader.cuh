@@ -1,14 +1,14 @@
-// Copies the rows and weights of a convolution into shared memory, chunk after chunk.
+// Gathers chunks of rows and weights into shared memory by asynchronous copies (cp.async), for mma
+// and FMA; patch_product.cuh does so for wgmma.
 //
-// Activations lie in shared memory as rows of 32 floats whose 16-byte pieces are exchanged so
-// (Swizzle) that neither the copies nor the reads of 16 bytes a lane meet in a bank; weights lie as
-// lanes read them. Rows are gathered by copies of 16 bytes, because a row's neighbour in the chunk
-// lies elsewhere and those beside the image are zeros; a chunk's weights are one run of memory.
-// The taps read the same pixels again, with 3x3 and 64 pixels of an image's row 198 of them for 576
-// reads, so that rows go through L1: between two taps of a row of the kernel a block reads 17 KiB
-// of 64 channels, and three blocks of the medium tile leave 60 of an H100's 256. A block reads its
-// weights once, and they pass by it.
-// What wgmma multiplies comes otherwise (patch_product.cuh).
+// Activations are rows of 32 floats, swizzled in 16-byte pieces so that neither copies nor reads
+// have bank conflicts; weights keep their packed order. Rows are gathered 16 bytes at a time: the
+// rows of a chunk are not contiguous in memory, and those outside the image are zeros. A chunk's
+// weights are contiguous.
+// Rows are cached in L1, because taps read the same pixels again: with 3x3 and 64 pixels of an
+// image row, 576 reads of 198 pixels. Between two taps of a kernel row a block reads 17 KiB of 64
+// channels, and three blocks of the medium tile leave 60 of an H100's 256 KiB. Weights bypass L1: a
+// block reads them once.
 #ifndef CONVLSTM_CUDA_GEMM_CHUNK_LOADER_CUH_
 #define CONVLSTM_CUDA_GEMM_CHUNK_LOADER_CUH_
 
@@ -17,21 +17,22 @@
 
 namespace convlstm::cuda {
 
-// Pixels of an image with their border in shared memory, for wgmma: 32 channels in planes of 8, for
-// each pixel 16 bytes of bfloat16. Planes are so far apart that four of them and two pixels lie in
-// eight banks of 16 bytes.
+// The patch of an image with its border in shared memory, for wgmma: [8 channels][pixel] of 16
+// bytes of bfloat16, 32 channels in four planes. Planes are padded so that two pixels of all four
+// planes fall into eight different banks of 16 bytes.
 template <Math kMath, int kRows>
-struct PatchPlace {
-  static constexpr int kMostPixels =
-      (kPatchTileWidth + kMostPatchTaps - 1) * (kRows / kPatchTileWidth + kMostPatchTaps - 1);
-  static constexpr int kPlane = DivideUp(kMostPixels - 2, 8) * 8 + 2;
+struct PatchLayout {
+  static constexpr int kMaxPixels =
+      (kPatchTileWidth + kMaxPatchTaps - 1) * (kRows / kPatchTileWidth + kMaxPatchTaps - 1);
+  static constexpr int kPlane = DivideUp(kMaxPixels - 2, 8) * 8 + 2;
   static constexpr int kPartWords = kDepth / 8 * kPlane * 4;
   static constexpr int kParts = kMath == Math::kBf16x3Wgmma ? 2 : 1;  // high, low
   static constexpr int kWords = kParts * kPartWords;
 };
 
-// A warp has kTiles of 16 rows x 64 columns, one below the other; with wgmma, which takes the 64
-// rows of four warps and up to 128 columns at once, one beside the other.
+// Tile of a block: kWarpsM x kWarpsN warps. A warp has kTiles fragments of 16 rows x 64 columns,
+// stacked by rows; with wgmma, which multiplies 64 rows (four warps) by up to 128 columns, by
+// columns.
 template <Math kMathValue, int kWarpsMValue, int kWarpsNValue, int kTilesValue, int kStagesValue>
 struct Tile {
   static constexpr Math kMath = kMathValue;
@@ -48,26 +49,25 @@ struct Tile {
   static constexpr int kWeightWords = ChunkWords(kMath) * kColumnBlocks;
   static constexpr int kStageWords = kActivationWords + kWeightWords;
   static constexpr int kSharedBytes =
-      kWgmma ? PatchPlace<kMath, kRows>::kWords * 4 + kStages * (kWeightWords * 4 + 8)
+      kWgmma ? PatchLayout<kMath, kRows>::kWords * 4 + kStages * (kWeightWords * 4 + 8)
              : kStages * kStageWords * 4;
-  static_assert(kSharedBytes <= MostSharedBytes(kMath));
+  static_assert(kSharedBytes <= MaxSharedBytes(kMath));
 
-  // The pixels of the result that a block has with wgmma.
+  // Output pixels of a block with wgmma.
   static constexpr int kPatchWidth = kPatchTileWidth, kPatchHeight = kRows / kPatchWidth;
 
-  // A thread copies one column of 16 bytes of so many rows.
+  // A thread copies the same 16-byte column of kThreadRows rows, kRowStep apart.
   static constexpr int kRowStep = kThreads / (kDepth / 4);
   static constexpr int kThreadRows = kRows / kRowStep;
   static_assert(kThreadRows * kRowStep == kRows);
 };
 
-// Where the 16-byte piece of a row lies in it. Eight lanes are served at once: those that read one
-// piece of eight rows and those that read four pieces of two rows must all differ.
+// The swizzled index of a 16-byte piece of a row. Shared memory serves eight lanes at a time: eight
+// that read one piece of eight rows, or four pieces of two rows, must all hit different banks.
 __device__ __forceinline__ int Swizzle(int row, int piece) {
   return piece ^ ((row & 1) << 2 | (row >> 1 & 3));
 }
 
-// Copies chunk after chunk into shared memory.
 template <class T>
 class ChunkLoader {
  public:
@@ -87,20 +87,20 @@ class ChunkLoader {
     if (chunks_left_ == 0) Switch();
     --chunks_left_;
     if (source_.channels % 4 == 0) {
-      CopyRows<16>(to + PieceOfThread(), place_);
+      CopyRows<16>(to + PieceOfThread(), at_);
     } else {
       LoadElements(to + PieceOfThread());
     }
     LoadWeights(to + T::kActivationWords + threadIdx.x * 4);
-    place_.channel += kDepth;
-    EnterTap(place_);
+    at_.channel += kDepth;
+    EnterTap(at_);
   }
 
  private:
   static constexpr int kPieces = ChunkWords(T::kMath) / 4;
 
-  // A place in the depth.
-  struct DepthPlace {
+  // A position along the depth.
+  struct TapPosition {
     int channel, tap_y, tap_x;
   };
 
@@ -114,12 +114,12 @@ class ChunkLoader {
       const auto [image, pixel] = Divide(row, g_.out_pixels());
       const auto [out_y, out_x] = Divide(pixel, g_.out_width);
       const int y = out_y * g_.stride_y - g_.pad_top, x = out_x * g_.stride_x - g_.pad_left;
-      row_y_[i] = inside ? y : kNowhere;
+      row_y_[i] = inside ? y : kOutside;
       row_x_[i] = x;
       row_pixel_[i] = inside ? image * source.image_stride + y * g_.width + x : 0;
     }
-    place_ = {tid % 8 * 4, 0, 0};
-    EnterTap(place_);
+    at_ = {tid % 8 * 4, 0, 0};
+    EnterTap(at_);
   }
 
   __device__ __forceinline__ void Switch() {
@@ -127,8 +127,8 @@ class ChunkLoader {
     Begin(second_);
   }
 
-  // The tap that the channel belongs to, where it is beyond the last of this.
-  __device__ __forceinline__ void EnterTap(DepthPlace& at) const {
+  // Normalises a channel beyond the last to the following taps.
+  __device__ __forceinline__ void EnterTap(TapPosition& at) const {
     while (at.channel >= source_.channels) {
       at.channel -= source_.channels;
       if (++at.tap_x == g_.kernel_width) {
@@ -138,9 +138,9 @@ class ChunkLoader {
     }
   }
 
-  // The elements at a place in the depth, of every row.
+  // Copies kBytes at a position along the depth, for every row of the thread.
   template <int kBytes>
-  __device__ __forceinline__ void CopyRows(uint32_t* to, const DepthPlace& at) {
+  __device__ __forceinline__ void CopyRows(uint32_t* to, const TapPosition& at) {
     const int dy = at.tap_y * g_.dilation_y, dx = at.tap_x * g_.dilation_x;
     const bool tap = at.tap_y < g_.kernel_height;
     const char* const channel = reinterpret_cast<const char*>(source_.data + at.channel);
@@ -149,7 +149,7 @@ class ChunkLoader {
     for (int i = 0; i < T::kThreadRows; ++i) {
       const bool y = static_cast<unsigned>(row_y_[i] + dy) < static_cast<unsigned>(g_.height);
       const bool x = static_cast<unsigned>(row_x_[i] + dx) < static_cast<unsigned>(g_.width);
-      // Not &&: ptxas 13.0 makes a load of the width for every row of it.
+      // & instead of &&, for which ptxas 13.0 reloads the width for every row.
       const bool inside = tap & y & x;
       const int pixel = row_pixel_[i] + dy * g_.width + dx;
       CopyAsync<kBytes>(to + i * T::kRowStep * kDepth,
@@ -157,16 +157,16 @@ class ChunkLoader {
     }
   }
 
-  // Where the thread's piece of its first row lies: those of the others are as far on as the rows.
+  // Offset of the thread's piece in its first row; in the other rows it has the same swizzle.
   __device__ __forceinline__ static int PieceOfThread() {
-    static_assert(T::kRowStep % 8 == 0, "or Swizzle differs");
+    static_assert(T::kRowStep % 8 == 0, "Swizzle has period 8");
     const int row = static_cast<int>(threadIdx.x) / 8;
     return row * kDepth + Swizzle(row, static_cast<int>(threadIdx.x) % 8) * 4;
   }
 
-  // Four channels of one tap, element after element where they may be of several.
+  // Four elements of depth one by one, because they may belong to several taps.
   __device__ __forceinline__ void LoadElements(uint32_t* to) {
-    DepthPlace at = place_;
+    TapPosition at = at_;
 #pragma unroll 1
     for (int e = 0; e < 4; ++e) {
       CopyRows<4>(to + e, at);
@@ -175,7 +175,7 @@ class ChunkLoader {
     }
   }
 
-  // The packed weights are [64 columns][chunk][ChunkWords].
+  // Packed weights: [64 columns][chunk][ChunkWords].
   __device__ __forceinline__ void LoadWeights(uint32_t* to) {
     constexpr int kEach = kPieces / T::kThreads;
     static_assert(kEach * T::kThreads == kPieces);
@@ -190,15 +190,15 @@ class ChunkLoader {
     weights_ += kPieces;
   }
 
-  // A row that is no pixel: no tap brings it into the image.
-  static constexpr int kNowhere = -(1 << 30);
+  // The y of rows beyond the last: outside the image for every tap.
+  static constexpr int kOutside = -(1 << 30);
 
   ConvGeometry g_;
   ConvSource source_, second_;
   int chunks_left_;
-  int64_t columns_stride_;  // of the packed weights, from 64 columns to the next
-  const uint4* weights_;    // this thread's first piece of the chunk
-  DepthPlace place_;        // where this thread's column of the chunk begins
+  int64_t columns_stride_;  // of the packed weights, between blocks of 64 columns
+  const uint4* weights_;    // this thread's first piece of the next chunk
+  TapPosition at_;          // this thread's column of the next chunk
   int row_y_[T::kThreadRows], row_x_[T::kThreadRows], row_pixel_[T::kThreadRows];
 };
 

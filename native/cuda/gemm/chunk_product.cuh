@@ -1,7 +1,7 @@
-// Multiplies what chunk_loader.cuh has brought to shared memory.
+// Products of the chunks in shared memory, by mma or FMA.
 //
-// A warp computes 16 kRowTiles x 64; with kRowTiles = 2 and a depth of 16 it reads 2 KiB of the
-// activations and 4 KiB of the weights from shared memory for 32 mma of 16x8x8.
+// A warp computes 16 kRowTiles x 64 outputs; with kRowTiles = 2 and 16 of depth it reads 2 KiB of
+// activations and 4 KiB of weights from shared memory for 32 mma of 16x8x8.
 #ifndef CONVLSTM_CUDA_GEMM_CHUNK_PRODUCT_CUH_
 #define CONVLSTM_CUDA_GEMM_CHUNK_PRODUCT_CUH_
 
@@ -9,12 +9,12 @@
 
 namespace convlstm::cuda {
 
-// A lane's part of a warp's sums: [tile][8 columns][d of mma].
+// A lane's accumulators: [tile][8 columns][mma's d fragment].
 template <class T>
 using Accumulators = float[T::kTiles][kColumns / 8][4];
 
 #if CONVLSTM_CUDA_ARCH >= 800
-// Both halves of four elements of consecutive depth, as bfloat16 pairs.
+// The high and low halves of four elements of consecutive depth, as bfloat16 pairs.
 struct Bf16Halves {
   uint32_t high[2], low[2];
 };
@@ -28,19 +28,20 @@ __device__ __forceinline__ Bf16Halves SplitBf16(const float4& v) {
   return split;
 }
 
-// Both halves of a value as TF32, which has 10 bits of mantissa: the high one rounded, the low one
-// cut off. Four instructions; cvt.rna, which is emulated, takes nine for both. A low half that is
-// rounded gains nothing: sums of 1152 products are off by 7.5e-8 then and by 7.1e-8 now, for want
-// of the product of two low halves. A NaN that the addition turns into 0 is in the low half.
+// Splits a value into two TF32, which have 10 bits of mantissa: the high half rounded, the low half
+// truncated. Four instructions; cvt.rna, which is emulated, takes nine for both. Rounding the low
+// half gains nothing: sums of 1152 products are off by 7.1e-8, or 7.5e-8 with it, because the
+// product of the two low halves is missing. A NaN that the addition turns into 0 stays in the low
+// half.
 __device__ __forceinline__ void SplitTf32(float value, uint32_t& high, uint32_t& low) {
   constexpr uint32_t kHalf = 0x1000, kMask = 0xffffe000;
   high = (Bits(value) + kHalf) & kMask;
   low = Bits(value - FromBits(high)) & kMask;
 }
 
-// Three products of depth 16. The tensor core cuts sums off instead of rounding them; over 100
-// products of depth 8 that adds up to ten times the error of a float32 sum, so each 16 of depth
-// begin at zero and are added here.
+// Three products of depth 16. Tensor cores truncate their sums instead of rounding them; over 100
+// products of depth 8 that amounts to ten times the error of a float32 sum. So every 16 of depth
+// are accumulated from zero and added here.
 __device__ __forceinline__ void AddTf32x3(float (&sum)[4], const uint32_t (&high)[2][4],
                                           const uint32_t (&low)[2][4],
                                           const uint32_t (&b_high)[2][2],
@@ -58,14 +59,13 @@ __device__ __forceinline__ void AddTf32x3(float (&sum)[4], const uint32_t (&high
 }
 #endif
 
-// Multiplies a chunk. Which element of depth a lane takes as which operand of mma is free as long
-// as both sides agree: a lane takes four in a row, one read of 16 bytes for two mma of depth 8 or
-// one of depth 16.
+// Multiplies a chunk. The order of the depth within mma is free as long as both operands agree: a
+// lane takes four consecutive elements, one read of 16 bytes for two mma of depth 8 or one of 16.
 template <class T>
 struct ChunkProduct {
   static constexpr int kTiles = kColumns / 8;
 
-  // Element 4 (lane % 4) on, of depth 16 `step`, of row lane / 4 (+ 8) of every 16 rows.
+  // Elements 16 step + 4 (lane % 4) to + 3 of rows lane / 4 and lane / 4 + 8 of every 16.
   __device__ __forceinline__ static void ReadRows(const uint32_t* activations, int step,
                                                   float4 (&rows)[T::kRowTiles][2]) {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4;
@@ -95,7 +95,7 @@ struct ChunkProduct {
       RunFma(activations, weights, sums);
     } else {
 #if CONVLSTM_CUDA_ARCH >= 800
-      // Unrolled, three TF32 products of the large tile take more registers than there are.
+      // Not unrolled for three TF32 products: the large tile would exceed the registers.
 #pragma unroll(T::kMath == Math::kTf32x3 ? 1 : kDepth / 16)
       for (int step = 0; step < kDepth / 16; ++step) {
         float4 rows[T::kRowTiles][2];
@@ -108,8 +108,8 @@ struct ChunkProduct {
     }
   }
 
-  // Without tensor cores: the same sums in the same lanes. The lane reads four elements of depth
-  // of its rows and of its two columns of every eight.
+  // Without tensor cores, with mma's accumulator layout. A lane reads four elements of depth of its
+  // rows and of its two columns of every eight.
   __device__ __forceinline__ static void RunFma(const uint32_t* activations,
                                                 const uint32_t* weights, Accumulators<T>& sums) {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;

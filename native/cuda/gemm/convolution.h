@@ -1,14 +1,15 @@
-// What host and device agree on about a convolution as a matrix product.
+// A convolution as an implicit GEMM: the layout that host and kernels agree on.
 //
-//   rows     pixels of the result, all images of a step one after the other
-//   depth    (tap, channel) of the first source, then of the second: x and h of a ConvLSTM. Neither
-//            an unfolded nor a concatenated tensor exists: rows are gathered as they are copied.
-//   columns  output channels, or the four gates of the hidden channels
+//   rows (M)     output pixels, image after image
+//   depth (K)    (tap, channel) of the first source, then of the second: x and h of a ConvLSTM.
+//                Rows are gathered while they are copied: no im2col, no concatenation in memory.
+//   columns (N)  output channels, or the gates of the hidden channels
+//   chunk        32 of depth, the unit of copies and products
 //
-// Sources are channels-last without padding; each source's depth is rounded up to kDepth in the
-// packed weights, with zeros. For wgmma, whose rows are taken from a patch of the image
-// (patch_product.cuh), the depth is 32 channels at a time: of these every tap; what is left of the
-// channels, if it is at most 16, makes half a chunk of a tap.
+// Sources are channels-last and unpadded. In the packed weights each source's depth is zero-padded
+// to whole chunks. For wgmma, which reads rows from a patch of the image (patch_product.cuh), the
+// depth is ordered by 32 channels, then by tap; a remainder of at most 16 channels puts two taps in
+// a chunk.
 #ifndef CONVLSTM_CUDA_GEMM_CONVOLUTION_H_
 #define CONVLSTM_CUDA_GEMM_CONVOLUTION_H_
 
@@ -20,24 +21,25 @@
 
 namespace convlstm::cuda {
 
-// How products are computed. kTf32x3: float32-class, hi hi + hi lo + lo hi of TF32 halves.
-// kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one product. kBf16x3Wgmma and
-// kBf16Wgmma: these products by the instructions of sm_90a.
+// Arithmetic of the products. kTf32x3: float32 accuracy from three TF32 products, hi hi + hi lo +
+// lo hi. kBf16x3: the same of bfloat16 halves, 16 bits of mantissa. kBf16: one bfloat16 product.
+// kBf16x3Wgmma, kBf16Wgmma: the same by wgmma (sm_90a).
 enum class Math { kFma, kTf32x3, kBf16x3, kBf16, kBf16x3Wgmma, kBf16Wgmma };
 
 __host__ __device__ constexpr bool IsWgmma(Math math) {
   return math == Math::kBf16x3Wgmma || math == Math::kBf16Wgmma;
 }
-// What a block may have on every GPU that runs the products: sm_75, 90, and of the rest 86.
-constexpr int MostSharedBytes(Math math) {
+// Shared memory available to a block on every GPU that runs the products: the limit is that of
+// sm_75 for kFma, of sm_90 for wgmma and of sm_86 for the rest.
+constexpr int MaxSharedBytes(Math math) {
   return (math == Math::kFma ? 64 : IsWgmma(math) ? 227 : 99) * 1024;
 }
-// For kernels that have none with wgmma.
+// The equivalent for kernels without a wgmma variant.
 constexpr Math WithoutWgmma(Math math) {
   return math == Math::kBf16x3Wgmma ? Math::kBf16x3 : math == Math::kBf16Wgmma ? Math::kBf16 : math;
 }
 
-// visit(std::integral_constant<Math, math>)
+// Calls visit(std::integral_constant<Math, math>()).
 template <typename Visitor>
 auto WithMath(Math math, const Visitor& visit) {
   switch (math) {
@@ -57,20 +59,20 @@ auto WithMath(Math math, const Visitor& visit) {
   return visit(std::integral_constant<Math, Math::kFma>());
 }
 
-// Whether there is code for it in what is being compiled. What has none is never launched.
+// Whether the architecture being compiled has code for kMath; kernels without are never launched.
 template <Math kMath>
 constexpr bool kCompiled = kMath == Math::kFma ? true
                            : IsWgmma(kMath)    ? CONVLSTM_CUDA_WGMMA
                                                : CONVLSTM_CUDA_ARCH >= 800;
 
-constexpr int kDepth = 32;              // depth of a chunk, what is copied and multiplied at once
-constexpr int kColumns = 64;            // columns of a warp: 16 hidden channels of a ConvLSTM
-constexpr int kMostChannels = 1 << 29;  // of a source: a pixel's bytes are counted by an int
-constexpr int kMostPatchTaps = 5;       // of a kernel's height and width, for wgmma
+constexpr int kDepth = 32;             // of a chunk
+constexpr int kColumns = 64;           // of a warp: 16 hidden channels of a ConvLSTM
+constexpr int kMaxChannels = 1 << 29;  // of a source: an int counts the bytes of a pixel
+constexpr int kMaxPatchTaps = 5;       // height and width of a kernel that wgmma serves
 
-// One chunk of the weights of kColumns columns: for every 8 columns and every unit 32 lanes of 16
-// bytes, what a lane multiplies next, so that a warp reads it as it lies. For wgmma, which reads
-// shared memory itself, it is ptx.cuh's WgmmaBf16 that says how they lie, in as many bytes.
+// Packed weights, one chunk of kColumns columns: [8 columns][unit of depth][lane] of 16 bytes, in
+// the order in which lanes multiply, so that a warp reads contiguous memory. For wgmma, which reads
+// shared memory itself, the layout is that of WgmmaBf16 (ptx.cuh), with as many bytes.
 __host__ __device__ constexpr int UnitDepth(Math math) {
   return math == Math::kBf16 || math == Math::kBf16Wgmma ? 32 : 16;
 }
@@ -78,7 +80,7 @@ __host__ __device__ constexpr int ChunkWords(Math math) {
   return kColumns / 8 * (kDepth / UnitDepth(math)) * 32 * 4;
 }
 
-// Of numbers that are not negative: a GPU takes fewer instructions for it.
+// Non-negative numbers only: unsigned division takes fewer instructions.
 struct Quotient {
   int whole, rest;
 };
@@ -90,7 +92,7 @@ __host__ __device__ constexpr Quotient Divide(int a, int b) {
 struct ConvSource {
   const float* data;
   int channels;
-  int image_stride;  // pixels from one image of the step to the next
+  int image_stride;  // pixels, between images of a step
   int chunks;
 };
 
@@ -115,8 +117,7 @@ struct ConvGeometry {
   }
 };
 
-// Blocks of tiles of so many rows. For wgmma the rows of a tile are a part of the image, 8 pixels
-// wide.
+// Row tiles of `rows` rows. For wgmma a tile is a patch of the image, 8 pixels wide.
 constexpr int kPatchTileWidth = 8;
 __host__ __device__ constexpr int RowBlocks(const ConvGeometry& g, int rows, Math math) {
   if (!IsWgmma(math)) return DivideUp(g.rows(), rows);
@@ -124,9 +125,10 @@ __host__ __device__ constexpr int RowBlocks(const ConvGeometry& g, int rows, Mat
          DivideUp(g.out_width, kPatchTileWidth);
 }
 
-// Columns of a recurrent cell with G gates (1, 2 or 4) are permuted so that a lane of the epilogue
-// has all gates of its channels. A lane holds columns 2t and 2t + 1 of every eight; eight j of the
-// kColumns has gate j % G, so that the lane has channels L t to L t + L - 1 with L = 16 / G.
+// Columns of a recurrent cell with G gates (1, 2 or 4) are permuted so that each lane's
+// accumulators hold all gates of its channels. Lane t of a row holds columns 2t and 2t + 1 of every
+// eight; the j-th eight of kColumns is gate j % G, so that the lane has channels L t to L t + L -
+// 1, L = 16 / G.
 __host__ __device__ constexpr int WarpChannels(int gates) { return kColumns / gates; }
 __host__ __device__ constexpr int LaneChannels(int gates) { return WarpChannels(gates) / 4; }
 __host__ __device__ constexpr int GateOf(int column, int gates) { return column / 8 % gates; }

@@ -1,4 +1,4 @@
-// The main loop of every convolution: a block's rows times its columns, accumulated in registers.
+// Main loop of every convolution: a block's tile of rows times columns, accumulated in registers.
 #ifndef CONVLSTM_CUDA_GEMM_IMPLICIT_GEMM_CUH_
 #define CONVLSTM_CUDA_GEMM_IMPLICIT_GEMM_CUH_
 
@@ -8,32 +8,32 @@
 
 namespace convlstm::cuda {
 
-// begin() says what the sums begin with, to which the block's products of both sources are added.
-// The packed weights have so many chunks.
-template <class T, typename Begin>
+// Adds the products of both sources to `sums`, which initialize() sets. `packed_chunks` is the
+// depth of the packed weights, in chunks.
+template <class T, typename Initialize>
 __device__ __forceinline__ void Accumulate(const ConvGeometry& geometry, const ConvSource& first,
                                            const ConvSource& second, const uint4* weights,
-                                           int packed_chunks, uint32_t* shared, const Begin& begin,
-                                           Accumulators<T>& sums) {
+                                           int packed_chunks, uint32_t* shared,
+                                           const Initialize& initialize, Accumulators<T>& sums) {
   const int chunks = first.chunks + second.chunks;
   if constexpr (T::kWgmma) {
 #if CONVLSTM_CUDA_WGMMA
     PatchProduct<T> product(geometry, weights, packed_chunks, chunks, shared);
-    begin();
+    initialize();
     product.Add(first, sums);
     product.Add(second, sums);
 #endif
   } else {
     ChunkLoader<T> loader(geometry, first, second, weights, packed_chunks);
     RunPipeline<T::kStages, T::kStageWords>(
-        chunks, shared, [&](uint32_t* to) { loader.Load(to); }, begin,
+        chunks, shared, [&](uint32_t* to) { loader.Load(to); }, initialize,
         [&](const uint32_t* from) {
           ChunkProduct<T>::Run(from, from + T::kActivationWords, sums);
         });
   }
 }
 
-// The columns of a warp's tile: those of this block of 64.
+// Which block of kColumns columns a warp's tile covers.
 template <class T>
 __device__ __forceinline__ int ColumnBlock(int tile) {
   const int first = static_cast<int>(blockIdx.y) * T::kColumnBlocks;
@@ -41,8 +41,8 @@ __device__ __forceinline__ int ColumnBlock(int tile) {
   return first + (static_cast<int>(threadIdx.x) >> 5) / T::kWarpsM;
 }
 
-// visit(i, half, row) for the rows that the lane has sums of, in sums[i][...][half * 2 + ...]. Rows
-// that are no pixel are rows() or more.
+// Calls visit(i, half, row) for each row of the lane's accumulators, sums[i][...][half * 2 + ...].
+// Rows outside the image are rows() or more.
 template <class T, typename Visitor>
 __device__ __forceinline__ void ForLaneRows(const ConvGeometry& g, const Visitor& visit) {
   const int lane = static_cast<int>(threadIdx.x) & 31, warp = static_cast<int>(threadIdx.x) >> 5;
@@ -68,13 +68,14 @@ __device__ __forceinline__ void ForLaneRows(const ConvGeometry& g, const Visitor
   }
 }
 
-// Left to itself, ptxas 13.0 holds kernels to 96 or 128 registers, for more blocks than shared
-// memory lets in, and spills. An H100 has room for three blocks of the medium tile, 64 KiB each:
-// 168 registers. The large tile takes up to 242, by wgmma half as many, so that two blocks fit.
+// Minimum blocks per multiprocessor, for __launch_bounds__. Without it ptxas 13.0 limits kernels to
+// 96 or 128 registers, for more blocks than shared memory allows, and spills. An H100 holds three
+// blocks of the medium tile, 64 KiB and 168 registers each. The large tile takes up to 242
+// registers, with wgmma half as many, so that two blocks fit.
 template <class T>
-constexpr int kLeastBlocks = T::kThreads <= 128 ? 3
-                             : T::kWgmma        ? 2
-                                                : 1;
+constexpr int kMinBlocks = T::kThreads <= 128 ? 3
+                           : T::kWgmma        ? 2
+                                              : 1;
 
 }  // namespace convlstm::cuda
 

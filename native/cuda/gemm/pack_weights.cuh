@@ -1,4 +1,4 @@
-// Weights as the lanes of a warp read them (convolution.h).
+// Packs weights into the layout that a warp's lanes read (convolution.h).
 #ifndef CONVLSTM_CUDA_GEMM_PACK_WEIGHTS_CUH_
 #define CONVLSTM_CUDA_GEMM_PACK_WEIGHTS_CUH_
 
@@ -12,26 +12,22 @@ struct PackArguments {
   uint32_t* packed;     // [64 columns][chunk][ChunkWords]
   int64_t words;
   int channels;  // of the result
-  // Gates of a recurrent cell: row `gate * channels + channel` of `weight`, columns permuted by
-  // ChannelOf. 0 for a convolution whose columns are its channels.
-  int gates;
   int first_channels, second_channels;
   int taps, row_taps;  // of the kernel and of a row of it
   int first_chunks, second_chunks;
-  // Not 0: for the gradient of the input, a convolution with taps in reverse. Channels of the
-  // result are those of the convolution's input, of which a row of `weight` has so many;
-  // first_channels are its rows.
+  // Not 0: packs for the gradient of the input, a convolution with flipped taps and with the roles
+  // of input and output channels exchanged. A row of `weight` then has row_inputs channels, of
+  // which `channels` are packed, and first_channels counts its rows.
   int row_inputs = 0;
   TapSteps steps = {};
 };
 
-// The tap and the channel of a source at `depth` of its chunk `chunk` (convolution.h). May be
-// beyond the last.
-struct DepthPlace {
+// The tap and channel of a source at `depth` of its chunk `chunk`; either may be beyond the last.
+struct TapChannel {
   int tap, channel;
 };
 template <Math kMath>
-__device__ __forceinline__ DepthPlace PlaceOf(int chunk, int depth, int channels, int taps) {
+__device__ __forceinline__ TapChannel TapChannelOf(int chunk, int depth, int channels, int taps) {
   if constexpr (IsWgmma(kMath)) {
     const int rest = chunk - channels / kDepth * taps, of_rest = channels % kDepth;
     if (rest < 0) return {chunk % taps, chunk / taps * kDepth + depth};
@@ -39,22 +35,30 @@ __device__ __forceinline__ DepthPlace PlaceOf(int chunk, int depth, int channels
     if (of_rest > kDepth / 2) return {rest, first + depth};
     return {rest * 2 + depth / 16, first + depth % 16};
   } else {
-    const int place = chunk * kDepth + depth;
-    return {place / channels, place % channels};
+    const int k = chunk * kDepth + depth;
+    return {k / channels, k % channels};
   }
 }
 
-// The element at `depth` of chunk `chunk` of column `column`.
-template <Math kMath>
+// Columns are output channels.
+constexpr int kNoGates = 0;
+
+// The weight at `depth` of chunk `chunk` in column `column`; 0 in the padding. With the gates of a
+// recurrent cell columns are permuted (GateOf, ChannelOf), and row `gate * channels + channel` of
+// `weight` belongs to a gate.
+template <Math kMath, int kGates>
 __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, int chunk,
                                           int depth) {
-  const int channel = p.gates > 0 ? ChannelOf(column, p.gates) : column;
+  int channel = column, row = column;
+  if constexpr (kGates != kNoGates) {
+    channel = ChannelOf(column, kGates);
+    row = GateOf(column, kGates) * p.channels + channel;
+  }
   if (channel >= p.channels) return 0.0f;
-  const int row = p.gates > 0 ? GateOf(column, p.gates) * p.channels + channel : channel;
   const bool first = chunk < p.first_chunks;
   const int source_channels = first ? p.first_channels : p.second_channels;
   const auto [tap, k] =
-      PlaceOf<kMath>(first ? chunk : chunk - p.first_chunks, depth, source_channels, p.taps);
+      TapChannelOf<kMath>(first ? chunk : chunk - p.first_chunks, depth, source_channels, p.taps);
   if (tap >= p.taps || k >= source_channels) return 0.0f;
   if (p.row_inputs != 0) {
     const int64_t at = static_cast<int64_t>(k) * p.row_inputs + channel;
@@ -66,14 +70,14 @@ __device__ __forceinline__ float WeightAt(const PackArguments& p, int column, in
 }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-// What PackBf16 leaves of both.
+// The low halves: what rounding to bfloat16 leaves of both.
 __device__ __forceinline__ uint32_t PackBf16Rests(float low, float high) {
   const uint32_t bits = PackBf16(low, high);
   return PackBf16(low - FromBits(bits << 16), high - FromBits(bits & 0xffff0000u));
 }
 #endif
 
-template <Math kMath>
+template <Math kMath, int kGates>
 __global__ void PackWeights(const PackArguments p) {
   const int64_t word = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (word >= p.words) return;
@@ -89,25 +93,26 @@ __global__ void PackWeights(const PackArguments p) {
   if constexpr (kMath == Math::kFma || kMath == Math::kTf32x3) {
     const int n = kMath == Math::kFma ? lane % 8 : lane / 4;
     const int quad = kMath == Math::kFma ? lane / 8 : lane % 4;
-    p.packed[word] = Bits(WeightAt<kMath>(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
+    p.packed[word] =
+        Bits(WeightAt<kMath, kGates>(p, first_column + n, chunk, unit * 16 + quad * 4 + w));
   } else if constexpr (IsWgmma(kMath)) {
 #if CONVLSTM_CUDA_ARCH >= 800
-    // [part][depth 16][eight of columns][eight of depth][column][depth].
-    const int place = static_cast<int>(word % ChunkWords(kMath));
-    const int pair = place % 4, n = place / 4 % 8, half = place / 32 % 2;
-    const int column = static_cast<int>(block_chunk / chunks) * kColumns + place / 64 % 8 * 8 + n;
-    const int depth = place / 512 % 2 * 16 + half * 8 + pair * 2;
-    const float low = WeightAt<kMath>(p, column, chunk, depth);
-    const float high = WeightAt<kMath>(p, column, chunk, depth + 1);
-    p.packed[word] = place / 1024 == 0 ? PackBf16(low, high) : PackBf16Rests(low, high);
+    // [half][depth 16][8 columns][8 of depth][column][depth]
+    const int index = static_cast<int>(word % ChunkWords(kMath));
+    const int pair = index % 4, n = index / 4 % 8, half = index / 32 % 2;
+    const int column = static_cast<int>(block_chunk / chunks) * kColumns + index / 64 % 8 * 8 + n;
+    const int depth = index / 512 % 2 * 16 + half * 8 + pair * 2;
+    const float low = WeightAt<kMath, kGates>(p, column, chunk, depth);
+    const float high = WeightAt<kMath, kGates>(p, column, chunk, depth + 1);
+    p.packed[word] = index / 1024 == 0 ? PackBf16(low, high) : PackBf16Rests(low, high);
 #endif
   } else {
 #if CONVLSTM_CUDA_ARCH >= 800
     const int column = first_column + lane / 4;
     const int step = kMath == Math::kBf16 ? w / 2 : unit;
     const int depth = step * 16 + lane % 4 * 4 + w % 2 * 2;
-    const float low = WeightAt<kMath>(p, column, chunk, depth);
-    const float high = WeightAt<kMath>(p, column, chunk, depth + 1);
+    const float low = WeightAt<kMath, kGates>(p, column, chunk, depth);
+    const float high = WeightAt<kMath, kGates>(p, column, chunk, depth + 1);
     const bool rests = kMath == Math::kBf16x3 && w >= 2;
     p.packed[word] = rests ? PackBf16Rests(low, high) : PackBf16(low, high);
 #endif

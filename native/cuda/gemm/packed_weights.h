@@ -6,18 +6,26 @@
 
 namespace convlstm::cuda {
 
-// Of `weight`, row-major on the device, for tiles of any width. `p` says all but packed and words.
+// Packs p.weight (row-major, in device memory) for tiles of any width, with the columns of a cell
+// with kGates gates or, with kNoGates, of a convolution. Sets p.packed and p.words.
+template <int kGates>
 Buffer LaunchPack(Device& device, Math math, PackArguments p);
 
-// The columns that LaunchPack makes of so many channels of the result.
-inline int PackedColumns(const PackArguments& p) {
+extern template Buffer LaunchPack<kNoGates>(Device&, Math, PackArguments);
+extern template Buffer LaunchPack<4>(Device&, Math, PackArguments);
+
+// Packed columns, padded to the widest tile.
+template <int kGates>
+int PackedColumns(int channels) {
   constexpr int kWidest = 2 * kColumns;
-  const int columns =
-      p.gates > 0 ? DivideUp(p.channels, WarpChannels(p.gates)) * kColumns : p.channels;
+  int columns = channels;
+  if constexpr (kGates != kNoGates) {
+    columns = DivideUp(channels, WarpChannels(kGates)) * kColumns;
+  }
   return DivideUp(columns, kWidest) * kWidest;
 }
 
-// The kind of products for float32-class results.
+// The arithmetic with float32 accuracy.
 inline Math HighestMath(const Device& device) {
   return device.has_tensor_cores() ? Math::kTf32x3 : Math::kFma;
 }

@@ -1,16 +1,18 @@
-// The products of a block by wgmma, in bfloat16: one, or three of halves.
+// Products of a block by wgmma, in bfloat16: one, or three of halves.
 //
-// Of 32 channels at a time, the pixels of the block's tile with their border are brought to shared
-// memory once, rounded on the way, and every tap takes its rows from there. They lie so that 8
-// pixels in a row of 8 channels are 128 bytes in a row, which is what wgmma reads as one piece; it
-// may begin at any 16 bytes, and so at any pixel. A tap is another beginning, and no row passes
-// through registers. With 3x3 and the large tile that is 5.6 KiB from L2 for 8 channels, where rows
-// that are gathered for every tap (chunk_loader.cuh) are 36.
+// The patch of the block's tile, with its border, is copied to shared memory once per 32 channels,
+// rounded on the way, and every tap reads its rows there. 8 consecutive pixels of 8 channels are
+// 128 contiguous bytes, the core matrix of wgmma, which may start at any 16 bytes and so at any
+// pixel: a tap is another start address, and no row passes through registers. With 3x3 and the
+// large tile a block reads 5.6 KiB from L2 per 8 channels; gathered for every tap
+// (chunk_loader.cuh) it reads 36.
 //
-// Weights come by bulk copies, one run of memory for every 64 columns, in a ring of kStages chunks;
-// a chunk's products are waited for when the next are under way. While a block waits for pixels
-// another has the tensor cores: two of the large tile fit in a multiprocessor of an H100, 128
-// registers a thread and 48 or 95 KiB each.
+// Weights arrive by bulk copies (TMA), contiguous for every 64 columns, in a ring of kStages
+// chunks; a chunk's products are awaited once the next are in flight. While one block waits for
+// pixels another uses the tensor cores: a multiprocessor of an H100 holds two blocks of the large
+// tile, 128 registers a thread and 48 or 95 KiB each.
+//
+// No H100 has run this yet, so it is off unless tuning.wgmma is set.
 #ifndef CONVLSTM_CUDA_GEMM_PATCH_PRODUCT_CUH_
 #define CONVLSTM_CUDA_GEMM_PATCH_PRODUCT_CUH_
 
@@ -18,7 +20,7 @@
 
 namespace convlstm::cuda {
 
-// The pixel of the result whose tile the block has, the first of the image's rows and columns.
+// The first output pixel of the block's tile.
 struct TileOrigin {
   int image, y, x;
 };
@@ -35,7 +37,7 @@ __device__ __forceinline__ TileOrigin OriginOf(const ConvGeometry& g) {
 template <class T>
 class PatchProduct {
  public:
-  // Geometry without stride and dilation.
+  // `geometry` must have stride and dilation 1.
   __device__ __forceinline__ PatchProduct(const ConvGeometry& geometry, const uint4* weights,
                                           int packed_chunks, int chunks, uint32_t* shared)
       : g_(geometry),
@@ -45,9 +47,9 @@ class PatchProduct {
                  static_cast<int64_t>(blockIdx.y) * T::kColumnBlocks * packed_chunks * kPieces),
         columns_stride_(static_cast<int64_t>(packed_chunks) * kPieces),
         chunks_left_(chunks) {
-    static_assert(T::kWarpsM % 4 == 0 && T::kWarpsN == 1, "a warpgroup has all columns");
+    static_assert(T::kWarpsM % 4 == 0 && T::kWarpsN == 1, "a warpgroup covers all columns");
     const int width = patch_width(), tid = static_cast<int>(threadIdx.x);
-    const int warpgroup = SameInWarp(tid >> 7);
+    const int warpgroup = WarpUniform(tid >> 7);
     rows_operand_ =
         WgmmaOperandAt(WgmmaOperand(shared, Patch::kPlane, width), warpgroup * 8 * width);
     weights_operand_ = WgmmaOperand(shared + Patch::kWords, 8, 16);
@@ -65,24 +67,24 @@ class PatchProduct {
     for (int stage = 0; stage < T::kStages - 1; ++stage) LoadWeights(stage);
   }
 
-  // Adds the products of a source. Its channels are zero beyond the last.
+  // Adds the products of a source, whose channels beyond the last read as zeros.
   __device__ __forceinline__ void Add(const ConvSource& source, Accumulators<T>& sums) {
     if (source.chunks == 0) return;
 #pragma unroll 1
     for (int channel = 0; channel < source.channels; channel += kDepth) {
-      __syncthreads();  // the products that read the patch have ended
+      __syncthreads();  // all products that read the previous patch are done
       LoadPatch(source, channel);
-      FenceForWgmma();
+      ProxyFence();
       __syncthreads();
       AddPart(source.channels - channel > kDepth / 2, sums);
     }
   }
 
  private:
-  using Patch = PatchPlace<T::kMath, T::kRows>;
+  using Patch = PatchLayout<T::kMath, T::kRows>;
   static constexpr int kPlanes = kDepth / 8;
   static constexpr int kPieces = ChunkWords(T::kMath) / 4;
-  // Of 64 columns and of all of them, for a depth of 16.
+  // 16-byte pieces for 16 of depth, of 64 columns and of all columns.
   static constexpr int kStepPieces = kPieces / (kDepth / 16 * Patch::kParts);
   static constexpr int kBlockStepPieces = kStepPieces * T::kColumnBlocks;
 
@@ -91,8 +93,8 @@ class PatchProduct {
            stage;
   }
 
-  // The next chunk's: in memory [64 columns][part][16 of depth], here [part][16 of depth][columns],
-  // as one operand.
+  // Copies the next chunk's weights, [64 columns][half][16 of depth] in memory, to one operand in
+  // shared memory, [half][16 of depth][columns].
   __device__ __forceinline__ void LoadWeights(int stage) {
     if (--chunks_left_ < 0 || threadIdx.x != 0) return;
     uint32_t* const to = shared_ + Patch::kWords + stage * T::kWeightWords;
@@ -113,7 +115,7 @@ class PatchProduct {
     return T::kPatchWidth + g_.kernel_width - 1;
   }
 
-  // Several pieces of 8 channels at a time, so that their reads are under way together.
+  // Loads several pieces of 8 channels at a time, so that their reads overlap.
   __device__ __forceinline__ void LoadPatch(const ConvSource& source, int channel) {
     constexpr int kAtOnce = 3;
     const int width = patch_width(), height = T::kPatchHeight + g_.kernel_height - 1;
@@ -151,15 +153,15 @@ class PatchProduct {
     }
   }
 
-  // `count` of them are there, at most, and zeros behind.
+  // Reads at most `count` elements; the rest are zeros.
   __device__ __forceinline__ static void ReadEight(const float* from, int count, bool by_four,
                                                    float (&to)[8]) {
     if (by_four) {
 #pragma unroll
       for (int four = 0; four < 8; four += 4) {
-        const bool there = four < count;
-        const float4 v = there ? *reinterpret_cast<const float4*>(from + four)
-                               : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        const bool inside = four < count;
+        const float4 v = inside ? *reinterpret_cast<const float4*>(from + four)
+                                : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         to[four] = v.x, to[four + 1] = v.y, to[four + 2] = v.z, to[four + 3] = v.w;
       }
     } else {
@@ -195,7 +197,7 @@ class PatchProduct {
     }
   };
 
-  // All taps of what the patch holds. A chunk is a tap's 32 channels or two taps' 16.
+  // Adds the products of all taps of the patch. A chunk is 32 channels of a tap or 16 of two taps.
   __device__ __forceinline__ void AddPart(bool whole, Accumulators<T>& sums) {
     constexpr int kSecondHalf = 2 * Patch::kPlane;
     Tap tap = {0, 0};
@@ -203,31 +205,31 @@ class PatchProduct {
     for (int left = g_.kernel_height * g_.kernel_width; left > 0; left -= whole ? 1 : 2) {
       const int first = tap.at;
       if (!whole) tap.Next(g_.kernel_width);
-      // Beside the last of an odd number of taps the zeros behind its 16 channels are multiplied: a
-      // condition here would make ptxas wait for every product.
+      // An odd last tap multiplies the zeros behind its 16 channels: a branch here would make ptxas
+      // wait for every product.
       const int second = whole ? first + kSecondHalf : left > 1 ? tap.at : kSecondHalf;
       tap.Next(g_.kernel_width);
 
       WaitForBytes(BarrierOf(stage_), phase_);
-      BeginWgmma();
+      WgmmaFence();
       const uint64_t weights = WgmmaOperandAt(weights_operand_, stage_ * (T::kWeightWords / 4));
       Multiply(WgmmaOperandAt(rows_operand_, first), weights, sums);
       Multiply(WgmmaOperandAt(rows_operand_, second), WgmmaOperandAt(weights, kBlockStepPieces),
                sums);
-      CommitWgmma();
-      // The products of the chunk before have ended, whose place the next weights take.
-      FinishWgmma<1>();
+      WgmmaCommit();
+      // The previous chunk's products are done, and its stage is free for the next weights.
+      WgmmaWait<1>();
       __syncthreads();
       LoadWeights(stage_ == 0 ? T::kStages - 1 : stage_ - 1);
       const bool last = stage_ == T::kStages - 1;
       stage_ = last ? 0 : stage_ + 1;
       phase_ ^= last ? 1 : 0;
     }
-    FinishWgmma<0>();
-    TakeFromWgmma(sums);
+    WgmmaWait<0>();
+    ClobberSums(sums);
   }
 
-  // Depth 16 of a tap.
+  // Adds the products of 16 of depth of a tap.
   __device__ __forceinline__ static void Multiply(uint64_t rows, uint64_t weights,
                                                   Accumulators<T>& sums) {
     if constexpr (Patch::kParts == 2) {
@@ -240,13 +242,13 @@ class PatchProduct {
   ConvGeometry g_;
   TileOrigin origin_;
   uint32_t* shared_;
-  const uint4* weights_;                     // of the chunk that is brought next
-  int64_t columns_stride_;                   // of the packed weights, from 64 columns to the next
-  int chunks_left_;                          // to be brought
-  uint64_t rows_operand_, weights_operand_;  // of the first tap; of the first stage
-  int first_y_, first_x_, step_y_, step_x_;  // of this thread's pieces of a patch
+  const uint4* weights_;                     // of the next chunk to copy
+  int64_t columns_stride_;                   // of the packed weights, between blocks of 64 columns
+  int chunks_left_;                          // to copy
+  uint64_t rows_operand_, weights_operand_;  // of the first tap, of the first stage
+  int first_y_, first_x_, step_y_, step_x_;  // of this thread's pieces of the patch
   int stage_ = 0;
-  uint32_t phase_ = 0;  // of the stages' barriers, in this round of the ring
+  uint32_t phase_ = 0;  // of the stages' barriers, in this pass over the ring
 };
 #endif  // CONVLSTM_CUDA_WGMMA
 

@@ -5,10 +5,10 @@
 
 namespace convlstm::cuda {
 
-// The stages of a pipeline, one after the other and again from the first.
+// A ring buffer of pipeline stages in shared memory.
 template <int kStages, int kStageWords>
 struct StageRing {
-  uint32_t* at;  // words of shared memory
+  uint32_t* at;  // the current stage
   int stage;
 
   __device__ __forceinline__ void Next() {
@@ -18,16 +18,17 @@ struct StageRing {
   }
 };
 
-// For every chunk load(to), asynchronous copies, kStages - 1 chunks before multiply(from). One
-// barrier a chunk: behind it every warp has multiplied the chunk before, and it is the place of
-// that one that the next copies take. What begin() reads comes beside the first chunks.
+// Multistage pipeline over chunks: load(to) issues a chunk's asynchronous copies kStages - 1 chunks
+// ahead of multiply(from). One barrier per chunk: behind it every warp has multiplied the previous
+// chunk, whose stage the next copies overwrite. initialize() overlaps with the first copies.
 //
-// What a chunk needs beside its products is issued by the same warps: the count goes down and the
-// stages' places move on, because what can be computed from a kernel's parameters ptxas 13.0 does
-// compute again for every chunk, and waits for it.
-template <int kStages, int kStageWords, typename Load, typename Begin, typename Multiply>
+// Loop overhead competes with the products for issue slots, so the count runs down and the stage
+// pointers advance: ptxas 13.0 recomputes whatever follows from kernel parameters for every chunk,
+// and stalls on it.
+template <int kStages, int kStageWords, typename Load, typename Initialize, typename Multiply>
 __device__ __forceinline__ void RunPipeline(int chunks, uint32_t* shared, const Load& load,
-                                            const Begin& begin, const Multiply& multiply) {
+                                            const Initialize& initialize,
+                                            const Multiply& multiply) {
   StageRing<kStages, kStageWords> next = {shared, 0}, current = {shared, 0};
 #pragma unroll 1
   for (int chunk = 0; chunk < kStages - 1; ++chunk) {
@@ -35,7 +36,7 @@ __device__ __forceinline__ void RunPipeline(int chunks, uint32_t* shared, const 
     CommitCopies();
     next.Next();
   }
-  begin();
+  initialize();
 #pragma unroll 1
   for (int left = chunks; left > 0; --left) {
     WaitForCopies<kStages - 2>();

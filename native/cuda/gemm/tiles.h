@@ -1,4 +1,4 @@
-// The tile shapes that are compiled, and which serves a problem.
+// The compiled tile shapes and the choice among them.
 #ifndef CONVLSTM_CUDA_GEMM_TILES_H_
 #define CONVLSTM_CUDA_GEMM_TILES_H_
 
@@ -7,10 +7,11 @@
 
 namespace convlstm::cuda {
 
-// Two stages of the large tile are the 64 KiB of sm_75, three the 96 KiB of sm_86, 89 and 120. With
-// wgmma stages hold weights alone; one of the four is that of products still at work.
-constexpr int Stages(Math math, int otherwise) {
-  return math == Math::kFma ? 2 : IsWgmma(math) ? 4 : otherwise;
+// Pipeline stages. Two of the large tile fill the 64 KiB of sm_75, three the 96 KiB of sm_86, 89
+// and 120. With wgmma a stage holds weights only, and one of the four belongs to products in
+// flight.
+constexpr int Stages(Math math, int with_tensor_cores) {
+  return math == Math::kFma ? 2 : IsWgmma(math) ? 4 : with_tensor_cores;
 }
 
 template <Math kMath>  // 128 x 128
@@ -21,9 +22,10 @@ using MediumTile = Tile<kMath, 4, 1, 1, Stages(kMath, 4)>;  // 64 x 64
 template <Math kMath>
 using SmallTile = Tile<kMath, 2, 1, 1, Stages(kMath, 4)>;  // 32 x 64
 
-constexpr int kMostRows = LargeTile<Math::kFma>::kRows;  // of a tile; the last may end beyond all
+constexpr int kMaxTileRows =
+    LargeTile<Math::kFma>::kRows;  // the last tile may exceed the rows by as many
 
-// A kernel with the shape of its tile.
+// A kernel and the shape of its tile.
 template <class Arguments>
 struct GemmKernel {
   void (*kernel)(Arguments);
@@ -37,9 +39,9 @@ GemmKernel<Arguments> KernelOf(void (*kernel)(Arguments)) {
   return {kernel, T::kMath, T::kRows, T::kBlockColumns, T::kThreads, T::kSharedBytes};
 }
 
-// The largest tile that still gives every multiprocessor a block. kMedium reads each weight for 64
-// rows and kLarge for 128, but a step of W1 (4096 rows, 256 columns) has 64 large tiles, 256 medium
-// ones for the 132 multiprocessors of an H100.
+// The largest tile with at least one block per multiprocessor. kMedium reads each weight once for
+// 64 rows and kLarge for 128, but a step of W1 (4096 rows, 256 columns) is 64 large or 256 medium
+// tiles for the 132 multiprocessors of an H100.
 inline TileSize ChooseTile(int rows, int columns, int multiprocessors) {
   const auto blocks = [&](int tile_rows, int tile_columns) {
     return static_cast<int64_t>(DivideUp(rows, tile_rows)) * DivideUp(columns, tile_columns);

@@ -1,5 +1,5 @@
-// The instructions that CUDA C++ has no word for. The tests run the kernels on the host: there
-// test/simt/ptx.h takes the place of what is below, with the same names.
+// PTX instructions without a CUDA C++ equivalent. test/simt/ptx.h replaces them, under the same
+// names, when the tests run the kernels on the host.
 #ifndef CONVLSTM_CUDA_INSTRUCTIONS_PTX_CUH_
 #define CONVLSTM_CUDA_INSTRUCTIONS_PTX_CUH_
 
@@ -15,11 +15,10 @@
 #ifdef __CUDA_ARCH__
 #define CONVLSTM_CUDA_ARCH __CUDA_ARCH__
 #else
-#define CONVLSTM_CUDA_ARCH \
-  900  // nvcc's pass for the host parses kernels, and makes nothing of them
+#define CONVLSTM_CUDA_ARCH 900  // nvcc's host pass parses kernels without compiling them
 #endif
 
-// Whether there is wgmma: it belongs to sm_90a alone.
+// Whether the target has wgmma, which only sm_90a has.
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define CONVLSTM_CUDA_WGMMA 0
 #else
@@ -33,8 +32,8 @@ namespace convlstm::cuda {
 __device__ __forceinline__ uint32_t Bits(float value) { return __float_as_uint(value); }
 __device__ __forceinline__ float FromBits(uint32_t bits) { return __uint_as_float(bits); }
 
-// 2^v and 1 / v by the instructions that approximate, off by at most 2^-22 and 2^-23 of the result;
-// denormal numbers are taken for 0 (PTX ISA, ex2 and rcp).
+// Approximate 2^v and 1 / v, with relative errors of at most 2^-22 and 2^-23; subnormal numbers are
+// flushed to zero (PTX ISA, ex2 and rcp).
 __device__ __forceinline__ float FastExp2(float v) {
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
@@ -46,16 +45,16 @@ __device__ __forceinline__ float FastReciprocal(float v) {
   return result;
 }
 
-// The same address. Of one that was itself read from memory the compiler does not know in which
-// memory it lies, and finds that out with every access.
+// Tells the compiler that an address is in global memory. It cannot know so of an address that was
+// itself read from memory, and would use generic accesses.
 template <typename T>
-__device__ __forceinline__ T* InGlobalMemory(T* address) {
+__device__ __forceinline__ T* AssumeGlobal(T* address) {
   __builtin_assume(__isGlobal(address));
   return address;
 }
 
-// What is the same in all lanes of a warp, so that the compiler knows it.
-__device__ __forceinline__ int SameInWarp(int value) { return __shfl_sync(0xffffffffu, value, 0); }
+// Tells the compiler that a value is the same in all lanes of a warp.
+__device__ __forceinline__ int WarpUniform(int value) { return __shfl_sync(0xffffffffu, value, 0); }
 
 __device__ __forceinline__ float ShuffleXor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
@@ -64,12 +63,11 @@ __device__ __forceinline__ double ShuffleXor(double value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
-// Whether a copy passes by the L1 cache, which has better use for what a block reads again.
+// Caching of a copy: kL2 bypasses L1, to leave it to data that a block reads again.
 enum class Cache { kL1, kL2 };
 
-// Copies kBytes (4 or 16) from global to shared memory, or writes zeros unless `valid`: nothing is
-// read then. The bytes are there after WaitForCopies and a barrier. Four bytes always go through
-// L1.
+// Copies kBytes (4 or 16) from global to shared memory; unless `valid`, reads nothing and writes
+// zeros. The copy is complete after WaitForCopies and a barrier. Copies of 4 bytes always use L1.
 template <int kBytes, Cache kCache = Cache::kL1>
 __device__ __forceinline__ void CopyAsync(void* to, const void* from, bool valid) {
   static_assert(kBytes == 4 || kBytes == 16);
@@ -94,14 +92,14 @@ __device__ __forceinline__ void CopyAsync(void* to, const void* from, bool valid
 #endif
 }
 
-// Closes a group of copies; a group may be empty.
+// Closes a group of copies, which may be empty.
 __device__ __forceinline__ void CommitCopies() {
 #if CONVLSTM_CUDA_ARCH >= 800
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
 }
 
-// Waits for this thread's copies, all but those of the last kGroups groups.
+// Waits for this thread's copies, except the last kGroups groups.
 template <int kGroups>
 __device__ __forceinline__ void WaitForCopies() {
 #if CONVLSTM_CUDA_ARCH >= 800
@@ -110,14 +108,14 @@ __device__ __forceinline__ void WaitForCopies() {
 }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-// Both rounded to bfloat16, `low` in the low half.
+// Rounds both to bfloat16, `low` in the low half.
 __device__ __forceinline__ uint32_t PackBf16(float low, float high) {
   uint32_t packed;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
   return packed;
 }
 
-// d (16 x 8) += a (16 x 8) b (8 x 8). With g = lane / 4 and t = lane % 4 a lane holds
+// d (16 x 8) += a (16 x 8) b (8 x 8). A lane holds, with g = lane / 4 and t = lane % 4,
 //   a: (g, t) (g + 8, t) (g, t + 4) (g + 8, t + 4)    b: (t, g) (t + 4, g)
 //   d: (g, 2t) (g, 2t + 1) (g + 8, 2t) (g + 8, 2t + 1)
 __device__ __forceinline__ void MmaTf32(float (&d)[4], const uint32_t (&a)[4],
@@ -129,7 +127,7 @@ __device__ __forceinline__ void MmaTf32(float (&d)[4], const uint32_t (&a)[4],
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-// d (16 x 8) += a (16 x 16) b (16 x 8); two elements a register, the even k in the low half:
+// d (16 x 8) += a (16 x 16) b (16 x 8); two elements per register, the even k in the low half:
 //   a: (g, 2t) (g + 8, 2t) (g, 2t + 8) (g + 8, 2t + 8)    b: (2t, g) (2t + 8, g)    d: as above
 __device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4],
                                         const uint32_t (&b)[2]) {
@@ -142,13 +140,14 @@ __device__ __forceinline__ void MmaBf16(float (&d)[4], const uint32_t (&a)[4],
 #endif
 
 #if CONVLSTM_CUDA_WGMMA
-// Barriers that bytes arrive at, 8 bytes of shared memory each: one thread announces how many are
-// to come, and all may wait for them; then the barrier is at its next phase, 0, 1, 0, ...
+// Transaction barriers (mbarrier), 8 bytes of shared memory each. One thread announces the number
+// of bytes to arrive, any thread may wait for them, and the barrier enters its next phase, 0, 1, 0,
+// ...
 __device__ __forceinline__ void InitBarrier(uint64_t* barrier) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
   asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address) : "memory");
 }
-// Behind it and a __syncthreads they are there for all threads and for bulk copies.
+// After it and a __syncthreads, initialised barriers are visible to all threads and to bulk copies.
 __device__ __forceinline__ void FenceBarriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
@@ -160,20 +159,20 @@ __device__ __forceinline__ void ExpectBytes(uint64_t* barrier, int bytes) {
 }
 __device__ __forceinline__ void WaitForBytes(uint64_t* barrier, uint32_t phase) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
-  uint32_t there = 0;
+  uint32_t arrived = 0;
   do {
     asm volatile(
-        "{\n.reg .pred there;\n"
-        "mbarrier.try_wait.parity.shared::cta.b64 there, [%1], %2;\n"
-        "selp.u32 %0, 1, 0, there;\n}"
-        : "=r"(there)
+        "{\n.reg .pred arrived;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 arrived, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, arrived;\n}"
+        : "=r"(arrived)
         : "r"(address), "r"(phase)
         : "memory");
-  } while (there == 0);
+  } while (arrived == 0);
 }
 
-// Copies a run of memory from global to shared memory, by the copy engine: addresses and bytes are
-// multiples of 16. It writes where wgmma reads, past the caches of ordinary accesses.
+// Bulk copy from global to shared memory (TMA). Addresses and bytes are multiples of 16. It writes
+// through the async proxy, from which wgmma reads: no fence is needed between the two.
 __device__ __forceinline__ void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(to));
   const auto arrival = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
@@ -184,23 +183,23 @@ __device__ __forceinline__ void CopyBulk(void* to, const void* from, int bytes, 
       : "memory");
 }
 
-// Before the first WgmmaBf16 of several: registers that were written are ready.
-__device__ __forceinline__ void BeginWgmma() {
+// Orders earlier register writes before a sequence of WgmmaBf16.
+__device__ __forceinline__ void WgmmaFence() {
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
 
-// What is written to shared memory before is there for wgmma behind it and a __syncthreads.
-__device__ __forceinline__ void FenceForWgmma() {
+// After it and a __syncthreads, earlier writes to shared memory are visible to wgmma.
+__device__ __forceinline__ void ProxyFence() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
-// The same operand so many times 16 bytes on.
+// The operand `pieces` times 16 bytes further on.
 __device__ __forceinline__ uint64_t WgmmaOperandAt(uint64_t operand, int pieces) {
   const auto low = static_cast<uint32_t>(operand) + static_cast<uint32_t>(pieces);
   return (operand & ~uint64_t{0xffffffff}) | low;
 }
 
-// An operand in shared memory, with pieces so many times 16 bytes apart (wgmma_layout.h).
+// The descriptor of an operand (wgmma_layout.h); distances between core matrices in 16 bytes.
 __device__ __forceinline__ uint64_t WgmmaOperand(const uint32_t* begin, int next_depth,
                                                  int next_eight) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(begin));
@@ -209,7 +208,7 @@ __device__ __forceinline__ uint64_t WgmmaOperand(const uint32_t* begin, int next
 }
 
 // d (64 x 64 or 128) += a (64 x 16) b (16 x 64 or 128), asynchronously, by the four warps of a
-// warpgroup together, each with 16 rows of d: registers as MmaBf16's, one for every eight columns.
+// warpgroup. Each warp holds 16 rows of d, as one MmaBf16 fragment for every eight columns.
 #define CONVLSTM_FOUR(d) "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
 __device__ __forceinline__ void WgmmaBf16(float (&d)[1][8][4], uint64_t a, uint64_t b) {
   asm volatile(
@@ -242,18 +241,18 @@ __device__ __forceinline__ void WgmmaBf16(float (&d)[2][8][4], uint64_t a, uint6
 }
 #undef CONVLSTM_FOUR
 
-// Behind the last of several.
-__device__ __forceinline__ void CommitWgmma() {
+// Closes a group of WgmmaBf16.
+__device__ __forceinline__ void WgmmaCommit() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 }
-// Waits for this warpgroup's, all but those of the last kGroups commits.
+// Waits for this warpgroup's products, except the last kGroups groups.
 template <int kGroups>
-__device__ __forceinline__ void FinishWgmma() {
+__device__ __forceinline__ void WgmmaWait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kGroups) : "memory");
 }
-// Behind FinishWgmma<0>: the compiler does not know that d was written until there.
+// Tells the compiler, after WgmmaWait<0>, that wgmma has written d.
 template <int kBlocks>
-__device__ __forceinline__ void TakeFromWgmma(float (&d)[kBlocks][8][4]) {
+__device__ __forceinline__ void ClobberSums(float (&d)[kBlocks][8][4]) {
 #pragma unroll
   for (int i = 0; i < kBlocks * 32; ++i) {
     asm volatile("" : "+f"(d[i / 32][i / 4 % 8][i % 4])::"memory");

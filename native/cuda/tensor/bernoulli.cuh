@@ -26,7 +26,7 @@ struct PhiloxBlock {
   }
 };
 
-// A thread makes the four elements of a block.
+// One thread per block of four elements.
 __global__ void BernoulliElements(Bernoulli bernoulli, uint32_t threshold, float* out,
                                   int64_t count) {
   ForStrided((count + 3) / 4, [&](int64_t block) {

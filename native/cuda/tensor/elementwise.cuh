@@ -40,8 +40,8 @@ __device__ __forceinline__ float ApplyUnary(UnaryOp op, float v, float alpha) {
   return v;
 }
 
-// The gradient of the operand from that of the result; `saved` is the result for kExp, kSqrt,
-// kSigmoid, kTanh and kRelu, the operand for the others.
+// The gradient of the operand, given that of the result. `saved` is the result for kExp, kSqrt,
+// kSigmoid, kTanh and kRelu, otherwise the operand.
 __device__ __forceinline__ float ApplyUnaryBackward(UnaryOp op, float saved, float grad,
                                                     float alpha) {
   switch (op) {
@@ -57,7 +57,7 @@ __device__ __forceinline__ float ApplyUnaryBackward(UnaryOp op, float saved, flo
       return grad / (saved + saved);
     case UnaryOp::kSigmoid:
       return grad * (1.0f - saved) * saved;
-    case UnaryOp::kTanh:  // (1 - y) (1 + y) is exact where 1 - y y would cancel
+    case UnaryOp::kTanh:  // (1 - y) (1 + y) is accurate where 1 - y y would cancel
       return grad * (1.0f - saved) * (1.0f + saved);
     case UnaryOp::kRelu:
       return saved <= 0 ? 0.0f : grad;
@@ -81,7 +81,7 @@ __device__ __forceinline__ float ApplyBinary(BinaryOp op, float a, float b) {
       return a * b;
     case BinaryOp::kDiv:
       return a / b;
-    case BinaryOp::kMaximum:  // a where it is NaN; where b is, no comparison takes a
+    case BinaryOp::kMaximum:  // NaN if either is: `a != a` is a NaN a, and a NaN b fails a > b
       return a > b || a != a ? a : b;
     case BinaryOp::kMinimum:
       return a < b || a != a ? a : b;
@@ -102,14 +102,14 @@ __global__ void UnaryBackwardElements(UnaryOp op, const float* saved, const floa
   ForStrided(count, [&](int64_t k) { out[k] = ApplyUnaryBackward(op, saved[k], grad[k], alpha); });
 }
 
-// Each operand moves with the result or is one element for all.
+// Each operand has as many elements as the result (`moves`) or one.
 __global__ void BinaryElements(BinaryOp op, const float* a, bool a_moves, const float* b,
                                bool b_moves, float* out, int64_t count) {
   ForStrided(count,
              [&](int64_t k) { out[k] = ApplyBinary(op, a[a_moves ? k : 0], b[b_moves ? k : 0]); });
 }
 
-// Steps of 0 where an operand is broadcast.
+// Strides are 0 along broadcast axes.
 __global__ void BinaryBroadcast(BinaryOp op, const float* a, Strides a_strides, const float* b,
                                 Strides b_strides, float* out, int64_t count) {
   ForStrided(count, [&](int64_t k) {

@@ -7,9 +7,8 @@ namespace convlstm::cuda {
 
 constexpr int kTransposeTile = 32, kTransposeThreads = 256;
 
-// out[frame][column][row] = in[frame][row][column]. Grid: (column tiles, row tiles, frames), each
-// striding where it is smaller than what there is. A tile's rows are one word apart from each
-// other's banks.
+// out[frame][column][row] = in[frame][row][column]. Grid: (column tiles, row tiles, frames); a grid
+// smaller than the data strides over it. Tile rows are padded by one word against bank conflicts.
 __global__ void __launch_bounds__(kTransposeThreads)
     TransposeFrames(const float* in, float* out, int64_t frames, int64_t rows, int64_t columns) {
   CONVLSTM_SHARED_MEMORY(memory);

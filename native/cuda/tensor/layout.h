@@ -1,4 +1,4 @@
-// Between row-major order and channels-last frames, on the device.
+// Conversion between row-major order and channels-last frames, on the device.
 #ifndef CONVLSTM_CUDA_TENSOR_LAYOUT_H_
 #define CONVLSTM_CUDA_TENSOR_LAYOUT_H_
 
@@ -13,13 +13,13 @@ namespace convlstm::cuda {
 void LaunchTranspose(Device& device, int64_t frames, int64_t rows, int64_t columns, const float* in,
                      float* out);
 
-// The elements in row-major order; converts the storage in place when it is channels-last.
+// The elements in row-major order. Converts a channels-last storage in place.
 const float* RowMajor(Device& device, Storage& storage);
 
-// The elements as channels-last frames of this geometry: as they lie, or converted into `buffer`.
+// The elements as channels-last frames of `layout`: the storage's own, or a copy in `buffer`.
 const float* ToFrames(Device& device, Storage& storage, const ChannelsLast& layout, Buffer& buffer);
 
-// The elements in row-major order without changing the storage: as they lie, or in `buffer`.
+// The elements in row-major order, without changing the storage: its own, or a copy in `buffer`.
 const float* ToRows(Device& device, const Storage& storage, Buffer& buffer);
 
 }  // namespace convlstm::cuda

@@ -1,4 +1,4 @@
-// One pass over memory for a step, with the formulas and the factors of the CPU's.
+// Optimizer steps in one pass over memory, with the formulas and factors of the CPU engine.
 #ifndef CONVLSTM_CUDA_TENSOR_OPTIMIZERS_CUH_
 #define CONVLSTM_CUDA_TENSOR_OPTIMIZERS_CUH_
 

@@ -5,12 +5,12 @@
 
 namespace convlstm::cuda {
 
-// The k-th place of `to` gets the k-th of `from`.
+// Copies the k-th element of `from` to the k-th of `to`.
 __global__ void MoveElements(const float* in, Strides from, float* out, Strides to, int64_t count) {
   ForStrided(count, [&](int64_t k) { out[to.OffsetOf(k)] = in[from.OffsetOf(k)]; });
 }
 
-// Which places of a tensor a slice takes.
+// The axes of a slice.
 struct SlicedAxes {
   struct Axis {
     int64_t size, start, step, count;
@@ -18,7 +18,7 @@ struct SlicedAxes {
   int rank = 0;
   Axis axes[Strides::kMaxRank];
 
-  // The next axis. One that is taken whole becomes part of a last one without gaps.
+  // Appends an axis; merges one that is taken whole into a previous one of step 1.
   __host__ __device__ void Add(const Axis& axis) {
     const bool whole = axis.start == 0 && axis.step == 1 && axis.count == axis.size;
     if (rank > 0 && whole && axes[rank - 1].step == 1) {
@@ -31,7 +31,7 @@ struct SlicedAxes {
   }
 };
 
-// out[place] = what of `grad` was taken from there, 0 where nothing was: each element is written
+// out = the elements of `grad` where the slice took them, zeros elsewhere. Writes each element
 // once.
 __global__ void SliceBackwardElements(const float* grad, SlicedAxes sliced, float* out,
                                       int64_t count) {
@@ -42,10 +42,10 @@ __global__ void SliceBackwardElements(const float* grad, SlicedAxes sliced, floa
     for (int n = Strides::kMaxRank - 1; n >= 0; --n) {
       if (n >= sliced.rank) continue;
       const SlicedAxes::Axis& axis = sliced.axes[n];
-      const int64_t place = index % axis.size - axis.start;
+      const int64_t offset = index % axis.size - axis.start;
       index /= axis.size;
-      taken = taken && place >= 0 && place % axis.step == 0 && place / axis.step < axis.count;
-      from += place / axis.step * distance;
+      taken = taken && offset >= 0 && offset % axis.step == 0 && offset / axis.step < axis.count;
+      from += offset / axis.step * distance;
       distance *= axis.count;
     }
     out[k] = taken ? grad[from] : 0.0f;

@@ -16,7 +16,7 @@ __device__ __forceinline__ double Combine(bool max, double a, double b) {
   return a > b || a != a ? a : b;
 }
 
-// Of all threads of the block, in the same order always; thread 0 has it.
+// Combines the values of all threads of the block, in a fixed order. The result is thread 0's.
 __device__ __forceinline__ double CombineBlock(bool max, double value) {
   CONVLSTM_SHARED_MEMORY(memory);
   auto* warps = reinterpret_cast<double*>(memory);
@@ -28,8 +28,8 @@ __device__ __forceinline__ double CombineBlock(bool max, double value) {
   return value;
 }
 
-// partial[output][slice]: what the slice's share of the elements of an output combines to. Grid:
-// (slices, outputs), striding over outputs.
+// partial[output][slice] = reduction of a slice of the elements of an output. Grid: (slices,
+// outputs), striding over outputs.
 __global__ void __launch_bounds__(kReduceThreads)
     ReducePart(bool max, const float* x, Strides outputs, Strides reduced, int64_t output_count,
                int64_t count, double* partial) {
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kReduceThreads)
   }
 }
 
-// out[output] = what its slices combine to, divided by `divisor`.
+// out[output] = reduction of its slices, divided by `divisor`.
 __global__ void ReduceSlices(bool max, const double* partial, int64_t slices, double divisor,
                              float* out, int64_t output_count) {
   ForStrided(output_count, [&](int64_t output) {

@@ -1,4 +1,4 @@
-// Places of a tensor, for kernels that go through them in row-major order.
+// Strided views of tensors, traversed in row-major order.
 #ifndef CONVLSTM_CUDA_TENSOR_STRIDES_H_
 #define CONVLSTM_CUDA_TENSOR_STRIDES_H_
 
@@ -8,7 +8,7 @@
 
 namespace convlstm::cuda {
 
-// A box of places and how far apart their elements are.
+// Sizes and strides of a view, in elements.
 struct Strides {
   static constexpr int kMaxRank = 8;
   int rank = 0;
@@ -16,7 +16,7 @@ struct Strides {
   int64_t stride[kMaxRank];
   int64_t first = 0;
 
-  // The next axis. One that goes on where the last one steps becomes part of it: fewer divisions.
+  // Appends an axis; merges it with the previous one if the two are contiguous, to save divisions.
   __host__ __device__ void Add(int64_t dim_size, int64_t dim_stride) {
     if (dim_size == 1) return;
     if (rank > 0 && stride[rank - 1] == dim_size * dim_stride) {
@@ -32,7 +32,7 @@ struct Strides {
     for (int axis = 0; axis < rank; ++axis) count *= size[axis];
     return count;
   }
-  // Of the index-th place in row-major order.
+  // Offset of the index-th element in row-major order.
   __device__ int64_t OffsetOf(int64_t index) const {
     int64_t offset = first;
 #pragma unroll
@@ -45,7 +45,7 @@ struct Strides {
   }
 };
 
-// visit(k) for this thread's share of [0, count).
+// Calls visit(k) for this thread's share of [0, count).
 template <typename Visitor>
 __device__ __forceinline__ void ForStrided(int64_t count, const Visitor& visit) {
   const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;

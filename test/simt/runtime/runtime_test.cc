@@ -206,7 +206,7 @@ TEST_CASE("host memory that cannot be pinned") {
   simulated::LetPin(false);
   const std::string error =
       ErrorOf(ErrorCode::kOutOfMemory, [&] { Uploaded(gpu, RandomValues(5000)); });
-  CHECK(error.find("asked for 32768 bytes of the host's memory") != std::string::npos);
+  CHECK(error.find("asked for 32768 bytes of pinned host memory") != std::string::npos);
   const std::vector<float> large = RandomValues(static_cast<int64_t>(5 * kMegabyte));
   ErrorOf(ErrorCode::kOutOfMemory, [&] { Uploaded(gpu, large); });
   simulated::LetPin(true);

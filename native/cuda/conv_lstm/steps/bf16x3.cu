@@ -3,6 +3,6 @@
 namespace convlstm::cuda {
 
 template StepKernel FindStepKernel<LstmCell, Math::kBf16x3>(TileSize);
-template InputKernel FindInputKernel<LstmCell, Math::kBf16x3>(TileSize);
+template ProjectionKernel FindProjectionKernel<LstmCell, Math::kBf16x3>(TileSize);
 
 }  // namespace convlstm::cuda

@@ -3,6 +3,6 @@
 namespace convlstm::cuda {
 
 template StepKernel FindStepKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
-template InputKernel FindInputKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
+template ProjectionKernel FindProjectionKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
 
 }  // namespace convlstm::cuda

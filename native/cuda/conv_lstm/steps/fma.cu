@@ -3,6 +3,6 @@
 namespace convlstm::cuda {
 
 template StepKernel FindStepKernel<LstmCell, Math::kFma>(TileSize);
-template InputKernel FindInputKernel<LstmCell, Math::kFma>(TileSize);
+template ProjectionKernel FindProjectionKernel<LstmCell, Math::kFma>(TileSize);
 
 }  // namespace convlstm::cuda

@@ -1,4 +1,4 @@
-// What a source file of step_kernels.h is made of.
+// Definitions of the templates in kernels.h, for the source files that instantiate them.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_STEPS_KERNELS_CUH_
 #define CONVLSTM_CUDA_CONV_LSTM_STEPS_KERNELS_CUH_
 
@@ -8,7 +8,7 @@ namespace convlstm::cuda {
 
 template <class Cell, Math kMath>
 StepKernel FindStepKernel(TileSize size) {
-  if constexpr (!IsWgmma(kMath)) {  // a warpgroup has 64 rows
+  if constexpr (!IsWgmma(kMath)) {  // wgmma needs 64 rows
     using Small = SmallTile<kMath>;
     if (size == TileSize::kSmall) return KernelOf<Small>(ConvLstmStep<Cell, Small>);
   }
@@ -19,11 +19,11 @@ StepKernel FindStepKernel(TileSize size) {
 }
 
 template <class Cell, Math kMath>
-InputKernel FindInputKernel(TileSize size) {
+ProjectionKernel FindProjectionKernel(TileSize size) {
   using Medium = MediumTile<kMath>;
   using Large = LargeTile<kMath>;
-  return size == TileSize::kLarge ? KernelOf<Large>(ConvLstmInput<Cell, Large>)
-                                  : KernelOf<Medium>(ConvLstmInput<Cell, Medium>);
+  return size == TileSize::kLarge ? KernelOf<Large>(InputProjection<Cell, Large>)
+                                  : KernelOf<Medium>(InputProjection<Cell, Medium>);
 }
 
 }  // namespace convlstm::cuda

@@ -1,21 +1,22 @@
-// The compiled step kernels. Each kind of product has a source file of its own, so that they are
-// compiled side by side.
+// The compiled step and projection kernels. Each kind of product has its own source file, so that
+// they compile in parallel.
 #ifndef CONVLSTM_CUDA_CONV_LSTM_STEPS_KERNELS_H_
 #define CONVLSTM_CUDA_CONV_LSTM_STEPS_KERNELS_H_
 
-#include "cuda/conv_lstm/input.cuh"
+#include "cuda/conv_lstm/input_projection.cuh"
 #include "cuda/gemm/tiles.h"
 
 namespace convlstm::cuda {
 
 using StepKernel = GemmKernel<StepArguments>;
-using InputKernel = GemmKernel<InputArguments>;
+using ProjectionKernel = GemmKernel<ProjectionArguments>;
 
 template <class Cell, Math kMath>
 StepKernel FindStepKernel(TileSize size);
-// Of the large tile or of the medium one: what needs a smaller one is not worth a product of x.
+// With the large or the medium tile: a projection so small that it needs a smaller tile does not
+// pay.
 template <class Cell, Math kMath>
-InputKernel FindInputKernel(TileSize size);
+ProjectionKernel FindProjectionKernel(TileSize size);
 
 extern template StepKernel FindStepKernel<LstmCell, Math::kFma>(TileSize);
 extern template StepKernel FindStepKernel<LstmCell, Math::kTf32x3>(TileSize);
@@ -23,20 +24,20 @@ extern template StepKernel FindStepKernel<LstmCell, Math::kBf16x3>(TileSize);
 extern template StepKernel FindStepKernel<LstmCell, Math::kBf16>(TileSize);
 extern template StepKernel FindStepKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
 extern template StepKernel FindStepKernel<LstmCell, Math::kBf16Wgmma>(TileSize);
-extern template InputKernel FindInputKernel<LstmCell, Math::kFma>(TileSize);
-extern template InputKernel FindInputKernel<LstmCell, Math::kTf32x3>(TileSize);
-extern template InputKernel FindInputKernel<LstmCell, Math::kBf16x3>(TileSize);
-extern template InputKernel FindInputKernel<LstmCell, Math::kBf16>(TileSize);
-extern template InputKernel FindInputKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
-extern template InputKernel FindInputKernel<LstmCell, Math::kBf16Wgmma>(TileSize);
+extern template ProjectionKernel FindProjectionKernel<LstmCell, Math::kFma>(TileSize);
+extern template ProjectionKernel FindProjectionKernel<LstmCell, Math::kTf32x3>(TileSize);
+extern template ProjectionKernel FindProjectionKernel<LstmCell, Math::kBf16x3>(TileSize);
+extern template ProjectionKernel FindProjectionKernel<LstmCell, Math::kBf16>(TileSize);
+extern template ProjectionKernel FindProjectionKernel<LstmCell, Math::kBf16x3Wgmma>(TileSize);
+extern template ProjectionKernel FindProjectionKernel<LstmCell, Math::kBf16Wgmma>(TileSize);
 
 template <class Cell>
 StepKernel FindStepKernel(Math math, TileSize size) {
   return WithMath(math, [size](auto kind) { return FindStepKernel<Cell, kind()>(size); });
 }
 template <class Cell>
-InputKernel FindInputKernel(Math math, TileSize size) {
-  return WithMath(math, [size](auto kind) { return FindInputKernel<Cell, kind()>(size); });
+ProjectionKernel FindProjectionKernel(Math math, TileSize size) {
+  return WithMath(math, [size](auto kind) { return FindProjectionKernel<Cell, kind()>(size); });
 }
 
 }  // namespace convlstm::cuda

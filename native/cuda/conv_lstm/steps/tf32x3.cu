@@ -3,6 +3,6 @@
 namespace convlstm::cuda {
 
 template StepKernel FindStepKernel<LstmCell, Math::kTf32x3>(TileSize);
-template InputKernel FindInputKernel<LstmCell, Math::kTf32x3>(TileSize);
+template ProjectionKernel FindProjectionKernel<LstmCell, Math::kTf32x3>(TileSize);
 
 }  // namespace convlstm::cuda
