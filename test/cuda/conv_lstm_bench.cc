@@ -1,9 +1,9 @@
-// convlstm_cuda_bench [NAME]: the workloads on a GPU in every precision: as the engine chooses,
-// with each tile, with x multiplied ahead of the steps and not, without a graph, by wgmma, stacks
-// layer after layer, and layers forward and backward; one line of JSON each. Times are of the
-// device, by events: the median of many calls after a warm-up, inputs rotated. Before it is timed a
-// variant's output is compared with that of `highest` as the engine chooses, which the tests hold
-// against float64. With --once NAME PRECISION [training] one call, for a profiler.
+// convlstm_cuda_bench [NAME]: times the workloads on a GPU in every precision, one line of JSON per
+// variant: the engine's choice, each tile, with and without an input projection, without a graph,
+// by wgmma, stacks layer by layer, and forward with backward. Times are device times by events, the
+// median of 50 calls after a warm-up, with rotated inputs. Before timing, a variant's output is
+// compared with that of the engine's choice at `highest`, which the tests check against float64.
+// --once NAME PRECISION [training] makes a single call, for a profiler.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -46,10 +46,10 @@ const Workload kWorkloads[] = {
     {"ConvLSTM-S layer", Stack(16, 10, 128, {128}, 16, 5)},
 };
 
-// Of a stack, on the device, with several of each x and state.
+// Operands of a stack on the device, with several copies of x and states.
 struct StackOperands {
   const std::vector<ConvLstmShape>& shapes;
-  std::vector<std::vector<ConvLstmInputs>> inputs;  // of a call, of a layer
+  std::vector<std::vector<ConvLstmInputs>> inputs;  // by copy and layer
 
   StackOperands(Engine& engine, const Workload& workload, int copies) : shapes(workload.layers) {
     for (int k = 0; k < copies; ++k) {
@@ -74,7 +74,7 @@ struct StackOperands {
     }
   }
 
-  // What a call moves if it moves everything once: x, output, states and weights.
+  // Minimum memory traffic of a call: x, output, states and weights once.
   double Bytes() const {
     double elements = static_cast<double>(inputs.front().front().x->elements());
     for (size_t l = 0; l < shapes.size(); ++l) {
@@ -111,7 +111,7 @@ struct StackOperands {
     return layers.back().outputs.output;
   }
 
-  // A layer's forward pass that saves what the backward pass needs, and that, for all gradients.
+  // A layer's forward pass, saving everything, and its backward pass for all gradients.
   StoragePtr Train(Engine& engine, int k, Precision precision) const {
     const ConvLstmShape& s = shapes.front();
     const ConvLstmInputs& in = inputs[k % inputs.size()].front();
@@ -129,7 +129,7 @@ struct StackOperands {
   }
 };
 
-// Milliseconds on the device's stream; on the queue's thread.
+// Median milliseconds of a call on the device's stream. Queue thread only.
 template <typename Call>
 double Measure(Engine& engine, const Call& call) {
   const auto stream = static_cast<Device&>(engine.memory()).stream();
@@ -157,7 +157,7 @@ constexpr const char* kPrecisions[] = {"highest", "high", "medium"};
 struct Variant {
   const char* name;
   Tuning tuning;
-  bool one_by_one = false;  // layer after layer
+  bool one_by_one = false;  // layer by layer
   bool training = false;
 };
 
@@ -226,10 +226,10 @@ void Bench(Engine& engine, const Workload& workload) {
 }
 
 void Once(Engine& engine, const Workload& workload, const std::string& precision, bool training) {
-  const auto place = std::find(std::begin(kPrecisions), std::end(kPrecisions), precision);
+  const auto found = std::find(std::begin(kPrecisions), std::end(kPrecisions), precision);
   const StackOperands operands(engine, workload, 1);
   OnQueue(engine, [&] {
-    const auto chosen = static_cast<Precision>(place - std::begin(kPrecisions));
+    const auto chosen = static_cast<Precision>(found - std::begin(kPrecisions));
     training ? operands.Train(engine, 0, chosen) : operands.Run(engine, 0, chosen, false);
     cudaStreamSynchronize(static_cast<Device&>(engine.memory()).stream());
   });
@@ -240,7 +240,7 @@ void Once(Engine& engine, const Workload& workload, const std::string& precision
 
 int main(int argc, char** argv) {
   using namespace convlstm::cuda;
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // who cuts it off has what was measured
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // keeps the measurements if the run is cut off
   try {
     convlstm::Engine& engine = EngineOf(0);
     const bool once = argc >= 4 && std::strcmp(argv[1], "--once") == 0;

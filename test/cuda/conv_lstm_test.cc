@@ -1,4 +1,4 @@
-// The forward passes of the CUDA engine against a float64 reference.
+// Forward passes of the CUDA engine against a float64 reference.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ std::vector<ConvLstmCase> Cases() {
                {.states = true, .peephole = Peephole::kChannel}),
       MakeCase("spatial peephole", ShapeOf(2, 3, 8, 12, 5, 9, 3, 3),
                {.bias = false, .peephole = Peephole::kSpatial}),
-      MakeCase("more taps than wgmma's patch has", ShapeOf(1, 2, 2, 5, 4, 6, 3, 7)),
+      MakeCase("a kernel too wide for wgmma", ShapeOf(1, 2, 2, 5, 4, 6, 3, 7)),
       MakeCase("time major", ShapeOf(3, 3, 4, 36, 7, 11, 3, 3, true)),
   };
   if (kBrief) return cases;
@@ -53,11 +53,11 @@ std::vector<ConvLstmCase> Cases() {
   return cases;
 }
 
-TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step") {
+TEST_CASE("convLstm: all cases, precisions and tiles, with and without a graph") {
   Engine& gpu = EngineOf(0);
   for (const ConvLstmCase& test : Cases()) {
     const ConvLstmReference<double> expected = RunReference<double>(test);
-    const double plain = [&] {
+    const double direct_error = [&] {
       const ConvLstmReference<float> direct = RunReference<float>(test);
       return std::max(LargestError(direct.output, expected.output),
                       LargestError(direct.c, expected.c));
@@ -71,12 +71,13 @@ TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step
           const Operands operands(gpu, test);
           const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
           const double error = ErrorOf(results, expected);
-          std::printf("%s, precision %d, tile %d: error %.2e, of a direct convolution %.2e\n",
+          std::printf("%s, precision %d, tile %d: error %.2e, direct float32 convolution %.2e\n",
                       test.name.c_str(), static_cast<int>(precision), static_cast<int>(tile), error,
-                      plain);
+                      direct_error);
           CAPTURE(test.name);
           const bool hard = test.name.starts_with("large weights");
-          if (precision == Precision::kHighest) CHECK(error <= (hard ? 2 * plain + 1e-6 : 1e-5));
+          if (precision == Precision::kHighest)
+            CHECK(error <= (hard ? 2 * direct_error + 1e-6 : 1e-5));
           if (precision == Precision::kHigh && !hard) CHECK(error <= 1e-4);
           if (precision == Precision::kMedium && !hard) CHECK(error <= 2e-2);
         }
@@ -86,12 +87,12 @@ TEST_CASE("convLstm: every case, precision and tile, as a graph and step by step
   tuning = {};
 }
 
-TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers follow") {
+TEST_CASE("convLstm: deterministic, graphs work for other tensors, a sequence equals its steps") {
   Engine& gpu = EngineOf(0);
   const ConvLstmCase test = MakeCase("", ShapeOf(2, 6, 8, 16, 12, 12, 3, 3), {.states = true});
   const Operands operands(gpu, test), again(gpu, test);
   const Results first = RunLayer(gpu, test.shape, operands.inputs, Precision::kHighest);
-  ConvLstmInputs moved = again.inputs;  // other memory, the weights that have the graph
+  ConvLstmInputs moved = again.inputs;  // other memory, but the weights of the cached graph
   moved.weight = operands.inputs.weight;
   moved.bias = operands.inputs.bias;
   for (int k = 0; k < 3; ++k) {
@@ -100,7 +101,7 @@ TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers
     CHECK(results.h == first.h);
     CHECK(results.c == first.c);
   }
-  // A sequence in one call and step by step from its own states.
+  // A sequence equals single steps that pass on their states.
   ConvLstmInputs step = operands.inputs;
   const ConvLstmShape one = [&] {
     ConvLstmShape shape = test.shape;
@@ -124,7 +125,7 @@ TEST_CASE("convLstm: the same bits each time, graphs serve other tensors, layers
   CHECK(results.c == first.c);
 }
 
-TEST_CASE("convLstm: x ahead of the steps, the same bits") {
+TEST_CASE("convLstm: an input projection does not change the bits") {
   Engine& gpu = EngineOf(0);
   for (const bool time_major : {false, true}) {
     const ConvLstmShape shape = kBrief ? ShapeOf(3, 7, 5, 18, 3, 5, 3, 3, time_major)
@@ -152,12 +153,12 @@ TEST_CASE("convLstm: x ahead of the steps, the same bits") {
   tuning = {};
 }
 
-// It is held against the tile that the tests of the host run. Both round operands alike; the tensor
-// core adds in another order.
-TEST_CASE("convLstm: wgmma as mma") {
+// wgmma against mma, which the host tests cover. Both round operands alike, but accumulate in
+// another order.
+TEST_CASE("convLstm: wgmma equals mma") {
   Engine& gpu = EngineOf(0);
   if (!static_cast<Device&>(gpu.memory()).has_wgmma()) {
-    MESSAGE("no GPU of compute capability 9.0, or no code for it");
+    MESSAGE("skipped: no GPU of compute capability 9.0, or no code for it");
     return;
   }
   for (const ConvLstmCase& test : Cases()) {
@@ -173,8 +174,8 @@ TEST_CASE("convLstm: wgmma as mma") {
           const Results results = RunLayer(gpu, test.shape, operands.inputs, precision);
           CAPTURE(test.name);
           CAPTURE(static_cast<int>(tile));
-          // A sum that differs in its last bit may round h to the next bfloat16, 2^-9, which a
-          // weight passes on.
+          // A difference in the last bit may round h to the next bfloat16, 2^-9 apart, which the
+          // next step multiplies by a weight.
           const double limit = precision == Precision::kMedium ? 1e-3 : 1e-5;
           CHECK(LargestError(results.output, expected.output) <= limit);
           CHECK(LargestError(results.h, expected.h) <= limit);
@@ -186,7 +187,7 @@ TEST_CASE("convLstm: wgmma as mma") {
   tuning = {};
 }
 
-TEST_CASE("convLstm: masks and zoneout as a graph, for float64's and other tensors") {
+TEST_CASE("convLstm: masks and zoneout, with and without a graph") {
   Engine& gpu = EngineOf(0);
   for (const bool one : {false, true}) {
     ConvLstmCase test =
@@ -207,7 +208,7 @@ TEST_CASE("convLstm: masks and zoneout as a graph, for float64's and other tenso
   tuning = {};
 }
 
-TEST_CASE("convLstm: more graphs than are kept, and none after emptyCache") {
+TEST_CASE("convLstm: more graphs than the cache holds, and emptyCache") {
   Engine& gpu = EngineOf(0);
   for (int round = 0; round < 2; ++round) {
     for (int64_t width = 1; width <= 70; ++width) {
@@ -220,7 +221,7 @@ TEST_CASE("convLstm: more graphs than are kept, and none after emptyCache") {
   }
 }
 
-TEST_CASE("convLstmStack: the same bits as layer after layer") {
+TEST_CASE("convLstmStack: the bits of layer after layer") {
   Engine& gpu = EngineOf(0);
   const auto check = [&](const std::vector<int64_t>& hidden, int64_t time, bool time_major) {
     std::vector<ConvLstmLayer> layers;
@@ -241,7 +242,7 @@ TEST_CASE("convLstmStack: the same bits as layer after layer") {
       layers.push_back(
           {s, inputs, Precision::kHighest, {nullptr, New(gpu, state), New(gpu, state)}});
     }
-    for (int call = 0; call < 2; ++call) {  // the second changes a node of the first's graph
+    for (int call = 0; call < 2; ++call) {  // the second updates the graph of the first
       for (ConvLstmLayer& layer : layers) {
         layer.outputs.h = New(gpu, layer.outputs.h->elements());
         layer.outputs.c = New(gpu, layer.outputs.c->elements());
@@ -266,7 +267,7 @@ TEST_CASE("convLstmStack: the same bits as layer after layer") {
     }
     tuning = {};
   }
-  check(std::vector<int64_t>(18, 8), 4, false);  // more layers than one graph takes
+  check(std::vector<int64_t>(18, 8), 4, false);  // more layers than a graph holds
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Memory of a GPU, copies, faults; and the program that runs all tests of the CUDA engine.
+// Memory, copies and faults of a GPU; and the main function of the CUDA engine's tests.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -17,9 +17,10 @@
 namespace convlstm::cuda {
 namespace {
 
-TEST_CASE("memory: large tensors there and back, out of memory leaves everything usable") {
+TEST_CASE("memory: large copies round trip, the engine survives out of memory") {
   Engine& gpu = EngineOf(0);
-  const std::vector<float> large = RandomValues((int64_t{20} << 20) / 4 + 7);  // several pieces
+  const std::vector<float> large =
+      RandomValues((int64_t{20} << 20) / 4 + 7);  // several pieces of a staged copy
   CHECK(Downloaded(gpu, Uploaded(gpu, large)) == large);
 
   const StoragePtr huge = New(gpu, int64_t{1} << 40);
@@ -34,7 +35,7 @@ TEST_CASE("memory: large tensors there and back, out of memory leaves everything
   CHECK(Downloaded(gpu, Uploaded(gpu, {1, 2, 3})) == std::vector<float>{1, 2, 3});
 }
 
-TEST_CASE("memory: what is given back, and the figures of it") {
+TEST_CASE("memory: statistics of allocated, cached and released memory") {
   Engine& gpu = EngineOf(0);
   constexpr size_t kBytes = size_t{64} << 20;
   const size_t before = gpu.Statistics().live_bytes;
@@ -51,9 +52,9 @@ TEST_CASE("memory: what is given back, and the figures of it") {
   CHECK(gpu.Statistics().cached_bytes < kBytes);
 }
 
-TEST_CASE("copies between two GPUs, rows and frames") {
+TEST_CASE("copies between two GPUs, row-major and channels-last") {
   if (ListDevices().devices.size() < 2) {
-    MESSAGE("not tested: there is one GPU");
+    MESSAGE("skipped: only one GPU");
     return;
   }
   Engine &first = EngineOf(0), &second = EngineOf(1);
@@ -61,12 +62,12 @@ TEST_CASE("copies between two GPUs, rows and frames") {
   Engine::Arrival straight;
   OnQueue(first, [&] { straight = first.StartPeerCopy(probe, second); });
   if (!straight) {
-    MESSAGE("not tested: the GPUs cannot read each other's memory");
+    MESSAGE("skipped: the GPUs cannot access each other's memory");
     return;
   }
   const std::vector<float> values = RandomValues((1 << 20) + 3);
   StoragePtr x = Uploaded(first, values);
-  for (int k = 0; k < 4; ++k) {  // the memory that each leaves is taken by the next
+  for (int k = 0; k < 4; ++k) {  // each copy reuses the memory that the previous one freed
     x = Copied(first, second, x);
     x = Copied(second, first, x);
   }
@@ -81,11 +82,11 @@ TEST_CASE("copies between two GPUs, rows and frames") {
   CHECK(Downloaded(second, there) == Downloaded(first, outputs.output));
 }
 
-TEST_CASE("engine: a device that is not there") {
+TEST_CASE("engine: a device that does not exist") {
   CHECK_THROWS_AS(EngineOf(static_cast<int>(ListDevices().devices.size())), Error);
 }
 
-// Memory that is nobody's, so that a kernel that reads it fails.
+// Unmapped memory: a kernel that reads it fails.
 class Nowhere final : public Memory {
  public:
   Buffer Allocate(size_t bytes) override {
@@ -96,7 +97,7 @@ class Nowhere final : public Memory {
   void Release(void*, size_t) noexcept override {}
 };
 
-// In a process of its own, for which the device is lost then: `--fault`.
+// `--fault`: must run in its own process, because the device is lost afterwards.
 bool ReportsFaults() {
   Engine& gpu = EngineOf(0);
   static Nowhere nowhere;
@@ -129,7 +130,7 @@ bool ReportsFaults() {
 }  // namespace convlstm::cuda
 
 int main(int argc, char** argv) {
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // who cuts it off sees how far it came
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // shows the progress if the run is cut off
   const convlstm::cuda::Devices& found = convlstm::cuda::ListDevices();
   if (!found.reason.empty()) {
     std::printf("no GPU: %s\n", found.reason.c_str());

@@ -1,4 +1,4 @@
-// The backward passes of the CUDA engine against float64 and against the CPU's.
+// Backward passes of the CUDA engine against float64 references.
 #include <doctest/doctest.h>
 
 #include <cstdio>
@@ -21,7 +21,7 @@ struct Gradients {
   bool operator==(const Gradients&) const = default;
 };
 
-// Visits the gradients of `a` that are there, with those of `b`.
+// Calls visit(name, a, b) for each gradient that is present in `a`.
 template <typename A, typename B, typename Visitor>
 void ForEachGradient(const A& a, const B& b, const Visitor& visit) {
   const auto one = [&](const char* name, const auto& from_a, const auto& from_b) {
@@ -37,7 +37,7 @@ void ForEachGradient(const A& a, const B& b, const Visitor& visit) {
   one("wco", a.wco, b.wco);
 }
 
-// Forward and backward; `output` is that of the forward pass.
+// Runs a forward and a backward pass. `output`, unless null, receives the output of the former.
 Gradients Run(Engine& engine, const ConvLstmCase& test, const ConvLstmResultGradients& given,
               int64_t save_every, Precision precision, std::vector<float>* output = nullptr) {
   const ConvLstmShape& s = test.shape;
@@ -79,7 +79,7 @@ std::vector<ConvLstmCase> RandomCases() {
   };
   std::vector<ConvLstmCase> cases;
   for (int k = 0; k < (kBrief ? 4 : 24); ++k) {
-    const bool small = k < 20;  // the others have several tiles and slices
+    const bool small = k < 20;  // the large ones have several tiles and slices
     const ConvLstmShape s = {draw(1, 3),
                              draw(1, 5),
                              draw(0, 1) == 1,
@@ -99,7 +99,7 @@ std::vector<ConvLstmCase> RandomCases() {
   return cases;
 }
 
-TEST_CASE("convLstmBackward: float64's and the CPU's, the same bits however much was saved") {
+TEST_CASE("convLstmBackward: accuracy; save_every and graphs do not change the bits") {
   Engine& gpu = EngineOf(0);
   const double tolerance[] = {1e-5, 1e-3, 5e-2};
   for (const ConvLstmCase& test : RandomCases()) {
@@ -121,14 +121,15 @@ TEST_CASE("convLstmBackward: float64's and the CPU's, the same bits however much
         CAPTURE(name);
         const double error = RelativeError(found, value);
         largest = std::max(largest, error);
-        // What few elements hold, which may be sums that cancel, has no accuracy of its own.
+        // Small gradients may be sums that cancel, so that their relative error has no bound.
         if (precision == Precision::kHighest || found.size() > 100) CHECK(error <= limit);
       });
       std::printf("%s, precision %d: error of gradients %.2e\n", test.name.c_str(),
                   static_cast<int>(precision), largest);
       for (const int64_t save_every : {1, 2, 3, 100}) {
         if (kBrief && save_every != 2 && precision != Precision::kHighest) continue;
-        CHECK(Run(gpu, test, given, save_every, precision) == first);  // other tensors, its graph
+        CHECK(Run(gpu, test, given, save_every, precision) ==
+              first);  // other tensors, the same graph
         if (kBrief && save_every != 1) continue;
         tuning.graph = false;
         CHECK(Run(gpu, test, given, save_every, precision) == first);

@@ -1,4 +1,4 @@
-// Storages and operations of an engine, for the tests that run them on a GPU.
+// Helpers to run an engine's operations on its queue.
 #ifndef CONVLSTM_TEST_CUDA_ON_ENGINE_H_
 #define CONVLSTM_TEST_CUDA_ON_ENGINE_H_
 
@@ -11,7 +11,7 @@
 
 namespace convlstm::cuda {
 
-// Runs on the engine's queue and waits; what is thrown there is thrown here.
+// Runs `task` on the engine's queue and waits. Rethrows its exceptions.
 template <typename Task>
 void OnQueue(Engine& engine, Task task) {
   std::exception_ptr error;
@@ -41,7 +41,7 @@ inline std::vector<float> Downloaded(Engine& engine, const StoragePtr& storage) 
   return values;
 }
 
-// The tensor on the other GPU, which has to be able to read this one's memory.
+// A peer copy to another GPU, which must have access to `from`'s memory.
 inline StoragePtr Copied(Engine& from, Engine& to, const StoragePtr& x) {
   const StoragePtr out = New(to, x->elements());
   Engine::Arrival arrival;
@@ -56,6 +56,7 @@ inline ConvLstmShape ShapeOf(int64_t batch, int64_t time, int64_t in, int64_t hi
   return {batch, time, time_major, in, hidden, height, width, kernel_height, kernel_width};
 }
 
+// The operands of a case on an engine.
 struct Operands {
   ConvLstmInputs inputs;
 

@@ -1,4 +1,4 @@
-// The kernels of conv2d's backward pass against sums in float64, on the host.
+// The kernels of conv2d's backward pass against float64, on the host.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -12,7 +12,7 @@
 namespace convlstm::cuda {
 namespace {
 
-// With bias, stride, padding on both sides and dilation; images, channels and kernel as they come.
+// Checks all gradients of a convolution with bias, stride, padding and dilation.
 template <class T, class Gradient>
 void CheckConv2d(ConvGeometry g, int in, int channels, double tolerance) {
   const int reach_y = g.dilation_y * (g.kernel_height - 1) + 1;
@@ -76,7 +76,7 @@ void CheckConv2d(double tolerance) {
   CheckConv2d<MediumTile<kMath>, Small>({1, 9, 8, 0, 0, 1, 3, 1, 3, 2, 3, 1, 1}, 4, 130, tolerance);
   CheckConv2d<SmallTile<kMath>, Small>({3, 5, 5, 0, 0, 2, 2, 3, 2, 0, 1, 2, 3}, 8, 12, tolerance);
   CheckConv2d<SmallTile<kMath>, Small>({1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1}, 1, 1, tolerance);
-  // Phases without taps, and strides that share a factor with the dilation.
+  // Phases without taps; strides that share a factor with the dilation.
   CheckConv2d<SmallTile<kMath>, Small>({2, 8, 7, 0, 0, 1, 2, 3, 2, 0, 0, 1, 2}, 3, 4, tolerance);
   CheckConv2d<SmallTile<kMath>, Small>({1, 19, 23, 0, 0, 3, 4, 4, 6, 1, 2, 6, 4}, 2, 3, tolerance);
 }

@@ -9,8 +9,8 @@
 namespace convlstm::cuda {
 namespace {
 
-// Largest error of output and c over the whole sequence, and of the gates that a step leaves: what
-// they make of c is c.
+// The largest error of output and c over the sequence, and of the saved gates, from which c and h
+// are recomputed.
 template <class T>
 double ErrorOf(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
@@ -52,7 +52,7 @@ std::vector<ConvLstmCase> Cases() {
       MakeCase("17 channels, batch 3", shape(3, 2, 17, 17, 3, 3, 3, 3), {.states = true}),
       MakeCase("even kernel, peephole", shape(1, 2, 3, 20, 6, 7, 4, 2),
                {.states = true, .peephole = Peephole::kChannel}),
-      MakeCase("whole pieces, spatial peephole", shape(2, 2, 8, 12, 5, 4, 3, 3),
+      MakeCase("channels a multiple of 4, spatial peephole", shape(2, 2, 8, 12, 5, 4, 3, 3),
                {.bias = false, .peephole = Peephole::kSpatial}),
       MakeCase("several blocks, time major",
                [&] {
@@ -63,7 +63,7 @@ std::vector<ConvLstmCase> Cases() {
       MakeCase("40 and 52 channels", shape(1, 2, 40, 52, 3, 9, 3, 2), {.states = true}),
       MakeCase("1x1", shape(1, 2, 5, 4, 4, 4, 1, 1), {.hard_weights = true}),
       MakeCase("masks, no h0 and c0", shape(2, 3, 3, 5, 4, 3, 3, 3), {.masks = true}),
-      MakeCase("masks, whole pieces", shape(3, 2, 4, 8, 3, 3, 3, 3),
+      MakeCase("masks, channels a multiple of 4", shape(3, 2, 4, 8, 3, 3, 3, 3),
                {.states = true, .peephole = Peephole::kChannel, .masks = true}),
   };
 }
@@ -96,7 +96,7 @@ TEST_CASE("step: one bfloat16 product") {
   CheckCases<SmallTile, Math::kBf16>(2e-2);
   CheckCases<LargeTile, Math::kBf16>(2e-2);
 }
-TEST_CASE("step: bfloat16 products by a warpgroup") {
+TEST_CASE("step: bfloat16 products by wgmma") {
   CheckCases<MediumTile, Math::kBf16x3Wgmma>(5e-5);
   CheckCases<LargeTile, Math::kBf16x3Wgmma>(5e-5);
   CheckCases<MediumTile, Math::kBf16Wgmma>(2e-2);

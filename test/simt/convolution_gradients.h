@@ -1,5 +1,4 @@
-// A convolution's gradients on the host, as the engine computes them
-// (cuda/convolution/gradients.cu).
+// Gradients of a convolution on the host, as the engine computes them (convolution/gradients.cu).
 #ifndef CONVLSTM_TEST_SIMT_CONVOLUTION_GRADIENTS_H_
 #define CONVLSTM_TEST_SIMT_CONVOLUTION_GRADIENTS_H_
 
@@ -15,11 +14,11 @@
 
 namespace convlstm::cuda {
 
-// Of the input and the weights; of a layer's convolution for its x or its h.
+// Gradients of the input and the weights; for a ConvLSTM, of its x or its h.
 template <class T, class Gradient>
 class ConvolutionGradients {
  public:
-  // `first_input`: of the weight's input channels, `row_inputs` in all, those from there on.
+  // The convolution has `channels` of the weight's `row_inputs` input channels, from `first_input`.
   ConvolutionGradients(const ConvGeometry& forward, int channels, int out_channels,
                        const std::vector<float>& weight, int first_input, int row_inputs)
       : forward_(forward),
@@ -47,7 +46,7 @@ class ConvolutionGradients {
         NAN);
   }
 
-  // Of a convolution without stride.
+  // Packed weights of the only phase; the stride must be 1.
   const uint4* weights() const { return phases_.front().second.data(); }
   float* partial() { return partial_.data(); }
 
@@ -66,7 +65,7 @@ class ConvolutionGradients {
     added_ = true;
   }
 
-  // The gradient of frames [images][pixel][channels].
+  // The gradient of the input, [image][pixel][channel].
   std::vector<float> OfInput(const std::vector<float>& deltas) const {
     const int64_t pixels = int64_t{forward_.height} * forward_.width;
     std::vector<float> out(forward_.images * pixels * channels_, NAN);
@@ -82,7 +81,7 @@ class ConvolutionGradients {
         Launch(p);
         continue;
       }
-      // As the engine, which clears the result before.
+      // Pixels without taps: the engine clears the result first.
       for (int row = 0; row < p.geometry.rows(); ++row) {
         const int pixel = row % p.geometry.out_pixels(), width = p.geometry.out_width;
         const int64_t at = row / p.geometry.out_pixels() * pixels + pixel / width * p.row_stride +

@@ -20,7 +20,7 @@ namespace {
 constexpr size_t kStackBytes = size_t{256} << 10, kPage = 4096;
 
 #ifdef __x86_64__
-// swapcontext makes two system calls a switch, and there are millions.
+// swapcontext makes two system calls per switch, and there are millions of switches.
 extern "C" void ConvlstmSimtSwitch(void** save, void* to);
 asm(R"(
 .text
@@ -62,7 +62,7 @@ void Acquire(void* fence) {
 #endif
 }
 
-// What follows the switch runs as the other fiber, hence not instrumented.
+// Not instrumented: the code after the switch runs as the other fiber.
 CONVLSTM_NO_TSAN void SwitchTo(Fiber& from, Fiber& to) {
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_start_switch_fiber(&from.fake_stack, to.bottom, to.stack_bytes);
@@ -91,7 +91,7 @@ void FinishFirstSwitch(Fiber& from) {
 void Prepare(Fiber& fiber, void (*main)()) {
   fiber.fake_stack = nullptr;
 #ifdef __SANITIZE_ADDRESS__
-  // A kernel that failed left its frames.
+  // A failed kernel leaves its frames poisoned.
   __asan_unpoison_memory_region(fiber.stack + kPage, kStackBytes - kPage);
 #endif
 #ifdef __SANITIZE_THREAD__
@@ -99,9 +99,9 @@ void Prepare(Fiber& fiber, void (*main)()) {
 #endif
 #ifdef __x86_64__
   void** top = reinterpret_cast<void**>(fiber.stack + kStackBytes);
-  *--top = nullptr;  // main's return address: it has none
+  *--top = nullptr;  // return address of main, which does not return
   *--top = reinterpret_cast<void*>(main);
-  top -= 6;  // the registers that the switch pops
+  top -= 6;  // registers that the switch pops
   std::fill_n(top, 6, nullptr);
   fiber.stack_pointer = top;
 #else

@@ -1,4 +1,4 @@
-// Stacks that simt.cc runs a kernel's threads on, and the change from one to another.
+// Fibers: the stacks on which simt.cc runs the threads of a kernel, and switches between them.
 #ifndef CONVLSTM_TEST_SIMT_FIBER_H_
 #define CONVLSTM_TEST_SIMT_FIBER_H_
 
@@ -17,7 +17,7 @@ namespace convlstm::simt {
 
 struct Fiber {
   char* stack = nullptr;         // null: the caller's own
-  const void* bottom = nullptr;  // what AddressSanitizer calls the stack
+  const void* bottom = nullptr;  // of the stack, for AddressSanitizer
   size_t stack_bytes = 0;
   void* fake_stack = nullptr;
   void* tsan = nullptr;
@@ -28,21 +28,21 @@ struct Fiber {
 #endif
 };
 
-// Gives it a stack on which `main`, which must not return, is to run. Throws Error.
+// Allocates a stack on which `main` will run; `main` must not return. Throws Error.
 void MakeStack(Fiber& fiber, void (*main)());
-// To begin with `main` again.
+// Resets a fiber to the start of `main`.
 void Prepare(Fiber& fiber, void (*main)());
 
 void SwitchTo(Fiber& from, Fiber& to);
-// The first on a new stack: says where it came from.
+// Must be called first on a new stack, with the fiber that switched to it.
 void FinishFirstSwitch(Fiber& from);
 
-// What a fiber that failed or was left in mid-kernel has done is then before what the caller does.
+// Orders the work of an abandoned fiber before that of the caller, for ThreadSanitizer.
 void OrderBefore(Fiber& fiber, Fiber& caller);
-// The fiber of the thread that calls.
+// Initialises `caller` as the fiber of the calling thread.
 void Adopt(Fiber& caller);
 
-// Order memory between fibers, for ThreadSanitizer.
+// Order memory between fibers for ThreadSanitizer.
 void Release(void* fence);
 void Acquire(void* fence);
 

@@ -1,4 +1,4 @@
-// The kernels of a layer's backward pass against backpropagation in float64, on the host.
+// The backward pass of a layer against float64 backpropagation, on the host.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -23,12 +23,12 @@ struct Gradients {
   bool operator==(const Gradients&) const = default;
 };
 
-// [frames][pixels][channels] to [frames][channels][pixels].
+// Transposes [frame][pixel][channel] to [frame][channel][pixel].
 std::vector<float> Rows(const std::vector<float>& frames, int64_t channels, int64_t pixels) {
   return ChannelsLast(frames, pixels, channels);
 }
 
-// The frames of steps as those of a sequence lie.
+// The h of all steps in the layout of an output sequence.
 std::vector<float> Sequence(const ConvLstmShape& s, const std::vector<LayerStep>& steps) {
   const int64_t frame = s.hidden_dim * s.pixels();
   std::vector<float> sequence(s.batch * s.time * frame);
@@ -40,8 +40,8 @@ std::vector<float> Sequence(const ConvLstmShape& s, const std::vector<LayerStep>
   return sequence;
 }
 
-// All gradients of a layer, the kernels in any order that their edges allow, with operands from
-// memory, as in a graph.
+// All gradients of a layer. Kernels run in a random order that their dependencies allow and read
+// operands from a table, as in a graph.
 template <class T, class Gradient>
 Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& given,
                    int64_t save_every, uint32_t seed) {
@@ -197,7 +197,7 @@ Gradients Backward(const ConvLstmCase& test, const ConvLstmResultGradients& give
 std::vector<ConvLstmCase> Cases() {
   const auto shape = [](int64_t batch, int64_t time, int64_t in, int64_t hidden, int64_t height,
                         int64_t width, int64_t kernel_height, int64_t kernel_width) {
-    // Batches of several first, else time first.
+    // Batches of three are batch-major, the others time-major.
     return ConvLstmShape{batch,  time,  batch < 3,     in,          hidden,
                          height, width, kernel_height, kernel_width};
   };
@@ -207,8 +207,8 @@ std::vector<ConvLstmCase> Cases() {
       MakeCase("17 channels, batch 3", shape(3, 2, 17, 17, 3, 3, 3, 3), {.states = true}),
       MakeCase("even kernel, peephole", shape(1, 2, 3, 20, 6, 7, 4, 2),
                {.states = true, .peephole = Peephole::kChannel}),
-      MakeCase("whole pieces, spatial peephole, no bias", shape(2, 2, 8, 12, 5, 4, 3, 3),
-               {.bias = false, .peephole = Peephole::kSpatial}),
+      MakeCase("channels a multiple of 4, spatial peephole, no bias",
+               shape(2, 2, 8, 12, 5, 4, 3, 3), {.bias = false, .peephole = Peephole::kSpatial}),
       MakeCase("5x5, several slices", shape(2, 1, 4, 5, 7, 11, 5, 5)),
       MakeCase("masks, no h0 and c0", shape(2, 4, 3, 5, 4, 3, 3, 3), {.masks = true}),
       MakeCase("masks, states, peephole", shape(3, 2, 4, 8, 3, 3, 3, 3),

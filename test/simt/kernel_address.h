@@ -1,4 +1,4 @@
-// What native/cuda/device/kernel_address.h has for a GPU, for the host.
+// Host counterpart of native/cuda/device/kernel_address.h.
 #ifndef CONVLSTM_TEST_SIMT_KERNEL_ADDRESS_H_
 #define CONVLSTM_TEST_SIMT_KERNEL_ADDRESS_H_
 

@@ -14,7 +14,7 @@
 
 namespace convlstm::cuda {
 
-// [frames][channels][pixels] to [frames][pixels][channels].
+// Transposes [frame][channel][pixel] to [frame][pixel][channel].
 template <typename V>
 std::vector<float> ChannelsLast(const std::vector<V>& rows, int64_t channels, int64_t pixels) {
   std::vector<float> out(rows.size());
@@ -37,7 +37,7 @@ std::vector<uint4> Pack(PackArguments p, int blocks) {
   return packed;
 }
 
-// wci, wcf, wco, channels innermost.
+// [wci, wcf, wco], channels innermost.
 inline std::vector<float> PackedPeepholes(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
   const bool spatial = test.peephole == Peephole::kSpatial;
@@ -49,7 +49,7 @@ inline std::vector<float> PackedPeepholes(const ConvLstmCase& test) {
   return packed;
 }
 
-// The weights as the kernels of T want them.
+// The packed weights of a layer for tile T.
 struct PackedLayer {
   std::vector<uint4> weights;
   std::vector<float> bias, peephole;
@@ -78,8 +78,8 @@ PackedLayer PackLayer(const ConvLstmCase& test) {
   return layer;
 }
 
-// The frames of step t of a sequence in rows, as [batch][pixel][channel]. In a heap block of their
-// own, so that reads beside them show.
+// The frames of step t of a row-major sequence, as [batch][pixel][channel]. A separate heap block,
+// so that AddressSanitizer sees reads out of bounds.
 inline std::vector<float> StepFrames(const std::vector<float>& sequence, const ConvLstmShape& s,
                                      int64_t channels, int64_t t) {
   const int64_t frame = channels * s.pixels();
@@ -91,12 +91,12 @@ inline std::vector<float> StepFrames(const std::vector<float>& sequence, const C
   return ChannelsLast(rows, channels, s.pixels());
 }
 
-// [batch][pixel][hidden] frames that each step leaves.
+// Operands and results of a step, [batch][pixel][channel].
 struct LayerStep {
   std::vector<float> x, h_before, masked_h, c_before, gates, c, h;
 };
 
-// Without `extended` no gates, and masks must be absent.
+// Without `extended`, gates are not saved, and the case must have no masks.
 template <class T>
 std::vector<LayerStep> RunSteps(const ConvLstmCase& test, bool extended = true) {
   const ConvLstmShape& s = test.shape;

@@ -1,4 +1,4 @@
-// What waits for what in the graphs: no race, and no edge in vain.
+// Dependencies of the graphs' nodes: no races, and no redundant edges.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -10,31 +10,31 @@
 namespace convlstm::cuda {
 namespace {
 
-// What a node reads and writes, as bits: places of h, c of the layers, places of the sums of x.
+// The buffers that a node reads and writes, as bits: h and c of the layers, input projections.
 struct Accesses {
   uint64_t reads = 0, writes = 0;
 };
 
 Accesses AccessesOf(const SequenceNode& node, int layers, int64_t steps_per_projection) {
   const auto h = [&](int layer, int64_t t) {
-    // The last layer has an output of all steps.
-    const int64_t place = layer + 1 == layers ? t : t % kBuffers;
-    return uint64_t{1} << (8 * layer + place);
+    // The last layer has an output of all steps, the others are double-buffered.
+    const int64_t buffer = layer + 1 == layers ? t : t % kBuffers;
+    return uint64_t{1} << (8 * layer + buffer);
   };
-  const auto sums = [&](int64_t t) {
+  const auto projection = [&](int64_t t) {
     return uint64_t{1} << (40 + t / steps_per_projection % kBuffers);
   };
-  if (node.projection) return {0, sums(node.begin)};
+  if (node.projection) return {0, projection(node.begin)};
   const int64_t t = node.begin;
   const uint64_t c = uint64_t{1} << (50 + node.layer);
   Accesses accesses = {c, c | h(node.layer, t)};
   if (t > 0) accesses.reads |= h(node.layer, t - 1);
   if (node.layer > 0) accesses.reads |= h(node.layer - 1, t);
-  if (node.layer == 0 && steps_per_projection > 0) accesses.reads |= sums(t);
+  if (node.layer == 0 && steps_per_projection > 0) accesses.reads |= projection(t);
   return accesses;
 }
 
-// [a] has bit b: b waits for a, directly or not.
+// Bit b of [a]: b waits for a, directly or indirectly.
 using Reach = std::vector<uint64_t>;
 template <typename Node>
 Reach ReachOf(const std::vector<Node>& nodes) {
@@ -51,7 +51,7 @@ Reach ReachOf(const std::vector<Node>& nodes) {
   return before;
 }
 
-// Two kernels that are not ordered, one of which writes what the other touches.
+// Whether two unordered kernels access the same buffer and one of them writes it.
 template <typename Node, typename AccessesOf>
 bool HasRace(const std::vector<Node>& nodes, const AccessesOf& accesses_of) {
   REQUIRE(nodes.size() <= 64);
@@ -68,7 +68,7 @@ bool HasRace(const std::vector<Node>& nodes, const AccessesOf& accesses_of) {
   return false;
 }
 
-// Nodes wait for earlier ones, there is no race, and without any edge there is one.
+// Nodes wait for earlier ones only, there is no race, and removing any edge causes one.
 template <typename Node, typename AccessesOf>
 void CheckEdges(std::vector<Node> nodes, const AccessesOf& accesses_of) {
   for (size_t k = 0; k < nodes.size(); ++k) {
@@ -96,7 +96,7 @@ int Find(const std::vector<SequenceNode>& nodes, int layer, bool projection, int
   return -1;
 }
 
-TEST_CASE("nodes: in order, without races, and no edge is there in vain") {
+TEST_CASE("nodes: topological order, no races, no redundant edges") {
   for (const int layers : {1, 2, 3, 4}) {
     for (const int64_t time : {1, 2, 3, 7}) {
       for (const int64_t steps_per_projection : {0, 1, 2, 3, 7}) {
@@ -115,7 +115,7 @@ TEST_CASE("nodes: in order, without races, and no edge is there in vain") {
   }
 }
 
-TEST_CASE("nodes: layers overlap, and products of x steps") {
+TEST_CASE("nodes: layers overlap, and input projections overlap with steps") {
   const std::vector<SequenceNode> nodes = ListNodes(3, 6, 2);
   const Reach before = ReachOf(nodes);
   const auto ordered = [&](int a, int b) { return ((before[a] >> b | before[b] >> a) & 1) != 0; };
@@ -128,7 +128,7 @@ TEST_CASE("nodes: layers overlap, and products of x steps") {
   CHECK((before[Find(nodes, 0, false, 1)] >> Find(nodes, 0, true, 4) & 1) != 0);
 }
 
-TEST_CASE("products of x: where a step is too small and x deep enough") {
+TEST_CASE("input projection: only if a step is too small and x deep enough") {
   const int gpu = 132;  // multiprocessors
   const auto steps = [&](Math math, int rows, int hidden, int taps, int in, int64_t time) {
     return StepsPerProjection(math, rows, hidden * 4, taps * in, time, gpu);
@@ -143,14 +143,14 @@ TEST_CASE("products of x: where a step is too small and x deep enough") {
   CHECK(steps(Math::kBf16, 4096, 64, 9, 32, 10) == 0);
 }
 
-// Of a node of a backward pass: the steps' gates (of their place in the segment where they are made
-// again), c of the steps, the gradients of h and c, the sums of the weights.
+// The buffers of a node of the backward pass: gates and c of the steps (of the segment if they are
+// recomputed), the gradients of h and c, the sums of the weights.
 Accesses AccessesOf(const BackwardNode& node, const BackwardPlan& plan) {
   using Kind = BackwardNode::Kind;
-  const auto place = [&](int64_t t) { return plan.recomputes ? t - node.segment : t; };
-  const auto gates = [&](int64_t t) { return uint64_t{1} << place(t); };
-  const auto c = [&](int64_t t) { return uint64_t{1} << (10 + place(t)); };
-  // Of c before step t: that of the step before, where the segment has it.
+  const auto slot = [&](int64_t t) { return plan.recomputes ? t - node.segment : t; };
+  const auto gates = [&](int64_t t) { return uint64_t{1} << slot(t); };
+  const auto c = [&](int64_t t) { return uint64_t{1} << (10 + slot(t)); };
+  // c before step t, if it was recomputed in the segment.
   const auto c_before = [&](int64_t t) {
     return plan.recomputes && t > node.segment ? c(t - 1) : 0;
   };
@@ -176,7 +176,7 @@ Accesses AccessesOf(const BackwardNode& node, const BackwardPlan& plan) {
       return {c_before(t), gates(t) | kHidden | kCell};
     case Kind::kHidden:
       return {gates(t), kHidden};
-    case Kind::kInput:  // other frames in every segment
+    case Kind::kInput:  // different frames in every segment
       return {all(gates), kX << (t + 3)};
     case Kind::kInputWeights:
       return {all(gates), kXWeights};
@@ -188,9 +188,9 @@ Accesses AccessesOf(const BackwardNode& node, const BackwardPlan& plan) {
   return of;
 }
 
-TEST_CASE("nodes of the backward pass: in order, without races, and no edge is there in vain") {
+TEST_CASE("nodes of the backward pass: topological order, no races, no redundant edges") {
   for (const int64_t time : {1, 2, 3, 7}) {
-    for (const int64_t segment_steps : {0, 1, 2, 3, 7}) {  // 0: nothing is computed again
+    for (const int64_t segment_steps : {0, 1, 2, 3, 7}) {  // 0: nothing is recomputed
       for (int options = 0; options < 32; ++options) {
         if (segment_steps > time) continue;
         const auto option = [&](int k) { return (options >> k & 1) != 0; };
@@ -212,7 +212,7 @@ TEST_CASE("nodes of the backward pass: in order, without races, and no edge is t
   }
 }
 
-TEST_CASE("nodes of the backward pass: all that is asked for, once") {
+TEST_CASE("nodes of the backward pass: every requested gradient exactly once") {
   using Kind = BackwardNode::Kind;
   const auto count = [](const BackwardPlan& plan, Kind kind) {
     int64_t steps = 0;

@@ -1,5 +1,5 @@
-// planted_bugs NAME: a pipeline of asynchronous copies as the kernels have it, with one mistake.
-// Exits with 0 only when nothing was found.
+// planted_bugs NAME: pipelines of asynchronous copies like those of the kernels, with one planted
+// bug. Exits with 0 if the bug was not found.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -30,7 +30,7 @@ enum class Bug {
 
 constexpr int kThreads = 128, kChunks = 6;
 
-// out[thread] = the sum of what the thread opposite copied, over all chunks, in two stages.
+// out[thread] = sum over chunks of the element that the opposite thread copied. Two stages.
 void Pipeline(Bug bug, const float* in, float* out) {
   CONVLSTM_SHARED_MEMORY(memory);
   auto* shared = reinterpret_cast<float*>(memory);
@@ -70,8 +70,8 @@ bool Right(Bug bug) {
   return true;
 }
 
-// out[64][64] = kChunks times the sums of b's 16 rows of bfloat16: products of a warpgroup, a of
-// ones, with b by bulk copies into two places in turn.
+// out[64][64] = kChunks times the column sums of b, 16 rows of bfloat16: wgmma with a all ones, and
+// b bulk-copied into two stages alternately.
 void Products(Bug bug, const uint32_t* in, float* out) {
   CONVLSTM_SHARED_MEMORY(memory);
   constexpr int kWords = 512;
@@ -145,12 +145,12 @@ int main(int argc, char** argv) {
     try {
       const auto bug = static_cast<Bug>(k);
       if (convlstm::cuda::Right(bug) && convlstm::cuda::ProductsAreRight(bug)) return 0;
-      std::puts("found: the numbers are wrong");
+      std::puts("found: wrong results");
     } catch (const convlstm::simt::Error& error) {
       std::printf("found: %s\n", error.what());
     }
     return 1;
   }
-  std::printf("no mistake is called %s\n", name.c_str());
+  std::printf("unknown bug: %s\n", name.c_str());
   return 0;
 }

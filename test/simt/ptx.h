@@ -1,5 +1,4 @@
-// What native/cuda/instructions/ptx.cuh has for a GPU, for the host. CONVLSTM_CUDA_ARCH is given by
-// the build.
+// Host counterpart of native/cuda/instructions/ptx.cuh. The build defines CONVLSTM_CUDA_ARCH.
 #ifndef CONVLSTM_TEST_SIMT_PTX_H_
 #define CONVLSTM_TEST_SIMT_PTX_H_
 
@@ -29,7 +28,7 @@ T* AssumeGlobal(T* address) {
 inline uint32_t Bits(float value) { return std::bit_cast<uint32_t>(value); }
 inline float FromBits(uint32_t bits) { return std::bit_cast<float>(bits); }
 
-// With the largest error that they may have.
+// Approximate instructions, with the largest error that they may have.
 inline float WithoutDenormal(double v) {
   return std::fabs(v) < 0x1p-126 ? 0.0f : static_cast<float>(v);
 }
@@ -62,7 +61,7 @@ T ShuffleXor(T value, int mask, const simt::Location& location = simt::Location:
 inline int WarpUniform(int value, const simt::Location& location = simt::Location::current()) {
   for (int mask = 1; mask < 32; mask *= 2) {
     if (ShuffleXor(value, mask, location) != value) {
-      simt::Fail("a value that is not the same in all lanes", location);
+      simt::Fail("a value that differs between lanes", location);
     }
   }
   return value;
@@ -70,13 +69,13 @@ inline int WarpUniform(int value, const simt::Location& location = simt::Locatio
 
 enum class Cache { kL1, kL2 };
 
-// Until it is waited for a copy leaves NaN at its destination.
+// The destination is NaN until the copy is awaited.
 template <int kBytes, Cache kCache = Cache::kL1>
 void CopyAsync(void* to, const void* from, bool valid,
                const simt::Location& location = simt::Location::current()) {
   const auto offset = static_cast<unsigned char*>(to) - simt::CurrentBlock().shared;
   if (offset < 0 || offset + kBytes > static_cast<ptrdiff_t>(simt::CurrentBlock().shared_bytes)) {
-    simt::Fail("a copy to outside of shared memory", location);
+    simt::Fail("a copy to an address outside shared memory", location);
   }
   if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % kBytes != 0) {
     simt::Fail("a copy of misaligned addresses", location);
@@ -101,7 +100,7 @@ inline void CommitCopies() {
 
 template <int kGroups>
 void WaitForCopies() {
-  // The copies land with the accesses watched, the list without.
+  // ThreadSanitizer sees the copies land, but not the simulator's list of them.
   std::vector<simt::Copy> landing;
   {
     const simt::TsanIgnoreScope unwatched;
@@ -132,16 +131,16 @@ inline uint32_t PackBf16(float low, float high) {
   return RoundToBf16(low) | RoundToBf16(high) << 16;
 }
 
-// To float32, towards zero.
+// Rounds to float32 towards zero.
 inline float TruncateToFloat32(double sum) {
   const auto nearest = static_cast<float>(sum);
   return std::fabs(nearest) > std::fabs(sum) ? std::nextafter(nearest, 0.0f) : nearest;
 }
 
-// A row of d += a b as the tensor cores add, of which no manual tells: products are not rounded,
-// but all that is added at once is cut off 24 bits behind the point of the largest, and so is the
-// sum. Found by experiment (Khattak and Mikaitis 2025, Xie et al. 2025) for compute capability 8;
-// the newer keep a bit more, so that errors are not kinder here than there.
+// A row of d += a b with the accumulation of tensor cores, which no manual specifies: products are
+// exact, but all terms that are added at once are truncated to 24 bits below the exponent of the
+// largest, and so is the sum. Known by experiment (Khattak and Mikaitis 2025, Xie et al. 2025) for
+// compute capability 8; newer ones keep a bit more, so that errors here are an upper bound.
 template <int kAtOnce>
 void AddProducts(const float* a, const float (*b)[8], float (&d)[8]) {
   float products[kAtOnce][8], scales[8];
@@ -162,7 +161,7 @@ void AddProducts(const float* a, const float (*b)[8], float (&d)[8]) {
     return;
   }
   for (int n = 0; n < 8; ++n) {
-    const uint32_t exponent = std::max(largest[n] >> 23, 27u);  // its scale is a float32 too
+    const uint32_t exponent = std::max(largest[n] >> 23, 27u);  // the scale is a float32 too
     scales[n] = FromBits((127 + 24 + 127 - exponent) << 23);
     sums[n] = static_cast<int32_t>(d[n] * scales[n]);
   }
@@ -172,14 +171,14 @@ void AddProducts(const float* a, const float (*b)[8], float (&d)[8]) {
   for (int n = 0; n < 8; ++n) d[n] = TruncateToFloat32(sums[n] / double{scales[n]});
 }
 
-// The fragments of a lane as they come in and go out.
+// The fragments of a lane.
 struct MmaOperands {
   float d[4];
   uint32_t a[4];
   uint32_t b[2];
 };
 
-// d += a b with `element(operands, a, b)` that takes both from the lanes, so much of depth at once.
+// d += a b, accumulating kAtOnce of depth at a time; element(lanes, a, b) unpacks the operands.
 template <int kK, int kAtOnce, typename Element>
 void MultiplyFragments(const unsigned char (*ins)[simt::kSlot], unsigned char (*outs)[simt::kSlot],
                        const Element& element) {
@@ -188,7 +187,7 @@ void MultiplyFragments(const unsigned char (*ins)[simt::kSlot], unsigned char (*
   for (int lane = 0; lane < 32; ++lane) std::memcpy(&lanes[lane], ins[lane], sizeof(MmaOperands));
   element(lanes, a, b);
   for (int row = 0; row < 16; ++row) {
-    // The four lanes that have it, two columns each.
+    // The four lanes that hold the row, two columns each.
     MmaOperands* const first = lanes + row % 8 * 4;
     const int half = row / 8 * 2;
     float d[8];
@@ -220,7 +219,7 @@ inline void MmaTf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
         MultiplyFragments<8, 4>(ins, outs, [](const MmaOperands* lanes, auto& a, auto& b) {
           for (int lane = 0; lane < 32; ++lane) {
             const int g = lane / 4, t = lane % 4;
-            for (int k = 0; k < 4; ++k) {  // the low 13 bits are not looked at
+            for (int k = 0; k < 4; ++k) {  // the low 13 bits are ignored
               a[g + k % 2 * 8][t + k / 2 * 4] = FromBits(lanes[lane].a[k] & 0xffffe000);
             }
             for (int k = 0; k < 2; ++k) b[t + k * 4][g] = FromBits(lanes[lane].b[k] & 0xffffe000);
@@ -257,7 +256,7 @@ inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
 
 #if CONVLSTM_CUDA_WGMMA
 
-// A barrier's 8 bytes count the phases that have been announced and the bytes that are missing.
+// The 8 bytes of a barrier: the number of announced phases and the bytes that have not arrived.
 struct BarrierWord {
   uint32_t phases;
   int32_t bytes;
@@ -276,7 +275,7 @@ inline void FenceBarriers() {
 inline void CheckFenced(const uint64_t* barrier, const simt::Location& location) {
   const std::vector<const void*>& unfenced = simt::CurrentBlock().new_barriers;
   if (std::find(unfenced.begin(), unfenced.end(), barrier) != unfenced.end()) {
-    simt::Fail("a barrier that was not fenced", location);
+    simt::Fail("an unfenced barrier", location);
   }
 }
 inline void ExpectBytes(uint64_t* barrier, int bytes,
@@ -284,12 +283,12 @@ inline void ExpectBytes(uint64_t* barrier, int bytes,
   const simt::TsanIgnoreScope unwatched;
   CheckFenced(barrier, location);
   BarrierWord& word = WordOf(barrier);
-  if (word.bytes != 0) simt::Fail("bytes announced before those of the last phase came", location);
+  if (word.bytes != 0) simt::Fail("bytes announced before the last phase was complete", location);
   ++word.phases;
   word.bytes = bytes;
 }
 
-// What bulk copies write is seen by wgmma as it is.
+// Writes of bulk copies are visible to wgmma without a fence.
 inline void WriteBulk(unsigned char* to, const void* from, size_t bytes) {
   simt::Block& block = simt::CurrentBlock();
   std::memcpy(to, from, bytes);
@@ -298,14 +297,14 @@ inline void WriteBulk(unsigned char* to, const void* from, size_t bytes) {
   }
 }
 
-// The bytes land when the first thread waits for them; until then they are NaN.
+// The bytes land when the first thread waits for them, and are NaN until then.
 inline void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier,
                      const simt::Location& location = simt::Location::current()) {
   const simt::TsanIgnoreScope unwatched;
   simt::Block& block = simt::CurrentBlock();
   const auto offset = static_cast<unsigned char*>(to) - block.shared;
   if (offset < 0 || offset + bytes > static_cast<ptrdiff_t>(block.shared_bytes)) {
-    simt::Fail("a copy to outside of shared memory", location);
+    simt::Fail("a copy to an address outside shared memory", location);
   }
   if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) |
        static_cast<uintptr_t>(bytes)) %
@@ -320,12 +319,12 @@ inline void CopyBulk(void* to, const void* from, int bytes, uint64_t* barrier,
       {barrier, static_cast<unsigned char*>(to), from, static_cast<size_t>(bytes)});
 }
 
-// The kernels' barriers are announced before anyone may wait for them.
+// Waiting for a phase that has not been announced is an error.
 inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
                          const simt::Location& location = simt::Location::current()) {
   const simt::TsanIgnoreScope unwatched;
   BarrierWord& word = WordOf(barrier);
-  if (word.phases % 2 == phase) simt::Fail("a wait for bytes that nobody announced", location);
+  if (word.phases % 2 == phase) simt::Fail("a wait for bytes that were not announced", location);
   std::vector<simt::BulkCopy>& copies = simt::CurrentBlock().bulk_copies;
   std::erase_if(copies, [&](const simt::BulkCopy& copy) {
     if (copy.barrier != barrier) return false;
@@ -333,10 +332,10 @@ inline void WaitForBytes(uint64_t* barrier, uint32_t phase,
     word.bytes -= static_cast<int32_t>(copy.bytes);
     return true;
   });
-  if (word.bytes != 0) simt::Fail("other bytes came than were announced", location);
+  if (word.bytes != 0) simt::Fail("the bytes that arrived are not those announced", location);
 }
 
-// Begun here and done where they are waited for, with a and b from where the descriptors say.
+// wgmma is issued here and executed when awaited, reading a and b through the descriptors.
 inline void WgmmaFence() {
   const simt::TsanIgnoreScope unwatched;
   simt::CurrentLane().began_products = true;
@@ -363,19 +362,20 @@ inline uint64_t WgmmaOperand(const uint32_t* begin, int next_depth, int next_eig
                              const simt::Location& location = simt::Location::current()) {
   const auto address = reinterpret_cast<const unsigned char*>(begin) - simt::CurrentBlock().shared;
   if (address % 16 != 0) simt::Fail("a misaligned operand of wgmma", location);
-  if ((next_depth | next_eight) >> 14 != 0) simt::Fail("pieces too far apart for wgmma", location);
+  if ((next_depth | next_eight) >> 14 != 0)
+    simt::Fail("core matrices too far apart for wgmma", location);
   return (static_cast<uint32_t>(address) >> 4 & kWgmmaBegin) |
          static_cast<uint64_t>(next_depth) << kWgmmaNextDepth |
          static_cast<uint64_t>(next_eight) << kWgmmaNextEight;
 }
 
-// The pair of depth 2 pair, 2 pair + 1 of a row or column of an operand; NaN where it was not
-// fenced, or was written again.
+// Elements 2 pair and 2 pair + 1 of depth of a row or column of an operand. NaN if they were not
+// fenced or have been overwritten.
 inline uint32_t WgmmaPair(uint64_t descriptor, int row, int pair, const simt::Location& location) {
   const auto field = [descriptor](int bit) { return (descriptor >> bit & 0x3fff) * 16; };
   const uint64_t at = field(0) + pair / 4 * field(16) + row / 8 * field(32) + row % 8 * 16;
   const simt::Block& block = simt::CurrentBlock();
-  if (at + 16 > block.shared_bytes) simt::Fail("wgmma reads beside shared memory", location);
+  if (at + 16 > block.shared_bytes) simt::Fail("wgmma reads outside shared memory", location);
   if (block.seen.empty()) return 0xffffffff;
   uint32_t now, seen;
   std::memcpy(&now, block.shared + at + pair % 4 * 4, 4);
@@ -396,7 +396,7 @@ void WgmmaBf16(float (&d)[kBlocks][8][4], uint64_t a, uint64_t b,
                const simt::Location& location = simt::Location::current()) {
   const simt::TsanIgnoreScope unwatched;
   simt::Lane& self = simt::CurrentLane();
-  if (!self.began_products) simt::Fail("wgmma without a fence before it", location);
+  if (!self.began_products) simt::Fail("wgmma without a preceding fence", location);
   PoisonSums(self, &d[0][0][0], kBlocks * 32);
   const auto multiply = [&d, a, b, location] {
     const int lane = static_cast<int>(threadIdx.x) & 31, g = lane / 4, t = lane % 4;

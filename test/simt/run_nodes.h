@@ -8,7 +8,7 @@
 
 namespace convlstm::cuda {
 
-// run(node) for all, in an order that their edges allow.
+// Calls run(node) for all nodes, in a random order that their dependencies allow.
 template <typename Node, typename Run>
 void RunNodes(const std::vector<Node>& nodes, uint32_t seed, const Run& run) {
   std::vector<bool> done(nodes.size());

@@ -1,5 +1,5 @@
-// Sequences of layers on the host: neither the order in which kernels run nor the way x is
-// multiplied changes a bit, and what is masked, zoned out and saved is what single steps give.
+// Sequences and stacks on the host. The bits depend neither on the order of the kernels nor on the
+// input projection, and masks, zoneout and saved frames are those of single steps.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 namespace convlstm::cuda {
 namespace {
 
-// A stack of layers, each with its own memory.
+// A stack of layers.
 template <template <Math> class TileOf, Math kMath>
 struct Stack {
   using Tile = TileOf<kMath>;
@@ -28,7 +28,7 @@ struct Stack {
     bool operator==(const Results&) const = default;
   };
 
-  // All layers at once, nodes in any order that their edges allow.
+  // All layers together, nodes in a random order that their dependencies allow.
   Results Run(int64_t steps_per_projection, uint32_t seed, int64_t save_every = 0) const {
     std::vector<PackedLayer> packed;
     std::vector<SequenceLayer> layers;
@@ -102,7 +102,7 @@ struct Stack {
     }
     pointers.front().projection = hold(std::vector<float>(
         SequenceArguments(layers, {}, steps_per_projection).projection_elements(), NAN));
-    // From memory, as in a graph.
+    // Operands from a table, as in a graph.
     std::vector<OperandTable<LayerPointers>> operands;
     for (const LayerPointers& at : pointers) operands.push_back({{}, &at});
     const SequenceArguments arguments(layers, operands, steps_per_projection);
@@ -130,13 +130,13 @@ struct Stack {
     return results;
   }
 
-  // Layer after layer, every step multiplying its own x.
+  // Layer after layer, without input projection.
   Results RunOneByOne() const {
     Results results;
     std::vector<float> x;
     for (ConvLstmCase test : cases) {
       const ConvLstmShape& s = test.shape;
-      if (!x.empty()) test.x = ChannelsLast(x, s.pixels(), s.input_dim);  // back to rows
+      if (!x.empty()) test.x = ChannelsLast(x, s.pixels(), s.input_dim);  // row-major again
       Results one = Stack{{test}}.Run(0, 0);
       x = results.output = std::move(one.output);
       results.h.push_back(std::move(one.h.front()));
@@ -164,7 +164,7 @@ void CheckStack(double tolerance) {
       CAPTURE(steps_per_projection);
       CHECK(stack.Run(steps_per_projection, steps_per_projection) == expected);
     }
-    // One layer alone against the reference, its x multiplied ahead.
+    // One layer against the reference, with an input projection.
     const ConvLstmCase& first = stack.cases.front();
     const auto results = Stack<TileOf, kMath>{{first}}.Run(2, 0);
     const ConvLstmReference<double> reference = RunReference<double>(first);
@@ -194,13 +194,13 @@ TEST_CASE("sequence: one step") {
   CHECK(stack.Run(1, 1) == stack.RunOneByOne());
 }
 
-// One layer as a sequence, with all that a plain step does not do.
+// One layer as a sequence with masks, zoneout and saved frames, against single steps.
 template <template <Math> class TileOf, Math kMath>
 void CheckExtended(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
   const std::vector<LayerStep> steps = RunSteps<TileOf<kMath>>(test);
   const auto frames_of = [&](const std::vector<float>& sequence, int64_t t) {
-    std::vector<float> frames;  // of channels-last frames, as the steps leave them
+    std::vector<float> frames;  // channels-last, in the order of the steps
     const int64_t frame = s.hidden_dim * s.pixels();
     for (int64_t b = 0; b < s.batch; ++b) {
       const auto begin = sequence.begin() + s.frame(b, t) * frame;
@@ -228,11 +228,11 @@ void CheckExtended(const ConvLstmCase& test) {
   }
 }
 
-TEST_CASE("sequence: masked, zoned out, saved for the backward pass") {
+TEST_CASE("sequence: masks, zoneout, saved frames") {
   for (const bool time_major : {false, true}) {
     ConvLstmCase masked = LayerCase(2, 5, time_major, 3, 6, {.states = true, .masks = true});
     CheckExtended<SmallTile, Math::kFma>(masked);
-    masked.zoneout_h = {0.25f};  // one for all, and none
+    masked.zoneout_h = {0.25f};  // one element for all; absent
     masked.zoneout_c = {};
     CheckExtended<SmallTile, Math::kFma>(masked);
     CheckExtended<SmallTile, Math::kFma>(

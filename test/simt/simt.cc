@@ -66,7 +66,7 @@ const std::function<void()>* body = nullptr;
 std::string error;
 char launch_fence, return_fence;
 
-// The scheduler sets `thread` before it switches back.
+// Returns when the scheduler resumes this thread.
 void Yield() { SwitchTo(*thread->fiber, scheduler); }
 
 std::string Name(const Location& location) {
@@ -80,24 +80,24 @@ bool SamePlace(const Location& a, const Location& b) {
 }
 
 std::string Describe() {
-  std::map<std::string, std::vector<int>> places;
+  std::map<std::string, std::vector<int>> positions;
   for (const Thread& t : block->threads) {
-    const std::string place = t.state == State::kReturned ? "returned"
-                              : t.state == State::kReady
-                                  ? "can go on"
-                                  : std::string("in ") + t.what + " at " + Name(t.location);
-    places[place].push_back(t.index);
+    const std::string position = t.state == State::kReturned ? "returned"
+                                 : t.state == State::kReady
+                                     ? "ready"
+                                     : std::string("in ") + t.what + " at " + Name(t.location);
+    positions[position].push_back(t.index);
   }
   std::string text = "block (" + std::to_string(block->index.x) + ", " +
                      std::to_string(block->index.y) + ", " + std::to_string(block->index.z) + ")";
-  for (const auto& [place, threads] : places) {
-    text += "\n  " + std::to_string(threads.size()) + " threads " + place + " [" +
+  for (const auto& [position, threads] : positions) {
+    text += "\n  " + std::to_string(threads.size()) + " threads " + position + " [" +
             std::to_string(threads.front()) + " to " + std::to_string(threads.back()) + "]";
   }
   return text;
 }
 
-// A fiber serves a thread of one block after another.
+// Runs threads of successive blocks.
 void FiberMain() {
   FinishFirstSwitch(scheduler);
   for (;;) {
@@ -106,7 +106,7 @@ void FiberMain() {
       (*body)();
       const TsanIgnoreScope unwatched;
       if (!thread->copies.empty() || !thread->products.empty()) {
-        Fail("a thread returned with copies or products it did not wait for", Location::current());
+        Fail("a thread returned without waiting for its copies or products", Location::current());
       }
     } catch (const Error& failure) {
       const TsanIgnoreScope unwatched;
@@ -150,12 +150,12 @@ std::unique_ptr<RunningBlock> MakeBlock(dim3 grid, dim3 size, dim3 index, size_t
   return made;
 }
 
-// Why threads that all wait cannot go on; empty when all are at one barrier.
+// Why a block is stuck; empty if all threads wait at one barrier.
 std::string WhyStuck() {
   const Thread* first = nullptr;
   for (const Thread& t : block->threads) {
-    if (t.state == State::kInWarp) return "a warp's threads wait at different places";
-    if (t.state == State::kReturned) return "threads returned, others wait at a barrier";
+    if (t.state == State::kInWarp) return "threads of a warp wait at different instructions";
+    if (t.state == State::kReturned) return "some threads returned, others wait at a barrier";
     if (first == nullptr) first = &t;
     if (!SamePlace(t.location, first->location)) return "threads wait at different barriers";
   }
@@ -164,8 +164,8 @@ std::string WhyStuck() {
 
 void RunBlock(size_t rotation, std::mt19937_64& random) {
   const int threads = static_cast<int>(block->threads.size());
-  // Another fiber for a thread in every block: ThreadSanitizer then takes the same thread of two
-  // blocks for two.
+  // Threads get different fibers in every block, so that ThreadSanitizer does not take a thread of
+  // two blocks for the same one.
   for (int k = 0; k < threads; ++k) {
     block->threads[k].fiber = fibers[(k + rotation) % threads].get();
   }
@@ -195,7 +195,7 @@ void RunBlock(size_t rotation, std::mt19937_64& random) {
     }
     const auto returned = [](const Thread& t) { return t.state == State::kReturned; };
     if (std::all_of(block->threads.begin(), block->threads.end(), returned)) {
-      if (!block->bulk_copies.empty()) error = "a block returned with bulk copies under way";
+      if (!block->bulk_copies.empty()) error = "a block returned with bulk copies in flight";
       return;
     }
     if (const std::string why = WhyStuck(); !why.empty()) {
@@ -249,7 +249,7 @@ TsanIgnoreScope::~TsanIgnoreScope() {
 }
 #else
 TsanIgnoreScope::TsanIgnoreScope() {
-}  // NOLINT(modernize-use-equals-default): a use of it is not unused
+}  // NOLINT(modernize-use-equals-default): avoids unused-variable warnings
 TsanIgnoreScope::~TsanIgnoreScope() {}  // NOLINT(modernize-use-equals-default)
 #endif
 
@@ -285,14 +285,14 @@ void WarpExchange(const char* what, const void* in, size_t bytes_in, void* out, 
     self.what = what;
     self.location = location;
     if (first + kWarp > static_cast<int>(block->threads.size())) {
-      Fail("an instruction of a warp in less than a warp", location);
+      Fail("a warp instruction in a partial warp", location);
     }
     if (warp->arrived == 0) {
       warp->what = what;
       warp->location = location;
     } else if (!SamePlace(warp->location, location)) {
       self.state = State::kInWarp;
-      Fail(std::string("a warp's threads are in ") + warp->what + " at " + Name(warp->location) +
+      Fail(std::string("threads of a warp are in ") + warp->what + " at " + Name(warp->location) +
                " and in " + what,
            location);
     }
@@ -316,7 +316,7 @@ void Run(dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()>&
   constexpr size_t kMaxThreads = 1024, kMaxShared = size_t{227} << 10;
   if (blocks == 0 || threads == 0 || threads > kMaxThreads || shared_bytes > kMaxShared ||
       grid.y > 65535 || grid.z > 65535) {
-    throw Error("a launch that no device takes");
+    throw Error("a launch that exceeds the limits of all devices");
   }
   std::mt19937_64 random(seed + 1);
   std::vector<std::unique_ptr<RunningBlock>> all;

@@ -1,20 +1,20 @@
-// Runs CUDA kernels that the host's compiler compiled: the threads of a block are fibers of one
-// thread, which changes from one to the next only where a kernel synchronises.
+// Runs CUDA kernels compiled for the host. The threads of a block are fibers of one host thread,
+// which switches between them only where the kernel synchronises.
 //
-// What makes mistakes show:
-//   a missing barrier       a warp runs as far as it can before another starts, in an order drawn
-//                           anew at every barrier (seed 0: ascending); in step with each other they
-//                           would hide it. Under ThreadSanitizer fibers are threads that only
-//                           barriers order, and blocks are not ordered at all.
-//   a missing wait          an asynchronous copy poisons its destination when it is issued, and
-//                           lands when it is waited for: a place used too early and one given away
-//                           too early both show (simt/ptx.h); likewise wgmma's sums, and what it
-//                           reads is read when it is waited for
-//   a missing fence         wgmma sees what all threads had written when they fenced it and met at
-//                           a barrier
-//   a divergent barrier     is an error with the places of all threads
-//   uninitialised memory    shared memory begins as NaN
-//   out of bounds           AddressSanitizer: shared memory is one heap block of exactly its size
+// How mistakes show:
+//   missing barrier         a warp runs as far as it can before another starts, in an order that is
+//                           drawn anew at every barrier (seed 0: ascending); warps in lockstep
+//                           would hide it. ThreadSanitizer sees fibers as threads that only
+//                           barriers order, and blocks as unordered.
+//   missing wait            an asynchronous copy poisons its destination when issued and lands when
+//                           waited for, so that reading too early and overwriting too early both
+//                           show (simt/ptx.h). wgmma likewise poisons its accumulators, and reads
+//                           its operands when waited for.
+//   missing fence           wgmma sees what all threads had written when they fenced and met at a
+//                           barrier
+//   divergent barrier       an error with the positions of all threads
+//   uninitialised memory    shared memory starts as NaN
+//   out of bounds           AddressSanitizer: shared memory is a heap block of exactly its size
 #ifndef CONVLSTM_TEST_SIMT_SIMT_H_
 #define CONVLSTM_TEST_SIMT_SIMT_H_
 
@@ -29,8 +29,8 @@
 #include <utility>
 #include <vector>
 
-// The words of CUDA C++.
-#define __global__ inline  // a kernel may be part of several tests
+// Keywords of CUDA C++.
+#define __global__ inline  // several tests may include a kernel
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
@@ -57,13 +57,14 @@ namespace convlstm::simt {
 
 using Location = std::source_location;
 
-// What a kernel did wrong: threads of a block at different barriers, a warp's threads at different
-// instructions, a copy nobody waited for, a misaligned or foreign address.
+// A mistake of a kernel: threads of a block at different barriers, threads of a warp at different
+// instructions, a copy that is never awaited, a misaligned or foreign address.
 class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// 0 takes warps and lanes in ascending order; default: SIMT_SEED of the environment, else 0.
+// Seed of the order of warps and lanes; 0: ascending. Default: environment variable SIMT_SEED, or
+// 0.
 void SetSeed(uint64_t seed);
 
 struct Copy {
@@ -74,7 +75,7 @@ struct Copy {
   int group;
 };
 
-// A product of a warpgroup under way, and what it is to be added to.
+// A product of a warpgroup in flight, and its accumulators.
 struct Product {
   int group;
   float* sums;
@@ -88,15 +89,15 @@ struct Lane {
   int index;
   std::vector<Copy> copies;
   int group = 0;
-  // Products that it has begun, and what they are to be added to, which is NaN meanwhile.
+  // Products in flight, and the values of their accumulators, which are NaN meanwhile.
   std::vector<Product> products;
   int product_group = 0;
   std::vector<std::pair<float*, std::vector<float>>> sums;
-  bool began_products = false;  // and may begin more
+  bool began_products = false;  // may issue wgmma
   bool fenced = false;          // since the last barrier
 };
 
-// Bytes on their way to shared memory that threads wait for at a barrier there.
+// A bulk copy in flight.
 struct BulkCopy {
   const void* barrier;
   unsigned char* to;
@@ -109,8 +110,8 @@ struct Block {
   unsigned char* shared = nullptr;
   size_t shared_bytes = 0;
   std::vector<BulkCopy> bulk_copies;
-  std::vector<const void*> new_barriers;  // not fenced yet
-  // Shared memory as wgmma sees it, and as it will behind the next barrier when all have fenced.
+  std::vector<const void*> new_barriers;  // initialised and not fenced yet
+  // Shared memory as wgmma sees it now, and after the next barrier if all threads have fenced.
   std::vector<unsigned char> seen, fenced;
   size_t fenced_threads = 0;
 };
@@ -118,19 +119,20 @@ struct Block {
 Lane& CurrentLane();
 Block& CurrentBlock();
 
-// Leaves the kernel with an Error that says where every thread of the block is.
+// Leaves the kernel with an Error that lists the positions of all threads of the block.
 [[noreturn]] void Fail(const std::string& what, const Location& location);
 
 void BlockBarrier(const Location& location);
 
-// All 32 lanes of a warp bring `bytes_in` bytes; the last to come calls exchange(in, out) with the
-// bytes of all, 64 a lane; each takes `bytes_out`. Orders memory only where `fence`.
+// A warp-wide operation: every lane passes `bytes_in` bytes; the last to arrive calls exchange(in,
+// out) on the bytes of all 32, kSlot per lane; every lane takes `bytes_out`. Orders memory only if
+// `fence`.
 constexpr size_t kSlot = 64;
 using Exchange = void (*)(const unsigned char (*in)[kSlot], unsigned char (*out)[kSlot]);
 void WarpExchange(const char* what, const void* in, size_t bytes_in, void* out, size_t bytes_out,
                   Exchange exchange, const Location& location, bool fence = false);
 
-// While one lives, ThreadSanitizer does not look: it is the runtime that touches memory.
+// Hides the simulator's own accesses from ThreadSanitizer.
 class TsanIgnoreScope {
  public:
   TsanIgnoreScope();
@@ -147,10 +149,10 @@ void Launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
   Run(grid, block, shared_bytes, [=] { kernel(arguments...); });
 }
 
-// Kernels by their addresses, for a runtime that knows no more of them.
+// Registers a kernel by its address, which is all that the runtime's functions take.
 using Binder = std::function<void()> (*)(const void* kernel, void** arguments);
 void RegisterKernel(const void* kernel, Binder binder);
-// What calls a registered kernel with copies of its arguments.
+// A call of a registered kernel with copies of its arguments.
 std::function<void()> BodyOf(const void* kernel, void** arguments);
 
 template <typename... Parameters>
@@ -164,7 +166,7 @@ std::function<void()> Bind(const void* kernel, void** arguments) {
   };
 }
 
-// A dim3 of the running block. No macro: members of the runtime's structs have the same names.
+// A dim3 of the running block. Not a macro: members of the runtime's structs have the same names.
 template <dim3 Block::*which>
 struct OfBlock {
   template <unsigned dim3::*axis>

@@ -1,4 +1,4 @@
-// The layer itself: instructions against their definition, and mistakes that must be errors.
+// The simulator itself: instructions against their definitions, and mistakes that must be errors.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -35,14 +35,14 @@ void NeighbourThroughSharedMemory(float* out) {
   out[blockIdx.x * blockDim.x + threadIdx.x] = neighbour + values[threadIdx.x ^ 32];
 }
 
-TEST_CASE("simt: barriers of warp and block order shared memory") {
+TEST_CASE("simt: warp and block barriers order shared memory") {
   std::vector<float> out(3 * 64);
   simt::Launch(NeighbourThroughSharedMemory, {3}, {64}, 64 * sizeof(float), out.data());
   for (int k = 0; k < 3 * 64; ++k) CHECK(out[k] == (k % 64 ^ 1) + (k % 64 ^ 32));
 }
 
 #if CONVLSTM_CUDA_ARCH >= 800
-// a (16 x kK) and b (kK x 8), row-major, to d (16 x 8) that begins as 1.
+// d (16 x 8) = 1 + a (16 x 8) b (8 x 8), all row-major.
 void ProductOfTf32(const float* a, const float* b, float* out) {
   const int lane = static_cast<int>(threadIdx.x), g = lane / 4, t = lane % 4;
   const uint32_t x[4] = {Bits(a[g * 8 + t]), Bits(a[(g + 8) * 8 + t]), Bits(a[g * 8 + t + 4]),
@@ -81,31 +81,31 @@ void CheckProduct(Kernel kernel) {
   }
 }
 
-TEST_CASE("simt: mma multiplies the fragments of the manual") {
+TEST_CASE("simt: mma multiplies fragments as the PTX manual defines them") {
   CheckProduct<8>(ProductOfTf32);
   CheckProduct<16>(ProductOfBf16);
 }
 
-TEST_CASE("simt: two TF32 are a float but for its last bits, and a NaN is in one of them") {
+TEST_CASE("simt: two TF32 halves hold a float except its last bits, and keep NaN") {
   const auto halves = [](float value) {
     uint32_t high, low;
     SplitTf32(value, high, low);
     CHECK(((high | low) & 0x1fff) == 0);
     return std::pair(FromBits(high), FromBits(low));
   };
-  CHECK(halves(1.0f + 0x1p-11f) == std::pair(1.0f + 0x1p-10f, -0x1p-11f));  // half: away from zero
+  CHECK(halves(1.0f + 0x1p-11f) == std::pair(1.0f + 0x1p-10f, -0x1p-11f));  // a tie: away from zero
   CHECK(halves(-1.0f - 0x1p-12f) == std::pair(-1.0f, -0x1p-12f));
   for (const float value : {0.1f, -3.3333333f, 1e-30f, 65537.7f, 3e38f}) {
     const auto [high, low] = halves(value);
     CHECK(std::abs(double(high) + low - value) <= std::abs(value) * 0x1p-21);
   }
-  CHECK(std::isnan(halves(FromBits(0x7fffffff)).second));  // those that a GPU makes
+  CHECK(std::isnan(halves(FromBits(0x7fffffff)).second));  // the NaN that GPUs produce
   CHECK(std::isnan(halves(FromBits(0xffffffff)).second));
 }
 
-TEST_CASE("simt: operands are rounded as the instructions say") {
-  CHECK(PackBf16(1.0f + 0x1p-8f, 0) == 0x3f80);              // half: to even
-  CHECK(PackBf16(1.0f + 3 * 0x1p-8f, -2.0f) == 0xc0003f82);  // half: to even, which is up
+TEST_CASE("simt: bfloat16 rounds ties to even") {
+  CHECK(PackBf16(1.0f + 0x1p-8f, 0) == 0x3f80);              // a tie: to even
+  CHECK(PackBf16(1.0f + 3 * 0x1p-8f, -2.0f) == 0xc0003f82);  // a tie: to even, upwards
 }
 
 void NeverWaits(const float* from) {
@@ -114,7 +114,7 @@ void NeverWaits(const float* from) {
   CommitCopies();
 }
 
-TEST_CASE("simt: a copy that nobody waits for is an error") {
+TEST_CASE("simt: a copy that is never awaited is an error") {
   const float value = 1;
   CHECK_THROWS_AS(simt::Launch(NeverWaits, {1}, {32}, 128, &value), simt::Error);
 }
@@ -147,7 +147,7 @@ void ShufflesHalfAWarp(int) {
   }
 }
 
-TEST_CASE("simt: what a device would hang on or refuse is an error that says where") {
+TEST_CASE("simt: an error names the position where a device would hang or refuse") {
   const auto message = [](auto kernel, auto argument, unsigned threads) -> std::string {
     try {
       simt::Launch(kernel, {1}, {threads}, 128, argument);
@@ -162,8 +162,8 @@ TEST_CASE("simt: what a device would hang on or refuse is an error that says whe
   CHECK(message(ReturnsBeforeBarrier, 0, 64).find("1 threads returned [5 to 5]") !=
         std::string::npos);
   CHECK(message(WaitsAtTwoBarriers, 0, 64).find("different barriers") != std::string::npos);
-  CHECK(message(ShufflesHalfAWarp, 0, 64).find("different places") != std::string::npos);
-  CHECK(message(ShufflesHalfAWarp, 0, 2048).find("no device takes") != std::string::npos);
+  CHECK(message(ShufflesHalfAWarp, 0, 64).find("different instructions") != std::string::npos);
+  CHECK(message(ShufflesHalfAWarp, 0, 2048).find("exceeds the limits") != std::string::npos);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the CUDA engine uses of the CUDA runtime, for GPUs that the host simulates (runtime.cc).
+// The part of the CUDA runtime that the engine uses, for simulated GPUs (runtime.cc).
 #ifndef CONVLSTM_TEST_SIMT_RUNTIME_CUDA_RUNTIME_H_
 #define CONVLSTM_TEST_SIMT_RUNTIME_CUDA_RUNTIME_H_
 
@@ -8,7 +8,7 @@
 
 #include "simt/simt.h"
 
-// With the runtime's own numbers.
+// Values as in the CUDA runtime.
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,

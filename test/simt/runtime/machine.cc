@@ -14,7 +14,7 @@ bool Ready(const Stream& stream, bool held) {
   const Operation& next = stream.operations.front();
   return !(next.kernel && held) && (next.after == nullptr || next.after->passed);
 }
-// Whether `bytes` from `data` on lie in one allocation that is there; its device.
+// The allocation that contains a range; null if there is none.
 const Allocation* Find(Machine& machine, const void* data, size_t bytes) {
   const auto* begin = static_cast<const char*>(data);
   auto found = machine.memory.upper_bound(begin);
@@ -23,7 +23,7 @@ const Allocation* Find(Machine& machine, const void* data, size_t bytes) {
   const auto& [base, allocation] = *found;
   return begin + bytes <= base + allocation.bytes ? &allocation : nullptr;
 }
-// One that a kernel's mistake ends is a fault of the device.
+// A kernel that ends with an error leaves a fault on the device.
 void RunKernel(Device& device, dim3 grid, dim3 block, size_t shared_bytes, const Body& body) {
   try {
     simt::Run(grid, block, shared_bytes, body);
@@ -57,7 +57,7 @@ void Machine::Run() {
       if (std::none_of(goals.begin(), goals.end(), unmet)) return false;
       ready = ReadyStreams();
       if (ready.empty() && !held) {
-        std::fputs("simulated GPU: somebody waits for what never comes\n", stderr);
+        std::fputs("simulated GPU: deadlock, a thread waits for work that nobody queued\n", stderr);
         std::abort();
       }
       return !ready.empty();
@@ -129,24 +129,24 @@ bool Usable(Machine& machine, int device, const void* data, size_t bytes) {
   const auto allowed = [&] {
     return found->device == device || machine.devices[found->device].pool.readers.contains(device);
   };
-  if (found != nullptr && found->there && allowed()) return true;
+  if (found != nullptr && found->ready && allowed()) return true;
   machine.devices[device].fault = cudaErrorIllegalAddress;
-  std::fputs("simulated GPU: a copy or a clearing of memory that is not there\n", stderr);
+  std::fputs("simulated GPU: a copy or memset outside allocated memory\n", stderr);
   return false;
 }
 
 const char* WhyNot(Device& device, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes) {
   constexpr size_t kUnasked = size_t{48} << 10, kMost = size_t{227} << 10;
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535) {
-    return "a grid that no device takes";
+    return "a grid that exceeds the limits of all devices";
   }
   if (block.x * block.y * block.z == 0 || block.x * block.y * block.z > 1024) {
-    return "a block that no device takes";
+    return "a block that exceeds the limits of all devices";
   }
   const auto allowed = device.shared_bytes.find(kernel);
   const size_t most = allowed == device.shared_bytes.end() ? kUnasked : allowed->second;
   if (shared_bytes > std::max(most, kUnasked) || shared_bytes > kMost) {
-    return "more shared memory than was asked for";
+    return "more shared memory than the kernel is allowed";
   }
   return nullptr;
 }
@@ -161,7 +161,8 @@ Body BodyOf(Device& device, const cudaKernelNodeParams& params) {
 cudaError_t Launch(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, Stream* stream,
                    Body body) {
   Call call;
-  if (stream == nullptr) return Leave(cudaErrorInvalidResourceHandle, "the default stream is used");
+  if (stream == nullptr)
+    return Leave(cudaErrorInvalidResourceHandle, "a launch on the default stream");
   if (stream->device != current) {
     return Leave(cudaErrorInvalidResourceHandle, "a launch on a stream of another device");
   }

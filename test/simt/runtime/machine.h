@@ -1,4 +1,4 @@
-// The simulated GPUs' state, and what runs on them when.
+// State and scheduler of the simulated GPUs.
 #ifndef CONVLSTM_TEST_SIMT_RUNTIME_MACHINE_H_
 #define CONVLSTM_TEST_SIMT_RUNTIME_MACHINE_H_
 
@@ -20,7 +20,7 @@ namespace convlstm::simulated {
 
 using Body = std::function<void()>;
 
-// An event as it was recorded once.
+// One recording of an event.
 struct Record {
   bool passed = false;
 };
@@ -28,7 +28,7 @@ struct Record {
 struct Operation {
   Body run;
   bool kernel = false;
-  std::shared_ptr<Record> after;  // has to have passed, or null
+  std::shared_ptr<Record> after;  // must have passed first; may be null
 };
 
 struct Stream {
@@ -63,28 +63,28 @@ struct GraphExec {
 struct Allocation {
   int device;
   size_t bytes;
-  bool there;  // in the order of its stream
+  bool ready;  // allocated, in stream order
 };
 
 struct Device {
   Pool pool;
   cudaError_t fault = cudaSuccess;
   bool fails_next = false;
-  std::map<const void*, int> shared_bytes;  // that kernels may have
+  std::map<const void*, int> shared_bytes;  // allowed per kernel
   std::set<const void*> loaded;             // kernels
 
-  // Whether there is so much memory beside the pool's.
+  // Whether `bytes` are available outside the pool.
   bool HasRoom(size_t bytes) const { return bytes <= kMemoryBytes - pool.reserved; }
-  // The same for a kernel, which stays.
+  // Loads a kernel, which stays loaded; false if memory is short.
   bool Load(const void* kernel);
 };
 
-// Everything happens under its mutex. Kernels run on a thread of their own, because the sanitizers
-// know the stack that their fibers come from.
+// All state is guarded by the mutex. Kernels run on one dedicated thread, because the sanitizers
+// track the stack from which fibers start.
 struct Machine {
   std::mutex mutex;
   std::condition_variable work, progress;
-  std::vector<const std::function<bool()>*> goals;  // of those who wait
+  std::vector<const std::function<bool()>*> goals;  // of waiting threads
   std::vector<std::unique_ptr<Stream>> streams;
   std::array<Device, kDevices> devices;
   std::map<const char*, Allocation> memory;
@@ -97,7 +97,7 @@ struct Machine {
 
   std::vector<Stream*> ReadyStreams() const;
   void WaitFor(std::unique_lock<std::mutex>& lock, const std::function<bool()>& goal);
-  // Has some of what is ready run, as it may at any time.
+  // Runs some of the ready work at random, as a GPU might at any time.
   void Chance(std::unique_lock<std::mutex>& lock);
 
  private:
@@ -105,21 +105,21 @@ struct Machine {
 };
 Machine& TheMachine();
 
-// The thread's.
+// The calling thread's device and last error.
 inline thread_local int current = 0;
 inline thread_local cudaError_t last_error = cudaSuccess;
 
-// What a call returns; `why`, if any, is a mistake of the caller and printed.
+// Records and returns the result of a call; prints `why`, a mistake of the caller, unless null.
 cudaError_t Leave(cudaError_t error, const char* why = nullptr);
 
-// A call to the runtime: holds the machine, and has chance run some of what is queued.
+// The scope of a call to the runtime: locks the machine and runs some queued work at random.
 struct Call {
   Machine& machine = TheMachine();
   std::unique_lock<std::mutex> lock{machine.mutex};
   Call() { machine.Chance(lock); }
 
   Device& device(int k) { return machine.devices[k]; }
-  // What the device says to every call once it is lost, or the driver is gone.
+  // The result of every call on a lost device, or without a driver.
   cudaError_t Fault(int k) {
     return Leave(machine.gone ? cudaErrorCudartUnloading : device(k).fault);
   }
@@ -127,16 +127,16 @@ struct Call {
   static void Push(Stream& stream, Operation operation) {
     stream.operations.push_back(std::move(operation));
   }
-  // `run` has no effect on a device that is lost.
+  // `run` is skipped on a lost device.
   void PushWork(Stream& stream, Body run, bool kernel = false);
 };
 
-// Whether so many bytes of the host are pinned.
+// Whether a range of host memory is pinned.
 bool IsPinned(Machine& machine, const void* data, size_t bytes);
-// Whether so many bytes are there and may be used from the device, which else is lost.
+// Whether a range is allocated and accessible from the device; if not, the device is lost.
 bool Usable(Machine& machine, int device, const void* data, size_t bytes);
 
-// What is wrong with a launch; null: nothing.
+// Why a launch is invalid; null if it is valid.
 const char* WhyNot(Device& device, const void* kernel, dim3 grid, dim3 block, size_t shared_bytes);
 Body BodyOf(Device& device, const cudaKernelNodeParams& params);
 

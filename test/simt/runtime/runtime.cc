@@ -1,4 +1,4 @@
-// The functions of cuda_runtime.h.
+// Implements cuda_runtime.h.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -9,7 +9,7 @@
 #include "simt/runtime/cuda_runtime.h"
 #include "simt/runtime/machine.h"
 
-using namespace convlstm::simulated;  // NOLINT(google-build-using-namespace): it is its own
+using namespace convlstm::simulated;  // NOLINT(google-build-using-namespace): its own namespace
 
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -162,7 +162,7 @@ cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t stream) {
   call.machine.memory[begin] = {stream->device, bytes, false};
   call.Push(*stream, {[&machine = call.machine, begin, bytes] {
                         std::memset(begin, 0xff, bytes);  // NaN
-                        machine.memory.at(begin).there = true;
+                        machine.memory.at(begin).ready = true;
                       },
                       false, nullptr});
   return cudaSuccess;
@@ -172,7 +172,7 @@ cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
   auto* const begin = static_cast<char*>(data);
   const auto found = call.machine.memory.find(begin);
   if (found == call.machine.memory.end()) {
-    return Leave(cudaErrorInvalidValue, "memory is freed that is nobody's");
+    return Leave(cudaErrorInvalidValue, "freed memory was not allocated");
   }
   call.device(found->second.device).pool.used -= found->second.bytes;
   call.Push(*stream, {[&machine = call.machine, begin] {

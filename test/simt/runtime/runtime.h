@@ -1,17 +1,19 @@
-// GPUs that the host simulates: the CUDA engine runs on them as on a GPU, its host code and its
-// kernels, and what it leaves to chance happens in any order.
+// Simulated GPUs. The CUDA engine, host code and kernels, runs on them as on a real GPU, and every
+// order that the engine leaves undefined is chosen at random.
 //
-// What makes mistakes show:
-//   a missing wait        nothing on a stream runs before somebody waits for it or chance has it
-//                         run, and streams take turns by chance; so do the nodes of a graph, as far
-//                         as its edges allow
-//   pinned memory given   is read and written when the copy runs, other memory of the host when it
-//   away too early        is asked for
-//   memory of the device  is NaN from where it is allocated, in the stream's order, and the heap's
-//                         again from where it is freed: AddressSanitizer sees kernels that use it;
-//                         copies beside it are a fault
-//   another device's      a stream, an event or a launch on the wrong device, a copy that nobody
-//   handles               allowed, a kernel with more shared memory than was asked for: an error
+// How mistakes show:
+//   missing wait          work on a stream runs when somebody waits for it or at random before;
+//                         streams take random turns, and so do the nodes of a graph within its
+//                         dependencies
+//   pinned memory reused  pinned memory is accessed when the copy runs, pageable memory when the
+//   too early             copy is issued
+//   device memory         is NaN when allocated and returns to the heap when freed, in stream
+//   order,
+//                         so that AddressSanitizer sees kernels that use it after free; copies
+//                         outside allocations are a fault
+//   wrong device          a stream, event or launch on the wrong device, a peer copy without
+//   access,
+//                         a kernel with more shared memory than allowed: an error
 #ifndef CONVLSTM_TEST_SIMT_RUNTIME_RUNTIME_H_
 #define CONVLSTM_TEST_SIMT_RUNTIME_RUNTIME_H_
 
@@ -21,26 +23,26 @@
 namespace convlstm::simulated {
 
 constexpr int kDevices = 4;
-constexpr size_t kMemoryBytes = size_t{1} << 30;  // of each
+constexpr size_t kMemoryBytes = size_t{1} << 30;  // per GPU
 
 void SetSeed(uint64_t seed);
 
-// The next kernel that runs there, or the next graph, reads memory that is nobody's.
+// Makes the next kernel or graph on the device fail with an illegal address.
 void FailNextKernel(int device);
-// Whether GPUs can read each other's memory: at first they can.
+// Whether GPUs can access each other's memory. Default: true.
 void LetPeers(bool can);
-// Whether the host has memory to pin.
+// Whether the host has memory to pin. Default: true.
 void LetPin(bool can);
-// While it is gone, as when a process ends, every call says so and does nothing.
+// While true, as at process exit, every call fails with cudaErrorCudartUnloading.
 void LeaveDriver(bool gone);
-// While held, no kernel begins: what is done then runs beside it.
+// While true, no kernel starts, so that other work overlaps with it.
 void HoldKernels(bool held);
 
-// Of copies between host and devices that have run.
+// Total bytes of completed copies between host and devices.
 size_t CopiedBytes();
-// Nodes of the largest graph that was made since this was last asked.
+// Nodes of the largest graph instantiated since the last call.
 size_t LargestGraph();
-// All that is queued, as far as it is not held.
+// Runs all queued work that is not held.
 void RunAll();
 
 }  // namespace convlstm::simulated

@@ -1,5 +1,5 @@
-// What the CUDA engine does beside its kernels, on simulated GPUs: copies beside kernels, memory
-// that is lent and given back, several devices and threads, devices that are lost.
+// Host code of the CUDA engine on simulated GPUs: copies that overlap with kernels, memory
+// management, several devices and threads, lost devices.
 #include "simt/runtime/runtime.h"
 
 #include <doctest/doctest.h>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr size_t kMegabyte = size_t{1} << 20;
 
-// So many elements, queued and not waited for.
+// A storage filled with `value`, queued and not awaited.
 StoragePtr Filled(Engine& engine, float value, int64_t elements) {
   const StoragePtr out = New(engine, elements);
   OnQueue(engine, [&] { engine.Fill(value, *out); });
@@ -40,7 +40,7 @@ std::string ErrorOf(ErrorCode code, const std::function<void()>& action) {
   return "";
 }
 
-TEST_CASE("uploads run beside kernels, and what comes behind waits for them") {
+TEST_CASE("uploads overlap with kernels, and later work waits for them") {
   Engine& gpu = EngineOf(0);
   for (const size_t bytes : {size_t{3} * 4, 2 * kMegabyte + 4, 20 * kMegabyte + 12}) {
     const std::vector<float> values = RandomValues(static_cast<int64_t>(bytes / 4));
@@ -60,7 +60,7 @@ TEST_CASE("uploads run beside kernels, and what comes behind waits for them") {
   }
 }
 
-TEST_CASE("downloads wait for what they bring and run beside the kernels behind them") {
+TEST_CASE("downloads wait for their source and overlap with later kernels") {
   Engine& gpu = EngineOf(0);
   const std::vector<float> values = RandomValues(static_cast<int64_t>(5 * kMegabyte / 4 + 1));
   const StoragePtr x = Uploaded(gpu, values);
@@ -79,7 +79,7 @@ TEST_CASE("downloads wait for what they bring and run beside the kernels behind 
   simulated::HoldKernels(false);
 }
 
-TEST_CASE("pinned blocks and memory are lent to one at a time") {
+TEST_CASE("pinned blocks and device memory have one user at a time") {
   Engine& gpu = EngineOf(0);
   for (uint32_t seed = 1; seed <= 20; ++seed) {
     simulated::SetSeed(seed);
@@ -99,7 +99,7 @@ TEST_CASE("pinned blocks and memory are lent to one at a time") {
   }
 }
 
-TEST_CASE("a sequence while its operands go away, at any pace") {
+TEST_CASE("a sequence whose operands are released while it runs") {
   Engine& gpu = EngineOf(0);
   const ConvLstmCase test = MakeCase("", ShapeOf(1, 4, 2, 4, 3, 5, 3, 3), {.states = true});
   const ConvLstmReference<double> expected = RunReference<double>(test);
@@ -119,7 +119,7 @@ TEST_CASE("a sequence while its operands go away, at any pace") {
   }
 }
 
-// The output of a layer, and the gradient of its weights where that is asked for.
+// The output of a layer with its last h or, if `backward`, the gradient of its weights.
 std::vector<std::vector<float>> Trained(Engine& gpu, const ConvLstmCase& test, bool backward) {
   const ConvLstmShape& s = test.shape;
   const int64_t state = s.batch * s.hidden_dim * s.pixels();
@@ -142,7 +142,7 @@ std::vector<std::vector<float>> Trained(Engine& gpu, const ConvLstmCase& test, b
 
 TEST_CASE("sequences of thousands of kernels are several graphs, with the same results") {
   Engine& gpu = EngineOf(0);
-  constexpr size_t kMost = 1025;  // with the node that stores pointers
+  constexpr size_t kMost = 1025;  // with the node that writes the operand table
   for (const bool backward : {false, true}) {
     const ConvLstmCase test = MakeCase("", ShapeOf(1, backward ? 520 : 1030, 1, 1, 1, 1, 1, 1));
     simulated::LargestGraph();
@@ -157,7 +157,7 @@ TEST_CASE("sequences of thousands of kernels are several graphs, with the same r
   }
 }
 
-TEST_CASE("weights are packed once for each form of them that kernels read") {
+TEST_CASE("weights are packed once per packed form") {
   Engine& gpu = EngineOf(0);
   const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 2, 4, 3, 5, 3, 3));
   const ConvLstmShape& s = test.shape;
@@ -177,12 +177,12 @@ TEST_CASE("weights are packed once for each form of them that kernels read") {
           Precision::kHighest, gradients);
     });
     if (step == 0) first = weight->derived();
-    CHECK(first.size() == 3);  // forward, for the gradient of x, for that of h
+    CHECK(first.size() == 3);  // forward, gradient of x, gradient of h
     CHECK(weight->derived() == first);
   }
 }
 
-TEST_CASE("a stream of 200 steps holds what one holds") {
+TEST_CASE("200 streamed steps hold no more memory than one") {
   Engine& gpu = EngineOf(0);
   const ConvLstmCase test = MakeCase("", ShapeOf(1, 1, 2, 4, 3, 5, 3, 3), {.states = true});
   Operands operands(gpu, test);
@@ -199,7 +199,7 @@ TEST_CASE("a stream of 200 steps holds what one holds") {
   }
 }
 
-TEST_CASE("host memory that cannot be pinned") {
+TEST_CASE("out of pinned memory") {
   Engine& gpu = EngineOf(0);
   gpu.EmptyCache();
   OnQueue(gpu, [] {});
@@ -213,7 +213,7 @@ TEST_CASE("host memory that cannot be pinned") {
   CHECK(Downloaded(gpu, Uploaded(gpu, large)) == large);
 }
 
-TEST_CASE("memory that the pool keeps is given to who needs it, and what there is not is told") {
+TEST_CASE("out of memory: the pool is trimmed, and the error says how much is free") {
   Engine& gpu = EngineOf(0);
   const int64_t most = static_cast<int64_t>(simulated::kMemoryBytes / 4);
   const StoragePtr x = New(gpu, most / 2), y = New(gpu, most / 2 + 1), z = New(gpu, most / 4);
@@ -224,7 +224,7 @@ TEST_CASE("memory that the pool keeps is given to who needs it, and what there i
   z->Allocate();
 }
 
-TEST_CASE("kernels and graphs get memory that the pool only keeps") {
+TEST_CASE("kernels and graphs get memory that the pool holds unused") {
   Engine& gpu = EngineOf(1);
   {
     const StoragePtr all = New(gpu, static_cast<int64_t>(simulated::kMemoryBytes / 4));
@@ -236,7 +236,7 @@ TEST_CASE("kernels and graphs get memory that the pool only keeps") {
   CHECK(LargestError(Trained(gpu, test, false)[0], expected.output) <= 1e-5);
 }
 
-TEST_CASE("copies between GPUs, straight where one can read the other's memory") {
+TEST_CASE("copies between GPUs are direct if one can access the other's memory") {
   const std::vector<float> values = RandomValues(10'000);
   for (uint32_t seed = 1; seed <= 20; ++seed) {
     simulated::SetSeed(seed);
@@ -251,7 +251,7 @@ TEST_CASE("copies between GPUs, straight where one can read the other's memory")
   simulated::LetPeers(true);
 }
 
-TEST_CASE("several threads, each with tensors of its own, on one device") {
+TEST_CASE("several threads on one device") {
   Engine& gpu = EngineOf(0);
   std::vector<std::thread> threads;
   std::vector<int> wrong(4);
@@ -272,7 +272,7 @@ TEST_CASE("several threads, each with tensors of its own, on one device") {
 }
 
 TEST_CASE(
-    "a device that is lost names its kernel, says so ever after, and leaves the others alone") {
+    "a lost device names its last kernels, fails every later call, and does not affect others") {
   Engine &lost = EngineOf(2), &other = EngineOf(1);
   const StoragePtr x = Uploaded(lost, {1, 2, 3}), y = New(lost, 3);
   simulated::RunAll();
@@ -298,7 +298,7 @@ TEST_CASE(
   CHECK(Downloaded(other, Uploaded(other, {4, 5})) == std::vector<float>{4, 5});
 }
 
-TEST_CASE("a process that ends, where the driver has gone before the last tensors") {
+TEST_CASE("process exit: the driver is unloaded before the last tensors") {
   Engine& gpu = EngineOf(3);
   StoragePtr x = Uploaded(gpu, {1, 2, 3});
   Engine::Download download;
