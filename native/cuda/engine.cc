@@ -52,7 +52,7 @@ class Gpu final : public Engine {
       Arrive(*out, [&](char* to, cudaStream_t stream) {
         CopyPiecesIn(copy->as<char>(), bytes, to, stream, pieces);
       });
-      for (Piece& piece : pieces) staging_.Give(std::move(piece.block), std::move(piece.there));
+      for (Piece& piece : pieces) staging_.Give(std::move(piece.block), std::move(piece.copied));
     };
   }
 
@@ -62,7 +62,7 @@ class Gpu final : public Engine {
     const float* from = ToRows(device_, *storage, *rows);
     const size_t bytes = storage->bytes();
     if (bytes == 0) return [](float*) {};
-    if (bytes <= kBrief) {
+    if (bytes <= kMaxInlineDownload) {
       auto block = std::make_shared<Staging::Block>(staging_.Take(bytes));
       device_.Check(
           cudaMemcpyAsync(block->data.get(), from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
@@ -101,7 +101,7 @@ class Gpu final : public Engine {
         device_.graphs().Clear();
         device_.Trim();
       } catch (const Error&) {
-        // A device that is lost says so to whoever uses it next.
+        // A lost device reports its fault to the next operation.
       }
     });
   }
@@ -179,15 +179,15 @@ class Gpu final : public Engine {
   }
 
  private:
-  // What is copied between two kernels rather than beside them: on PCIe some 10 us, what the events
-  // that order streams would take.
-  static constexpr size_t kBrief = size_t{256} << 10;
-  // What more is copied in: one piece is on its way while the processor copies the other, which is
-  // what takes the most time.
+  // Larger downloads use their own stream and overlap with kernels. Up to this size the copy takes
+  // some 10 us on PCIe, as long as the events that would order the streams.
+  static constexpr size_t kMaxInlineDownload = size_t{256} << 10;
+  // Large copies are double-buffered: one piece is in flight while the processor copies the other,
+  // which takes most of the time.
   static constexpr size_t kPiece = size_t{1} << 20;
   struct Piece {
     Staging::Block block;
-    std::unique_ptr<Event> there;
+    std::unique_ptr<Event> copied;
     size_t begin = 0, bytes = 0;
   };
   using Pieces = std::array<Piece, 2>;
@@ -197,8 +197,8 @@ class Gpu final : public Engine {
     return pieces;
   }
 
-  // Memory for `out`, which copy(to, stream) fills beside what is being computed; what comes behind
-  // waits for it.
+  // Allocates `out` and fills it by copy(to, stream), on its own stream if kernels are running.
+  // Later work on the device's stream waits for the copy.
   template <typename Copy>
   void Arrive(Storage& out, const Copy& copy) {
     const bool beside = !device_.Idle();
@@ -208,8 +208,8 @@ class Gpu final : public Engine {
     out.ReplaceByRowMajor(std::move(memory));
     copy(to, stream);
     if (beside) {
-      const Event there(device_, stream);
-      device_.Check(cudaStreamWaitEvent(device_.stream(), there.get(), 0), "ordering streams");
+      const Event copied(device_, stream);
+      device_.Check(cudaStreamWaitEvent(device_.stream(), copied.get(), 0), "ordering streams");
     }
   }
   void CopyIn(const char* from, size_t bytes, char* to, cudaStream_t stream) {
@@ -220,31 +220,32 @@ class Gpu final : public Engine {
     int k = 0;
     for (size_t begin = 0; begin < bytes; begin += kPiece, k ^= 1) {
       Piece& piece = pieces[k];
-      if (piece.there) piece.there->Wait();
+      if (piece.copied) piece.copied->Wait();
       const size_t length = std::min(kPiece, bytes - begin);
       std::memcpy(piece.block.data.get(), from + begin, length);
       CopyIn(piece.block.data.get(), length, to + begin, stream);
-      piece.there = std::make_unique<Event>(device_, stream);
+      piece.copied = std::make_unique<Event>(device_, stream);
     }
   }
 
-  // The elements lie as `frames` says, null for rows, and are there when `ready` has passed.
+  // Copies `from`, valid once `ready` has passed, to `out`. `frames` is the layout; null:
+  // row-major.
   void TakeFrom(Device& source, const float* from, const Event& ready, const ChannelsLast* frames,
                 Storage& out) {
     device_.Use();
     float* to = frames == nullptr ? out.Allocate() : out.AllocateChannelsLast(*frames);
     if (out.bytes() == 0) return;
     device_.Check(cudaStreamWaitEvent(device_.stream(), ready.get(), 0), "ordering streams");
-    // Not cudaMemcpyPeerAsync: driver 590.48 loses such copies of pools that others may read.
+    // Not cudaMemcpyPeerAsync: driver 590.48 loses such copies if peers have access to the pool.
     device_.Check(
         cudaMemcpyAsync(to, from, out.bytes(), cudaMemcpyDeviceToDevice, device_.stream()),
         "copying from another device");
-    // The source's memory is given back in the order of its own stream: behind the copy.
+    // The source's memory is freed in the order of its own stream, which so waits for the copy.
     const Event copied(device_, device_.stream());
     source.Check(cudaStreamWaitEvent(source.stream(), copied.get(), 0), "ordering streams");
   }
 
-  // One at a time: a dataSync() may come from the queue's thread.
+  // Serialised, because dataSync() may call it on the queue's thread.
   void CopyOut(const float* from, const Event& ready, size_t bytes, char* out) {
     std::lock_guard lock(copying_);
     device_.Use();
@@ -260,13 +261,13 @@ class Gpu final : public Engine {
           cudaMemcpyAsync(piece.block.data.get(), reinterpret_cast<const char*>(from) + piece.begin,
                           piece.bytes, cudaMemcpyDeviceToHost, downloading_),
           "copying to the host");
-      piece.there = std::make_unique<Event>(device_, downloading_);
+      piece.copied = std::make_unique<Event>(device_, downloading_);
     };
     begin(pieces[0]);
     begin(pieces[1]);
     for (int k = 0; pieces[k].bytes > 0; k ^= 1) {
       Piece& piece = pieces[k];
-      piece.there->Wait();
+      piece.copied->Wait();
       std::memcpy(out + piece.begin, piece.block.data.get(), piece.bytes);
       begin(piece);
     }

@@ -19,7 +19,7 @@ bool SameLayout(const Storage& a, const Storage& b) {
   return a.channels_last() == b.channels_last() && (!a.channels_last() || a.layout() == b.layout());
 }
 
-// Row-major distances of neighbours along each axis.
+// Row-major strides of a shape.
 std::vector<int64_t> RowMajorStrides(const Shape& shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t elements = 1;
@@ -30,7 +30,8 @@ std::vector<int64_t> RowMajorStrides(const Shape& shape) {
   return strides;
 }
 
-// Of an operand of `shape` along the axes of `out`, whose last axes its are.
+// Strides of an operand of `shape` broadcast to `out`, aligned at the last axis; 0 where it is
+// repeated.
 Strides BroadcastStrides(const Shape& shape, const Shape& out) {
   const std::vector<int64_t> strides = RowMajorStrides(shape);
   Strides result;
@@ -42,8 +43,8 @@ Strides BroadcastStrides(const Shape& shape, const Shape& out) {
   return result;
 }
 
-// Whether a slice takes whole channels-last frames of `x`, whose shape is that of the slice or of
-// its result: they are moved as they lie then.
+// Whether a slice takes whole channels-last frames, which are then copied without a conversion. `x`
+// is the sliced tensor or the slice.
 bool TakesFrames(const Slice& slice, const Storage& x) {
   if (!x.channels_last() || x.elements() == 0) return false;
   int64_t run = 1;
@@ -54,7 +55,7 @@ bool TakesFrames(const Slice& slice, const Storage& x) {
   return run % (x.layout().channels * x.layout().pixels) == 0;
 }
 
-// Row-major, or as frames like those of `x`.
+// Allocates `out`, row-major or, with `frames`, with the frames of `x`.
 float* Allocate(bool frames, const Storage& x, Storage& out) {
   if (!frames) return out.Allocate();
   const auto& [_, channels, pixels] = x.layout();
@@ -99,8 +100,7 @@ void UnaryBackward(Device& device, UnaryOp op, Storage& saved, Storage& grad, fl
 
 void Binary(Device& device, BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
             Storage& out) {
-  // Where every element meets the one at its own place, or one element meets all, the order in
-  // memory does not matter.
+  // The memory layout does not matter without broadcasting, or with a single element.
   const bool whole_a = a.elements() == out.elements(), whole_b = b.elements() == out.elements();
   if ((whole_a && b.elements() == 1) || (whole_b && a.elements() == 1) ||
       (whole_a && whole_b && SameLayout(a, b))) {
@@ -154,7 +154,7 @@ void SliceBackward(Device& device, const Slice& slice, Storage& grad, Storage& o
 
 void Concatenate(Device& device, const Concatenation& concatenation,
                  const std::vector<StoragePtr>& parts, Storage& out) {
-  // Each part gives one run of elements after another to every row of the result.
+  // Each part is `length` contiguous elements of every row of the result.
   const Shape& shape = concatenation.shapes.front();
   int64_t rows = 1;
   for (int64_t axis = 0; axis < concatenation.axis; ++axis) rows *= shape[axis];
@@ -162,11 +162,11 @@ void Concatenate(Device& device, const Concatenation& concatenation,
   int64_t begin = 0;
   for (const StoragePtr& part : parts) {
     const int64_t length = rows == 0 ? 0 : part->elements() / rows;
-    Strides place;
-    place.Add(rows, rows == 0 ? 0 : out.elements() / rows);
-    place.Add(length, 1);
-    place.first = begin;
-    Move(device, RowMajor(device, *part), Contiguous(part->elements()), to, place);
+    Strides slots;
+    slots.Add(rows, rows == 0 ? 0 : out.elements() / rows);
+    slots.Add(length, 1);
+    slots.first = begin;
+    Move(device, RowMajor(device, *part), Contiguous(part->elements()), to, slots);
     begin += length;
   }
 }
@@ -182,7 +182,7 @@ void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out
     (reduction.reduces(axis) ? reduced : outputs).Add(reduction.shape[axis], strides[axis]);
   }
   const int64_t count = reduced.elements();
-  // As many slices as fill the device, each with work for its threads.
+  // Enough slices to fill the device, each with work for all threads of a block.
   constexpr int64_t kMinLength = 16 * kReduceThreads, kMaxSlices = 1024, kMaxGrid = 65535;
   const int64_t slices =
       std::clamp<int64_t>(std::min(count / kMinLength, kMaxSlices / output_count), 1, kMaxSlices);
