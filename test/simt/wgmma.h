@@ -141,7 +141,7 @@ inline uint32_t WgmmaPair(uint64_t descriptor, int row, int pair, const simt::Lo
   return now == seen ? seen : 0xffffffff;
 }
 
-// What is to be added to is NaN as long as products are under way.
+// Accumulators are NaN while products are in flight.
 inline void PoisonSums(simt::Lane& self, float* sums, int count) {
   const auto begun = [sums](const auto& kept) { return kept.first == sums; };
   if (std::any_of(self.sums.begin(), self.sums.end(), begun)) return;

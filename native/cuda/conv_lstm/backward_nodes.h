@@ -73,8 +73,7 @@ inline std::vector<BackwardNode> ListBackwardNodes(const BackwardPlan& plan) {
     if (plan.recomputes) {
       for (int64_t t = begin; t < end; ++t) {
         std::vector<int> after = {chain};
-        if (t ==
-            begin) {  // readers of the previous segment's deltas; the mask waits for one of them
+        if (t == begin) {  // waits for the readers of the previous segment's deltas
           after.insert(after.end(), {input, input_weights});
           if (mask < 0 || begin < first) after.push_back(hidden_weights);
         }

@@ -184,7 +184,7 @@ class PatchProduct {
     }
   }
 
-  // A tap: how many pixels its rows lie behind the first's.
+  // A tap, and the distance of its rows from those of the first tap, in pixels.
   struct Tap {
     int at, x;
 
