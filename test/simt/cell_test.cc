@@ -124,7 +124,7 @@ void CheckTwoGates(int hidden) {
       }
     }
   }
-  CHECK(largest <= 1e-6);
+  CHECK(largest <= 5e-6);
 }
 
 TEST_CASE("step: a cell with two gates") {
