@@ -186,7 +186,7 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_OPTION', 'flatten: x: expected a Tensor, got 3', () => functional.flatten(3 as never)],
   [
     'ERR_OPTION',
-    'what head returned: expected a Tensor, got Promise',
+    'result of head: expected a Tensor, got Promise',
     () => [...fed().forecast(2, (async (h: Tensor) => h) as never)],
   ],
   [
@@ -243,7 +243,11 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
     /peephole: expected .*'channel' or 'spatial', got 'both'/,
     () => build({ peephole: 'both' }),
   ],
-  ['ERR_OPTION', /'spatial' needs imageSize/, () => build({ peephole: 'spatial' })],
+  [
+    'ERR_OPTION',
+    /^imageSize: expected \[height, width\] with peephole 'spatial'/,
+    () => build({ peephole: 'spatial' }),
+  ],
   ['ERR_OPTION', /gateOrder: .*'iffo'/, () => net.loadStateDict({}, { gateOrder: 'iffo' })],
   ['ERR_OPTION', /precision: .*'low'/, () => setFloat32Precision('low' as never)],
   ['ERR_OPTION', /precision: .*'best'/, () => net.to({ precision: 'best' as never })],

@@ -5,7 +5,7 @@ import { Module } from './module.js';
 
 /** `1 / (1 + exp(-x))` as a module, for `Sequential`. */
 export class Sigmoid extends Module {
-  /** From any shape to the same. */
+  /** Any shape in, the same shape out. */
   forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
@@ -13,7 +13,7 @@ export class Sigmoid extends Module {
 
 /** The hyperbolic tangent as a module, for `Sequential`. */
 export class Tanh extends Module {
-  /** From any shape to the same. */
+  /** Any shape in, the same shape out. */
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
@@ -21,7 +21,7 @@ export class Tanh extends Module {
 
 /** `max(x, 0)` as a module, for `Sequential`. */
 export class ReLU extends Module {
-  /** From any shape to the same. */
+  /** Any shape in, the same shape out. */
   forward(x: Tensor): Tensor {
     return relu(x);
   }
@@ -29,13 +29,13 @@ export class ReLU extends Module {
 
 /** Options of `LeakyReLU`. */
 export interface LeakyReLUOptions {
-  /** What negative elements are multiplied with; default 0.01. */
+  /** Factor of negative elements; default 0.01. */
   negativeSlope?: number | undefined;
 }
 
-/** Each element, or `negativeSlope` times it where it is negative, as a module for `Sequential`. */
+/** `x` for positive elements, `negativeSlope * x` for others, as a module for `Sequential`. */
 export class LeakyReLU extends Module {
-  /** What negative elements are multiplied with. */
+  /** Factor of negative elements. */
   readonly negativeSlope: number;
 
   constructor(options: LeakyReLUOptions = {}) {
@@ -44,7 +44,7 @@ export class LeakyReLU extends Module {
     this.negativeSlope = options.negativeSlope ?? 0.01;
   }
 
-  /** From any shape to the same. */
+  /** Any shape in, the same shape out. */
   forward(x: Tensor): Tensor {
     return leakyRelu(x, this.negativeSlope);
   }

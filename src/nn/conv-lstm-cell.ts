@@ -1,5 +1,4 @@
 import type { Pair, Shape } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
 import type { ConvLstmLayer } from '../functional/conv-lstm-call.js';
 import { bernoulli, dropoutMask } from '../functional/dropout.js';
 import { convLstm, type PeepholeWeights, reshape } from '../functional/index.js';
@@ -10,9 +9,10 @@ import {
   checkNames,
   checkProbability,
   checkSize,
+  refuseOption,
   type Size,
 } from '../options.js';
-import { formatShape } from '../tensor/shape.js';
+import { refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
 import { Module } from './module.js';
@@ -21,13 +21,13 @@ import { RecurrentCell, type SequenceResult } from './recurrent-cell.js';
 
 /** The state of one layer. */
 export interface State {
-  /** The hidden state, which is the output too: [B, hidden, H, W]. */
+  /** The hidden state, which is the layer's output: [B, hidden, H, W]. */
   h: Tensor;
   /** The cell state: [B, hidden, H, W]. */
   c: Tensor;
 }
 
-/** How gates look at the cell state; see `ConvLSTMCellOptions`. */
+/** Kind of peephole weights; see `ConvLSTMCellOptions`. */
 export type Peephole = false | 'channel' | 'spatial';
 
 /** Options of `ConvLSTMCell`. */
@@ -41,41 +41,40 @@ export interface ConvLSTMCellOptions {
   /** Default true. */
   bias?: boolean | undefined;
   /**
-   * Shi et al. 2015: i and f also look at c of the step before, o at the new c, by one weight per
-   * channel or one per channel and pixel. Default false.
+   * Peepholes of Shi et al. 2015: gates i and f also see the previous c, gate o the new c, through one
+   * weight per channel, or per channel and pixel. Default false.
    */
   peephole?: Peephole | undefined;
-  /** [height, width] of the frames: with `peephole: 'spatial'`, and only then. */
+  /** [height, width] of the frames; required with `peephole: 'spatial'`, refused without. */
   imageSize?: Size | undefined;
   /**
-   * While training, elements of h are 0 in the convolution with this probability, the others
-   * 1 / (1 - p) times as large; the same ones at all steps of a sequence (Gal and Ghahramani 2016), and
-   * others in the next call. Default 0.
+   * Probability p with which the convolution sees an element of h as 0 while training, the others
+   * scaled by 1 / (1 - p). One mask per call serves all its steps (Gal and Ghahramani 2016). Default 0.
    */
   recurrentDropout?: number | undefined;
   /**
-   * While training, elements of h and c stay as they were at a step with this probability; afterwards h
-   * and c are the mean of old and new in this proportion (Krueger et al. 2017). A number is for both.
-   * Default 0.
+   * Probability with which an element of h or c keeps its previous value at a step while training; in
+   * `eval()` h and c are the mean of old and new in this proportion (Krueger et al. 2017). A number
+   * stands for both. Default 0.
    */
   zoneout?: number | Zoneout | undefined;
   /**
-   * How much `backward()` finds saved: 1, the default, gates and c of every step; k > 1, c of every
-   * k-th step, and the steps between are computed again, for the same gradients. `docs/training.md`
-   * counts the bytes.
+   * Steps between the states that a forward pass saves for `backward()`. 1, the default, saves gates and
+   * c of every step; k > 1 saves c of every k-th step and recomputes the others, for the same gradients.
+   * `docs/training.md` counts the bytes.
    */
   saveEvery?: number | undefined;
 }
 
 /** Probabilities of zoneout. */
 export interface Zoneout {
-  /** Of elements of h; default 0. */
+  /** Probability for an element of h; default 0. */
   h?: number | undefined;
-  /** Of elements of c; default 0. */
+  /** Probability for an element of c; default 0. */
   c?: number | undefined;
 }
 
-/** The one convolution over [x, h]: state-dict keys `conv.weight` and `conv.bias`. */
+/** The convolution over [x, h]: state-dict keys `conv.weight` and `conv.bias`. */
 class GateConvolution extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
@@ -97,17 +96,14 @@ class GateConvolution extends Module {
 
 function checkPeephole(peephole: Peephole, imageSize: Size | undefined): readonly number[] | null {
   if (peephole !== false && peephole !== 'channel' && peephole !== 'spatial') {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `peephole: expected false, 'channel' or 'spatial', got ${show(peephole)}`,
-    );
+    refuseOption('peephole', `false, 'channel' or 'spatial'`, peephole);
   }
   if (peephole === 'spatial') {
     if (imageSize !== undefined) return checkSize('imageSize', imageSize);
-    throw new ConvLSTMError('ERR_OPTION', `peephole 'spatial' needs imageSize: [height, width]`);
+    refuseOption('imageSize', `[height, width] with peephole 'spatial'`, imageSize);
   }
   if (imageSize !== undefined) {
-    throw new ConvLSTMError('ERR_OPTION', `imageSize is for peephole 'spatial' only`);
+    refuseOption('imageSize', `none without peephole 'spatial'`, imageSize);
   }
   return peephole === 'channel' ? [1, 1] : null;
 }
@@ -119,11 +115,12 @@ function checkZoneout(zoneout: number | Zoneout): { h: number; c: number } {
 }
 
 /**
- * One layer, one step at a time (Shi et al. 2015; the names are those of ndrplz/ConvLSTM_pytorch).
+ * One ConvLSTM layer, step by step (Shi et al. 2015). Options and keys have the names of
+ * ndrplz/ConvLSTM_pytorch.
  *
  * State-dict keys: `conv.weight` [4 * hiddenDim, inputDim + hiddenDim, kh, kw] with gates in the order
- * i, f, o, g, `conv.bias` [4 * hiddenDim], and with peepholes `Wci`, `Wcf`, `Wco` of shape
- * [1, hiddenDim, 1, 1] or [1, hiddenDim, H, W], which start as zeros.
+ * i, f, o, g; `conv.bias` [4 * hiddenDim]; with peepholes `Wci`, `Wcf`, `Wco`, [1, hiddenDim, 1, 1] or
+ * [1, hiddenDim, H, W], initially zero.
  *
  * @example
  * ```ts
@@ -145,34 +142,34 @@ export class ConvLSTMCell extends RecurrentCell<State> {
   readonly hiddenDim: number;
   /** [height, width] */
   readonly kernelSize: readonly [number, number];
-  /** How gates look at the cell state. */
+  /** Kind of peephole weights. */
   readonly peephole: Peephole;
-  /** Probability of an element of h to be 0 in the convolution, while training. */
+  /** Probability with which the convolution sees an element of h as 0 while training. */
   readonly recurrentDropout: number;
-  /** Probabilities of elements to stay as they were at a step, while training. */
+  /** Probabilities with which elements keep their previous value at a step while training. */
   readonly zoneout: {
-    /** Of elements of h. */
+    /** Probability for an element of h. */
     readonly h: number;
-    /** Of elements of c. */
+    /** Probability for an element of c. */
     readonly c: number;
   };
-  /** Every how many steps `backward()` finds c saved. */
+  /** Steps between the states saved for `backward()`. */
   readonly saveEvery: number;
-  /** The one convolution over [x, h]. */
+  /** The convolution over [x, h]. */
   readonly conv: {
     /** [4 * hiddenDim, inputDim + hiddenDim, kh, kw], gates in the order i, f, o, g. */
     readonly weight: Parameter;
-    /** [4 * hiddenDim]; null for none. */
+    /** [4 * hiddenDim]; null without bias. */
     readonly bias: Parameter | null;
   } & Module;
-  /** What i sees of c of the step before: [1, hiddenDim, 1, 1] or [1, hiddenDim, H, W]. */
+  /** Peephole weight of the previous c to gate i, [1, hiddenDim, 1, 1] or [1, hiddenDim, H, W]; or null. */
   readonly wci: Parameter | null;
-  /** What f sees of it. */
+  /** Peephole weight of the previous c to gate f, like `wci`. */
   readonly wcf: Parameter | null;
-  /** What o sees of the new c. */
+  /** Peephole weight of the new c to gate o, like `wci`. */
   readonly wco: Parameter | null;
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  /** @throws ConvLSTMError ERR_OPTION for an unknown option or a value out of range */
   constructor(options: ConvLSTMCellOptions) {
     super();
     checkNames('ConvLSTMCell', options, {
@@ -215,8 +212,8 @@ export class ConvLSTMCell extends RecurrentCell<State> {
    * One step.
    *
    * @param x [B, inputDim, H, W]
-   * @param state what came before; zeros when left out
-   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DTYPE for what is no tensor
+   * @param state of the previous step; default: zeros
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for anything but tensors
    */
   forward(x: Tensor, state?: State | null): State {
     expectTensor('input', x);
@@ -225,10 +222,7 @@ export class ConvLSTMCell extends RecurrentCell<State> {
       expectTensor('state.c', state.c);
     }
     if (x.shape.length !== 4 || x.shape[1] !== this.inputDim) {
-      throw new ConvLSTMError(
-        'ERR_SHAPE',
-        `input: expected [B, ${this.inputDim}, H, W], got ${formatShape(x.shape)}`,
-      );
+      refuseShape('input', `[B, ${this.inputDim}, H, W]`, x.shape);
     }
     const sequence = reshape(x, [1, ...x.shape]);
     try {
@@ -241,7 +235,7 @@ export class ConvLSTMCell extends RecurrentCell<State> {
   }
 
   /**
-   * This layer over a whole sequence, in one operation.
+   * A whole sequence in one operation.
    *
    * @internal
    */
@@ -261,7 +255,7 @@ export class ConvLSTMCell extends RecurrentCell<State> {
   }
 
   /**
-   * What this layer is called with, without dropout and zoneout.
+   * The arguments of `convLstm` for this layer, without dropout and zoneout.
    *
    * @internal
    */
@@ -274,7 +268,7 @@ export class ConvLSTMCell extends RecurrentCell<State> {
     return { h0: state?.h ?? null, c0: state?.c ?? null, weight, bias, options };
   }
 
-  /** Of recurrent dropout and zoneout, as far as there are any. */
+  /** The masks of recurrent dropout and zoneout; null where absent. */
   #masks(x: Tensor, batchFirst: boolean) {
     const batch = x.shape[batchFirst ? 0 : 1]!;
     const frame = [this.hiddenDim, ...x.shape.slice(3)];

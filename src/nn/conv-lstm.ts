@@ -10,38 +10,35 @@ import {
 } from './recurrent-stack.js';
 import type { Stream } from './stream.js';
 
-/** Options of `ConvLSTM`: the names are those of ndrplz/ConvLSTM_pytorch. */
+/** Options of `ConvLSTM`, with the names of ndrplz/ConvLSTM_pytorch. */
 export interface ConvLSTMOptions extends RecurrentStackOptions {
   /** Channels of the input. */
   inputDim: number;
-  /** Channels of h and c, of all layers or one per layer. */
+  /** Channels of h and c: one number for all layers, or one per layer. */
   hiddenDim: number | readonly number[];
   /**
-   * 3, or [height, width], or a list of one such entry per layer. A list of exactly two numbers is
-   * always [height, width]: for two layers of sizes 3 and 5 write [[3, 3], [5, 5]]. An even size has
-   * its extra zero below or to the right.
+   * Kernel size: 3, or [height, width], or a list with one of these per layer. A list of exactly two
+   * numbers is [height, width]: two layers of sizes 3 and 5 are [[3, 3], [5, 5]]. An even size has its
+   * extra zero below or to the right.
    */
   kernelSize: Size | readonly Size[];
-  /** At most 1024. Default: as many as `hiddenDim` or `kernelSize` lists, else 1. */
+  /** Number of layers, at most 1024. Default: the length of a `hiddenDim` or `kernelSize` list, else 1. */
   numLayers?: number | undefined;
   /** Default true. */
   bias?: boolean | undefined;
-  /**
-   * Shi et al. 2015: i and f also look at c of the step before, o at the new c, by one weight per
-   * channel or one per channel and pixel. Default false.
-   */
+  /** Peepholes of every layer; see `ConvLSTMCellOptions`. Default false. */
   peephole?: Peephole | undefined;
-  /** [height, width] of the frames: with `peephole: 'spatial'`, and only then. */
+  /** [height, width] of the frames; required with `peephole: 'spatial'`, refused without. */
   imageSize?: Size | undefined;
-  /** See `ConvLSTMCellOptions`; of every layer. */
+  /** Recurrent dropout of every layer; see `ConvLSTMCellOptions`. Default 0. */
   recurrentDropout?: number | undefined;
-  /** See `ConvLSTMCellOptions`; of every layer. */
+  /** Zoneout of every layer; see `ConvLSTMCellOptions`. Default 0. */
   zoneout?: number | Zoneout | undefined;
-  /** See `ConvLSTMCellOptions`; of every layer. */
+  /** Steps between saved states of every layer; see `ConvLSTMCellOptions`. Default 1. */
   saveEvery?: number | undefined;
 }
 
-/** Far more than anyone trains: a slip fails before the memory for its layers is asked for. */
+/** Far more than anyone trains, so that a typing error fails before memory for its layers is allocated. */
 const kMaxLayers = 1024;
 
 /** What `ConvLSTM.forward` returns. */
@@ -67,7 +64,7 @@ function perLayer<T>(name: string, value: T | readonly T[], numLayers: number): 
 }
 
 /**
- * ConvLSTM layers one on another.
+ * A stack of ConvLSTM layers.
  *
  * State-dict keys: those of `ConvLSTMCell` after `cell_list.<layer>.`.
  *
@@ -87,12 +84,12 @@ function perLayer<T>(name: string, value: T | readonly T[], numLayers: number): 
 export class ConvLSTM extends RecurrentStack<State> {
   declare readonly cells: readonly ConvLSTMCell[];
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  /** @throws ConvLSTMError ERR_OPTION for an unknown option or a value out of range */
   constructor(options: ConvLSTMOptions) {
     super(cellsOf(options), options);
   }
 
-  /** Whether dropout or zoneout change what the layers compute. */
+  /** Whether dropout or zoneout changes results. */
   #isRegularized(): boolean {
     const { recurrentDropout, zoneout } = this.cells[0]!;
     const dropped = this.training && (this.dropout > 0 || recurrentDropout > 0);
@@ -100,7 +97,8 @@ export class ConvLSTM extends RecurrentStack<State> {
   }
 
   /**
-   * Within `noGrad` all layers are one operation, which does not hold the sequences between them.
+   * Where no gradient is recorded, all layers are one operation, which does not hold the sequences
+   * between them.
    *
    * @internal
    */
@@ -112,7 +110,7 @@ export class ConvLSTM extends RecurrentStack<State> {
   }
 }
 
-/** The layers that `options` describe. */
+/** Checks the options and builds the layers. */
 function cellsOf(options: ConvLSTMOptions): ConvLSTMCell[] {
   checkNames('ConvLSTM', options, {
     inputDim: true,

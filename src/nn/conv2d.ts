@@ -15,7 +15,7 @@ export interface Conv2dModuleOptions {
   kernelSize: Size;
   /** Default 1. */
   stride?: Size | undefined;
-  /** Zeros added on both sides of height and of width; default 0. */
+  /** Zeros added on each side of height and width; default 0. */
   padding?: Size | undefined;
   /** Default 1. */
   dilation?: Size | undefined;
@@ -23,7 +23,7 @@ export interface Conv2dModuleOptions {
   bias?: boolean | undefined;
 }
 
-/** PyTorch's default: even in [-1 / sqrt(fanIn), 1 / sqrt(fanIn)). */
+/** PyTorch's default: uniform in [-1 / sqrt(fanIn), 1 / sqrt(fanIn)). */
 export function initialWeights(shape: readonly number[], fanIn: number): Tensor {
   const bound = 1 / Math.sqrt(fanIn);
   const count = shape.reduce((product, size) => product * size, 1);
@@ -31,7 +31,7 @@ export function initialWeights(shape: readonly number[], fanIn: number): Tensor 
 }
 
 /**
- * A convolution with weights of its own, as PyTorch's `nn.Conv2d`: state-dict keys `weight`
+ * A convolution layer, as PyTorch's `nn.Conv2d`. State-dict keys: `weight`
  * [outChannels, inChannels, kh, kw] and `bias` [outChannels].
  *
  * @example
@@ -49,16 +49,16 @@ export class Conv2d extends Module {
   readonly kernelSize: readonly [number, number];
   /** [vertical, horizontal] */
   readonly stride: readonly [number, number];
-  /** Zeros added on both sides of [height, width]. */
+  /** Zeros added on each side of [height, width]. */
   readonly padding: readonly [number, number];
   /** [vertical, horizontal] */
   readonly dilation: readonly [number, number];
   /** [outChannels, inChannels, kh, kw] */
   readonly weight: Parameter;
-  /** [outChannels]; null for none. */
+  /** [outChannels]; null without bias. */
   readonly bias: Parameter | null;
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  /** @throws ConvLSTMError ERR_OPTION for an unknown option or a value out of range */
   constructor(options: Conv2dModuleOptions) {
     super();
     checkNames('Conv2d', options, {

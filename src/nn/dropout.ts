@@ -5,13 +5,13 @@ import { Module } from './module.js';
 
 /** Options of `Dropout`. */
 export interface DropoutOptions {
-  /** Probability of an element to become 0; default 0.5. */
+  /** Probability with which an element becomes 0; default 0.5. */
   p?: number | undefined;
 }
 
 /**
- * While training, each element is 0 with probability `p`, else 1 / (1 - p) times as large; after
- * `eval()` nothing changes. The elements depend on `manualSeed`, not on device or thread count.
+ * Dropout: while training each element becomes 0 with probability `p`, or is scaled by 1 / (1 - p);
+ * after `eval()` it is the identity. The mask depends on `manualSeed`, not on device or thread count.
  *
  * @example
  * ```ts
@@ -22,17 +22,17 @@ export interface DropoutOptions {
  * ```
  */
 export class Dropout extends Module {
-  /** Probability of an element to become 0. */
+  /** Probability with which an element becomes 0. */
   readonly p: number;
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  /** @throws ConvLSTMError ERR_OPTION for an unknown option or a value out of range */
   constructor(options: DropoutOptions = {}) {
     super();
     checkNames('Dropout', options, { p: true });
     this.p = checkProbability('p', options.p ?? 0.5);
   }
 
-  /** From any shape to the same. */
+  /** Any shape in, the same shape out. */
   forward(x: Tensor): Tensor {
     return this.training && this.p > 0 ? dropout(x, this.p) : x.clone();
   }

@@ -1,5 +1,5 @@
 /**
- * Initial values: each function replaces those of a parameter and returns it. The values depend on
+ * Initializers: each replaces the values of a parameter and returns it. The values depend on
  * `manualSeed`, not on the device.
  */
 import { noGrad } from '../autograd/grad-mode.js';
@@ -17,17 +17,17 @@ import { RecurrentCell } from './recurrent-cell.js';
 
 /** Options of `xavierUniform`, `xavierNormal` and `orthogonal`. */
 export interface GainOptions {
-  /** What the values are multiplied by; default 1. */
+  /** Factor of the values; default 1. */
   gain?: number | undefined;
 }
 
 /** Options of `kaimingUniform` and `kaimingNormal`, with PyTorch's defaults. */
 export interface KaimingOptions {
-  /** What is kept: the variance of what flows forward or that of the gradients; default `'fanIn'`. */
+  /** Whose variance is kept: activations (`'fanIn'`, the default) or gradients (`'fanOut'`). */
   mode?: 'fanIn' | 'fanOut' | undefined;
-  /** What comes after the weights; default `'leakyRelu'`. */
+  /** Activation after the weights; default `'leakyRelu'`. */
   nonlinearity?: 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | undefined;
-  /** The negative slope of leakyRelu; default 0. */
+  /** Negative slope of leakyRelu; default 0. */
   a?: number | undefined;
 }
 
@@ -38,7 +38,7 @@ function replace<T extends Tensor>(parameter: T, values: Float32Array): T {
   return parameter;
 }
 
-/** How many inputs an output has, and outputs an input: [out, in, ...] with the size of the kernel. */
+/** Inputs per output and outputs per input of a weight [out, in, ...kernel]. */
 function fans(initialiser: string, parameter: Tensor): { fanIn: number; fanOut: number } {
   expectTensor(initialiser, parameter);
   const { shape } = parameter;
@@ -75,8 +75,8 @@ function xavierDeviation(initialiser: string, parameter: Tensor, options: GainOp
 }
 
 /**
- * Even, with a variance between what keeps activations and what keeps gradients (Glorot and Bengio
- * 2010), as PyTorch's `xavier_uniform_`.
+ * Uniform values whose variance, 2 / (fanIn + fanOut), is a compromise between activations and
+ * gradients (Glorot and Bengio 2010), as PyTorch's `xavier_uniform_`.
  *
  * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes
  * @example
@@ -89,7 +89,7 @@ export function xavierUniform<T extends Tensor>(parameter: T, options: GainOptio
 }
 
 /**
- * Normal, with the variance of `xavierUniform`, as PyTorch's `xavier_normal_`.
+ * Normal values with the variance of `xavierUniform`, as PyTorch's `xavier_normal_`.
  *
  * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes
  * @example
@@ -125,8 +125,8 @@ function kaimingDeviation(initialiser: string, parameter: Tensor, options: Kaimi
 }
 
 /**
- * Even, with the variance that keeps that of activations before a nonlinearity (He et al. 2015), as
- * PyTorch's `kaiming_uniform_`.
+ * Uniform values with the variance that keeps that of activations through a nonlinearity (He et al.
+ * 2015), as PyTorch's `kaiming_uniform_`.
  *
  * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes, ERR_OPTION
  * @example
@@ -139,7 +139,7 @@ export function kaimingUniform<T extends Tensor>(parameter: T, options: KaimingO
 }
 
 /**
- * Normal, with the variance of `kaimingUniform`, as PyTorch's `kaiming_normal_`.
+ * Normal values with the variance of `kaimingUniform`, as PyTorch's `kaiming_normal_`.
  *
  * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes, ERR_OPTION
  * @example
@@ -152,8 +152,8 @@ export function kaimingNormal<T extends Tensor>(parameter: T, options: KaimingOp
 }
 
 /**
- * Rows [out, in * ...] of length `gain`, orthogonal to each other, or columns where there are more
- * rows (Saxe et al. 2014), evenly among all such; as PyTorch's `orthogonal_`.
+ * A random orthogonal matrix [out, in * ...] times `gain`: rows are orthogonal, or columns where rows
+ * outnumber them (Saxe et al. 2014); as PyTorch's `orthogonal_`.
  *
  * @throws ConvLSTMError ERR_SHAPE for a parameter with fewer than two axes
  * @example
@@ -178,7 +178,7 @@ export function orthogonal<T extends Tensor>(parameter: T, options: GainOptions 
   return replace(parameter, values);
 }
 
-/** The recurrent cells of a module, itself included. */
+/** The recurrent cells in a module, or the module itself if it is one. */
 function* cellsOf(module: Module): Generator<RecurrentCell> {
   if (module instanceof RecurrentCell) yield module;
   else for (const [, child] of module.namedChildren()) yield* cellsOf(child);
@@ -188,11 +188,10 @@ const hasForgetGate = ({ gates }: Parameter) => gates.includes('f');
 const isBias = ({ shape }: Parameter) => shape.length === 1;
 
 /**
- * Sets the bias of the forget gate in every recurrent cell that has one: with 1, cells begin with
- * remembering (Jozefowicz et al. 2015).
+ * Sets the bias of every forget gate: with 1, cells remember from the start (Jozefowicz et al. 2015).
  *
  * @returns the module
- * @throws ConvLSTMError ERR_OPTION for a module without forget gates, or with one without bias
+ * @throws ConvLSTMError ERR_OPTION for a module without forget gates, or a forget gate without bias
  * @example
  * ```ts
  * const net = init.forgetBias(new ConvLSTM({ inputDim: 1, hiddenDim: 64, kernelSize: 3 }), 1);

@@ -1,8 +1,7 @@
-import { ConvLSTMError } from '../errors.js';
 import { conv2d, reshape } from '../functional/index.js';
 import { expectTensor } from '../functional/run.js';
 import { checkCount, checkFlag, checkNames } from '../options.js';
-import { formatShape } from '../tensor/shape.js';
+import { refuseShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';
 import { Module } from './module.js';
@@ -19,8 +18,8 @@ export interface LinearOptions {
 }
 
 /**
- * x times the transposed weight, plus the bias, as PyTorch's `nn.Linear`: state-dict keys `weight`
- * [outFeatures, inFeatures] and `bias` [outFeatures].
+ * `x * weight^T + bias`, as PyTorch's `nn.Linear`. State-dict keys: `weight` [outFeatures, inFeatures]
+ * and `bias` [outFeatures].
  *
  * @example
  * ```ts
@@ -35,10 +34,10 @@ export class Linear extends Module {
   readonly outFeatures: number;
   /** [outFeatures, inFeatures] */
   readonly weight: Parameter;
-  /** [outFeatures]; null for none. */
+  /** [outFeatures]; null without bias. */
   readonly bias: Parameter | null;
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
+  /** @throws ConvLSTMError ERR_OPTION for an unknown option or a value out of range */
   constructor(options: LinearOptions) {
     super();
     checkNames('Linear', options, { inFeatures: true, outFeatures: true, bias: true });
@@ -59,12 +58,9 @@ export class Linear extends Module {
     const { inFeatures, outFeatures } = this;
     expectTensor('input', x);
     if (x.shape.at(-1) !== inFeatures) {
-      throw new ConvLSTMError(
-        'ERR_SHAPE',
-        `input: expected [..., ${inFeatures}], got ${formatShape(x.shape)}`,
-      );
+      refuseShape('input', `[..., ${inFeatures}]`, x.shape);
     }
-    // Rows are frames of one pixel.
+    // A 1x1 convolution over frames of one pixel, one frame per row.
     using rows = reshape(x, [x.size / inFeatures, inFeatures, 1, 1]);
     using weight = reshape(this.weight, [outFeatures, inFeatures, 1, 1]);
     using y = conv2d(rows, weight, this.bias, { precision: this.precision });

@@ -10,15 +10,15 @@ import { type LoadStateDictOptions, loadStateDict, type StateDict } from './stat
 
 /** What `to` changes. */
 export interface ModuleTarget {
-  /** Where parameters are moved; default: they stay. */
+  /** New device of the parameters; default: unchanged. */
   device?: Device | undefined;
-  /** Overrides the precision of the process for this module and those in it. */
+  /** Precision of this module and those inside it; default: unchanged. */
   precision?: Precision | undefined;
 }
 
 /**
- * What holds parameters and other modules. Those assigned to properties are found by themselves; the
- * name of the property is the segment of the state dict's key, the index for entries of an array.
+ * A container of parameters and other modules, found among its properties. Keys of its state dict join
+ * the names of properties, or what `static keys` maps them to, and indices of arrays, by dots.
  *
  * @example
  * ```ts
@@ -34,19 +34,19 @@ export interface ModuleTarget {
  * ```
  */
 export class Module {
-  /** Segments of state-dict keys by property, for properties named otherwise than their key. */
+  /** Segment of the state-dict key by property; default: the property's name. */
   static readonly keys: Readonly<Record<string, string>> = {};
 
-  /** True until `eval()`: layers that behave differently while learning look at it. */
+  /** Whether dropout and zoneout are random; true until `eval()`. */
   training = true;
   #precision: Precision | undefined;
 
-  /** The precision this module computes with: its own, else that of the process. */
+  /** Precision of this module's products: its own, else that of the process. */
   get precision(): Precision {
     return this.#precision ?? getFloat32Precision();
   }
 
-  /** Own properties that are modules or parameters, entries of arrays included. */
+  /** Properties that are modules or parameters, and such entries of arrays, by key. */
   *#members(): Generator<[string, Module | Parameter]> {
     const { keys } = this.constructor as typeof Module;
     for (const [property, value] of Object.entries(this)) {
@@ -60,7 +60,7 @@ export class Module {
     }
   }
 
-  /** Every name of every parameter; `above` stops at modules that refer back to their parents. */
+  /** Every key of every parameter; `above` breaks cycles of modules that refer to their parents. */
   *#named(prefix: string, above: readonly Module[]): Generator<[string, Parameter]> {
     for (const [name, member] of this.#members()) {
       if (member instanceof Parameter) yield [prefix + name, member];
@@ -69,14 +69,14 @@ export class Module {
     }
   }
 
-  /** The modules directly inside this one, by name. */
+  /** The modules directly inside this one, by key. */
   *namedChildren(): Generator<[string, Module]> {
     for (const [name, member] of this.#members()) {
       if (member instanceof Module) yield [name, member];
     }
   }
 
-  /** This module and all inside it, each once. */
+  /** This module and all modules inside it, each once. */
   #modules(seen = new Set<Module>()): Set<Module> {
     if (seen.has(this)) return seen;
     seen.add(this);
@@ -84,7 +84,7 @@ export class Module {
     return seen;
   }
 
-  /** The parameters with their names, each once. */
+  /** The parameters with their keys, each parameter once. */
   *namedParameters(): Generator<[string, Parameter]> {
     const seen = new Set<Parameter>();
     for (const [name, parameter] of this.#named('', [this])) {
@@ -94,12 +94,12 @@ export class Module {
     }
   }
 
-  /** The parameters, each once, in the order of their names in the state dict. */
+  /** The parameters, each once, in the order of the state dict. */
   parameters(): Parameter[] {
     return Array.from(this.namedParameters(), ([, parameter]) => parameter);
   }
 
-  /** The present values of the parameters by name; later changes of the module do not show in it. */
+  /** A snapshot of the parameters by key: later changes of the module do not show in it. */
   stateDict(): StateDict {
     const dict: StateDict = {};
     for (const [name, parameter] of this.#named('', [this])) dict[name] = parameter.detach();
@@ -107,12 +107,11 @@ export class Module {
   }
 
   /**
-   * Sets the parameters from a dict of tensors, or of anything with `{ data, shape }`: all of them, or
-   * none when it throws.
+   * Sets the parameters from a dict of tensors or `{ data, shape }`. Changes none if it throws.
    *
    * @returns this module
-   * @throws ConvLSTMError ERR_STATE_DICT that lists every missing, unexpected and misshapen key;
-   *   ERR_OPTION for a gate order that is none
+   * @throws ConvLSTMError ERR_STATE_DICT with every missing, unexpected and misshapen key; ERR_OPTION
+   *   for an invalid option
    * @example
    * ```ts
    * net.loadStateDict(await safetensors.load('weights.safetensors'), { gateOrder: 'ifgo' });
@@ -127,11 +126,10 @@ export class Module {
   }
 
   /**
-   * Moves the parameters to a device, or sets the precision of this module and those in it.
+   * Moves the parameters to a device, or sets the precision of this module and those inside it.
    *
    * @returns this module
-   * @throws ConvLSTMError ERR_DEVICE for a device that is not there, ERR_OPTION for a precision that is
-   *   none
+   * @throws ConvLSTMError ERR_DEVICE for an absent device, ERR_OPTION for an unknown precision
    * @example
    * ```ts
    * net.to('javascript');
@@ -157,7 +155,7 @@ export class Module {
     return this;
   }
 
-  /** Sets `training` here and in all modules inside. */
+  /** Sets `training` of this module and those inside it. */
   train(mode = true): this {
     for (const module of this.#modules()) module.training = mode;
     return this;

@@ -1,4 +1,4 @@
-/** Rows projected out of the others at once: as many sums run side by side, which hides their latency. */
+/** Rows projected out of the others together: this many independent sums hide the latency of each. */
 const kBlock = 4;
 
 function dot(a: Float64Array, b: Float64Array): number {
@@ -12,7 +12,7 @@ function subtract(a: Float64Array, factor: number, b: Float64Array): void {
   for (let i = 0; i < a.length; i++) a[i]! -= factor * b[i]!;
 }
 
-/** Takes from `row` its parts along four orthonormal rows. */
+/** Subtracts from `row` its components along four orthonormal rows. */
 function project(row: Float64Array, [a, b, c, d]: readonly Float64Array[]): void {
   let alongA = 0;
   let alongB = 0;
@@ -31,9 +31,10 @@ function project(row: Float64Array, [a, b, c, d]: readonly Float64Array[]): void
 }
 
 /**
- * Replaces `count` rows of `length`, at least as long as they are many, by orthonormal ones that span
- * the same, first rows first (Gram and Schmidt): the Q of a QR decomposition whose R has a positive
- * diagonal. Random rows are far enough from each other for 14 digits.
+ * Orthonormalizes rows in place by Gram-Schmidt, in their order: the Q of a QR decomposition whose R has
+ * a positive diagonal. For random rows the result is orthonormal to 14 digits.
+ *
+ * @param values [count, length], count at most length
  */
 export function orthonormalize(values: Float64Array, count: number, length: number): void {
   const rows = Array.from({ length: count }, (_, k) =>

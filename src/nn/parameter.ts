@@ -2,8 +2,8 @@ import { expectTensor } from '../functional/run.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
- * A tensor that a module learns: `Module` finds parameters among its properties. Requires a gradient
- * from the start. Shares the values of the tensor it is made from.
+ * A learned tensor, which `Module` finds among its properties. Requires a gradient. Shares the values of
+ * the tensor given.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ import { Tensor } from '../tensor/tensor.js';
  */
 export class Parameter extends Tensor {
   /**
-   * One letter for each gate that axis 0 packs, in order, `ifog` for a ConvLSTM's; '' for none.
+   * Letters of the gates packed along axis 0, in order: `ifog` for ConvLSTM; '' without gates.
    *
    * @internal
    */

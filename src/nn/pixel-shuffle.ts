@@ -4,7 +4,8 @@ import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 
 /**
- * [..., C * r * r, H, W] to [..., C, H * r, W * r], as PyTorch's `nn.PixelShuffle(r)`.
+ * Reassembles frames from patches: [..., C * r * r, H, W] to [..., C, H * r, W * r], as PyTorch's
+ * `nn.PixelShuffle(r)`.
  *
  * @example
  * ```ts
@@ -12,7 +13,7 @@ import { Module } from './module.js';
  * ```
  */
 export class PixelShuffle extends Module {
-  /** How many times higher and wider frames become. */
+  /** Factor by which height and width grow. */
   readonly upscaleFactor: number;
 
   constructor(upscaleFactor: number) {
@@ -27,8 +28,8 @@ export class PixelShuffle extends Module {
 }
 
 /**
- * [..., C, H * r, W * r] to [..., C * r * r, H, W], as PyTorch's `nn.PixelUnshuffle(r)`: cuts frames to
- * patches.
+ * Cuts frames into patches: [..., C, H * r, W * r] to [..., C * r * r, H, W], as PyTorch's
+ * `nn.PixelUnshuffle(r)`.
  *
  * @example
  * ```ts
@@ -36,7 +37,7 @@ export class PixelShuffle extends Module {
  * ```
  */
 export class PixelUnshuffle extends Module {
-  /** How many times lower and narrower frames become. */
+  /** Factor by which height and width shrink. */
   readonly downscaleFactor: number;
 
   constructor(downscaleFactor: number) {

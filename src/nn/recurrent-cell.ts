@@ -4,7 +4,7 @@ import { checkCount, checkSize, type Size } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 
-/** What a recurrent layer passes from step to step: named tensors, its output `h` among them. */
+/** The state of a recurrent layer: named tensors, one of them its output `h`. */
 export type CellState = {
   /** The hidden state, which is the layer's output: [B, hiddenDim, H, W]. */
   h: Tensor;
@@ -14,8 +14,8 @@ export type CellState = {
 export type Tensors<S> = CellState & Record<keyof S, Tensor>;
 
 /**
- * One recurrent layer. A subclass says what one step computes and which tensors its state has;
- * sequences, streams, saved states and `RecurrentStack` follow.
+ * One recurrent layer. A subclass defines one step and the shapes of its state; sequences, streams,
+ * saved states, `RecurrentStack` and training work from these.
  *
  * @example
  * ```ts
@@ -50,8 +50,8 @@ export abstract class RecurrentCell<S extends Tensors<S> = CellState> extends Mo
    * One step.
    *
    * @param x [B, inputDim, H, W]
-   * @param state of the step before; default: zeros
-   * @returns the new state, in tensors of its own
+   * @param state of the previous step; default: zeros
+   * @returns the new state, in new tensors
    */
   abstract forward(x: Tensor, state?: S | null): S;
 
@@ -71,10 +71,10 @@ export abstract class RecurrentCell<S extends Tensors<S> = CellState> extends Mo
   }
 
   /**
-   * A whole sequence, step by step. Cells with a faster way override it.
+   * A whole sequence, step by step. Cells with one operation for a sequence override it.
    *
    * @param x [T, B, inputDim, H, W], or [B, T, inputDim, H, W] with `batchFirst`
-   * @returns h of every step in the layout of x, and the state after the last
+   * @returns h of every step in the layout of x, and the last state
    */
   forwardSequence(x: Tensor, state: S | null, batchFirst: boolean): SequenceResult<S> {
     const axis = batchFirst ? 1 : 0;
@@ -106,7 +106,7 @@ export function disposeState(state: CellState): void {
   for (const tensor of Object.values<Tensor>(state)) tensor.dispose();
 }
 
-/** A state of shares of the same values. @internal */
+/** A state whose tensors share the same values. @internal */
 export function cloneState<S extends Tensors<S>>(state: S): S {
   const entries = Object.entries<Tensor>(state as CellState);
   return Object.fromEntries(

@@ -10,13 +10,13 @@ import { Stream } from './stream.js';
 
 /** Options of `RecurrentStack`. */
 export interface RecurrentStackOptions {
-  /** Sequences are [B, T, C, H, W] when true, else [T, B, C, H, W]; default false, as in PyTorch. */
+  /** Layout of sequences: [B, T, C, H, W] if true, else [T, B, C, H, W]. Default false, as in PyTorch. */
   batchFirst?: boolean | undefined;
   /** Whether `outputs` has every layer's sequence, not the last one's only; default false. */
   returnAllLayers?: boolean | undefined;
   /**
-   * While training, elements of every layer's output but the last one's are 0 for the next layer with
-   * this probability, the others 1 / (1 - p) times as large, as in PyTorch's `nn.LSTM`. Default 0.
+   * Probability p with which the next layer sees an element of a layer's output as 0 while training, the
+   * others scaled by 1 / (1 - p), as in PyTorch's `nn.LSTM`. Default 0.
    */
   dropout?: number | undefined;
 }
@@ -31,13 +31,12 @@ export interface RecurrentResult<S> {
   output: Tensor;
   /** `output` alone, or with `returnAllLayers` the same of every layer, first to last. */
   outputs: Tensor[];
-  /** State after the last step, always one per layer: pass it to `forward` to carry on. */
+  /** State after the last step, one per layer whatever the options: `forward` takes it to continue. */
   states: S[];
 }
 
 /**
- * Recurrent layers one on another. `ConvLSTM` is the stack of `ConvLSTMCell`s; this class takes any
- * cells.
+ * A stack of recurrent layers of any kind; `ConvLSTM` is a stack of `ConvLSTMCell`s.
  *
  * State-dict keys: those of the cells after `cell_list.<layer>.`.
  *
@@ -65,7 +64,7 @@ export class RecurrentStack<S extends Tensors<S> = CellState> extends Module {
   /** The layers, first to last. */
   readonly cells: readonly RecurrentCell<S>[];
 
-  /** @throws ConvLSTMError ERR_OPTION for an empty list of cells or an option out of range */
+  /** @throws ConvLSTMError ERR_OPTION for an empty list of cells or a value out of range */
   constructor(cells: readonly RecurrentCell<S>[], options: RecurrentStackOptions = {}) {
     super();
     if (cells.length === 0) {
@@ -81,7 +80,7 @@ export class RecurrentStack<S extends Tensors<S> = CellState> extends Module {
   }
 
   /**
-   * Zeros to start from, one state per layer.
+   * The states before the first step, zeros, one per layer.
    *
    * @param imageSize [height, width]
    */
@@ -119,7 +118,7 @@ export class RecurrentStack<S extends Tensors<S> = CellState> extends Module {
   }
 
   /**
-   * All layers in one operation, for stacks that have one; null: layer by layer.
+   * All layers in one operation; null where a stack has none, which then runs layer by layer.
    *
    * @internal
    */
@@ -128,8 +127,8 @@ export class RecurrentStack<S extends Tensors<S> = CellState> extends Module {
   }
 
   /**
-   * The layers one frame at a time, the state kept between frames. Layers with dropout need `eval()`
-   * before, as in `forward`.
+   * A stream: the layers frame by frame, with the state kept between frames. Layers with dropout or
+   * zoneout need `eval()` first, as in `forward`.
    *
    * @example
    * ```ts
@@ -150,7 +149,7 @@ export class RecurrentStack<S extends Tensors<S> = CellState> extends Module {
     refuseShape('input', `[${layout}, ${this.inputDim}, H, W]`, x.shape);
   }
 
-  /** Before the first layer runs, and with the layer's number in the message. */
+  /** Runs before the first layer, so that no layer has computed anything when it throws. */
   #checkStates(x: Tensor, states: readonly (S | null)[]): void {
     if (!Array.isArray(states)) {
       const names = Object.keys(this.cells[0]!.stateShapes(1, [1, 1])).join(', ');

@@ -2,15 +2,15 @@ import { ConvLSTMError, show } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 
-/** A module from one tensor to one tensor. */
+/** A module with one tensor in and one out. */
 export interface Layer extends Module {
-  /** From one tensor to one of the shape that the module says. */
+  /** Computes the module's output; the module defines its shape. */
   forward(x: Tensor): Tensor;
 }
 
 /**
- * Layers one after another, as PyTorch's `nn.Sequential`: state-dict keys `0.weight`, `1.weight`, ...
- * What lies between two layers is disposed as soon as it has been used.
+ * A chain of layers, as PyTorch's `nn.Sequential`. State-dict keys: `0.weight`, `1.weight`, ...
+ * Intermediate results are disposed after use.
  *
  * @example
  * ```ts
@@ -26,7 +26,7 @@ export class Sequential extends Module {
   /** Number of layers. */
   readonly length: number;
 
-  /** @throws ConvLSTMError ERR_OPTION for what is no module with `forward` */
+  /** @throws ConvLSTMError ERR_OPTION for anything but modules with `forward` */
   constructor(...layers: Layer[]) {
     super();
     layers.forEach((layer, index) => {
@@ -38,7 +38,7 @@ export class Sequential extends Module {
     this.length = layers.length;
   }
 
-  /** Through all layers; `x` is not disposed. */
+  /** Runs all layers; does not dispose `x`. */
   forward(x: Tensor): Tensor {
     let result = x;
     for (let k = 0; k < this.length; k++) {

@@ -7,23 +7,22 @@ import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { Parameter } from './parameter.js';
 
-/** Parameters by name, as PyTorch names them. */
+/** Parameters by key, with PyTorch's keys. */
 export type StateDict = Record<string, Tensor>;
 
 /**
- * The order in which the four gates are packed, as a word of the letters i, f, g and o: `'ifog'` is
- * this package's and ndrplz', `'fiog'` the article's listing, `'ifgo'` that of Keras and of PyTorch's
- * `nn.LSTM`, `'igfo'` Flax's.
+ * Order of the four packed gates, a permutation of the letters i, f, o and g. `'ifog'`: this package and
+ * ndrplz; `'fiog'`: the listing of the article; `'ifgo'`: Keras and PyTorch's `nn.LSTM`; `'igfo'`: Flax.
  */
 export type GateOrder = string;
 
 /** Options of `loadStateDict`. */
 export interface LoadStateDictOptions {
-  /** Missing and unexpected keys are errors; default true. Shapes must fit in any case. */
+  /** Whether missing and unexpected keys are errors; default true. Shapes are checked in either case. */
   strict?: boolean | undefined;
-  /** How the dict packs the gates of ConvLSTM cells; default `'ifog'`. */
+  /** Gate order of the dict's ConvLSTM weights; default `'ifog'`. */
   gateOrder?: GateOrder | undefined;
-  /** Only keys that begin with it are looked at, and it is cut off; default `''`. */
+  /** Prefix of the keys to load, which is removed; other keys are ignored. Default `''`. */
   prefix?: string | undefined;
 }
 
@@ -33,13 +32,13 @@ function checkGateOrder(order: string): string {
   if (typeof order !== 'string' || [...order].sort().join('') !== [...kGates].sort().join('')) {
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `gateOrder: expected the letters i, f, o and g in some order, got ${show(order)}`,
+      `gateOrder: expected a permutation of the letters i, f, o and g, got ${show(order)}`,
     );
   }
   return order;
 }
 
-/** The four blocks of axis 0, from `order` to this package's. */
+/** Reorders the four blocks of axis 0 from `order` to `ifog`. */
 function reorderGates(packed: Tensor, order: string): Tensor {
   const rows = packed.shape[0]! / 4;
   const blocks = [...kGates].map((gate) => {
@@ -63,7 +62,7 @@ function prepare(source: Tensor | TensorLike, parameter: Parameter, order: strin
   }
 }
 
-/** What is wrong with one value of the dict, under its key. */
+/** Adds the key to errors of `body`. */
 function named<T>(key: string, body: () => T): T {
   try {
     return body();
@@ -74,7 +73,7 @@ function named<T>(key: string, body: () => T): T {
 }
 
 /**
- * Gives parameters the values of a dict: all of them, or none when anything does not fit.
+ * Sets parameters from a dict; changes none if anything does not fit.
  *
  * @internal
  */
@@ -90,7 +89,7 @@ export function loadStateDict(
     throw new ConvLSTMError('ERR_OPTION', `prefix: expected a string, got ${show(prefix)}`);
   }
   if (typeof dict !== 'object' || dict === null) {
-    const message = `loadStateDict: expected tensors by name, got ${show(dict)}`;
+    const message = `loadStateDict: expected tensors by key, got ${show(dict)}`;
     throw new ConvLSTMError('ERR_STATE_DICT', message);
   }
   const order = checkGateOrder(options.gateOrder ?? kGates);

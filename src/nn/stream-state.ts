@@ -27,7 +27,7 @@ const kChecksumAt = 12;
 const kHeaderBytes = 16;
 const kSource = 'saved stream';
 
-/** The states as they are at the call, whatever becomes of them meanwhile. */
+/** Encodes the states as they are at the call: later steps do not change what is written. */
 export async function encodeStates(states: readonly CellState[]): Promise<Uint8Array> {
   const shares = states.map(cloneState);
   try {
@@ -51,7 +51,7 @@ function refuse(message: string): never {
   throw new ConvLSTMError('ERR_FORMAT', `${kSource}: ${message}`);
 }
 
-/** One state per layer. Allocates only what `bytes` really holds. */
+/** Decodes one state per layer. Allocates no more than `bytes` holds. */
 export function decodeStates(bytes: Uint8Array): SavedState[] {
   if (!(bytes instanceof Uint8Array)) {
     throw new ConvLSTMError('ERR_OPTION', `${kSource}: expected a Uint8Array, got ${show(bytes)}`);
@@ -60,7 +60,7 @@ export function decodeStates(bytes: Uint8Array): SavedState[] {
     refuse(`expected at least ${kHeaderBytes} bytes, got ${bytes.length}`);
   }
   const magic = String.fromCharCode(...bytes.subarray(0, kMagic.length));
-  if (magic !== kMagic) refuse('these bytes were not written by save()');
+  if (magic !== kMagic) refuse('expected bytes written by save(), got others');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint32(8, true);
   const decoders: Readonly<Record<number, (body: Uint8Array) => SavedState[]>> = {
@@ -75,16 +75,17 @@ export function decodeStates(bytes: Uint8Array): SavedState[] {
 }
 
 function decodeVersion2(file: Uint8Array): SavedState[] {
-  if (file.length < 8) refuse(`${file.length} bytes hold no header`);
+  if (file.length < 8) refuse(`expected a header of at least 8 bytes, got ${file.length}`);
   const claimed = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
   const dataStart = 8 + checkHeaderLength(kSource, claimed, file.length);
   const header = parseHeader(kSource, file.subarray(8, dataStart), file.length - dataStart);
   const layers: Record<string, NdArray>[] = [];
   for (const { name, dtype, shape, begin, end } of header.tensors) {
-    const [, layer, key] = /^(\d+)\.(\w+)$/.exec(name) ?? refuse(`${name} is no <layer>.<name>`);
-    // save() writes layer after layer: a number that jumps is not its work, and would allocate.
+    const [, layer, key] =
+      /^(\d+)\.(\w+)$/.exec(name) ?? refuse(`tensor ${name}: expected a name <layer>.<tensor>`);
+    // Layers are consecutive: a large number must not allocate a list up to it.
     if (dtype !== 'F32' || Number(layer) > layers.length)
-      refuse(`${name}: unexpected layer or type`);
+      refuse(`tensor ${name}: expected F32 of layer ${layers.length} or before, got ${dtype}`);
     if (Number(layer) === layers.length) layers.push(Object.create(null));
     const state = layers[Number(layer)]!;
     const data = decodeNumbers(dtype, file.subarray(dataStart + begin, dataStart + end));
@@ -95,7 +96,7 @@ function decodeVersion2(file: Uint8Array): SavedState[] {
 
 function decodeVersion1(body: Uint8Array): SavedState[] {
   const view = new DataView(body.buffer, body.byteOffset, body.length);
-  if (body.length < 16) refuse(`${body.length} bytes hold no sizes`);
+  if (body.length < 16) refuse(`expected at least 16 bytes of sizes, got ${body.length}`);
   const field = (k: number) => view.getUint32(4 * k, true);
   const [layerCount, batch, height, width] = [field(0), field(1), field(2), field(3)];
   let at = 16 + 4 * layerCount;

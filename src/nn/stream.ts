@@ -17,12 +17,12 @@ import {
 import { decodeStates, encodeStates, type SavedState } from './stream-state.js';
 
 /**
- * A frame [B, C, H, W], or [C, H, W] for a batch of one: a tensor, or whatever `Tensor.from` makes one of,
- * such as what `readFrames` gives.
+ * A frame [B, C, H, W], or [C, H, W] for a batch of one: a tensor, or a value that `Tensor.from` accepts,
+ * such as a frame of `readFrames`.
  */
 export type Frame = Tensor | TensorSource;
 
-/** [B, C, H, W]: the frame itself where it is that. */
+/** The frame as [B, C, H, W]; the same tensor if it already is one. */
 export function batchOf(frame: Frame, device: Device): Tensor {
   const x = frame instanceof Tensor ? frame : Tensor.from(frame, undefined, { device });
   if (x.shape.length !== 3) return x;
@@ -31,7 +31,7 @@ export function batchOf(frame: Frame, device: Device): Tensor {
   return batch;
 }
 
-/** `run` lets at most twice as many steps wait: a fast source must not fill the memory. */
+/** `run` queues at most twice this many steps, so that a fast source does not fill the memory. */
 const kStepsBetweenFences = 8;
 
 /**
@@ -48,7 +48,7 @@ const kStepsBetweenFences = 8;
  */
 export class Stream<S extends Tensors<S> = CellState> {
   readonly #cells: readonly RecurrentCell<S>[];
-  /** Its device is that of the layers. */
+  /** A parameter of the layers, for their device. */
   readonly #parameter: Tensor;
   #states: S[] | null = null;
   #disposed = false;
@@ -67,7 +67,7 @@ export class Stream<S extends Tensors<S> = CellState> {
    * One frame through all layers.
    *
    * @param frame [B, inputDim, H, W], or [inputDim, H, W] for a batch of one
-   * @returns the last layer's h, [B, hiddenDim, H, W]; the caller's own: disposing it is safe
+   * @returns the last layer's h, [B, hiddenDim, H, W]; owned by the caller, who may dispose it
    * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED
    */
   step(frame: Frame): Tensor {
@@ -103,8 +103,8 @@ export class Stream<S extends Tensors<S> = CellState> {
   }
 
   /**
-   * A step for each frame of a source: `for await (const h of stream.run(frames))`. Waits for the
-   * device when the source is faster.
+   * One step per frame of a source: `for await (const h of stream.run(frames))`. Waits for the device
+   * when the source is faster.
    *
    * @example
    * ```ts
@@ -129,7 +129,7 @@ export class Stream<S extends Tensors<S> = CellState> {
     }
   }
 
-  /** Resolves when the queue of the device has come to this point. */
+  /** Resolves when the device has run everything queued before. */
   async #fence(): Promise<void> {
     const mark = backendOf(this.#device).fill(1, 0);
     await mark.data();
@@ -137,12 +137,13 @@ export class Stream<S extends Tensors<S> = CellState> {
   }
 
   /**
-   * The next `count` frames, each prediction fed back as the next input. Continues from a clone: the
-   * stream itself does not move.
+   * Predicts the next `count` frames, each fed back as the next input. Works on a clone: the stream
+   * itself does not advance.
    *
-   * @param head from the last layer's h, [B, hiddenDim, H, W], to the next frame, [B, inputDim, H, W]
-   * @returns the predictions, computed as they are asked for
-   * @throws ConvLSTMError ERR_OPTION before the first `step`, and for a count or a head that is none
+   * @param head computes the next frame, [B, inputDim, H, W], from the last layer's h, [B, hiddenDim, H, W]
+   * @returns the predictions, each computed when it is requested
+   * @throws ConvLSTMError ERR_OPTION before the first `step`, for a count below 1, or a head that is no
+   *   function
    */
   forecast(count: number, head: (h: Tensor) => Tensor): Generator<Tensor, void> {
     checkCount('count', count);
@@ -156,12 +157,12 @@ export class Stream<S extends Tensors<S> = CellState> {
     return this.clone().#feedBack(count, head);
   }
 
-  /** On a clone, which is disposed in the end. */
+  /** Called on a clone, which it disposes at the end. */
   *#feedBack(count: number, head: (h: Tensor) => Tensor): Generator<Tensor, void> {
     try {
       for (let remaining = count; remaining > 0; remaining--) {
         const frame = this.#predict(head);
-        // Fed back before it is handed out, because its new owner may dispose it.
+        // Fed back before it is yielded, because its new owner may dispose it.
         if (remaining > 1) this.feed(frame);
         yield frame;
       }
@@ -173,11 +174,11 @@ export class Stream<S extends Tensors<S> = CellState> {
   #predict(head: (h: Tensor) => Tensor): Tensor {
     using h = this.#states!.at(-1)!.h.clone();
     const frame = noGrad(() => head(h));
-    expectTensor('what head returned', frame);
+    expectTensor('result of head', frame);
     return frame === h ? h.clone() : frame;
   }
 
-  /** A second stream in the same state, independent from then on; copies no values. */
+  /** A second stream with the same state, independent from then on. Copies no values. */
   clone(): Stream<S> {
     this.#expectLive();
     const copy = new Stream(this.#cells);
@@ -192,10 +193,10 @@ export class Stream<S extends Tensors<S> = CellState> {
   }
 
   /**
-   * Restores a saved state.
+   * Restores a saved state. Keeps the present one if it throws.
    *
    * @throws ConvLSTMError ERR_FORMAT for bytes that `save` did not write, ERR_SHAPE for the state of
-   *   other layers; the stream then keeps its state
+   *   other layers
    */
   load(bytes: Uint8Array): this {
     this.#expectLive();
@@ -213,7 +214,7 @@ export class Stream<S extends Tensors<S> = CellState> {
     return this;
   }
 
-  /** Names and shapes of the saved tensors; batch and frame size are those of the first h. */
+  /** Compares names and shapes with those of the cells, for the batch and frame size of the first h. */
   #expectStatesOfCells(saved: readonly SavedState[]): void {
     const refuse = (what: string, expected: unknown, got: unknown): never => {
       const message = `saved stream: expected ${what}${expected}, got ${got}`;
@@ -229,14 +230,14 @@ export class Stream<S extends Tensors<S> = CellState> {
     });
   }
 
-  /** Forgets every frame: the next step starts from zeros. */
+  /** Drops the state: the next step starts from zeros. */
   reset(): this {
     this.#expectLive();
     this.#replace(null);
     return this;
   }
 
-  /** Frees the state. Idempotent; using the stream afterwards throws ERR_DISPOSED. */
+  /** Frees the state. Idempotent; later calls of other methods throw ERR_DISPOSED. */
   dispose(): void {
     this.#replace(null);
     this.#disposed = true;
@@ -252,15 +253,15 @@ export class Stream<S extends Tensors<S> = CellState> {
     this.#states = states;
   }
 
-  /** The state fits the layers and a frame of `shape`, whose channels are the first cell's to check. */
+  /** Checks device and frame size; the first cell checks the channels. */
   #expectFitting(shape: readonly number[]): void {
     const state = this.#states?.[0]?.h;
     if (!state) return;
     if (state.device !== this.#device) {
       throw new ConvLSTMError(
         'ERR_DEVICE',
-        `stream: the layers were moved to '${this.#device}' but the state is on '${state.device}'; ` +
-          'load(await save()) brings it there',
+        `stream: the layers are on '${this.#device}' but the state is on '${state.device}'; ` +
+          'load(await save()) moves it there',
       );
     }
     if (shape.length !== 4) return;
@@ -268,7 +269,7 @@ export class Stream<S extends Tensors<S> = CellState> {
     if ([0, 2, 3].every((axis) => shape[axis] === expected[axis])) return;
     throw new ConvLSTMError(
       'ERR_SHAPE',
-      `frame: expected ${formatShape(expected)} as before, got ${formatShape(shape)}; reset() starts afresh`,
+      `frame: expected ${formatShape(expected)} as before, got ${formatShape(shape)}; reset() drops the state`,
     );
   }
 

@@ -232,7 +232,7 @@ describe('forecast', () => {
     [
       'an output of another kind',
       ['forecast', '--weights', 'w', '--input', 'a', '--steps', '1', '--out', 'a.mp4'],
-      /Expected NAME\.gif, NAME\.npy, a folder for PNG frames or - /
+      /Expected NAME\.gif, NAME\.npy, a folder for PNG frames or - /,
     ],
     ['an unknown option', ['info', '--speed', '9'], /unknown option '--speed'/],
   ])('does not understand %s: code 2', async (_, args, message) => {

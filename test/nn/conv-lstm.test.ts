@@ -70,7 +70,10 @@ describe('ConvLSTM options', () => {
       [{ ...good, batchFirst: 'yes' }, 'batchFirst'],
       [{ ...good, bias: 'no' }, 'bias: expected true or false'],
       [{ ...good, peephole: true }, 'peephole'],
-      [{ ...good, peephole: 'spatial' }, 'needs imageSize'],
+      [
+        { ...good, peephole: 'spatial' },
+        "imageSize: expected [height, width] with peephole 'spatial', got undefined",
+      ],
       [{ ...good, imageSize: [4, 4] }, 'imageSize'],
       [{ ...good, batch_first: true }, `no option 'batch_first'`],
     ];

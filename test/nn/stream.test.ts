@@ -20,19 +20,27 @@ class Net extends Module {
   head = new Conv2d({ inChannels: 2, outChannels: 1, kernelSize: 1 });
 }
 
-it.skipIf(devices.length < 2)('a stream goes on where its layers were moved to', async () => {
-  const cells = new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3 });
-  const frame = { data: new Float32Array(20).fill(0.5), shape: [1, 5, 4] };
-  const stream = cells.stream();
-  stream.step(frame);
-  const expected = await stream.clone().step(frame).data();
-  cells.to('javascript');
-  expectError(() => stream.step(frame), 'ERR_DEVICE', "moved to 'javascript'", "is on 'cpu'");
-  stream.load(await stream.save());
-  expectClose(await stream.step(frame).data(), expected, 1e-6);
-});
+it.skipIf(devices.length < 2)(
+  'a stream continues on the device of its layers after load(save())',
+  async () => {
+    const cells = new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3 });
+    const frame = { data: new Float32Array(20).fill(0.5), shape: [1, 5, 4] };
+    const stream = cells.stream();
+    stream.step(frame);
+    const expected = await stream.clone().step(frame).data();
+    cells.to('javascript');
+    expectError(
+      () => stream.step(frame),
+      'ERR_DEVICE',
+      "layers are on 'javascript'",
+      "is on 'cpu'",
+    );
+    stream.load(await stream.save());
+    expectClose(await stream.step(frame).data(), expected, 1e-6);
+  },
+);
 
-it('loads what version 1 of the bytes holds', async () => {
+it('loads version 1 of the bytes', async () => {
   const net = new ConvLSTM({ inputDim: 1, hiddenDim: [2, 1], kernelSize: 3 });
   for (const parameter of net.parameters()) {
     const values = Array.from({ length: parameter.size }, (_, k) => Math.sin(k + 1) / 2);
@@ -81,14 +89,14 @@ describe.each(devices)('stream on %s', (device) => {
     });
   });
 
-  it('takes frames that are no tensors', () => {
+  it('accepts frames that are not tensors', () => {
     const data = frames[0]!.dataSync();
     const h = net.cells.stream().step({ data, shape: [1, 1, 5, 4] });
     expect(h.device).toBe(device);
     expect(array(h)).toEqual(array(net.cells.stream().step(frames[0]!)));
   });
 
-  it('takes a frame without a batch for a batch of one', () => {
+  it('treats a frame [C, H, W] as a batch of one', () => {
     const expected = array(net.cells.stream().step(frames[0]!));
     const data = frames[0]!.dataSync();
     for (const frame of [frames[0]!.squeeze(0), { data, shape: [1, 5, 4] }]) {
@@ -109,7 +117,7 @@ describe.each(devices)('stream on %s', (device) => {
     expect(storage.disposed).toBe(true);
   });
 
-  it('a step that is refused leaves the state', () => {
+  it('a refused step leaves the state unchanged', () => {
     const stream = fed(2);
     const other = stream.clone();
     expectError(
@@ -137,12 +145,12 @@ describe.each(devices)('stream on %s', (device) => {
     expect(array(last!)).toEqual(expected);
   });
 
-  it('run wants an iterable', async () => {
+  it('run refuses anything but an iterable', async () => {
     const run = net.cells.stream().run(3 as never);
     await expect(run.next()).rejects.toMatchObject({ code: 'ERR_OPTION' });
   });
 
-  it('run goes on over more frames than may wait in the queue', async () => {
+  it('run passes more frames than the queue may hold', async () => {
     let steps = 0;
     const expected = net.cells.stream();
     const many = Array.from({ length: 50 }, (_, k) => frames[k % 6]!);
@@ -168,7 +176,7 @@ describe.each(devices)('stream on %s', (device) => {
     expect(array(seen[5]!)).toEqual(array(fed(5).step(frames[5]!)));
   });
 
-  it('forecast feeds each prediction back and leaves the stream alone', () => {
+  it('forecast feeds each prediction back and does not advance the stream', () => {
     const stream = fed(6);
     const predictions = [...stream.forecast(4, predict)];
     expect(predictions).toHaveLength(4);
@@ -199,13 +207,13 @@ describe.each(devices)('stream on %s', (device) => {
       expect(array(prediction)).toEqual(expected[0]);
       break;
     }
-    // A head may hand back h itself.
+    // A head may return h itself.
     const echo = new ConvLSTM({ inputDim: 1, hiddenDim: 1, kernelSize: 1 }).to(device).stream();
     echo.step(frames[0]!);
     expect([...echo.forecast(2, (h) => h)].map((h) => array(h))).toHaveLength(2);
   });
 
-  it('forecast leaves nothing behind, however it ends', () => {
+  it('forecast frees its tensors, however it ends', () => {
     const stream = fed(3);
     const handed: Tensor[] = [];
     const note = (h: Tensor) => {
@@ -229,7 +237,7 @@ describe.each(devices)('stream on %s', (device) => {
     expectError(() => fed(1).forecast(0, predict), 'ERR_OPTION', 'count');
   });
 
-  it('clones go their own way', () => {
+  it('clones are independent', () => {
     const stream = fed(3);
     const clone = stream.clone();
     stream.step(frames[0]!);
@@ -259,7 +267,7 @@ describe.each(devices)('stream on %s', (device) => {
     expect(array(loaded.load(fresh).step(frames[0]!))).toEqual(array(fed(0).step(frames[0]!)));
   });
 
-  it('save is of the moment it was called', async () => {
+  it('save writes the state at the call', async () => {
     const stream = fed(4);
     const saving = stream.save();
     stream.step(frames[0]!);
@@ -267,7 +275,7 @@ describe.each(devices)('stream on %s', (device) => {
     expect(await saving).toEqual(await fed(4).save());
   });
 
-  it('refuses bytes that save did not write, and stays as it was', async () => {
+  it('refuses bytes that save did not write, and keeps its state', async () => {
     const stream = fed(2);
     const before = await stream.save();
     const broken = (change: (bytes: Uint8Array) => Uint8Array, part: string) =>
@@ -279,7 +287,7 @@ describe.each(devices)('stream on %s', (device) => {
     broken(() => new Uint8Array(0), 'at least 16 bytes, got 0');
     broken((bytes) => bytes.subarray(0, 15), '15');
     broken((bytes) => bytes.subarray(0, -1), 'checksum');
-    broken(poke(0, 0), 'not written by save');
+    broken(poke(0, 0), 'written by save');
     broken(poke(8, 3), 'expected version 1 or 2, got 3');
     broken(poke(before.length - 1, 0x7f), 'checksum');
     const signed = async (dict: Record<string, Tensor>) => {
