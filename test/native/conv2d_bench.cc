@@ -9,6 +9,7 @@
 int main() {
   using convlstm::Conv2dShape;
   convlstm::cpu::ThreadPool pool(1);
+  std::mt19937 random(1);
   const Conv2dShape shapes[] = {
       {1, 64, 64, 64, 16, 1, 1, 1, 1, 0, 0, 1, 1},  {1, 64, 64, 64, 64, 1, 1, 1, 1, 0, 0, 1, 1},
       {1, 64, 64, 64, 1, 1, 1, 1, 1, 0, 0, 1, 1},   {1, 64, 64, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1},
@@ -17,10 +18,10 @@ int main() {
   for (const Conv2dShape& s : shapes) {
     const convlstm::Conv2dInputs inputs = {
         convlstm::ChannelsLastStorage(
-            convlstm::RandomValues(s.batch * s.in_channels * s.height * s.width),
+            convlstm::RandomValues(random, s.batch * s.in_channels * s.height * s.width),
             {s.batch, s.in_channels, s.height * s.width}),
-        convlstm::RowMajorStorage(convlstm::RandomValues(s.out_channels * s.in_channels *
-                                                         s.kernel_height * s.kernel_width)),
+        convlstm::RowMajorStorage(convlstm::RandomValues(
+            random, s.out_channels * s.in_channels * s.kernel_height * s.kernel_width)),
         nullptr};
     double best = 1e9;
     for (int run = 0; run < 30; ++run) {

@@ -25,6 +25,8 @@ struct Layer {
   ConvLstmOutputs outputs;
 };
 
+std::mt19937 random(1);
+
 StoragePtr Empty(int64_t elements) { return std::make_shared<Storage>(elements); }
 
 // All layers forward and backward, as a training step runs them; x of the first has no gradient.
@@ -34,16 +36,16 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
     const int64_t fan_in = (s.input_dim + s.hidden_dim) * s.kernel_height * s.kernel_width;
     Layer layer{s, {}, {}};
     layer.inputs.weight =
-        RowMajorStorage(RandomValues(4 * s.hidden_dim * fan_in, 0.5f / std::sqrt(fan_in)));
-    layer.inputs.bias = RowMajorStorage(RandomValues(4 * s.hidden_dim, 0.1f));
+        RowMajorStorage(RandomValues(random, 4 * s.hidden_dim * fan_in, 0.5f / std::sqrt(fan_in)));
+    layer.inputs.bias = RowMajorStorage(RandomValues(random, 4 * s.hidden_dim, 0.1f));
     layers.push_back(layer);
   }
   const ConvLstmShape& first = workload.layers.front();
   const ConvLstmShape& last = workload.layers.back();
   const StoragePtr x = RowMajorStorage(
-      RandomValues(first.batch * first.time * first.input_dim * first.pixels(), 0.5f));
+      RandomValues(random, first.batch * first.time * first.input_dim * first.pixels(), 0.5f));
   const StoragePtr output_grad = ChannelsLastStorage(
-      RandomValues(last.batch * last.time * last.hidden_dim * last.pixels(), 1e-3f),
+      RandomValues(random, last.batch * last.time * last.hidden_dim * last.pixels(), 1e-3f),
       {last.batch * last.time, last.hidden_dim, last.pixels()});
   const auto forward = [&](int64_t save_every, Precision precision = Precision::kHighest) {
     StoragePtr input = x;
@@ -106,10 +108,10 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
   constexpr int64_t kPast = 16;  // floats that may be read past the end, as of a Buffer
   const int64_t taps = s.kernel_height * s.kernel_width, frame = s.hidden_dim * s.pixels();
   const std::vector<float> weight =
-      RandomValues(4 * s.hidden_dim * (s.input_dim + s.hidden_dim) * taps, 0.05f);
-  std::vector<float> delta = RandomValues(4 * s.batch * frame + kPast, 0.1f);
-  const std::vector<float> h = RandomValues(s.batch * frame + kPast),
-                           x = RandomValues(s.batch * s.input_dim * s.pixels() + kPast);
+      RandomValues(random, 4 * s.hidden_dim * (s.input_dim + s.hidden_dim) * taps, 0.05f);
+  std::vector<float> delta = RandomValues(random, 4 * s.batch * frame + kPast, 0.1f);
+  const std::vector<float> h = RandomValues(random, s.batch * frame + kPast),
+                           x = RandomValues(random, s.batch * s.input_dim * s.pixels() + kPast);
   std::vector<float> h_grad(s.batch * frame), c_grad(s.batch * frame);
   std::vector<float> x_grad(x.size());
   std::vector<float*> delta_frames(s.batch), h_grads(s.batch), c_grads(s.batch), x_grads(s.batch);

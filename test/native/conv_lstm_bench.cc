@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "conv_lstm_workloads.h"
+#include "cpu/conv_lstm/kernel.h"
 #include "cpu/conv_lstm/sequence.h"
 #include "operations.h"
 

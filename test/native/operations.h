@@ -2,6 +2,8 @@
 #ifndef CONVLSTM_TEST_OPERATIONS_H_
 #define CONVLSTM_TEST_OPERATIONS_H_
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -25,13 +27,26 @@ inline const bool kBrief = true;
 inline const bool kBrief = std::getenv("CONVLSTM_BRIEF_TESTS") != nullptr;
 #endif
 
-inline std::vector<float> RandomValues(int64_t count, float scale = 1.0f) {
-  static std::mt19937 generator(1);
+// Normally distributed values.
+inline std::vector<float> RandomValues(std::mt19937& random, int64_t count, float scale = 1.0f) {
   std::normal_distribution<float> normal(0.0f, scale);
   std::vector<float> values(count);
-  for (float& value : values) value = normal(generator);
+  for (float& value : values) value = normal(random);
   return values;
 }
+
+#ifndef DOCTEST_CONFIG_DISABLE  // as programs that measure do
+// The same, from a generator that every test case starts anew: its numbers are the same when it
+// runs alone.
+inline std::vector<float> RandomValues(int64_t count, float scale = 1.0f) {
+  static std::mt19937 random;
+  static const void* seeded_for = nullptr;
+  const void* test_case = doctest::getContextOptions()->currentTest;
+  if (test_case != seeded_for) random.seed(1);
+  seeded_for = test_case;
+  return RandomValues(random, count, scale);
+}
+#endif
 
 inline StoragePtr RowMajorStorage(const std::vector<float>& values) {
   auto storage = std::make_shared<Storage>(static_cast<int64_t>(values.size()));
