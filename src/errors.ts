@@ -13,7 +13,7 @@ import { inspect } from 'node:util';
  * - `ERR_FORMAT`: malformed bytes or a malformed file
  * - `ERR_STATE_DICT`: a state dict that does not fit a module
  * - `ERR_NOT_FINITE`: a loss or a gradient in training that is NaN or infinite
- * - `ERR_IO`: reading or writing failed
+ * - `ERR_IO`: the operating system could not read or write a file, or a folder lacks the files asked for
  * - `ERR_INTERNAL`: a bug in this package
  */
 export type ErrorCode =

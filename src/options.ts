@@ -1,6 +1,6 @@
 /** Checks of options and arguments: each value of a wrong type or range is ERR_OPTION. */
 import type { Pair } from '../binding.js';
-import { ConvLSTMError, show } from './errors.js';
+import { ConvLSTMError, kindOf, show } from './errors.js';
 
 /** Height and width; one number stands for both. */
 export type Size = number | Pair;
@@ -11,9 +11,15 @@ export type Size = number | Pair;
  */
 export type Names<T> = { readonly [K in keyof T]-?: unknown };
 
+/** Plain objects and lists are shown with what they hold, instances of classes by their class. */
+function showOption(value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return show(value);
+  return Object.getPrototypeOf(value) === Object.prototype ? show(value) : kindOf(value);
+}
+
 /** @param name of the option, after the function's where its caller cannot tell: `conv2d: stride` */
 export function refuseOption(name: string, expected: string, got: unknown): never {
-  throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${show(got)}`);
+  throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${showOption(got)}`);
 }
 
 /**
@@ -98,7 +104,8 @@ export function checkFlag(name: string, value: boolean): boolean {
 export function checkChoice<T extends string>(name: string, value: T, choices: readonly T[]): T {
   if (!choices.includes(value)) {
     const quoted = choices.map((choice) => `'${choice}'`);
-    refuseOption(name, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`, value);
+    const listed = [quoted.slice(0, -1).join(', '), quoted.at(-1)].filter(Boolean).join(' or ');
+    refuseOption(name, listed, value);
   }
   return value;
 }

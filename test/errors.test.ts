@@ -13,13 +13,16 @@ import {
   gif,
   Linear,
   loadModel,
+  mseLoss,
   npy,
   Parameter,
   pgm,
   png,
   Sequential,
+  StepLR,
   safetensors,
   setFloat32Precision,
+  squaredError,
   Tensor,
 } from '../src/index.js';
 import { devices } from './support/devices.js';
@@ -259,6 +262,21 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
     () => x.slice(1 as never),
   ],
   ['ERR_OPTION', /^ConvLSTM: expected an object/, () => new ConvLSTM(undefined as never)],
+  [
+    'ERR_OPTION',
+    'schedule: expected an optimizer as the first argument, got Sequential', // not all that is in it
+    () => new StepLR(new Sequential() as never, { stepSize: 1 }),
+  ],
+  [
+    'ERR_OPTION',
+    "reduction: expected 'mean', 'sum' or 'none', got 'avg'",
+    () => mseLoss(x, x, { reduction: 'avg' as never }),
+  ],
+  [
+    'ERR_DTYPE',
+    'forecast: expected a Float32Array, got Float64Array(1) [ 0 ]',
+    () => squaredError(new Float64Array(1) as never, new Float32Array(1)),
+  ],
   ['ERR_OPTION', /^Adam: expected parameters .*net\.parameters\(\)/, () => new Adam(net as never)],
   // Misspelt, or in another place than PyTorch has them.
   [

@@ -4,7 +4,6 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { ConvLSTMError } from '../errors.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -47,14 +46,14 @@ export function addBuild(program: Command): void {
       const cmakeJs = resolve('cmake-js/bin/cmake-js');
       const missing = findMissing(cmakeJs);
       if (missing.length > 0 || cmakeJs === null) {
-        throw new ConvLSTMError('ERR_IO', `the build needs ${missing.join(' and ')}`);
+        throw new Error(`the build needs ${missing.join(' and ')}`);
       }
       const parallel = String(availableParallelism());
       const args = [cmakeJs, 'compile', '--directory', root, '--parallel', parallel];
       const { status, error } = spawnSync(process.execPath, args, { stdio: 'inherit' });
       if (status !== 0) {
         const reason = error?.message ?? `cmake-js ended with ${status}; its output is above`;
-        throw new ConvLSTMError('ERR_IO', `the build failed: ${reason}`);
+        throw new Error(`the build failed: ${reason}`);
       }
       console.log(`built in ${join(root, 'build', 'Release')}`);
     });

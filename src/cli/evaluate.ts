@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { DataLoader } from '../data/data-loader.js';
 import type { NdArray } from '../io/nd-array.js';
 import { type LeadTimeScores, persistence, scoreByLeadTime } from '../metrics/lead-time.js';
@@ -8,6 +8,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { formatNumber } from '../training/chart.js';
 import { checkFrames, openData } from '../training/forecast-run.js';
 import { madeBy, RunFolder, readConfig } from '../training/run-folder.js';
+import { parseCount } from './arguments.js';
 
 interface EvaluateOptions {
   data: string;
@@ -25,14 +26,6 @@ interface Scores {
   persistence: LeadTimeScores;
 }
 
-function parseSamples(text: string): number {
-  const samples = Number(text);
-  if (!Number.isSafeInteger(samples) || samples < 1) {
-    throw new InvalidArgumentError('Expected a positive integer.');
-  }
-  return samples;
-}
-
 export function addEvaluate(program: Command): void {
   program
     .command('evaluate')
@@ -41,7 +34,7 @@ export function addEvaluate(program: Command): void {
     .option('--run <folder>', 'a run of `convlstm train`: its configuration and its model')
     .option('--config <file>', 'JSON configuration that tells the data; that of --run by default')
     .option('--weights <file>', 'safetensors file of a model; that of --run by default')
-    .option('--samples <n>', 'how many sequences; all there are by default', parseSamples)
+    .option('--samples <n>', 'how many sequences; all there are by default', parseCount)
     .option('--json', 'for programs')
     .addHelpText(
       'after',

@@ -13,6 +13,7 @@ import * as npy from '../io/npy.js';
 import * as png from '../io/png.js';
 import { loadModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
+import { parseCount } from './arguments.js';
 import { cropFrame, padFrame } from './padding.js';
 
 interface ForecastOptions {
@@ -21,14 +22,6 @@ interface ForecastOptions {
   steps: number;
   out: string;
   model?: string;
-}
-
-function parseSteps(text: string): number {
-  const steps = Number(text);
-  if (!Number.isSafeInteger(steps) || steps < 1) {
-    throw new InvalidArgumentError('Expected a positive integer.');
-  }
-  return steps;
 }
 
 interface Output {
@@ -78,7 +71,7 @@ export function addForecast(program: Command): void {
       '--input <path>',
       `folder of ${kFormatNames} frames in natural order, one such file, or - for standard input`,
     )
-    .requiredOption('--steps <n>', 'frames to forecast', parseSteps)
+    .requiredOption('--steps <n>', 'frames to forecast', parseCount)
     .requiredOption('--out <path>', kUsage, parseOut)
     .option('--model <file>', 'JSON description of the model, where the weights have none')
     .addHelpText(

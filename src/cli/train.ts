@@ -68,7 +68,8 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   const folder = new RunFolder(out);
   const elsewhere = from === null || resolve(from.path) !== resolve(folder.path);
   if (elsewhere && (await folder.holdsRun())) {
-    throw new ConvLSTMError('ERR_IO', `${out}: holds a run; --resume ${out} goes on with it`);
+    const message = `${out}: holds a run, which --resume ${out} continues`;
+    throw new ConvLSTMError('ERR_OPTION', message);
   }
   const interrupt = new AbortController();
   const preparing = prepare(settings, data, folder, interrupt.signal);
@@ -111,8 +112,8 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
   if (trainer.ended === 'aborted') {
-    const message = `stopped after step ${trainer.step} of ${trainer.totalSteps}; --resume ${out} goes on`;
-    throw new ConvLSTMError('ERR_IO', message);
+    const steps = `${trainer.step} of ${trainer.totalSteps}`;
+    throw new Error(`stopped after step ${steps}; --resume ${out} continues`);
   }
   if (!options.json) {
     const { best, step } = trainer;

@@ -240,8 +240,8 @@ export class FrameFolder implements Dataset<SequenceSample> {
         first = Math.max(0, first - frames);
       }
     }
-    // Only where a file has fewer frames by now than when the folder was opened.
-    throw new ConvLSTMError('ERR_IO', `window ${index}: its files have changed`);
+    const message = `window ${index}: fewer frames than when the folder was opened`;
+    throw new ConvLSTMError('ERR_SHAPE', message);
   }
 
   #checkShapes(frames: readonly { path: string; frame: NdArray }[]): [number, number, number] {

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { ConvLSTMError, show } from '../errors.js';
+import { refuseOption } from '../options.js';
 
 /**
  * Row-major values with a shape: what the readers of this package return and its writers take.
@@ -31,17 +32,22 @@ export function safeElementCount(shape: readonly unknown[]): number | null {
 }
 
 /**
+ * @throws ConvLSTMError ERR_DTYPE for a typed array of other elements, ERR_OPTION for anything else
+ * @internal
+ */
+export function refuseValues(name: string, expected: string, data: unknown, got = data): never {
+  if (!types.isTypedArray(data) || types.isFloat32Array(data)) refuseOption(name, expected, got);
+  throw new ConvLSTMError('ERR_DTYPE', `${name}: expected ${expected}, got ${show(got)}`);
+}
+
+/**
  * @throws ConvLSTMError ERR_DTYPE for elements other than float32, ERR_OPTION for anything else but
  *   { data, shape }, ERR_SHAPE for a shape of another number of elements
  * @internal
  */
 export function checkNdArray(name: string, array: Readonly<NdArray>): void {
   if (!types.isFloat32Array(array?.data) || !Array.isArray(array.shape)) {
-    const message = `${name}: expected { data: Float32Array, shape }, got ${show(array)}`;
-    const data: unknown = array?.data;
-    const other = types.isTypedArray(data) && !types.isFloat32Array(data);
-    const code = other ? 'ERR_DTYPE' : 'ERR_OPTION';
-    throw new ConvLSTMError(code, message);
+    refuseValues(name, '{ data: Float32Array, shape }', array?.data, array);
   }
   const { data, shape } = array;
   const count = safeElementCount(shape);

@@ -1,7 +1,7 @@
-import { ConvLSTMError, show } from '../errors.js';
 import { abs, add, greater, mul, square, sub } from '../functional/index.js';
+import { refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
-import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
+import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
 /** Options of `balancedMseMae`. */
 export interface BalancedLossOptions extends LossOptions {
@@ -18,20 +18,16 @@ export interface BalancedLossOptions extends LossOptions {
 }
 
 function checkSteps(thresholds: readonly number[], weights: readonly number[]): void {
+  if (!Array.isArray(thresholds)) refuseOption('thresholds', 'a list of numbers', thresholds);
+  if (!Array.isArray(weights)) refuseOption('weights', 'a list of numbers', weights);
   if (weights.length !== thresholds.length + 1) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `weights has ${weights.length} entries, expected ${thresholds.length + 1}: one more than thresholds`,
-    );
+    refuseOption('weights', `${thresholds.length + 1} numbers, one more than thresholds`, weights);
   }
   if (![...thresholds, ...weights].every(Number.isFinite)) {
-    throw new ConvLSTMError('ERR_OPTION', 'thresholds and weights: expected finite numbers');
+    refuseOption('thresholds and weights', 'finite numbers', [...thresholds, ...weights]);
   }
   if (thresholds.some((threshold, index) => index > 0 && threshold <= thresholds[index - 1]!)) {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `thresholds: expected ascending numbers, got ${show(thresholds)}`,
-    );
+    refuseOption('thresholds', 'ascending numbers', thresholds);
   }
 }
 
@@ -68,7 +64,11 @@ export function balancedMseMae(
   target: Tensor,
   options: BalancedLossOptions = {},
 ): Tensor {
-  checkAlike('balancedMseMae', input, target, options, ['thresholds', 'weights']);
+  checkAlike('balancedMseMae', input, target, options, {
+    ...kReduction,
+    thresholds: true,
+    weights: true,
+  });
   const { thresholds = [2, 5, 10, 30], weights = [1, 2, 5, 10, 30] } = options;
   checkSteps(thresholds, weights);
   using weight = weightsOf(target, thresholds, weights);

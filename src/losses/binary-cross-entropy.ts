@@ -14,7 +14,7 @@ import {
   sub,
 } from '../functional/index.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
+import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
 /** PyTorch's floors: for a logarithm, and for p (1 - p) under the gradient. */
 const kLogFloor = -100;
@@ -44,7 +44,7 @@ function logarithms(p: Tensor): [Tensor, Tensor] {
  * ```
  */
 export function bceLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('bceLoss', input, target, options);
+  checkAlike('bceLoss', input, target, options, kReduction);
   const losses = noGrad(() => {
     const [logOne, logZero] = logarithms(input);
     using one = mul(target, logOne);
@@ -102,7 +102,7 @@ export function bceWithLogitsLoss(
   target: Tensor,
   options: LossOptions = {},
 ): Tensor {
-  checkAlike('bceWithLogitsLoss', input, target, options);
+  checkAlike('bceWithLogitsLoss', input, target, options, kReduction);
   // max(x, 0) - x t + log(1 + exp(-|x|)): the large terms cancel before the small one is added.
   const losses = noGrad(() => {
     using positive = relu(input);

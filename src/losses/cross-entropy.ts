@@ -3,7 +3,7 @@ import { ConvLSTMError } from '../errors.js';
 import { div, equal, exp, log, max, mul, neg, reshape, sub, sum } from '../functional/index.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { checkCall, type LossOptions, reduceLoss } from './reduction.js';
+import { checkCall, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
 /** log(softmax(x)) along axis 1. */
 function logSoftmax(x: Tensor): Tensor {
@@ -45,7 +45,7 @@ function oneHot(indices: Tensor, classes: number): Tensor {
  * ```
  */
 export function crossEntropyLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkCall('crossEntropyLoss', input, target, options);
+  checkCall('crossEntropyLoss', input, target, options, kReduction);
   if (input.shape.length < 2) {
     const message = `crossEntropyLoss: input: expected [B, C, ...], got ${formatShape(input.shape)}`;
     throw new ConvLSTMError('ERR_SHAPE', message);

@@ -1,8 +1,8 @@
 /** What the losses have in common: checks of their operands and the last step. */
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
 import { mean, sum } from '../functional/index.js';
 import { deviceOf } from '../functional/run.js';
-import { checkNames } from '../options.js';
+import { checkChoice, checkNames, type Names } from '../options.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -15,26 +15,35 @@ export interface LossOptions {
   reduction?: Reduction | undefined;
 }
 
+/** The one option of most losses, for `checkCall`. */
+export const kReduction: Names<LossOptions> = { reduction: 'mean' };
+
 /**
- * @param own options beside those that all losses have
- * @throws ConvLSTMError ERR_DEVICE, ERR_DTYPE unless both are tensors on one device, ERR_OPTION for an
- *   option that is unknown
+ * @param known every option of the loss
+ * @throws ConvLSTMError ERR_OPTION for anything but tensors and for an unknown option, ERR_DEVICE for
+ *   tensors on two devices
  */
-export function checkCall(
+export function checkCall<T extends LossOptions>(
   loss: string,
   input: Tensor,
   target: Tensor,
-  options: LossOptions,
-  own: readonly string[] = [],
+  options: T,
+  known: NoInfer<Names<T>>,
 ): void {
   deviceOf(loss, { input, target });
-  checkNames(loss, options, ['reduction', ...own]);
+  checkNames(loss, options, known);
+  checkChoice('reduction', options.reduction ?? 'mean', ['mean', 'sum', 'none']);
 }
 
-/** @throws ConvLSTMError as `checkCall`, and ERR_SHAPE unless both have one shape */
-export function checkAlike(...call: Parameters<typeof checkCall>): void {
-  checkCall(...call);
-  const [loss, input, target] = call;
+/** @throws ConvLSTMError as `checkCall`, and ERR_SHAPE unless both have the same shape */
+export function checkAlike<T extends LossOptions>(
+  loss: string,
+  input: Tensor,
+  target: Tensor,
+  options: T,
+  known: NoInfer<Names<T>>,
+): void {
+  checkCall(loss, input, target, options, known);
   if (!sameShape(input.shape, target.shape)) {
     throw new ConvLSTMError(
       'ERR_SHAPE',
@@ -45,16 +54,10 @@ export function checkAlike(...call: Parameters<typeof checkCall>): void {
 
 /** Takes over `losses`. */
 export function reduceLoss(losses: Tensor, options: LossOptions): Tensor {
-  const { reduction = 'mean' } = options;
-  if (reduction === 'none') return losses;
+  if (options.reduction === 'none') return losses;
   try {
-    if (reduction === 'mean') return mean(losses);
-    if (reduction === 'sum') return sum(losses);
+    return options.reduction === 'sum' ? sum(losses) : mean(losses);
   } finally {
     losses.dispose();
   }
-  throw new ConvLSTMError(
-    'ERR_OPTION',
-    `reduction: expected 'mean', 'sum' or 'none', got ${show(reduction)}`,
-  );
 }

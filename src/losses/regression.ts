@@ -1,7 +1,7 @@
-import { ConvLSTMError } from '../errors.js';
 import { abs, minimum, mul, square, sub } from '../functional/index.js';
+import { checkPositive } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
+import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
 /**
  * The squared error, as PyTorch's `mse_loss`.
@@ -15,7 +15,7 @@ import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
  * ```
  */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('mseLoss', input, target, options);
+  checkAlike('mseLoss', input, target, options, kReduction);
   using difference = sub(input, target);
   return reduceLoss(square(difference), options);
 }
@@ -31,7 +31,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
  * ```
  */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('l1Loss', input, target, options);
+  checkAlike('l1Loss', input, target, options, kReduction);
   using difference = sub(input, target);
   return reduceLoss(abs(difference), options);
 }
@@ -53,11 +53,8 @@ export interface HuberLossOptions extends LossOptions {
  * ```
  */
 export function huberLoss(input: Tensor, target: Tensor, options: HuberLossOptions = {}): Tensor {
-  checkAlike('huberLoss', input, target, options, ['delta']);
-  const { delta = 1 } = options;
-  if (!(delta > 0)) {
-    throw new ConvLSTMError('ERR_OPTION', `delta: expected a number above 0, got ${delta}`);
-  }
+  checkAlike('huberLoss', input, target, options, { ...kReduction, delta: 1 });
+  const delta = checkPositive('delta', options.delta ?? 1);
   using difference = sub(input, target);
   using error = abs(difference);
   // m (|d| - m / 2) with m = min(|d|, delta) is both.

@@ -14,7 +14,7 @@ import {
 import { kC1, kC2, kGauss, kWindow } from '../metrics/ssim.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { checkAlike, type LossOptions, reduceLoss } from './reduction.js';
+import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
 /** Averages frames [N, 1, H, W] by the Gaussian window, which is separable. */
 function blur(frames: Tensor): Tensor {
@@ -83,7 +83,7 @@ function similarity(a: Tensor, b: Tensor): Tensor {
  * ```
  */
 export function ssimLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkAlike('ssimLoss', input, target, options);
+  checkAlike('ssimLoss', input, target, options, kReduction);
   const [height = 0, width = 0] = input.shape.slice(-2);
   if (input.shape.length < 2 || height < kWindow || width < kWindow) {
     throw new ConvLSTMError(

@@ -1,11 +1,12 @@
 /** Scores of forecasts. Each function compares two frames, or anything of equal length. */
 import { types } from 'node:util';
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
+import { refuseValues } from '../io/nd-array.js';
 
 /** @internal */
 export function checkValues(name: string, values: Float32Array): void {
   if (types.isFloat32Array(values)) return;
-  throw new ConvLSTMError('ERR_DTYPE', `${name}: expected a Float32Array, got ${show(values)}`);
+  refuseValues(name, 'a Float32Array', values);
 }
 
 function checkLength(forecast: Float32Array, truth: Float32Array): void {
@@ -20,7 +21,7 @@ function checkLength(forecast: Float32Array, truth: Float32Array): void {
 /**
  * Squared error summed over the frame: what the Moving MNIST literature calls its MSE.
  *
- * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE for anything but a Float32Array.
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a Float32Array.
  * @example
  * ```ts
  * squaredError(Float32Array.of(0, 1), Float32Array.of(0.5, 1));   // 0.25
@@ -36,7 +37,7 @@ export function squaredError(forecast: Float32Array, truth: Float32Array): numbe
 /**
  * Absolute error summed over the frame: the literature's MAE.
  *
- * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE for anything but a Float32Array.
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a Float32Array.
  * @example
  * ```ts
  * absoluteError(Float32Array.of(0, 1), Float32Array.of(0.5, 1));   // 0.5
@@ -56,7 +57,7 @@ const kLogFloor = -100;
  * Cross-entropy summed over the frame, -t log p - (1 - t) log(1 - p), both between 0 and 1. Logarithms
  * are held above -100, as PyTorch's `binary_cross_entropy` does.
  *
- * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE for anything but a Float32Array.
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a Float32Array.
  * @example
  * ```ts
  * crossEntropy(Float32Array.of(0.5), Float32Array.of(1));   // 0.693...

@@ -49,8 +49,8 @@ function newFrames(batch: number, steps: number, size: number): Float32Array {
  *
  * @param frames [B, T, C, H, W]
  * @returns [B, steps, C, H, W]
- * @throws ConvLSTMError ERR_SHAPE for frames of another shape, ERR_DTYPE for what is no array, ERR_OPTION
- *   for a number of steps that is none, ERR_OUT_OF_MEMORY for more than there is memory for
+ * @throws ConvLSTMError ERR_SHAPE for frames of another shape, ERR_OPTION for anything but an array of
+ *   frames or a count of steps, ERR_OUT_OF_MEMORY
  * @example
  * ```ts
  * const baseline = scoreByLeadTime(persistence(context, 10), truth);
@@ -73,7 +73,7 @@ export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
  *
  * @param forecast [B, T, C, H, W], height and width at least 11
  * @param truth of the same shape
- * @throws ConvLSTMError ERR_SHAPE for other shapes, ERR_DTYPE for what is no array
+ * @throws ConvLSTMError ERR_SHAPE for other shapes, ERR_OPTION for anything but an array
  * @example
  * ```ts
  * const { squaredError, ssim } = scoreByLeadTime(forecast, truth);

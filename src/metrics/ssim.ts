@@ -30,7 +30,7 @@ const kMoments = 5;
  *
  * @param size height and width, each at least 11
  * @throws ConvLSTMError ERR_SHAPE for a smaller frame or for lengths that do not fit, ERR_OPTION for a
- *   size that is none, ERR_DTYPE for anything but a Float32Array.
+ *   malformed size or anything but a Float32Array.
  * @example
  * ```ts
  * ssim(forecast, truth, [64, 64]);   // 1 for equal frames

@@ -1,6 +1,6 @@
 import type { Pair } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
 import type { Peephole } from '../nn/index.js';
+import { checkChoice, refuseOption } from '../options.js';
 import { type CellName, kCells, type LayersDescription } from './cells.js';
 
 /**
@@ -67,11 +67,6 @@ const kFields: ReadonlySet<string> = new Set([
   ...Object.keys(kDefaults),
 ]);
 
-function refuse(field: string, expected: string, got: unknown): never {
-  const text = got === undefined ? 'nothing' : show(got);
-  throw new ConvLSTMError('ERR_OPTION', `${field}: expected ${expected}, got ${text}`);
-}
-
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
@@ -83,7 +78,7 @@ function isPair(value: unknown): value is Pair {
 function kernelSizes(value: unknown, numLayers: number): Pair[] {
   if (isCount(value)) return new Array(numLayers).fill([value, value]);
   if (!Array.isArray(value) || value.length !== numLayers || !value.every(isPair)) {
-    refuse('kernelSize', `a positive integer, or ${numLayers} of [height, width]`, value);
+    refuseOption('kernelSize', `a positive integer, or ${numLayers} of [height, width]`, value);
   }
   return value;
 }
@@ -99,13 +94,13 @@ function kernelSizes(value: unknown, numLayers: number): Pair[] {
  */
 export function parseDescription(value: unknown): ModelDescription {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    refuse('description', 'an object', value);
+    refuseOption('description', 'an object', value);
   }
   const given = value as Record<string, unknown>;
-  if (given['version'] !== 1) refuse('version', '1', given['version']);
+  if (given['version'] !== 1) refuseOption('version', '1', given['version']);
   for (const field of Object.keys(given)) {
     if (!kFields.has(field))
-      refuse(field, `no such field but ${[...kFields].join(', ')}`, given[field]);
+      refuseOption(field, `no such field but ${[...kFields].join(', ')}`, given[field]);
   }
   const fields: Record<string, unknown> = {
     version: 1,
@@ -116,37 +111,29 @@ export function parseDescription(value: unknown): ModelDescription {
   };
   const { hiddenDim, peephole, imageSize, headKernelSize, output, scale } = fields;
   for (const name of ['channels', 'patchSize', 'headKernelSize']) {
-    if (!isCount(fields[name])) refuse(name, 'a positive integer', fields[name]);
+    if (!isCount(fields[name])) refuseOption(name, 'a positive integer', fields[name]);
   }
-  const { cell } = fields;
-  if (typeof cell !== 'string' || !Object.hasOwn(kCells, cell)) {
-    refuse(
-      'cell',
-      Object.keys(kCells)
-        .map((name) => show(name))
-        .join(' or '),
-      cell,
-    );
-  }
+  checkChoice('cell', fields['cell'] as CellName, Object.keys(kCells) as CellName[]);
   if (!Array.isArray(hiddenDim) || hiddenDim.length === 0 || !hiddenDim.every(isCount)) {
-    refuse('hiddenDim', 'a list of positive integers', hiddenDim);
+    refuseOption('hiddenDim', 'a list of positive integers', hiddenDim);
   }
-  if (typeof fields['bias'] !== 'boolean') refuse('bias', 'true or false', fields['bias']);
+  if (typeof fields['bias'] !== 'boolean') refuseOption('bias', 'true or false', fields['bias']);
   if (peephole !== false && peephole !== 'channel' && peephole !== 'spatial') {
-    refuse('peephole', "false, 'channel' or 'spatial'", peephole);
+    refuseOption('peephole', "false, 'channel' or 'spatial'", peephole);
   }
   const patchSize = fields['patchSize'] as number;
   if (peephole !== 'spatial') {
-    if (imageSize !== null) refuse('imageSize', "null without peephole 'spatial'", imageSize);
+    if (imageSize !== null) refuseOption('imageSize', "null without peephole 'spatial'", imageSize);
   } else if (!isPair(imageSize) || imageSize.some((side) => side % patchSize !== 0)) {
-    refuse('imageSize', `[height, width], multiples of patchSize ${patchSize}`, imageSize);
+    refuseOption('imageSize', `[height, width], multiples of patchSize ${patchSize}`, imageSize);
   }
   if ((headKernelSize as number) % 2 === 0)
-    refuse('headKernelSize', 'an odd number', headKernelSize);
+    refuseOption('headKernelSize', 'an odd number', headKernelSize);
   if (output !== 'sigmoid' && output !== 'linear') {
-    refuse('output', "'sigmoid' or 'linear'", output);
+    refuseOption('output', "'sigmoid' or 'linear'", output);
   }
-  if (!Number.isFinite(scale) || (scale as number) <= 0) refuse('scale', 'a number above 0', scale);
+  if (!Number.isFinite(scale) || (scale as number) <= 0)
+    refuseOption('scale', 'a number above 0', scale);
   return {
     ...(fields as unknown as ModelDescription),
     kernelSize: kernelSizes(fields['kernelSize'], hiddenDim.length),

@@ -10,7 +10,7 @@ import {
 } from '../nn/index.js';
 import { disposeState } from '../nn/recurrent-cell.js';
 import { batchOf } from '../nn/stream.js';
-import { checkCount } from '../options.js';
+import { checkCount, checkFraction, checkNames } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { kCells } from './cells.js';
 import {
@@ -149,13 +149,11 @@ export class Forecaster extends Module {
    * ```
    */
   unroll(input: Tensor, target: Tensor, options: UnrollOptions = {}): Tensor {
+    checkNames('unroll', options, { teacherForcing: 0, random: Math.random });
     const { teacherForcing = 0, random = Math.random } = options;
     expectTensor('input', input);
     expectTensor('target', target);
-    if (!(teacherForcing >= 0 && teacherForcing <= 1)) {
-      const message = `teacherForcing: expected a number from 0 to 1, got ${teacherForcing}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
-    }
+    checkFraction('teacherForcing', teacherForcing);
     const [batch, time, ...frame] = target.shape;
     const expected = [input.shape[0], ...input.shape.slice(2)].join();
     if (input.shape.length !== 5 || [batch, ...frame].join() !== expected || !time) {

@@ -1,8 +1,7 @@
 import type { AdamResult } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
+import { checkAtLeastZero, refuseOption } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
-import { checkAtLeastZero } from './options.js';
 
 /** Hyperparameters of `Adam` and `AdamW`, with PyTorch's names and defaults. */
 export interface AdamOptions {
@@ -18,18 +17,18 @@ export interface AdamOptions {
 
 const kDefaults: AdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 };
 
+const isProbability = (beta: unknown) => typeof beta === 'number' && beta >= 0 && beta < 1;
+
 abstract class AdamFamily extends Optimizer<AdamOptions> {
   /** @internal */
   protected abstract readonly decoupled: boolean;
 
   /** @internal */
   protected override check({ betas, eps, weightDecay }: AdamOptions): void {
-    checkAtLeastZero({ eps, weightDecay });
-    if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `betas: expected two numbers from 0 to below 1, got ${show(betas)}`,
-      );
+    checkAtLeastZero('eps', eps);
+    checkAtLeastZero('weightDecay', weightDecay);
+    if (!Array.isArray(betas) || betas.length !== 2 || !betas.every(isProbability)) {
+      refuseOption('betas', 'two numbers from 0 to below 1', betas);
     }
   }
 

@@ -1,5 +1,4 @@
 import { noGrad } from '../autograd/grad-mode.js';
-import { ConvLSTMError, kindOf } from '../errors.js';
 import {
   add,
   concat,
@@ -12,14 +11,13 @@ import {
   square,
   sum,
 } from '../functional/index.js';
+import { checkAtLeastZero, refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
-import { checkAtLeastZero } from './options.js';
 
 /** Those of the parameters that have a gradient. */
 function withGrad(parameters: Iterable<Tensor>): (Tensor & { grad: Tensor })[] {
   if (typeof parameters?.[Symbol.iterator] !== 'function') {
-    const message = `expected parameters, net.parameters(), got ${kindOf(parameters)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
+    refuseOption('parameters', 'those of net.parameters()', parameters);
   }
   return [...parameters].filter(
     (parameter): parameter is Tensor & { grad: Tensor } => parameter.grad !== null,
@@ -68,7 +66,7 @@ export function gradNorm(parameters: Iterable<Tensor>): Tensor {
  * ```
  */
 export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
-  checkAtLeastZero({ maxNorm });
+  checkAtLeastZero('maxNorm', maxNorm);
   return noGrad(() => {
     const clipped = withGrad(parameters);
     const norm = gradNorm(clipped);
@@ -93,7 +91,7 @@ export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Ten
  * ```
  */
 export function clipGradValue(parameters: Iterable<Tensor>, clipValue: number): void {
-  checkAtLeastZero({ clipValue });
+  checkAtLeastZero('clipValue', clipValue);
   noGrad(() => {
     for (const parameter of withGrad(parameters)) {
       using bounded = maximum(parameter.grad, -clipValue);

@@ -1,7 +1,5 @@
-import { ConvLSTMError } from '../errors.js';
-import { checkCount, checkNames } from '../options.js';
-import { checkAtLeastZero } from './options.js';
-import { isCount, Schedule, type Scheduled } from './schedule.js';
+import { checkAtLeastZero, checkCount, checkNames, refuseOption } from '../options.js';
+import { Schedule, type Scheduled } from './schedule.js';
 
 /** Options of `CosineWithWarmup`. */
 export interface CosineWithWarmupOptions {
@@ -30,17 +28,17 @@ export class CosineWithWarmup extends Schedule {
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(optimizer: Scheduled, options: CosineWithWarmupOptions) {
     super(optimizer);
-    checkNames('CosineWithWarmup', options, ['totalSteps', 'warmupSteps', 'minLr']);
+    checkNames('CosineWithWarmup', options, {
+      totalSteps: true,
+      warmupSteps: 0,
+      minLr: 0,
+    });
     this.#totalSteps = checkCount('totalSteps', options.totalSteps);
-    this.#warmupSteps = options.warmupSteps ?? 0;
-    if (!isCount(this.#warmupSteps) || this.#warmupSteps >= this.#totalSteps) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `warmupSteps: expected an integer from 0 to below totalSteps ${this.#totalSteps}, got ${this.#warmupSteps}`,
-      );
+    this.#warmupSteps = checkCount('warmupSteps', options.warmupSteps ?? 0, 0);
+    if (this.#warmupSteps >= this.#totalSteps) {
+      refuseOption('warmupSteps', `fewer than totalSteps ${this.#totalSteps}`, this.#warmupSteps);
     }
-    this.#minLr = options.minLr ?? 0;
-    checkAtLeastZero({ minLr: this.#minLr });
+    this.#minLr = checkAtLeastZero('minLr', options.minLr ?? 0);
     this.apply();
   }
 

@@ -1,5 +1,12 @@
-import { ConvLSTMError, show } from '../errors.js';
-import { checkCount, checkFlag, checkNames } from '../options.js';
+import {
+  checkChoice,
+  checkCount,
+  checkFlag,
+  checkFraction,
+  checkNames,
+  checkPositive,
+  checkProbability,
+} from '../options.js';
 import { Schedule, type Scheduled, type ScheduledGroup } from './schedule.js';
 
 /** Options of `OneCycle`. */
@@ -40,23 +47,16 @@ const kDefaults: Omit<Settings, 'maxLr' | 'totalSteps'> = {
 };
 
 function checkSettings(settings: Settings): void {
-  const refuse = (name: keyof Settings, expected: string) => {
-    const got = show(settings[name]);
-    throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${got}`);
-  };
   checkCount('totalSteps', settings.totalSteps);
   checkFlag('cycleMomentum', settings.cycleMomentum);
   for (const name of ['maxLr', 'divFactor', 'finalDivFactor'] as const) {
-    if (!(settings[name] > 0)) refuse(name, 'a number above 0');
+    checkPositive(name, settings[name]);
   }
   for (const name of ['baseMomentum', 'maxMomentum'] as const) {
-    if (!(settings[name] >= 0 && settings[name] < 1)) refuse(name, 'a number from 0 to below 1');
+    checkProbability(name, settings[name]);
   }
-  if (!(settings.pctStart >= 0 && settings.pctStart <= 1))
-    refuse('pctStart', 'a number from 0 to 1');
-  if (settings.annealStrategy !== 'cos' && settings.annealStrategy !== 'linear') {
-    refuse('annealStrategy', `'cos' or 'linear'`);
-  }
+  checkFraction('pctStart', settings.pctStart);
+  checkChoice('annealStrategy', settings.annealStrategy, ['cos', 'linear']);
 }
 
 /**
@@ -74,7 +74,7 @@ export class OneCycle extends Schedule {
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(optimizer: Scheduled, options: OneCycleOptions) {
     super(optimizer);
-    checkNames('OneCycle', options, ['maxLr', 'totalSteps', ...Object.keys(kDefaults)]);
+    checkNames('OneCycle', options, { maxLr: true, totalSteps: true, ...kDefaults });
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     this.#settings = { ...kDefaults, ...(Object.fromEntries(given) as typeof options) } as Settings;
     checkSettings(this.#settings);

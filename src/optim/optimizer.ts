@@ -1,8 +1,8 @@
 import type { Backend, Storage } from '../../binding.js';
 import { run } from '../backend.js';
-import { ConvLSTMError, kindOf, show } from '../errors.js';
+import { ConvLSTMError, kindOf } from '../errors.js';
 import { deviceOf } from '../functional/run.js';
-import { checkNames } from '../options.js';
+import { checkAtLeastZero, checkNames, refuseOption } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type OptimizerStateDict, readSettings, readStates, type Setting } from './state-dict.js';
@@ -42,9 +42,7 @@ export interface Update<Options> {
   group: ParameterGroup<Options>;
 }
 
-function refuse(optimizer: string, message: string): never {
-  throw new ConvLSTMError('ERR_OPTION', `${optimizer}: ${message}`);
-}
+const kParameters = 'parameters or groups { parameters, ... }, as of net.parameters()';
 
 /** What SGD, RMSprop, Adam and AdamW have in common. */
 export abstract class Optimizer<Options extends { lr: number }> {
@@ -77,14 +75,14 @@ export abstract class Optimizer<Options extends { lr: number }> {
     const known = Object.keys(defaults);
     checkNames(name, options, known);
     if (typeof parameters?.[Symbol.iterator] !== 'function') {
-      refuse(name, 'expected parameters or groups { parameters, ... }: net.parameters()');
+      refuseOption(name, kParameters, parameters);
     }
     const single: Tensor[] = [];
     const groups: { parameters: Iterable<Tensor> }[] = [];
     for (const entry of parameters) {
       if (entry instanceof Tensor) single.push(entry);
       else if (entry?.parameters) groups.push(entry);
-      else refuse(name, `expected parameters or groups { parameters, ... }, got ${typeof entry}`);
+      else refuseOption(name, kParameters, entry);
     }
     if (single.length > 0) groups.unshift({ parameters: single });
     const seen = new Set<Tensor>();
@@ -101,30 +99,27 @@ export abstract class Optimizer<Options extends { lr: number }> {
       for (const name of known as (keyof Options & string)[]) {
         const kind = typeof defaults[name];
         if (kind === 'object' || kind === typeof merged[name]) continue;
-        const message = `${name}: expected a ${kind}, got ${show(merged[name])}`;
-        throw new ConvLSTMError('ERR_OPTION', message);
+        refuseOption(name, `a ${kind}`, merged[name]);
       }
       this.#checkOptions(merged);
       return { ...merged, parameters: list };
     });
-    if (seen.size === 0) refuse(name, 'expected parameters, got none');
+    if (seen.size === 0) refuseOption(name, 'at least one parameter', []);
   }
 
   #checkParameter(parameter: Tensor, seen: Set<Tensor>): void {
     if (!parameter.isLeaf) {
-      refuse(this.#name, 'expected parameters or other leaves, got the result of an operation');
+      const message = `${this.#name}: expected parameters or other leaves, got the result of an operation`;
+      throw new ConvLSTMError('ERR_OPTION', message);
     }
-    if (seen.has(parameter)) refuse(this.#name, 'a parameter is listed twice');
+    if (seen.has(parameter)) {
+      throw new ConvLSTMError('ERR_OPTION', `${this.#name}: a parameter is listed twice`);
+    }
     seen.add(parameter);
   }
 
   #checkOptions(options: Options): void {
-    if (!(options.lr >= 0)) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `lr: expected a number of at least 0, got ${options.lr}`,
-      );
-    }
+    checkAtLeastZero('lr', options.lr);
     this.check(options);
   }
 

@@ -1,6 +1,5 @@
 import { ConvLSTMError, show } from '../errors.js';
-import { checkNames } from '../options.js';
-import { checkAtLeastZero } from './options.js';
+import { checkAtLeastZero, checkChoice, checkCount, checkNames, refuseOption } from '../options.js';
 import { checkOptimizer, isCount, type Scheduled } from './schedule.js';
 
 /** Options of `ReduceLROnPlateau`, with PyTorch's names and defaults. */
@@ -40,18 +39,14 @@ const kDefaults: Settings = {
 
 function checkSettings(settings: Settings): void {
   const { mode, thresholdMode, factor, patience, threshold, cooldown, minLr, eps } = settings;
-  checkAtLeastZero({ factor, threshold, minLr, eps });
-  const refuse = (name: keyof Settings, expected: string) => {
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `${name}: expected ${expected}, got ${show(settings[name])}`,
-    );
-  };
-  if (factor >= 1) refuse('factor', 'a number below 1');
-  if (!isCount(patience)) refuse('patience', 'a non-negative integer');
-  if (!isCount(cooldown)) refuse('cooldown', 'a non-negative integer');
-  if (mode !== 'min' && mode !== 'max') refuse('mode', `'min' or 'max'`);
-  if (thresholdMode !== 'rel' && thresholdMode !== 'abs') refuse('thresholdMode', `'rel' or 'abs'`);
+  for (const [name, value] of Object.entries({ factor, threshold, minLr, eps })) {
+    checkAtLeastZero(name, value);
+  }
+  if (factor >= 1) refuseOption('factor', 'a number below 1', factor);
+  checkCount('patience', patience, 0);
+  checkCount('cooldown', cooldown, 0);
+  checkChoice('mode', mode, ['min', 'max']);
+  checkChoice('thresholdMode', thresholdMode, ['rel', 'abs']);
 }
 
 /** What a `ReduceLROnPlateau` knows; `best` is null before the first metric. */
@@ -83,7 +78,7 @@ export class ReduceLROnPlateau {
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(optimizer: Scheduled, options: ReduceLROnPlateauOptions = {}) {
-    checkNames('ReduceLROnPlateau', options, Object.keys(kDefaults));
+    checkNames('ReduceLROnPlateau', options, kDefaults);
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     this.#optimizer = checkOptimizer(optimizer);
     this.#settings = { ...kDefaults, ...Object.fromEntries(given) };

@@ -1,7 +1,7 @@
 import type { RmspropResult } from '../../binding.js';
+import { checkAtLeastZero } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
-import { checkAtLeastZero } from './options.js';
 
 /** Hyperparameters of `RMSprop`, with PyTorch's names and defaults. */
 export interface RMSpropOptions {
@@ -37,8 +37,10 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   }
 
   /** @internal */
-  protected override check({ alpha, eps, momentum, weightDecay }: RMSpropOptions): void {
-    checkAtLeastZero({ alpha, eps, momentum, weightDecay });
+  protected override check(options: RMSpropOptions): void {
+    for (const name of ['alpha', 'eps', 'momentum', 'weightDecay'] as const) {
+      checkAtLeastZero(name, options[name]);
+    }
   }
 
   /** @internal */

@@ -1,4 +1,5 @@
-import { ConvLSTMError, kindOf, show } from '../errors.js';
+import { ConvLSTMError, show } from '../errors.js';
+import { refuseOption } from '../options.js';
 
 /** What schedules change of a group. */
 export interface ScheduledGroup {
@@ -106,8 +107,7 @@ export abstract class Schedule {
 /** @throws ConvLSTMError ERR_OPTION */
 export function checkOptimizer(optimizer: Scheduled): Scheduled {
   if (Array.isArray(optimizer?.groups)) return optimizer;
-  const message = `schedule: expected an optimizer as the first argument, got ${kindOf(optimizer)}`;
-  throw new ConvLSTMError('ERR_OPTION', message);
+  refuseOption('schedule', 'an optimizer as the first argument', optimizer);
 }
 
 export function isCount(value: unknown): value is number {

@@ -1,8 +1,7 @@
 import type { SgdResult } from '../../binding.js';
-import { ConvLSTMError } from '../errors.js';
+import { checkAtLeastZero, refuseOption } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.js';
-import { checkAtLeastZero } from './options.js';
 
 /** Hyperparameters of `SGD`, with PyTorch's names and defaults. */
 export interface SGDOptions {
@@ -48,12 +47,10 @@ export class SGD extends Optimizer<SGDOptions> {
 
   /** @internal */
   protected override check({ momentum, dampening, nesterov, weightDecay }: SGDOptions): void {
-    checkAtLeastZero({ momentum, weightDecay });
+    checkAtLeastZero('momentum', momentum);
+    checkAtLeastZero('weightDecay', weightDecay);
     if (nesterov && !(momentum > 0 && dampening === 0)) {
-      throw new ConvLSTMError(
-        'ERR_OPTION',
-        `nesterov: expected momentum above 0 and dampening 0, got ${momentum} and ${dampening}`,
-      );
+      refuseOption('nesterov', 'momentum above 0 and dampening 0', { momentum, dampening });
     }
   }
 

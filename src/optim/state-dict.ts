@@ -31,7 +31,7 @@ export interface OptimizerStateDict {
   settings: OptimizerSettings;
 }
 
-function refuse(message: string, cause?: unknown): never {
+function refuseState(message: string, cause?: unknown): never {
   throw new ConvLSTMError('ERR_STATE_DICT', message, { cause });
 }
 
@@ -60,14 +60,14 @@ export function readSettings(
   value: unknown,
   check: (options: Record<string, Setting>) => void,
 ): OptimizerSettings {
-  if (!isSettings(value)) refuse(`${optimizer}: settings are not those of an optimizer`);
+  if (!isSettings(value)) refuseState(`${optimizer}: settings are not those of an optimizer`);
   if (value.optimizer !== optimizer) {
-    refuse(`${optimizer}: the state is that of ${value.optimizer}`);
+    refuseState(`${optimizer}: the state is that of ${value.optimizer}`);
   }
   const have = groups.map((group) => group.parameters.length);
   const got = value.groups.map((group) => group.parameters);
   if (!sameShape(have, got) || value.steps.length !== have.reduce((a, b) => a + b, 0)) {
-    refuse(
+    refuseState(
       `${optimizer}: expected groups of ${formatShape(have)} parameters, got ${formatShape(got)}`,
     );
   }
@@ -78,12 +78,14 @@ export function readSettings(
       Object.keys(options).length !== names.length ||
       names.some((name) => !sameKind(expected[name], options[name]))
     ) {
-      refuse(`${optimizer}: groups[${index}]: expected ${names.join(', ')}, got ${show(options)}`);
+      refuseState(
+        `${optimizer}: groups[${index}]: expected ${names.join(', ')}, got ${show(options)}`,
+      );
     }
     try {
       check(options);
     } catch (error) {
-      refuse(`${optimizer}: groups[${index}]: ${(error as Error).message}`, error);
+      refuseState(`${optimizer}: groups[${index}]: ${(error as Error).message}`, error);
     }
   }
   return structuredClone(value);
@@ -102,12 +104,12 @@ export function readStates(
   try {
     for (const [key, source] of Object.entries(tensors)) {
       const [, index, name] =
-        /^(\d+)\.(\w+)$/.exec(key) ?? refuse(`${key}: expected <parameter>.<state>`);
+        /^(\d+)\.(\w+)$/.exec(key) ?? refuseState(`${key}: expected <parameter>.<state>`);
       const parameter = parameters[Number(index)];
       const state = parameter && states.get(parameter);
-      if (!state) refuse(`${key}: there is no such parameter, or it has made no step`);
+      if (!state) refuseState(`${key}: there is no such parameter, or it has made no step`);
       if (!sameShape(source.shape, parameter.shape)) {
-        refuse(
+        refuseState(
           `${key}: expected ${formatShape(parameter.shape)}, got ${formatShape(source.shape)}`,
         );
       }

@@ -1,5 +1,4 @@
-import { checkCount, checkNames } from '../options.js';
-import { checkAtLeastZero } from './options.js';
+import { checkAtLeastZero, checkCount, checkNames } from '../options.js';
 import { Schedule, type Scheduled } from './schedule.js';
 
 /** Options of `StepLR`. */
@@ -29,10 +28,9 @@ export class StepLR extends Schedule {
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(optimizer: Scheduled, options: StepLROptions) {
     super(optimizer);
-    checkNames('StepLR', options, ['stepSize', 'gamma']);
+    checkNames('StepLR', options, { stepSize: true, gamma: 0.1 });
     this.#stepSize = checkCount('stepSize', options.stepSize);
-    this.#gamma = options.gamma ?? 0.1;
-    checkAtLeastZero({ gamma: this.#gamma });
+    this.#gamma = checkAtLeastZero('gamma', options.gamma ?? 0.1);
     this.apply();
   }
 

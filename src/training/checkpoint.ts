@@ -1,6 +1,7 @@
-import { ConvLSTMError, kindOf } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
 import { type FilePath, formatError, toPath } from '../io/files.js';
 import * as safetensors from '../io/safetensors.js';
+import { refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** What a checkpoint holds: numbers, text, tensors, and lists and objects of such. */
@@ -28,7 +29,7 @@ function pack(path: string, state: CheckpointState, tensors: Record<string, Tens
     return { [kTensorMark]: name };
   }
   if (typeof state === 'number' && !Number.isFinite(state)) {
-    throw new ConvLSTMError('ERR_OPTION', `${path}: expected a finite number, got ${state}`);
+    refuseOption(path, 'a finite number', state);
   }
   if (state === null || ['boolean', 'number', 'string'].includes(typeof state)) return state;
   const inner = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
@@ -36,10 +37,7 @@ function pack(path: string, state: CheckpointState, tensors: Record<string, Tens
   // JSON would leave out a function, and make an object of a typed array or a map.
   if (Object.prototype.toString.call(state) !== '[object Object]') {
     const expected = 'null, a boolean, a number, a text, a Tensor, or a list or object of such';
-    throw new ConvLSTMError(
-      'ERR_OPTION',
-      `${path || 'state'}: expected ${expected}, got ${kindOf(state)}`,
-    );
+    refuseOption(path || 'state', expected, state);
   }
   const entries = Object.entries(state).filter(([, entry]) => entry !== undefined);
   return Object.fromEntries(

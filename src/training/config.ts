@@ -1,6 +1,7 @@
 import { ConvLSTMError } from '../errors.js';
 import { kCells } from '../models/cells.js';
 import { type ModelDescription, parseDescription } from '../models/description.js';
+import { refuseOption } from '../options.js';
 import {
   choice,
   count,
@@ -13,7 +14,6 @@ import {
   numberOrNull,
   object,
   pair,
-  refuse,
   sizeOrNull,
   type ValueOf,
   variants,
@@ -252,7 +252,7 @@ function choiceOfVersion(): Field<1> {
     schema: { description: 'Of this format', const: 1 },
     optional: false,
     parse: (path, value) => {
-      return value === 1 ? value : refuse(path, '1', value);
+      return value === 1 ? value : refuseOption(path, '1', value);
     },
   };
 }
@@ -287,15 +287,15 @@ export function parseTrainConfig(value: unknown): TrainConfig {
 /** What fields ask of each other. */
 function checkTogether({ loss, model, data, optimizer }: TrainConfig): void {
   if (loss === 'bce' && model.output !== 'sigmoid') {
-    refuse('loss', "'bce' with model.output 'sigmoid' only", model.output);
+    refuseOption('loss', "'bce' with model.output 'sigmoid' only", model.output);
   }
   if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
-    refuse('optimizer.nesterov', 'false without momentum', true);
+    refuseOption('optimizer.nesterov', 'false without momentum', true);
   }
   if (data.kind !== 'moving-mnist') return;
   const [slowest, fastest] = data.speed;
   if (slowest > fastest || fastest > data.size) {
-    refuse('data.speed', `[slowest, fastest] from 0 to data.size, ${data.size}`, data.speed);
+    refuseOption('data.speed', `[slowest, fastest] from 0 to data.size, ${data.size}`, data.speed);
   }
 }
 

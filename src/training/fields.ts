@@ -2,7 +2,7 @@
  * Fields of a configuration: each checks a value and says in JSON Schema what it checks, so that the
  * shipped schema and the messages of the command line have one source.
  */
-import { ConvLSTMError, show } from '../errors.js';
+import { refuseOption } from '../options.js';
 
 /** A JSON Schema (draft 2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -24,12 +24,6 @@ export interface Field<T> {
 /** What a field stands for. */
 export type ValueOf<F> = F extends Field<infer T> ? T : never;
 
-/** @internal */
-export function refuse(path: string, expected: string, got: unknown): never {
-  const text = got === undefined ? 'nothing' : show(got);
-  throw new ConvLSTMError('ERR_OPTION', `${path}: expected ${expected}, got ${text}`);
-}
-
 interface FieldOptions<T> {
   description: string;
   default?: T;
@@ -49,7 +43,7 @@ function simple<T>(
     optional,
     parse(path, value) {
       if (value === undefined && optional) return options.default as T;
-      if (!test(value)) refuse(path, expected, value);
+      if (!test(value)) refuseOption(path, expected, value);
       return value as T;
     },
   };
@@ -77,18 +71,20 @@ export function natural(options: FieldOptions<number>): Field<number> {
   return simple(options, 'an integer of at least 0', schema, test);
 }
 
-/** Where a number lies. */
-interface Range {
-  /** Not itself part of the range. */
+/** Bounds of a number; none by default. */
+interface Bounds {
+  /** Exclusive lower bound. */
   above?: number;
+  /** Inclusive lower bound. */
   least?: number;
+  /** Inclusive upper bound. */
   most?: number;
-  /** Not itself part of the range. */
+  /** Exclusive upper bound. */
   below?: number;
 }
 
 /** A number in a range. */
-export function number(options: FieldOptions<number> & Range): Field<number> {
+export function number(options: FieldOptions<number> & Bounds): Field<number> {
   const { above, least, most, below } = options;
   const words = [
     above === undefined ? [] : [`above ${above}`],
@@ -171,7 +167,7 @@ const join = (path: string, name: string) => (path === '' ? name : `${path}.${na
 
 function asObject(path: string, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    refuse(path || 'the configuration', 'an object', value);
+    refuseOption(path || 'the configuration', 'an object', value);
   }
   return value as Record<string, unknown>;
 }
@@ -193,7 +189,7 @@ export function object<F extends Fields>(fields: F, description: string): Field<
       const given = value === undefined && required.length === 0 ? {} : asObject(path, value);
       for (const name of Object.keys(given)) {
         if (!names.includes(name)) {
-          refuse(join(path, name), `no such field but ${names.join(', ')}`, given[name]);
+          refuseOption(join(path, name), `no such field but ${names.join(', ')}`, given[name]);
         }
       }
       const entries = names.map((name) => [

@@ -32,10 +32,10 @@ import {
   SGD,
   StepLR,
 } from '../optim/index.js';
+import { refuseOption } from '../options.js';
 import { manualSeed } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainConfig } from './config.js';
-import { refuse } from './fields.js';
 import type { AnyOptimizer, LossFunction } from './trainer-options.js';
 
 type MovingMnistData = Extract<TrainConfig['data'], { kind: 'moving-mnist' }>;
@@ -59,7 +59,7 @@ async function openMovingMnist(
   const digits = await loadIdx(join(folder, `${name}-images-idx3-ubyte`));
   const [count, side] = digits.shape as [number, number, number];
   if (side > options.size)
-    refuse('data.size', `at least that of the digits, ${side}`, options.size);
+    refuseOption('data.size', `at least that of the digits, ${side}`, options.size);
   const at = Math.max(1, count - kValidationDigits);
   const [first, end] = { train: [0, at], validation: [at, count], test: [0, count] }[split];
   const data = digits.data.slice(first! * side ** 2, end! * side ** 2);
@@ -192,15 +192,15 @@ export async function checkFrames(
   const { shape } = (await data.get(0, 0)).input;
   const [, got, height, width] = shape as [number, number, number, number];
   const frames = `frames of [${height}, ${width}]`;
-  if (channels !== got) refuse('model.channels', `${got}, as the frames have`, channels);
+  if (channels !== got) refuseOption('model.channels', `${got}, as the frames have`, channels);
   if (height % patchSize !== 0 || width % patchSize !== 0) {
-    refuse('model.patchSize', `a divisor of both sides of ${frames}`, patchSize);
+    refuseOption('model.patchSize', `a divisor of both sides of ${frames}`, patchSize);
   }
   if (imageSize && (imageSize[0] !== height || imageSize[1] !== width)) {
-    refuse('model.imageSize', `that of ${frames}`, imageSize);
+    refuseOption('model.imageSize', `that of ${frames}`, imageSize);
   }
   if (loss === 'ssim' && Math.min(height, width) < kWindow) {
-    refuse(
+    refuseOption(
       'loss',
       `another than 'ssim', which needs ${kWindow} by ${kWindow} pixels, for ${frames}`,
       loss,
@@ -220,10 +220,10 @@ export function stepsOfRun(
 ): number {
   const batches = epochs * Math.floor(samples / batchSize);
   if (batches === 0) {
-    refuse('batchSize', `at most the ${samples} sequences there are to train on`, batchSize);
+    refuseOption('batchSize', `at most the ${samples} sequences there are to train on`, batchSize);
   }
   if (accumulate > batches)
-    refuse('accumulate', `at most the ${batches} batches of the run`, accumulate);
+    refuseOption('accumulate', `at most the ${batches} batches of the run`, accumulate);
   return Math.floor(batches / accumulate);
 }
 
@@ -234,9 +234,9 @@ export function stepsOfRun(
  */
 export function checkUnvalidated({ validateEvery, patience, schedule }: TrainConfig): void {
   const none = 'where there is no folder of validation';
-  if (validateEvery !== null) refuse('validateEvery', `null ${none}`, validateEvery);
-  if (patience !== null) refuse('patience', `null ${none}`, patience);
-  if (schedule.kind === 'plateau') refuse('schedule.kind', `another ${none}`, schedule.kind);
+  if (validateEvery !== null) refuseOption('validateEvery', `null ${none}`, validateEvery);
+  if (patience !== null) refuseOption('patience', `null ${none}`, patience);
+  if (schedule.kind === 'plateau') refuseOption('schedule.kind', `another ${none}`, schedule.kind);
 }
 
 export function buildSchedule(
@@ -252,7 +252,7 @@ export function buildSchedule(
     case 'cosine': {
       const { warmup, floor } = schedule;
       if (warmup >= totalSteps) {
-        refuse('schedule.warmup', `fewer than the ${totalSteps} steps of the run`, warmup);
+        refuseOption('schedule.warmup', `fewer than the ${totalSteps} steps of the run`, warmup);
       }
       return new CosineWithWarmup(optimizer, { totalSteps, warmupSteps: warmup, minLr: floor });
     }

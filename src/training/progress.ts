@@ -1,13 +1,10 @@
 import cliProgress from 'cli-progress';
-import { ConvLSTMError, show } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkChoice, checkNames } from '../options.js';
 import { formatNumber } from './chart.js';
 import type { TrainReport } from './trainer-options.js';
 
 /** How a run is shown: `'auto'` is a bar on a terminal and lines elsewhere. */
 export type ProgressStyle = 'auto' | 'lines' | 'json' | 'none';
-
-const kStyles: readonly string[] = ['auto', 'lines', 'json', 'none'] satisfies ProgressStyle[];
 
 /** Where a run is shown. */
 export interface ProgressOptions {
@@ -93,13 +90,9 @@ class Lines implements ProgressDisplay {
  * @throws ConvLSTMError ERR_OPTION for an option that is unknown
  */
 export function openDisplay(options: ProgressOptions = {}): ProgressDisplay {
-  checkNames('Trainer.run', options, ['progress', 'stream']);
-  const { progress = 'auto' } = options;
-  if (!kStyles.includes(progress)) {
-    const expected = kStyles.map((style) => `'${style}'`).join(', ');
-    const message = `progress: expected one of ${expected}, got ${show(progress)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
-  }
+  checkNames('Trainer.run', options, { progress: 'auto', stream: true });
+  const styles = ['auto', 'lines', 'json', 'none'] as const;
+  const progress = checkChoice('progress', options.progress ?? 'auto', styles);
   const stream = options.stream ?? (progress === 'json' ? process.stdout : process.stderr);
   if (progress === 'none') return { show() {}, end() {} };
   if (progress === 'json') return new Lines(stream, (report) => JSON.stringify(report));

@@ -5,6 +5,7 @@ import type { Sample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
 import type { Module } from '../nn/index.js';
 import { clipGradNorm, gradNorm } from '../optim/clip.js';
+import { refuseOption } from '../options.js';
 import { disposeCreated } from '../tensor/scope.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -40,8 +41,7 @@ function callLoss<S extends Sample>(
     const got = formatShape(value.shape);
     throw new ConvLSTMError('ERR_SHAPE', `loss: expected one number, got ${got}`);
   }
-  const message = `loss: expected a Tensor, got ${value instanceof Promise ? 'a promise' : typeof value}`;
-  throw new ConvLSTMError('ERR_OPTION', message);
+  refuseOption('loss', 'a Tensor', value);
 }
 
 function checkFinite(step: number, what: string, value: number): void {

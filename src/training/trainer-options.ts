@@ -1,12 +1,11 @@
 import { type Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
-import { ConvLSTMError, kindOf } from '../errors.js';
 import { type FilePath, isFilePath } from '../io/files.js';
 import { Module } from '../nn/index.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
-import { checkCount, checkNames } from '../options.js';
+import { checkCount, checkNames, checkPositive, refuseOption } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
@@ -112,24 +111,25 @@ export interface TrainHistory {
 /** Why a training ended. */
 export type TrainEnd = 'done' | 'patience' | 'aborted';
 
-function refuse(name: string, expected: string, got: unknown): never {
-  throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${kindOf(got)}`);
-}
-
 function checkValidation<S extends Sample>(validation: ValidationOptions<S>): void {
-  checkNames('validation', validation, ['data', 'loss', 'every', 'patience']);
+  checkNames('validation', validation, {
+    data: true,
+    loss: true,
+    every: null,
+    patience: null,
+  });
   const { data, loss, every, patience } = validation;
-  if (!(data instanceof DataLoader)) refuse('validation.data', 'a DataLoader', data);
-  if (loss && typeof loss !== 'function') refuse('validation.loss', 'a function', loss);
+  if (!(data instanceof DataLoader)) refuseOption('validation.data', 'a DataLoader', data);
+  if (loss && typeof loss !== 'function') refuseOption('validation.loss', 'a function', loss);
   for (const [name, value] of Object.entries({ every, patience })) {
     checkCount(`validation.${name}`, value ?? 1);
   }
 }
 
 function checkCheckpoint(checkpoint: CheckpointOptions): void {
-  checkNames('checkpoint', checkpoint, ['file', 'every']);
+  checkNames('checkpoint', checkpoint, { file: true, every: 100 });
   const { file, every = 1 } = checkpoint;
-  if (!isFilePath(file)) refuse('checkpoint.file', 'a path or a file: URL', file);
+  if (!isFilePath(file)) refuseOption('checkpoint.file', 'a path or a file: URL', file);
   checkCount('checkpoint.every', every);
 }
 
@@ -138,40 +138,39 @@ function checkCheckpoint(checkpoint: CheckpointOptions): void {
  * @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown
  */
 export function checkTrainerOptions<S extends Sample>(options: TrainerOptions<S>): void {
-  checkNames('Trainer', options, [
-    'model',
-    'optimizer',
-    'data',
-    'loss',
-    'epochs',
-    'schedule',
-    'accumulate',
-    'clipNorm',
-    'validation',
-    'checkpoint',
-    'reportEvery',
-    'signal',
-  ]);
+  checkNames('Trainer', options, {
+    model: true,
+    optimizer: true,
+    data: true,
+    loss: true,
+    epochs: 1,
+    schedule: null,
+    accumulate: 1,
+    clipNorm: null,
+    validation: null,
+    checkpoint: null,
+    reportEvery: 10,
+    signal: undefined,
+  });
   const { model, optimizer, data, loss, schedule, clipNorm, validation, checkpoint, signal } =
     options;
-  if (!(model instanceof Module)) refuse('model', 'a Module', model);
-  if (!Array.isArray(optimizer?.groups)) refuse('optimizer', 'one such as Adam', optimizer);
-  if (!(data instanceof DataLoader)) refuse('data', 'a DataLoader', data);
-  if (typeof loss !== 'function') refuse('loss', 'a function', loss);
+  if (!(model instanceof Module)) refuseOption('model', 'a Module', model);
+  if (!Array.isArray(optimizer?.groups)) refuseOption('optimizer', 'one such as Adam', optimizer);
+  if (!(data instanceof DataLoader)) refuseOption('data', 'a DataLoader', data);
+  if (typeof loss !== 'function') refuseOption('loss', 'a function', loss);
   const { epochs = 1, accumulate = 1, reportEvery = 1 } = options;
   for (const [name, value] of Object.entries({ epochs, accumulate, reportEvery })) {
     checkCount(name, value);
   }
-  if (clipNorm != null && !(typeof clipNorm === 'number' && clipNorm > 0)) {
-    refuse('clipNorm', 'a number above 0', clipNorm);
-  }
+  if (clipNorm != null) checkPositive('clipNorm', clipNorm);
   if (validation) checkValidation(validation);
-  if (validation?.data === data) refuse('validation.data', 'a loader of its own', data);
+  if (validation?.data === data) refuseOption('validation.data', 'a loader of its own', data);
   if (schedule instanceof ReduceLROnPlateau) {
-    if (!validation) refuse('schedule', 'validation for ReduceLROnPlateau to go by', validation);
+    if (!validation)
+      refuseOption('schedule', 'validation for ReduceLROnPlateau to go by', validation);
   } else if (schedule && !(schedule instanceof Schedule)) {
-    refuse('schedule', 'one of this package', schedule);
+    refuseOption('schedule', 'one of this package', schedule);
   }
   if (checkpoint) checkCheckpoint(checkpoint);
-  if (signal && !(signal instanceof AbortSignal)) refuse('signal', 'an AbortSignal', signal);
+  if (signal && !(signal instanceof AbortSignal)) refuseOption('signal', 'an AbortSignal', signal);
 }

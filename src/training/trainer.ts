@@ -4,6 +4,7 @@ import { ConvLSTMError } from '../errors.js';
 import { checkFolderOf, type FilePath, toPath, writeBytes } from '../io/files.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
+import { refuseOption } from '../options.js';
 import { randomState, setRandomState } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
@@ -99,8 +100,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     const batches = epochs * options.data.batchesPerEpoch;
     this.totalSteps = Math.floor(batches / accumulate);
     if (this.totalSteps === 0) {
-      const message = `accumulate: expected at most the ${batches} batches there are, got ${accumulate}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('accumulate', `at most the ${batches} batches of the training`, accumulate);
     }
   }
 

@@ -111,7 +111,7 @@ describe('train', () => {
     child.stdout.once('data', () => child.kill('SIGTERM'));
     const code = await new Promise((resolve) => child.once('close', resolve));
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 16; --resume \S+ goes on\n$/);
+    expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 16; --resume \S+ continues\n$/);
     const { step } = JSON.parse(stdout.trim().split('\n').at(-1)!);
     expect(step).toBeLessThan(16);
     // What a killed run leaves unfinished goes.
@@ -155,7 +155,7 @@ describe('train', () => {
       child.once('close', (code, signal) => resolve({ code, signal })),
     );
     expect(ending).toEqual({ code: 1, signal: null });
-    expect(stderr).toMatch(/convlstm: stopped after step \d+ of 16; --resume \S+ goes on\n$/);
+    expect(stderr).toMatch(/convlstm: stopped after step \d+ of 16; --resume \S+ continues\n$/);
   });
 
   it('ends with a checkpoint when nobody reads its reports any more', async () => {
@@ -169,7 +169,7 @@ describe('train', () => {
     });
     child.stdout.once('data', () => child.stdout.destroy());
     const code = await new Promise((resolve) => child.once('close', resolve));
-    expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 1600; --resume \S+ goes on\n$/);
+    expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 1600; --resume \S+ continues\n$/);
     expect(code).toBe(1);
     const { step } = await loadCheckpoint(join(run('piped'), 'checkpoint.safetensors'));
     expect(stderr).toContain(`after step ${step} of`);

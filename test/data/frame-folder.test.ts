@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   ConvLSTMError,
@@ -220,6 +220,19 @@ describe('FrameFolder', () => {
         message: `index: expected 0 to 4, got ${index}`,
       });
     }
+  });
+
+  it('refuses a window whose file has lost frames since the folder was opened', async () => {
+    const file = join(await mkdtemp(join(root, 'shrinking-')), 'frames.npy');
+    const save = (frames: number) =>
+      npy.save(file, { data: new Float32Array(frames * 4), shape: [frames, 2, 2] });
+    await save(3);
+    const folder = await open(dirname(file));
+    await save(2);
+    await expect(folder.get(0)).rejects.toMatchObject({
+      code: 'ERR_SHAPE',
+      message: 'window 0: fewer frames than when the folder was opened',
+    });
   });
 
   it('refuses a crop larger than the frames', async () => {

@@ -19,7 +19,7 @@ it.each<[string, (...values: unknown[]) => unknown, unknown[]]>([
   ['truth: expected a Float32Array, got [1]', ssim as never, [new Float32Array(1), [1]]],
   ['forecast: expected a Float32Array, got undefined', squaredError as never, []],
 ])('names the argument that is none: %s', (message, call, values) => {
-  expectError(() => call(...values), 'ERR_DTYPE', message);
+  expectError(() => call(...values), 'ERR_OPTION', message);
 });
 
 it('ssim names a size that is none', () => {

@@ -48,9 +48,9 @@ describe('parseDescription', () => {
   it.each<[unknown, string]>([
     [null, 'description: expected an object, got null'],
     [[], 'description: expected an object, got []'],
-    [{ hiddenDim: [8] }, 'version: expected 1, got nothing'],
+    [{ hiddenDim: [8] }, 'version: expected 1, got undefined'],
     [{ version: 2, hiddenDim: [8] }, 'version: expected 1, got 2'],
-    [{ version: 1 }, 'hiddenDim: expected a list of positive integers, got nothing'],
+    [{ version: 1 }, 'hiddenDim: expected a list of positive integers, got undefined'],
     [{ ...least, hiddenDim: 8 }, 'hiddenDim: expected a list of positive integers, got 8'],
     [{ ...least, hiddenDim: [] }, 'hiddenDim: expected a list of positive integers, got []'],
     [

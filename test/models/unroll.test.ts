@@ -73,6 +73,7 @@ describe('Forecaster.unroll', () => {
 
   it('refuses what does not fit', () => {
     expectError(() => unroll({ teacherForcing: 1.5 }), 'ERR_OPTION', 'teacherForcing');
+    expectError(() => unroll({ forcing: 1 }), 'ERR_OPTION', "no option 'forcing'");
     expectError(
       () => model.unroll(input, Tensor.ones([3, 2, 1, 6, 6])),
       'ERR_SHAPE',

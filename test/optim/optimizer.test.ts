@@ -162,7 +162,7 @@ describe.each(devices)('optimizers on %s', (device) => {
 
   it('refuse what they cannot use', () => {
     const x = parameter(1);
-    expectError(() => new Adam([]), 'ERR_OPTION', 'Adam: expected parameters');
+    expectError(() => new Adam([]), 'ERR_OPTION', 'Adam: expected at least one parameter');
     expectError(() => new Adam([x, x]), 'ERR_OPTION', 'twice');
     expectError(() => new Adam([x, { parameters: [x] }]), 'ERR_OPTION', 'twice');
     expectError(() => new Adam([x.mul(2)]), 'ERR_OPTION', 'result of an operation');

@@ -48,13 +48,13 @@ describe('parseTrainConfig', () => {
     [[], 'the configuration: expected an object, got []'],
     [null, 'the configuration: expected an object, got null'],
     [{ ...least, version: 2 }, 'version: expected 1, got 2'],
-    [{ version: 1, data: least.data }, 'model: expected an object, got nothing'],
+    [{ version: 1, data: least.data }, 'model: expected an object, got undefined'],
     [{ ...least, model: 3 }, 'model: expected an object, got 3'],
     [
       { ...least, model: { version: 1, hiddenDim: [0] } },
       'model.hiddenDim: expected a list of positive integers, got [0]',
     ],
-    [{ version: 1, model }, 'data: expected an object, got nothing'],
+    [{ version: 1, model }, 'data: expected an object, got undefined'],
     [
       { ...least, data: { kind: 'videos' } },
       "data.kind: expected 'moving-mnist' or 'frames', got 'videos'",
@@ -94,7 +94,7 @@ describe('parseTrainConfig', () => {
     [{ ...least, optimizer: 'adam' }, "optimizer: expected an object, got 'adam'"],
     [
       { ...least, schedule: { kind: 'step' } },
-      'schedule.every: expected a positive integer, got nothing',
+      'schedule.every: expected a positive integer, got undefined',
     ],
     [{ ...least, batchSize: '16' }, "batchSize: expected a positive integer, got '16'"],
     [{ ...least, patience: 0 }, 'patience: expected a positive integer or null, got 0'],

@@ -37,7 +37,7 @@ describe('Trainer.run', () => {
 
   it.each([
     [{ progess: 'json' }, "Trainer.run has no option 'progess'; it has progress, stream"],
-    [{ progress: 'bar' }, "progress: expected one of 'auto', 'lines', 'json', 'none', got 'bar'"],
+    [{ progress: 'bar' }, "progress: expected 'auto', 'lines', 'json' or 'none', got 'bar'"],
   ])('refuses %j before the first step', async (options, message) => {
     const { trainer } = setUp();
     await expect(trainer.run(options as object)).rejects.toMatchObject({

@@ -363,10 +363,10 @@ describe('Trainer', () => {
     ['reportEvery', { reportEvery: -1 }],
     ['model: expected a Module, got undefined', { model: undefined as never }],
     ['optimizer: expected one such as Adam, got [class SGD', { optimizer: SGD as never }],
-    ['data: expected a DataLoader, got an array', { data: [1] as never }],
-    ['data: expected a DataLoader, got Object', { data: points as never }],
+    ['data: expected a DataLoader, got [1]', { data: [1] as never }],
+    ['data: expected a DataLoader, got { length: 12', { data: points as never }],
     ['loss: expected a function, got undefined', { loss: undefined as never }],
-    ['schedule: expected one of this package, got Object', { schedule: { step() {} } as never }],
+    ['schedule: expected one of this package, got { step', { schedule: { step() {} } as never }],
     [
       'schedule: expected validation for ReduceLROnPlateau',
       { schedule: new ReduceLROnPlateau(new SGD(new Line().parameters())) },
@@ -390,7 +390,7 @@ describe('Trainer', () => {
     const loss = (async () => Tensor.from(1)) as unknown as () => Tensor;
     await expect(drain(setUp({ loss }).trainer)).rejects.toMatchObject({
       code: 'ERR_OPTION',
-      message: 'loss: expected a Tensor, got a promise',
+      message: 'loss: expected a Tensor, got Promise',
     });
   });
 
