@@ -84,7 +84,7 @@ it('cuda is the first GPU: tensors of either name are on one device', async () =
   };
   const { Tensor } = await load();
   const { canonicalDevice, defaultDevice } = await import('../src/backend.js');
-  const { deviceOf } = await import('../src/functional/run.js');
+  const { deviceOf } = await import('../src/tensor/operands.js');
   const names = ['cpu', 'javascript', 'cuda', 'cuda:0', 'cuda:1'] as const;
   expect(names.map(canonicalDevice)).toEqual(['cpu', 'javascript', 'cuda:0', 'cuda:0', 'cuda:1']);
   const on = (device: Device) => Tensor.fromStorage(storage, [1], device);

@@ -1,5 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
-import { philox4x32 } from '../tensor/philox.js';
+import { philox4x32 } from '../philox.js';
 
 /** @internal */
 export function checkSeed(seed: number): number {

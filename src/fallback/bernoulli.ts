@@ -1,5 +1,5 @@
 import type { Storage } from '../../binding.js';
-import { Philox } from '../tensor/philox.js';
+import { Philox } from '../philox.js';
 import { computeOne } from './storage.js';
 
 export function bernoulli(

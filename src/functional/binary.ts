@@ -1,49 +1,68 @@
 import type { BinaryOp, Shape } from '../../binding.js';
-import { record } from '../autograd/tape.js';
+import { record, type Tensors } from '../autograd/tape.js';
+import { deviceOf, runTensor } from '../tensor/operands.js';
 import { broadcastShapes } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { sumTo } from './expand.js';
-import { deviceOf, runTensor } from './run.js';
 import { neg } from './unary.js';
 
 /** A tensor, or a number that stands for one of shape []. */
 export type Operand = Tensor | number;
 
-/** Operand or result, as far as the rule asked for it. */
-type Saved = readonly (Tensor | null)[];
+/** Records `y = op(a, b)`. */
+type Rule = (a: Tensor, b: Tensor, y: Tensor) => void;
 
-/** How the gradient of a result becomes that of an operand; before the sum over what was broadcast. */
-interface Rule {
-  saved(a: Tensor, b: Tensor, y: Tensor): Saved;
-  gradA(grad: Tensor, saved: Saved): Tensor;
-  gradB(grad: Tensor, saved: Saved): Tensor;
+/**
+ * A rule from the gradients of both operands, before the sum over the axes along which an operand was
+ * broadcast.
+ */
+function rule<Saved extends Tensors>(
+  save: (a: Tensor, b: Tensor, y: Tensor) => Saved,
+  gradA: (grad: Tensor, saved: Saved) => Tensor,
+  gradB: (grad: Tensor, saved: Saved) => Tensor,
+): Rule {
+  return (a, b, y) => {
+    const [aShape, bShape] = [a.shape, b.shape];
+    record({ a, b }, y, save(a, b, y), (grad, saved, wants) => ({
+      a: wants.a ? reduced(gradA(grad, saved), aShape) : null,
+      b: wants.b ? reduced(gradB(grad, saved), bShape) : null,
+    }));
+  };
 }
 
-const kAdd: Rule = {
-  saved: () => [],
-  gradA: (grad) => grad.detach(),
-  gradB: (grad) => grad.detach(),
-};
+/** The sum over broadcast axes. Takes over `grad`. */
+function reduced(grad: Tensor, shape: Shape): Tensor {
+  try {
+    return sumTo(grad, shape);
+  } finally {
+    grad.dispose();
+  }
+}
 
-const kSub: Rule = { ...kAdd, gradB: neg };
+const nothing = () => ({});
+const same = (grad: Tensor) => grad.detach();
 
-const kMul: Rule = {
-  saved: (a, b) => [b.requiresGrad ? a : null, a.requiresGrad ? b : null],
-  gradA: (grad, [, b]) => mul(grad, b!),
-  gradB: (grad, [a]) => mul(grad, a!),
-};
+const kAdd = rule(nothing, same, same);
 
-const kDiv: Rule = {
-  saved: (_, b, y) => [b, b.requiresGrad ? y : null],
-  gradA: (grad, [b]) => div(grad, b!),
-  gradB: (grad, [b, y]) => {
+const kSub = rule(nothing, same, neg);
+
+const kMul = rule(
+  (a, b) => ({ a: b.requiresGrad ? a : null, b: a.requiresGrad ? b : null }),
+  (grad, { b }) => mul(grad, b!),
+  (grad, { a }) => mul(grad, a!),
+);
+
+const kDiv = rule(
+  (_, b, y) => ({ b, y: b.requiresGrad ? y : null }),
+  (grad, { b }) => div(grad, b),
+  (grad, { b, y }) => {
     using product = mul(grad, y!);
-    using quotient = div(product, b!);
+    using quotient = div(product, b);
     return neg(quotient);
   },
-};
+);
 
-/** The gradient goes where the result came from, and in halves where both were equal. */
+/** `grad` where `larger` is the larger, half of it where both are equal. */
 function chosen(grad: Tensor, larger: Tensor, smaller: Tensor): Tensor {
   using above = greater(larger, smaller);
   using ties = equal(larger, smaller);
@@ -52,13 +71,19 @@ function chosen(grad: Tensor, larger: Tensor, smaller: Tensor): Tensor {
   return mul(grad, share);
 }
 
-const kMaximum: Rule = {
-  saved: (a, b) => [a, b],
-  gradA: (grad, [a, b]) => chosen(grad, a!, b!),
-  gradB: (grad, [a, b]) => chosen(grad, b!, a!),
-};
+const both = (a: Tensor, b: Tensor) => ({ a, b });
 
-const kMinimum: Rule = { ...kMaximum, gradA: kMaximum.gradB, gradB: kMaximum.gradA };
+const kMaximum = rule(
+  both,
+  (grad, { a, b }) => chosen(grad, a, b),
+  (grad, { a, b }) => chosen(grad, b, a),
+);
+
+const kMinimum = rule(
+  both,
+  (grad, { a, b }) => chosen(grad, b, a),
+  (grad, { a, b }) => chosen(grad, a, b),
+);
 
 function compute(op: BinaryOp, a: Tensor, b: Tensor): Tensor {
   const device = deviceOf(op, { a, b });
@@ -68,25 +93,11 @@ function compute(op: BinaryOp, a: Tensor, b: Tensor): Tensor {
   );
 }
 
-function reduced(grad: Tensor, shape: Shape): Tensor {
-  try {
-    return sumTo(grad, shape);
-  } finally {
-    grad.dispose();
-  }
-}
-
 function binary(op: BinaryOp, a: Operand, b: Operand, rule: Rule | null): Tensor {
   if (typeof a === 'number') return withScalar(a, b, (scalar) => binary(op, scalar, b, rule));
   if (typeof b === 'number') return withScalar(b, a, (scalar) => binary(op, a, scalar, rule));
   const y = compute(op, a, b);
-  if (rule) {
-    const [aShape, bShape] = [a.shape, b.shape];
-    record([a, b], [y], rule.saved(a, b, y), ([grad], saved, [wantsA, wantsB]) => [
-      wantsA ? reduced(rule.gradA(grad!, saved), aShape) : null,
-      wantsB ? reduced(rule.gradB(grad!, saved), bShape) : null,
-    ]);
-  }
+  rule?.(a, b, y);
   return y;
 }
 

@@ -1,9 +1,9 @@
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError, kindOf } from '../errors.js';
+import { deviceOf, expectTensor, runTensor } from '../tensor/operands.js';
 import { checkAxis, formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { unsqueeze } from './reshape.js';
-import { deviceOf, expectTensor, runTensor } from './run.js';
 import { slice } from './slice.js';
 
 function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
@@ -26,10 +26,9 @@ function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
  */
 export function concat(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('concat', parts);
-  const device = deviceOf(
-    'concat',
-    Object.fromEntries(parts.map((part, index) => [`parts[${index}]`, part])),
-  );
+  const names = parts.map((_, index) => `parts[${index}]`);
+  const operands = Object.fromEntries(names.map((name, index) => [name, parts[index]!]));
+  const device = deviceOf('concat', operands);
   const along = checkAxis('concat', axis, first.shape.length);
   const shape = [...first.shape];
   shape[along] = 0;
@@ -54,14 +53,15 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
       along,
     ),
   );
-  record(parts, [y], [], ([grad], _, wants) => {
+  record(operands, y, {}, (grad, _, wants) => {
     const leading = new Array<null>(along).fill(null);
     let start = 0;
-    return shapes.map((partShape, part) => {
+    const grads = shapes.map((partShape, part) => {
       const begin = start;
       start += partShape[along]!;
-      return wants[part] ? slice(grad!, [...leading, begin], [...leading, start]) : null;
+      return wants[names[part]!] ? slice(grad, [...leading, begin], [...leading, start]) : null;
     });
+    return Object.fromEntries(names.map((name, part) => [name, grads[part]!]));
   });
   return y;
 }

@@ -1,12 +1,12 @@
-import type { Shape } from '../../binding.js';
+import type { ConvLstmArguments, Shape } from '../../binding.js';
 import { checkCount } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
+import { deviceOf } from '../tensor/operands.js';
 import { expectShape, refuseShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ConvLstmOptions } from './conv-lstm.js';
-import { deviceOf } from './run.js';
 
-/** What a layer is called with beside its x: the arguments of `convLstm`. */
+/** Arguments of `convLstm` beside its x. */
 export interface ConvLstmLayer {
   h0: Tensor | null;
   c0: Tensor | null;
@@ -14,6 +14,11 @@ export interface ConvLstmLayer {
   bias: Tensor | null;
   options: ConvLstmOptions;
 }
+
+/** Tensors of a call, by the names that messages give them; null for an absent one. */
+export type ConvLstmTensors = Record<'input' | 'weight', Tensor> &
+  Record<'bias' | 'h0' | 'c0' | 'wci' | 'wcf' | 'wco', Tensor | null> &
+  Record<'recurrentMask' | 'zoneoutH' | 'zoneoutC', Tensor | null>;
 
 /**
  * A call of one layer, checked.
@@ -27,8 +32,20 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   const { batchFirst = false, peephole, saveEvery = 1 } = options;
   const { recurrentMask = null, zoneoutH = null, zoneoutC = null } = options;
   const { wci = null, wcf = null, wco = null } = peephole ?? {};
-  const all = { input: x, weight, bias, h0, c0, wci, wcf, wco, recurrentMask, zoneoutH, zoneoutC };
-  const device = deviceOf('convLstm', all);
+  const tensors: ConvLstmTensors = {
+    input: x,
+    h0,
+    c0,
+    weight,
+    bias,
+    wci,
+    wcf,
+    wco,
+    recurrentMask,
+    zoneoutH,
+    zoneoutC,
+  };
+  const device = deviceOf('convLstm', tensors);
   checkCount('convLstm: saveEvery', saveEvery);
 
   const [rows, weightChannels, kernelHeight, kernelWidth] = weight.shape;
@@ -64,7 +81,7 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
 
   const precision = options.precision ?? getFloat32Precision();
   // One literal: spreading objects into another costs as much as the rest of a small call.
-  const argumentsOf = (tensors: readonly (Tensor | null)[], saveEvery: number) => ({
+  const argumentsOf = (tensors: ConvLstmTensors, saveEvery: number): ConvLstmArguments => ({
     batch,
     time,
     timeMajor: !batchFirst,
@@ -74,22 +91,20 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
     width,
     kernelHeight: kernelHeight!,
     kernelWidth: kernelWidth!,
-    x: tensors[0]!.storage,
-    h0: tensors[1]?.storage ?? null,
-    c0: tensors[2]?.storage ?? null,
-    weight: tensors[3]!.storage,
-    bias: tensors[4]?.storage ?? null,
+    x: tensors.input.storage,
+    h0: tensors.h0?.storage ?? null,
+    c0: tensors.c0?.storage ?? null,
+    weight: tensors.weight.storage,
+    bias: tensors.bias?.storage ?? null,
     peephole: kind,
-    wci: tensors[5]?.storage ?? null,
-    wcf: tensors[6]?.storage ?? null,
-    wco: tensors[7]?.storage ?? null,
-    recurrentMask: tensors[8]?.storage ?? null,
-    zoneoutH: tensors[9]?.storage ?? null,
-    zoneoutC: tensors[10]?.storage ?? null,
+    wci: tensors.wci?.storage ?? null,
+    wcf: tensors.wcf?.storage ?? null,
+    wco: tensors.wco?.storage ?? null,
+    recurrentMask: tensors.recurrentMask?.storage ?? null,
+    zoneoutH: tensors.zoneoutH?.storage ?? null,
+    zoneoutC: tensors.zoneoutC?.storage ?? null,
     precision,
     saveEvery,
   });
-  const operands = [x, h0, c0, weight, bias, wci, wcf, wco] as const;
-  const masks = [recurrentMask, zoneoutH, zoneoutC] as const;
-  return { device, state, outputShape, operands, masks, saveEvery, argumentsOf };
+  return { device, state, outputShape, tensors, saveEvery, argumentsOf };
 }

@@ -9,11 +9,6 @@ export interface ConvLstmStackOutputs {
   states: { h: Tensor; c: Tensor }[];
 }
 
-/** The layer's tensors that may ask for a gradient. */
-function recordable({ h0, c0, weight, bias, options }: ConvLstmLayer): (Tensor | null)[] {
-  return [h0, c0, weight, bias, ...Object.values(options.peephole ?? {})];
-}
-
 /**
  * Layers one on another over a whole sequence, where the sequences between them need not be held: the
  * backend has an operation for that, and nothing is recorded for `backward()`. Null elsewhere.
@@ -25,7 +20,10 @@ export function convLstmStack(
   layers: readonly ConvLstmLayer[],
 ): ConvLstmStackOutputs | null {
   if (!backendOf(x.device).convLstmStack) return null;
-  if (isRecorded([x, ...layers.flatMap(recordable)])) return null;
+  const recorded = layers.some(({ h0, c0, weight, bias, options: { peephole } }) =>
+    isRecorded({ x, h0, c0, weight, bias, ...peephole }),
+  );
+  if (recorded) return null;
   let shape = x.shape;
   const calls = layers.map((layer) => {
     const call = convLstmCall(x, shape, layer);
@@ -33,9 +31,7 @@ export function convLstmStack(
     return call;
   });
   const { output, states } = run(x.device, (backend) =>
-    backend.convLstmStack!(
-      calls.map(({ operands, masks, argumentsOf }) => argumentsOf([...operands, ...masks], 0)),
-    ),
+    backend.convLstmStack!(calls.map(({ tensors, argumentsOf }) => argumentsOf(tensors, 0))),
   );
   return {
     output: Tensor.fromStorage(output, shape, x.device),

@@ -1,10 +1,10 @@
-import type { Precision } from '../../binding.js';
-import { isRecorded, record } from '../autograd/tape.js';
+import type { Precision, Shape, Storage } from '../../binding.js';
+import { isRecorded, recordResults } from '../autograd/tape.js';
 import { run } from '../backend.js';
 import { checkNames } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { Tensor } from '../tensor/tensor.js';
 import { convLstmCall } from './conv-lstm-call.js';
-import { expectTensor } from './run.js';
 
 /** The peephole weights of Shi et al. 2015, all of shape [1, hidden, 1, 1] or [1, hidden, H, W]. */
 export interface PeepholeWeights {
@@ -81,44 +81,54 @@ export function convLstm(
   });
   const layer = { h0, c0, weight, bias, options };
   const call = convLstmCall(x, x.shape, layer);
-  const { device, state, outputShape, operands, masks, saveEvery, argumentsOf } = call;
+  const { device, state, outputShape, tensors, saveEvery, argumentsOf } = call;
+  const { recurrentMask, zoneoutH, zoneoutC, ...operands } = tensors;
   const recorded = isRecorded(operands);
   const result = run(device, (backend) =>
-    backend.convLstm(argumentsOf([...operands, ...masks], recorded ? saveEvery : 0)),
+    backend.convLstm(argumentsOf(tensors, recorded ? saveEvery : 0)),
   );
   const output = Tensor.fromStorage(result.output, outputShape, device);
   const h = Tensor.fromStorage(result.h, state, device);
   const c = Tensor.fromStorage(result.c, state, device);
   if (recorded) {
     using saved = Tensor.fromStorage(result.saved!, [result.saved!.length], device);
-    const shapes = operands.map((operand) => operand?.shape);
-    record(
+    const [inputShape, weightShape] = [x.shape, weight.shape];
+    const [biasShape, peepholeShape] = [bias?.shape, operands.wci?.shape];
+    recordResults(
       operands,
-      [output, h, c],
-      [...operands, ...masks, output, saved],
-      ([outputGrad, hGrad, cGrad], kept, wants) => {
-        const grads = run(device, (backend) =>
+      { output, h, c },
+      { ...tensors, output, saved },
+      (grads, kept, wants) => {
+        const found = run(device, (backend) =>
           backend.convLstmBackward({
             ...argumentsOf(kept, saveEvery),
-            output: kept[11]!.storage,
-            saved: kept[12]!.storage,
-            outputGrad: outputGrad?.storage ?? null,
-            hGrad: hGrad?.storage ?? null,
-            cGrad: cGrad?.storage ?? null,
+            output: kept.output.storage,
+            saved: kept.saved.storage,
+            outputGrad: grads.output?.storage ?? null,
+            hGrad: grads.h?.storage ?? null,
+            cGrad: grads.c?.storage ?? null,
             wants: {
-              x: wants[0]!,
-              h0: wants[1]!,
-              c0: wants[2]!,
-              weight: wants[3]!,
-              bias: wants[4]!,
-              peephole: wants[5]! || wants[6]! || wants[7]!,
+              x: wants.input,
+              h0: wants.h0,
+              c0: wants.c0,
+              weight: wants.weight,
+              bias: wants.bias,
+              peephole: wants.wci || wants.wcf || wants.wco,
             },
           }),
         );
-        const { weight, bias, wci, wcf, wco } = grads;
-        return [grads.x, grads.h0, grads.c0, weight, bias, wci, wcf, wco].map(
-          (storage, operand) => storage && Tensor.fromStorage(storage, shapes[operand]!, device),
-        );
+        const tensorOf = (storage: Storage | null, shape: Shape | undefined) =>
+          storage && Tensor.fromStorage(storage, shape!, device);
+        return {
+          input: tensorOf(found.x, inputShape),
+          h0: tensorOf(found.h0, state),
+          c0: tensorOf(found.c0, state),
+          weight: tensorOf(found.weight, weightShape),
+          bias: tensorOf(found.bias, biasShape),
+          wci: tensorOf(found.wci, peepholeShape),
+          wcf: tensorOf(found.wcf, peepholeShape),
+          wco: tensorOf(found.wco, peepholeShape),
+        };
       },
     );
   }

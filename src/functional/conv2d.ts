@@ -4,9 +4,9 @@ import { run } from '../backend.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkNames, checkSize, type Size } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
+import { deviceOf, runTensor } from '../tensor/operands.js';
 import { expectShape, formatShape, refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { deviceOf, runTensor } from './run.js';
 
 /** Options of `conv2d`; a number stands for [height, width] alike. */
 export interface Conv2dOptions {
@@ -75,22 +75,22 @@ export function conv2d(
       bias: bias?.storage ?? null,
     }),
   );
-  record([x, weight, bias], [y], [x, weight], ([grad], [x, weight], wants) => {
+  record({ x, weight, bias }, y, { x, weight }, (grad, { x, weight }, wants) => {
     const grads = run(device, (backend) =>
       backend.conv2dBackward({
         ...common,
-        x: x!.storage,
-        weight: weight!.storage,
+        x: x.storage,
+        weight: weight.storage,
         bias: null,
-        grad: grad!.storage,
-        wants: { x: wants[0]!, weight: wants[1]!, bias: wants[2]! },
+        grad: grad.storage,
+        wants,
       }),
     );
-    return [
-      grads.x && Tensor.fromStorage(grads.x, common.xShape, device),
-      grads.weight && Tensor.fromStorage(grads.weight, common.weightShape, device),
-      grads.bias && Tensor.fromStorage(grads.bias, [outChannels!], device),
-    ];
+    return {
+      x: grads.x && Tensor.fromStorage(grads.x, common.xShape, device),
+      weight: grads.weight && Tensor.fromStorage(grads.weight, common.weightShape, device),
+      bias: grads.bias && Tensor.fromStorage(grads.bias, [outChannels!], device),
+    };
   });
   return y;
 }

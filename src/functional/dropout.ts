@@ -1,10 +1,10 @@
 import type { Device } from '../backend.js';
 import { checkFraction } from '../options.js';
+import { expectTensor, runTensor } from '../tensor/operands.js';
 import { takeWords } from '../tensor/random.js';
 import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { mul } from './binary.js';
-import { expectTensor, runTensor } from './run.js';
 
 /**
  * `value` with `probability`, else 0, by the random numbers of `manualSeed`: the same on every device.

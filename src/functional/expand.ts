@@ -1,8 +1,8 @@
 /** Broadcasting undone and done: what gradients of broadcast operands and of sums are made with. */
 import type { Shape } from '../../binding.js';
+import { runTensor } from '../tensor/operands.js';
 import { sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import { runTensor } from './run.js';
 
 /**
  * The sum over the axes along which a tensor of `shape` was broadcast to that of `x`.

@@ -1,4 +1,6 @@
-/** One function per operation: what the methods of `Tensor` and the modules compute through. */
+/** One function per operation. */
+import './methods.js';
+
 export type { Operand } from './binary.js';
 export { add, div, equal, greater, maximum, minimum, mul, sub } from './binary.js';
 export { concat, stack } from './concat.js';
@@ -11,7 +13,7 @@ export { permute, transpose } from './permute.js';
 export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 export type { Axes, ReduceOptions } from './reduce.js';
 export { max, mean, sum } from './reduce.js';
-export { flatten, reshape, squeeze, unsqueeze } from './reshape.js';
+export { clone, flatten, reshape, squeeze, unsqueeze } from './reshape.js';
 export type { Bounds } from './slice.js';
 export { select, slice } from './slice.js';
 export { toDevice } from './to-device.js';

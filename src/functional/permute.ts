@@ -1,8 +1,8 @@
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
+import { deviceOf, expectTensor, runTensor } from '../tensor/operands.js';
 import { checkAxis, checkNumbers, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { deviceOf, expectTensor, runTensor } from './run.js';
 
 /**
  * The axes in another order: axis `k` of the result is axis `order[k]` of `x`.
@@ -22,12 +22,12 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   }
   const shape = axes.map((axis) => x.shape[axis]!);
   const y = runTensor(device, shape, (backend) => backend.permute(x.storage, x.shape, axes));
-  record([x], [y], [], ([grad]) => [
-    permute(
-      grad!,
+  record({ x }, y, {}, (grad) => ({
+    x: permute(
+      grad,
       axes.map((_, axis) => axes.indexOf(axis)),
     ),
-  ]);
+  }));
   return y;
 }
 

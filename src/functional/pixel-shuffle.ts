@@ -1,9 +1,9 @@
 import { checkCount } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { refuseShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { permute } from './permute.js';
 import { reshape } from './reshape.js';
-import { expectTensor } from './run.js';
 
 /** Reshape, permute, reshape. */
 function rearrange(x: Tensor, split: number[], order: number[], shape: number[]): Tensor {

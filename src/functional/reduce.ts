@@ -2,12 +2,12 @@ import type { ReduceOp } from '../../binding.js';
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkNames } from '../options.js';
+import { deviceOf, runTensor } from '../tensor/operands.js';
 import { checkAxes, elementCount, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { div, equal, mul } from './binary.js';
 import { expand } from './expand.js';
 import { reshape } from './reshape.js';
-import { deviceOf, runTensor } from './run.js';
 
 /** Options of `sum`, `mean` and `max`. */
 export interface ReduceOptions {
@@ -30,18 +30,25 @@ function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: Reduce
   const shape = options.keepDim ? kept : x.shape.filter((_, axis) => !reduced.includes(axis));
   const y = runTensor(device, shape, (backend) => backend.reduce(op, x.storage, x.shape, reduced));
   const source = x.shape;
-  record([x], [y], op === 'max' ? [x, y] : [], ([grad], saved) => {
-    using whole = reshape(grad!, kept);
-    if (op === 'max') return [maxGrad(whole, saved[0]!, reshape(saved[1]!, kept), reduced)];
-    return [expand(whole, source, op === 'mean' ? elementCount(shape) / elementCount(source) : 1)];
-  });
+  if (op === 'max') {
+    record({ x }, y, { x, y }, (grad, saved) => {
+      using whole = reshape(grad, kept);
+      using largest = reshape(saved.y, kept);
+      return { x: maxGrad(whole, saved.x, largest, reduced) };
+    });
+  } else {
+    const factor = op === 'mean' ? elementCount(shape) / elementCount(source) : 1;
+    record({ x }, y, {}, (grad) => {
+      using whole = reshape(grad, kept);
+      return { x: expand(whole, source, factor) };
+    });
+  }
   return y;
 }
 
-/** Evenly to all the elements that are the largest. Takes over `largest`. */
+/** Shares `grad` evenly among the elements that are the largest. */
 function maxGrad(grad: Tensor, x: Tensor, largest: Tensor, axes: readonly number[]): Tensor {
   using ties = equal(x, largest);
-  largest.dispose();
   using count = sum(ties, axes, { keepDim: true });
   using share = div(grad, count);
   return mul(ties, share);

@@ -1,9 +1,9 @@
 /** Operations that keep the elements where they are: results share the storage of their source. */
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
+import { expectTensor } from '../tensor/operands.js';
 import { checkAxes, checkAxis, checkShape, elementCount, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { expectTensor } from './run.js';
 
 /**
  * The same elements in another shape; one size may be -1 and follows from the others.
@@ -23,8 +23,14 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   }
   const y = x.share(sizes);
   const source = x.shape;
-  record([x], [y], [], ([grad]) => [grad!.share(source)]);
+  record({ x }, y, {}, (grad) => ({ x: grad.share(source) }));
   return y;
+}
+
+/** A tensor of its own with the same values: disposing one leaves the other. */
+export function clone(x: Tensor): Tensor {
+  expectTensor('clone: x', x);
+  return reshape(x, x.shape);
 }
 
 /** Makes one axis of those from `startAxis` to `endAxis`, both included; default all. */

@@ -1,10 +1,10 @@
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkNumber, refuseOption } from '../options.js';
+import { deviceOf, expectTensor, runTensor } from '../tensor/operands.js';
 import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
-import { deviceOf, expectTensor, runTensor } from './run.js';
 
 /** One bound per axis, first axis first; axes beyond the list, and null, are taken whole. */
 export type Bounds = readonly (number | null)[];
@@ -61,11 +61,11 @@ export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bound
     backend.slice(x.storage, x.shape, start, shape, step),
   );
   const source = x.shape;
-  record([x], [y], [], ([grad]) => [
-    runTensor(device, source, (backend) =>
-      backend.sliceBackward(grad!.storage, source, start, shape, step),
+  record({ x }, y, {}, (grad) => ({
+    x: runTensor(device, source, (backend) =>
+      backend.sliceBackward(grad.storage, source, start, shape, step),
     ),
-  ]);
+  }));
   return y;
 }
 

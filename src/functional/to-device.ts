@@ -1,8 +1,8 @@
 import { record } from '../autograd/tape.js';
 import { backendOf, canonicalDevice, type Device, run } from '../backend.js';
+import { expectTensor, runTensor } from '../tensor/operands.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
-import { expectTensor, runTensor } from './run.js';
 
 /** The same values on another device; to or from `'javascript'` it waits for them. */
 export function toDevice(x: Tensor, device: Device): Tensor {
@@ -15,6 +15,6 @@ export function toDevice(x: Tensor, device: Device): Tensor {
       : backend.upload(run(x.device, () => x.storage.dataSync())),
   );
   const source = x.device;
-  record([x], [y], [], ([grad]) => [toDevice(grad!, source)]);
+  record({ x }, y, {}, (grad) => ({ x: toDevice(grad, source) }));
   return y;
 }

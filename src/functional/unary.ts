@@ -1,8 +1,8 @@
 import type { UnaryOp } from '../../binding.js';
 import { record } from '../autograd/tape.js';
 import { checkNumber } from '../options.js';
+import { deviceOf, runTensor } from '../tensor/operands.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { deviceOf, runTensor } from './run.js';
 
 /** Those whose derivative is found from the result; the others' from the operand. */
 const kFromResult: ReadonlySet<UnaryOp> = new Set(['exp', 'sqrt', 'sigmoid', 'tanh', 'relu']);
@@ -10,11 +10,11 @@ const kFromResult: ReadonlySet<UnaryOp> = new Set(['exp', 'sqrt', 'sigmoid', 'ta
 function unary(op: UnaryOp, x: Tensor, alpha = 0): Tensor {
   const device = deviceOf(op, { x });
   const y = runTensor(device, x.shape, (backend) => backend.unary(op, x.storage, alpha));
-  record([x], [y], [kFromResult.has(op) ? y : x], ([grad], [saved]) => [
-    runTensor(device, y.shape, (backend) =>
-      backend.unaryBackward(op, saved!.storage, grad!.storage, alpha),
+  record({ x }, y, { saved: kFromResult.has(op) ? y : x }, (grad, { saved }) => ({
+    x: runTensor(device, grad.shape, (backend) =>
+      backend.unaryBackward(op, saved.storage, grad.storage, alpha),
     ),
-  ]);
+  }));
   return y;
 }
 
@@ -22,7 +22,7 @@ function unary(op: UnaryOp, x: Tensor, alpha = 0): Tensor {
 export function neg(x: Tensor): Tensor {
   const device = deviceOf('neg', { x });
   const y = runTensor(device, x.shape, (backend) => backend.unary('neg', x.storage, 0));
-  record([x], [y], [], ([grad]) => [neg(grad!)]);
+  record({ x }, y, {}, (grad) => ({ x: neg(grad) }));
   return y;
 }
 

@@ -55,15 +55,10 @@ export function bceLoss(input: Tensor, target: Tensor, options: LossOptions = {}
     logZero.dispose();
     return neg(sum);
   });
-  record(
-    [input, target],
-    [losses],
-    [input, target],
-    ([grad], [p, t], [wantsInput, wantsTarget]) => [
-      wantsInput ? probabilityGrad(grad!, p!, t!) : null,
-      wantsTarget ? targetGrad(grad!, p!) : null,
-    ],
-  );
+  record({ input, target }, losses, { input, target }, (grad, saved, wants) => ({
+    input: wants.input ? probabilityGrad(grad, saved.input, saved.target) : null,
+    target: wants.target ? targetGrad(grad, saved.input) : null,
+  }));
   return reduceLoss(losses, options);
 }
 
@@ -113,15 +108,10 @@ export function bceWithLogitsLoss(
     using rest = softplus(opposite);
     return add(linear, rest);
   });
-  record(
-    [input, target],
-    [losses],
-    [input, target],
-    ([grad], [x, t], [wantsInput, wantsTarget]) => [
-      wantsInput ? logitGrad(grad!, x!, t!) : null,
-      wantsTarget ? logitTargetGrad(grad!, x!) : null,
-    ],
-  );
+  record({ input, target }, losses, { input, target }, (grad, saved, wants) => ({
+    input: wants.input ? logitGrad(grad, saved.input, saved.target) : null,
+    target: wants.target ? logitTargetGrad(grad, saved.input) : null,
+  }));
   return reduceLoss(losses, options);
 }
 

@@ -1,7 +1,7 @@
 /** What the losses have in common: checks of their operands and the last step. */
 import { ConvLSTMError } from '../errors.js';
 import { mean, sum } from '../functional/index.js';
-import { deviceOf } from '../functional/run.js';
+import { deviceOf } from '../tensor/operands.js';
 import { checkChoice, checkNames, type Names } from '../options.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';

@@ -1,6 +1,5 @@
 import { ConvLSTMError } from '../errors.js';
 import { pixelShuffle, pixelUnshuffle } from '../functional/index.js';
-import { expectTensor } from '../functional/run.js';
 import {
   Conv2d,
   type Frame,
@@ -11,6 +10,7 @@ import {
 import { disposeState } from '../nn/recurrent-cell.js';
 import { batchOf } from '../nn/stream.js';
 import { checkCount, checkFraction, checkNames } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { Tensor } from '../tensor/tensor.js';
 import { kCells } from './cells.js';
 import {

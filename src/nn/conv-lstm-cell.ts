@@ -2,7 +2,6 @@ import type { Pair, Shape } from '../../binding.js';
 import type { ConvLstmLayer } from '../functional/conv-lstm-call.js';
 import { bernoulli, dropoutMask } from '../functional/dropout.js';
 import { convLstm, type PeepholeWeights, reshape } from '../functional/index.js';
-import { expectTensor } from '../functional/run.js';
 import {
   checkCount,
   checkFlag,
@@ -12,6 +11,7 @@ import {
   refuseOption,
   type Size,
 } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';

@@ -5,8 +5,8 @@
 import { noGrad } from '../autograd/grad-mode.js';
 import { ConvLSTMError, show } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
-import { expectTensor } from '../functional/run.js';
 import { checkNames, checkNumber } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { normalValues, uniformValues } from '../tensor/random.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';

@@ -1,6 +1,6 @@
 import { conv2d, reshape } from '../functional/index.js';
-import { expectTensor } from '../functional/run.js';
 import { checkCount, checkFlag, checkNames } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { refuseShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { initialWeights } from './conv2d.js';

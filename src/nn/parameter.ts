@@ -1,4 +1,4 @@
-import { expectTensor } from '../functional/run.js';
+import { expectTensor } from '../tensor/operands.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**

@@ -1,7 +1,7 @@
 import { ConvLSTMError, kindOf } from '../errors.js';
 import { dropout } from '../functional/index.js';
-import { expectTensor } from '../functional/run.js';
 import { checkFlag, checkProbability, type Size } from '../options.js';
+import { expectTensor } from '../tensor/operands.js';
 import { expectShape, refuseShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';

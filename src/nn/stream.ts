@@ -2,9 +2,9 @@ import type { Shape } from '../../binding.js';
 import { noGrad } from '../autograd/grad-mode.js';
 import { backendOf, type Device } from '../backend.js';
 import { ConvLSTMError, show } from '../errors.js';
-import { expectTensor } from '../functional/run.js';
 import { checkCount } from '../options.js';
 import type { TensorSource } from '../tensor/convert.js';
+import { expectTensor } from '../tensor/operands.js';
 import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import {

@@ -1,11 +1,17 @@
 import type { Backend, Storage } from '../../binding.js';
 import { run } from '../backend.js';
 import { ConvLSTMError, kindOf } from '../errors.js';
-import { deviceOf } from '../functional/run.js';
 import { checkAtLeastZero, checkNames, refuseOption } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
+import { deviceOf } from '../tensor/operands.js';
 import { Tensor } from '../tensor/tensor.js';
-import { type OptimizerStateDict, readSettings, readStates, type Setting } from './state-dict.js';
+import {
+  type OptimizerStateDict,
+  type ParameterState,
+  readSettings,
+  readStates,
+  type Setting,
+} from './state-dict.js';
 
 /** Parameters that share hyperparameters, which may be changed between steps. */
 export type ParameterGroup<Options> = Options & {
@@ -18,14 +24,6 @@ export type ParameterGroupOptions<Options> = Partial<Options> & {
   /** Of this group; each belongs to one group only. */
   parameters: Iterable<Tensor>;
 };
-
-/** What an optimizer remembers of one parameter. */
-export interface ParameterState {
-  /** Steps it has been through. */
-  steps: number;
-  /** By the names of the backend's results. */
-  tensors: Record<string, Tensor>;
-}
 
 /**
  * One update on a backend: what goes in, and the storages of its states; null before the first.

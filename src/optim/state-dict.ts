@@ -3,7 +3,14 @@ import { ConvLSTMError, show } from '../errors.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { ParameterState } from './optimizer.js';
+
+/** What an optimizer remembers of one parameter. */
+export interface ParameterState {
+  /** Steps it has been through. */
+  steps: number;
+  /** By the names of the backend's results. */
+  tensors: Record<string, Tensor>;
+}
 
 /** A hyperparameter. */
 export type Setting = number | boolean | number[];

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConvLSTMError } from '../errors.js';
 import { checkSeed, refuseOption } from '../options.js';
-import { Philox, type PhiloxState } from './philox.js';
+import { Philox, type PhiloxState } from '../philox.js';
 
 /** A place in the sequence of random numbers of one seed: JSON. */
 export interface RandomState {

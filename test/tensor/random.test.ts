@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { manualSeed, setRandomState, Tensor } from '../../src/index.js';
-import { philox4x32 } from '../../src/tensor/philox.js';
+import { philox4x32 } from '../../src/philox.js';
 import { expectError } from '../support/errors.js';
 
 // The known answers that the authors of Philox publish (Random123, kat_vectors).

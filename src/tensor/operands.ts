@@ -1,8 +1,8 @@
-/** What every operation does around its call of the backend. */
+/** Checks of an operation's operands, and the tensor around its result. */
 import type { Backend, Storage } from '../../binding.js';
 import { type Device, run } from '../backend.js';
 import { ConvLSTMError, kindOf } from '../errors.js';
-import { Tensor } from '../tensor/tensor.js';
+import { Tensor } from './tensor.js';
 
 /** @throws ConvLSTMError ERR_OPTION for anything but a tensor */
 export function expectTensor(name: string, value: unknown): asserts value is Tensor {
@@ -14,10 +14,11 @@ export function expectTensor(name: string, value: unknown): asserts value is Ten
 }
 
 /**
- * The one device of the operands; null for one that is left out.
+ * The device that all operands are on.
  *
- * @throws ConvLSTMError ERR_DEVICE with both names where there are two, ERR_OPTION for anything but a
- *   tensor
+ * @param operands null for an absent one
+ * @throws ConvLSTMError ERR_DEVICE naming two operands on different devices, ERR_OPTION for anything
+ *   but a tensor
  */
 export function deviceOf(
   operation: string,
