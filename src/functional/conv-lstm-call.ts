@@ -1,10 +1,43 @@
-import type { ConvLstmArguments, Shape } from '../../binding.js';
+import type { ConvLstmArguments, Precision, Shape } from '../../binding.js';
 import { checkCount } from '../options.js';
 import { getFloat32Precision } from '../precision.js';
 import { deviceOf } from '../tensor/operands.js';
 import { expectShape, refuseShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { ConvLstmOptions } from './conv-lstm.js';
+
+/** The peephole weights of Shi et al. 2015, all of shape [1, hidden, 1, 1] or [1, hidden, H, W]. */
+export interface PeepholeWeights {
+  /** What i sees of c of the step before. */
+  wci: Tensor;
+  /** What f sees of it. */
+  wcf: Tensor;
+  /** What o sees of the new c. */
+  wco: Tensor;
+}
+
+/** Options of `convLstm`. */
+export interface ConvLstmFunctionOptions {
+  /** x and output are [B, T, C, H, W] when true, else [T, B, C, H, W]; default false. */
+  batchFirst?: boolean | undefined;
+  /** Default: no peepholes. */
+  peephole?: PeepholeWeights | null | undefined;
+  /** What h of the step before is multiplied by in the convolution: [B, hidden, H, W]; default: none. */
+  recurrentMask?: Tensor | null | undefined;
+  /**
+   * How much of the old h each step keeps, 0 to 1 (Krueger et al. 2017): of the shape of the output, or
+   * of shape [] for all alike; default: nothing.
+   */
+  zoneoutH?: Tensor | null | undefined;
+  /** The same of the old c. */
+  zoneoutC?: Tensor | null | undefined;
+  /**
+   * What is saved for `backward()`: 1, the default, gates and c of every step; k > 1, c of every k-th
+   * step, and the steps between are computed again.
+   */
+  saveEvery?: number | undefined;
+  /** Default: that of the process. */
+  precision?: Precision | undefined;
+}
 
 /** Arguments of `convLstm` beside its x. */
 export interface ConvLstmLayer {
@@ -12,7 +45,7 @@ export interface ConvLstmLayer {
   c0: Tensor | null;
   weight: Tensor;
   bias: Tensor | null;
-  options: ConvLstmOptions;
+  options: ConvLstmFunctionOptions;
 }
 
 /** Tensors of a call, by the names that messages give them; null for an absent one. */

@@ -9,7 +9,7 @@ import { expectShape, formatShape, refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** Options of `conv2d`; a number stands for [height, width] alike. */
-export interface Conv2dOptions {
+export interface Conv2dFunctionOptions {
   /** Default 1. */
   stride?: Size | undefined;
   /** Zeros added on both sides of height and of width; default 0. */
@@ -33,7 +33,7 @@ export function conv2d(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | null = null,
-  options: Conv2dOptions = {},
+  options: Conv2dFunctionOptions = {},
 ): Tensor {
   const device = deviceOf('conv2d', { input: x, weight, bias });
   checkNames('conv2d', options, { stride: true, padding: true, dilation: true, precision: true });

@@ -6,7 +6,7 @@ import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
 /** Options of `Conv2d`, with PyTorch's names and defaults. */
-export interface Conv2dModuleOptions {
+export interface Conv2dOptions {
   /** Channels of the input. */
   inChannels: number;
   /** Channels of the output. */
@@ -59,7 +59,7 @@ export class Conv2d extends Module {
   readonly bias: Parameter | null;
 
   /** @throws ConvLSTMError ERR_OPTION for an unknown option or a value out of range */
-  constructor(options: Conv2dModuleOptions) {
+  constructor(options: Conv2dOptions) {
     super();
     checkNames('Conv2d', options, {
       inChannels: true,

@@ -5,7 +5,7 @@ export type { ConvLSTMOptions, ConvLSTMResult, ConvLSTMStream } from './conv-lst
 export { ConvLSTM } from './conv-lstm.js';
 export type { ConvLSTMCellOptions, Peephole, State, Zoneout } from './conv-lstm-cell.js';
 export { ConvLSTMCell } from './conv-lstm-cell.js';
-export type { Conv2dModuleOptions } from './conv2d.js';
+export type { Conv2dOptions } from './conv2d.js';
 export { Conv2d } from './conv2d.js';
 export type { DropoutOptions } from './dropout.js';
 export { Dropout } from './dropout.js';
