@@ -1,8 +1,8 @@
 /** What the losses have in common: checks of their operands and the last step. */
 import { ConvLSTMError } from '../errors.js';
 import { mean, sum } from '../functional/index.js';
-import { deviceOf } from '../tensor/operands.js';
 import { checkChoice, checkNames, type Names } from '../options.js';
+import { deviceOf } from '../tensor/operands.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
