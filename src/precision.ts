@@ -4,8 +4,11 @@ import { checkChoice } from './options.js';
 let processPrecision: Precision = 'highest';
 
 /** @internal */
+export const kPrecisions: readonly Precision[] = ['highest', 'high', 'medium'];
+
+/** @internal */
 export function checkPrecision(precision: Precision): Precision {
-  return checkChoice('precision', precision, ['highest', 'high', 'medium']);
+  return checkChoice('precision', precision, kPrecisions);
 }
 
 /**

@@ -1,9 +1,40 @@
 /** Arguments that several commands have. */
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Precision } from '../../binding.js';
+import { backendOf, type Device } from '../backend.js';
+import { kPrecisions, setFloat32Precision } from '../precision.js';
 
 /** @throws InvalidArgumentError */
 export function parseCount(text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && count > 0) return count;
   throw new InvalidArgumentError('Expected a positive integer.');
+}
+
+/** Options of a command that computes. */
+export interface ComputingOptions {
+  device?: Device;
+  precision?: Precision;
+}
+
+/** Adds `--device` and `--precision`, which become the defaults of the process. */
+export function addComputing(command: Command, precisionDefault: string): Command {
+  const precision = new Option(
+    '--precision <name>',
+    `of convolutions; ${precisionDefault} by default`,
+  );
+  return command
+    .option(
+      '--device <name>',
+      'cpu, javascript, cuda, cuda:1, ... or auto; CONVLSTM_DEVICE, else cpu, by default',
+    )
+    .addOption(precision.choices(kPrecisions))
+    .hook('preAction', () => {
+      const { device, precision } = command.opts<ComputingOptions>();
+      if (device !== undefined) {
+        backendOf(device); // refuses what is misspelt or absent
+        process.env['CONVLSTM_DEVICE'] = device;
+      }
+      if (precision !== undefined) setFloat32Precision(precision);
+    });
 }

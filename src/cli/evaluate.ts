@@ -7,8 +7,8 @@ import type { Forecaster } from '../models/forecaster.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { formatNumber } from '../training/chart.js';
 import { checkFrames, openData } from '../training/forecast-run.js';
-import { madeBy, RunFolder, readConfig } from '../training/run-folder.js';
-import { parseCount } from './arguments.js';
+import { RunFolder, readConfig, withOptionsOf } from '../training/run-folder.js';
+import { addComputing, parseCount } from './arguments.js';
 
 interface EvaluateOptions {
   data: string;
@@ -27,7 +27,7 @@ interface Scores {
 }
 
 export function addEvaluate(program: Command): void {
-  program
+  const command = program
     .command('evaluate')
     .description('score a trained model by lead time on test data')
     .requiredOption('--data <folder>', 'as in training: its test frames, or digits')
@@ -41,6 +41,7 @@ export function addEvaluate(program: Command): void {
       '\nErrors are sums over a frame, frames 0..1 on the scale of the model; persistence repeats the last frame.',
     )
     .action(run);
+  addComputing(command, 'highest');
 }
 
 async function run(options: EvaluateOptions, command: Command): Promise<void> {
@@ -53,7 +54,7 @@ async function run(options: EvaluateOptions, command: Command): Promise<void> {
   const model = await loadModel(weights);
   const test = (await openData(config, options.data, 'test'))!;
   const { loss } = config;
-  await madeBy(weights, checkFrames({ model: model.description, loss }, test));
+  await withOptionsOf(weights, checkFrames({ model: model.description, loss }, test));
   const count = Math.min(options.samples ?? test.length, test.length);
   const dataset = { length: count, get: (index: number) => test.get(index, 0) };
   const scores = await score(
@@ -71,12 +72,11 @@ async function score(
   count: number,
 ): Promise<Scores> {
   const scores: { sum: LeadTimeScores | null }[] = [{ sum: null }, { sum: null }];
-  const { scale } = model.description;
   for await (const { input, target } of loader) {
     const steps = target.shape[1]!;
     using output = model.forward(input, steps);
     const [seen, truth, forecast] = await Promise.all(
-      [input, target, output].map((tensor) => toArray(tensor, scale)),
+      [input, target, output].map((tensor) => toArray(model, tensor)),
     );
     input.dispose();
     target.dispose();
@@ -88,12 +88,10 @@ async function score(
   return { sequences: count, model: scores[0]!.sum!, persistence: scores[1]!.sum! };
 }
 
-async function toArray(tensor: Tensor, scale: number): Promise<NdArray> {
-  const data = await tensor.data();
-  return {
-    data: scale === 1 ? data : data.map((value) => value / scale),
-    shape: [...tensor.shape],
-  };
+/** Values 0..1. */
+async function toArray(model: Forecaster, frames: Tensor): Promise<NdArray> {
+  using normalized = model.normalize(frames);
+  return { data: await normalized.data(), shape: [...frames.shape] };
 }
 
 /** Adds `share` of `scores` to a mean. */

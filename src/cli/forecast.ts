@@ -13,7 +13,7 @@ import * as npy from '../io/npy.js';
 import * as png from '../io/png.js';
 import { loadModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
-import { parseCount } from './arguments.js';
+import { addComputing, parseCount } from './arguments.js';
 import { cropFrame, padFrame } from './padding.js';
 
 interface ForecastOptions {
@@ -27,24 +27,29 @@ interface ForecastOptions {
 interface Output {
   /** What --out is for this format, in the help. */
   usage: string;
-  write(out: string, forecasts: readonly NdArray[], scale: number): Promise<void>;
+  /** Whether frames are written as images: values 0..1 instead of the frames' own. */
+  images: boolean;
+  /** @param forecasts [C, H, W] each */
+  write(out: string, forecasts: readonly NdArray[]): Promise<void>;
 }
 
 /** Output formats by the extension of --out. */
-const kOutputs: ReadonlyMap<string, Output> = new Map([
+const kOutputs = new Map<string, Output>([
+  ['.gif', { usage: 'NAME.gif', images: true, write: gif.save }],
   [
-    '.gif',
+    '.npy',
     {
-      usage: 'NAME.gif',
-      write: (out, forecasts, scale) => gif.save(out, toImages(forecasts, scale)),
+      usage: 'NAME.npy',
+      images: false,
+      write: (out, forecasts) => npy.save(out, toArray(forecasts)),
     },
   ],
-  ['.npy', { usage: 'NAME.npy', write: (out, forecasts) => npy.save(out, toArray(forecasts)) }],
-  ['', { usage: 'a folder for PNG frames', write: writeFolder }],
+  ['', { usage: 'a folder for PNG frames', images: true, write: writeFolder }],
   [
     '-',
     {
       usage: '- for .npy on standard output',
+      images: false,
       write: (_, forecasts) => pipeline([npy.encode(toArray(forecasts))], process.stdout),
     },
   ],
@@ -63,7 +68,7 @@ function parseOut(out: string): string {
 }
 
 export function addForecast(program: Command): void {
-  program
+  const command = program
     .command('forecast')
     .description('continue a sequence of frames')
     .requiredOption('--weights <file>', 'safetensors file of the model')
@@ -80,9 +85,11 @@ export function addForecast(program: Command): void {
         '\nFrames that the model cannot cut to whole patches get zeros at the bottom and the right.',
     )
     .action(run);
+  addComputing(command, 'highest');
 }
 
 async function run({ weights, input, steps, out, model }: ForecastOptions): Promise<void> {
+  const output = outputOf(out)!;
   if (extname(out) !== '') await checkFolderOf(out);
   const forecaster = await loadModel(weights, model === undefined ? {} : { model });
   const bar = new cliProgress.SingleBar({
@@ -104,15 +111,16 @@ async function run({ weights, input, steps, out, model }: ForecastOptions): Prom
       }
     };
     for await (const forecast of forecaster.forecast(padded(), steps)) {
-      const shape = forecast.shape.slice(1);
-      forecasts.push(cropFrame({ data: await forecast.data(), shape }, size));
+      using frame = output.images ? forecaster.normalize(forecast) : forecast.clone();
       forecast.dispose();
+      const shape = frame.shape.slice(1);
+      forecasts.push(cropFrame({ data: await frame.data(), shape }, size));
       bar.increment();
     }
   } finally {
     bar.stop();
   }
-  await outputOf(out)!.write(out, forecasts, forecaster.description.scale);
+  await output.write(out, forecasts);
 }
 
 function checkChannels({ shape }: NdArray, { description }: Forecaster): void {
@@ -130,23 +138,14 @@ function toArray(forecasts: readonly NdArray[]): NdArray {
   return { data, shape: [forecasts.length, ...forecasts[0]!.shape] };
 }
 
-/** Frames with values 0..1. */
-function toImages(forecasts: readonly NdArray[], scale: number): NdArray[] {
-  return forecasts.map(({ data, shape }) => ({ data: data.map((value) => value / scale), shape }));
-}
-
-async function writeFolder(
-  folder: string,
-  forecasts: readonly NdArray[],
-  scale: number,
-): Promise<void> {
+async function writeFolder(folder: string, images: readonly NdArray[]): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (error) {
     throw ioError('write', folder, error);
   }
-  const digits = String(forecasts.length).length;
-  for (const [i, image] of toImages(forecasts, scale).entries()) {
+  const digits = String(images.length).length;
+  for (const [i, image] of images.entries()) {
     await png.save(join(folder, `forecast-${String(i + 1).padStart(digits, '0')}.png`), image);
   }
 }

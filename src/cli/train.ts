@@ -8,8 +8,6 @@ import { formatNumber } from '../training/chart.js';
 import type { TrainConfig } from '../training/config.js';
 import {
   buildModel,
-  buildOptimizer,
-  buildSchedule,
   checkFrames,
   checkUnvalidated,
   openData,
@@ -17,12 +15,15 @@ import {
   trainingLoss,
   validationLoss,
 } from '../training/forecast-run.js';
+import { buildOptimizer } from '../training/optimizers.js';
 import { openDisplay } from '../training/progress.js';
-import { firstSamples, madeBy, RunFolder, readConfig } from '../training/run-folder.js';
+import { firstSamples, RunFolder, readConfig, withOptionsOf } from '../training/run-folder.js';
 import { reportOfRun } from '../training/run-report.js';
+import { buildSchedule } from '../training/schedules.js';
 import { Trainer } from '../training/trainer.js';
+import { addComputing, type ComputingOptions } from './arguments.js';
 
-interface TrainOptions {
+interface TrainOptions extends ComputingOptions {
   config?: string;
   data: string;
   out?: string;
@@ -37,7 +38,7 @@ const kSameStopMs = 1000;
 const kShown = 3;
 
 export function addTrain(program: Command): void {
-  program
+  const command = program
     .command('train')
     .description('train a model on frames')
     .option('--config <file>', 'JSON configuration; that of the run with --resume')
@@ -53,6 +54,7 @@ export function addTrain(program: Command): void {
         '\nschemas/train.schema.json of this package describes the configuration.',
     )
     .action(run);
+  addComputing(command, 'that of the configuration');
 }
 
 async function run(options: TrainOptions, command: Command): Promise<void> {
@@ -64,7 +66,8 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     command.error('--config is needed without --resume');
   }
   const file = config ?? from!.config;
-  const settings = await readConfig(file);
+  const { precision } = options;
+  const settings = { ...(await readConfig(file)), ...(precision && { precision }) };
   const folder = new RunFolder(out);
   const elsewhere = from === null || resolve(from.path) !== resolve(folder.path);
   if (elsewhere && (await folder.holdsRun())) {
@@ -73,7 +76,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
   const interrupt = new AbortController();
   const preparing = prepare(settings, data, folder, interrupt.signal);
-  const { model, trainer, shown } = await madeBy(file, preparing);
+  const { model, trainer, shown } = await withOptionsOf(file, preparing);
   if (from !== null) await trainer.resume(from.checkpoint);
   await folder.open(settings);
   await folder.cutLog(trainer.step);
@@ -141,7 +144,7 @@ async function prepare(
   else checkUnvalidated(config);
   const totalSteps = stepsOfRun(config, training.length);
   const model = buildModel(config);
-  const optimizer = buildOptimizer(config, model);
+  const optimizer = buildOptimizer(config.optimizer, model.parameters());
   const { batchSize, workers, seed, epochs, accumulate, clipNorm } = config;
   const trainer = new Trainer({
     model,
@@ -149,7 +152,7 @@ async function prepare(
     data: new DataLoader(training, { batchSize, workers, seed, shuffle: true, dropLast: true }),
     loss: trainingLoss(config, model, totalSteps),
     epochs,
-    schedule: buildSchedule(config, optimizer, totalSteps),
+    schedule: buildSchedule(config.schedule, optimizer, totalSteps),
     accumulate,
     clipNorm: clipNorm === 0 ? null : clipNorm,
     validation: validation && {

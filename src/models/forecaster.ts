@@ -70,14 +70,27 @@ export class Forecaster extends Module {
     });
   }
 
+  /**
+   * Frames in the model's units, where 1 is the frame value `description.scale`: what images and scores
+   * of values 0..1 take.
+   *
+   * @param frames any shape
+   * @example
+   * ```ts
+   * for await (const rain of model.forecast(readFrames('radar/'), 10)) {
+   *   using image = model.normalize(rain); // mm/h to 0..1
+   * }
+   * ```
+   */
+  normalize(frames: Tensor): Tensor {
+    const { scale } = this.description;
+    return scale === 1 ? frames.clone() : frames.div(scale);
+  }
+
   /** [..., C, H, W] in the frames' units to patches in the model's. */
   #toPatches(frames: Tensor): Tensor {
-    const { patchSize, scale } = this.description;
-    const patches = pixelUnshuffle(frames, patchSize);
-    if (scale === 1) return patches;
-    const scaled = patches.div(scale);
-    patches.dispose();
-    return scaled;
+    using normalized = this.normalize(frames);
+    return pixelUnshuffle(normalized, this.description.patchSize);
   }
 
   #toFrames(patches: Tensor): Tensor {

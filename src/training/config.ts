@@ -1,7 +1,9 @@
+import type { Pair } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { kCells } from '../models/cells.js';
 import { type ModelDescription, parseDescription } from '../models/description.js';
 import { refuseOption } from '../options.js';
+import { kPrecisions } from '../precision.js';
 import {
   choice,
   count,
@@ -18,6 +20,9 @@ import {
   type ValueOf,
   variants,
 } from './fields.js';
+import { kLossNames, lossNamed } from './losses.js';
+import { kOptimizers } from './optimizers.js';
+import { kSchedules } from './schedules.js';
 
 const size = { type: 'integer', minimum: 1 };
 const pairs = { type: 'array', items: size, minItems: 2, maxItems: 2 };
@@ -75,29 +80,43 @@ const lengths = {
 const data = variants(
   {
     'moving-mnist': {
-      ...lengths,
-      length: count({ description: 'Sequences in an epoch, none of them twice', default: 10_000 }),
-      validationLength: count({ description: 'Sequences to validate with', default: 500 }),
-      size: count({ description: 'Height and width of a frame', default: 64 }),
-      numDigits: count({ description: 'Digits in a sequence', default: 2 }),
-      speed: pair({
-        description: 'Slowest and fastest speed in pixels a frame',
-        names: 'slowest, fastest',
-        default: [3, 5],
-      }),
-      bounce: flag({ description: 'Whether digits turn at the walls', default: true }),
+      fields: {
+        ...lengths,
+        length: count({
+          description: 'Sequences in an epoch, none of them twice',
+          default: 10_000,
+        }),
+        validationLength: count({ description: 'Sequences to validate with', default: 500 }),
+        size: count({ description: 'Height and width of a frame', default: 64 }),
+        numDigits: count({ description: 'Digits in a sequence', default: 2 }),
+        speed: pair({
+          description: 'Slowest and fastest speed in pixels a frame',
+          names: 'slowest, fastest',
+          default: [3, 5],
+        }),
+        bounce: flag({ description: 'Whether digits turn at the walls', default: true }),
+      },
+      check(path: string, { size, speed }: { size: number; speed: Pair }) {
+        const [slowest, fastest] = speed;
+        if (slowest > fastest || fastest > size) {
+          const expected = `[slowest, fastest] from 0 to data.size, ${size}`;
+          refuseOption(`${path}.speed`, expected, speed);
+        }
+      },
     },
     frames: {
-      ...lengths,
-      stride: count({ description: 'Frames from one window to the next', default: 1 }),
-      crop: sizeOrNull({
-        description: 'Height and width to cut out: anywhere for training, the middle otherwise',
-        default: null,
-      }),
-      flip: choice(['none', 'horizontal', 'vertical', 'both'], {
-        description: 'Axes along which training windows are mirrored by chance',
-        default: 'none',
-      }),
+      fields: {
+        ...lengths,
+        stride: count({ description: 'Frames from one window to the next', default: 1 }),
+        crop: sizeOrNull({
+          description: 'Height and width to cut out: anywhere for training, the middle otherwise',
+          default: null,
+        }),
+        flip: choice(['none', 'horizontal', 'vertical', 'both'], {
+          description: 'Axes along which training windows are mirrored by chance',
+          default: 'none',
+        }),
+      },
     },
   },
   {
@@ -107,82 +126,19 @@ const data = variants(
   },
 );
 
-const rate = { description: 'Learning rate', above: 0 };
-const decay = number({ description: 'Weight decay', least: 0, default: 0 });
-const betas = {
-  beta1: number({ description: 'Decay of the mean gradient', least: 0, below: 1, default: 0.9 }),
-  beta2: number({ description: 'Decay of its square', least: 0, below: 1, default: 0.999 }),
-};
+const optimizer = variants(kOptimizers, { description: 'The optimizer', default: 'adam' });
 
-const optimizer = variants(
-  {
-    adam: { lr: number({ ...rate, default: 1e-3 }), ...betas, weightDecay: decay },
-    adamw: {
-      lr: number({ ...rate, default: 1e-3 }),
-      ...betas,
-      weightDecay: number({ description: 'Weight decay', least: 0, default: 0.01 }),
-    },
-    rmsprop: {
-      lr: number({ ...rate, default: 1e-3 }),
-      alpha: number({ description: 'Smoothing', least: 0, most: 1, default: 0.9 }),
-      momentum: number({ description: 'Momentum', least: 0, default: 0 }),
-      weightDecay: decay,
-    },
-    sgd: {
-      lr: number({ ...rate, default: 0.1 }),
-      momentum: number({ description: 'Momentum', least: 0, default: 0.9 }),
-      nesterov: flag({ description: "Nesterov's momentum", default: false }),
-      weightDecay: decay,
-    },
-  },
-  { description: 'The optimizer', default: 'adam' },
-);
-
-const schedule = variants(
-  {
-    constant: {},
-    step: {
-      every: count({ description: 'Steps between two changes' }),
-      factor: number({ description: 'What the rate is multiplied by', above: 0, default: 0.1 }),
-    },
-    cosine: {
-      warmup: natural({ description: 'Steps of linear warm-up', default: 0 }),
-      floor: number({ description: 'The last rate', least: 0, default: 0 }),
-    },
-    'one-cycle': {
-      rise: number({
-        description: 'Share of the steps that rise',
-        above: 0,
-        most: 1,
-        default: 0.3,
-      }),
-    },
-    plateau: {
-      factor: number({
-        description: 'What the rate is multiplied by',
-        above: 0,
-        below: 1,
-        default: 0.1,
-      }),
-      patience: natural({
-        description: 'Validations without a better one before it is',
-        default: 10,
-      }),
-    },
-  },
-  {
-    description: "How the learning rate goes on from optimizer.lr, which is 'one-cycle's highest",
-    default: 'constant',
-  },
-);
+const schedule = variants(kSchedules, {
+  description: "How the learning rate goes on from optimizer.lr, which is 'one-cycle's highest",
+  default: 'constant',
+});
 
 const fields = {
   version: choiceOfVersion(),
   model,
   data,
-  loss: choice(['bce', 'mse', 'l1', 'huber', 'ssim', 'balanced'], {
-    description:
-      "'bce' needs output 'sigmoid'; 'balanced' is that of Shi et al. 2017, for frames in mm/h",
+  loss: choice(kLossNames, {
+    description: kLossNames.flatMap((name) => lossNamed(name).note ?? []).join('; '),
     default: 'mse',
   }),
   lossFrames: choice(['all', 'targets'], {
@@ -226,7 +182,7 @@ const fields = {
     },
     'Scheduled sampling: the probability that a true frame is fed in the place of a forecast one',
   ),
-  precision: choice(['highest', 'high', 'medium'], {
+  precision: choice(kPrecisions, {
     description: 'Of the convolutions',
     default: 'highest',
   }),
@@ -284,18 +240,10 @@ export function parseTrainConfig(value: unknown): TrainConfig {
   return parsed;
 }
 
-/** What fields ask of each other. */
-function checkTogether({ loss, model, data, optimizer }: TrainConfig): void {
-  if (loss === 'bce' && model.output !== 'sigmoid') {
-    refuseOption('loss', "'bce' with model.output 'sigmoid' only", model.output);
-  }
-  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
-    refuseOption('optimizer.nesterov', 'false without momentum', true);
-  }
-  if (data.kind !== 'moving-mnist') return;
-  const [slowest, fastest] = data.speed;
-  if (slowest > fastest || fastest > data.size) {
-    refuseOption('data.speed', `[slowest, fastest] from 0 to data.size, ${data.size}`, data.speed);
+/** Refuses fields that contradict each other. */
+function checkTogether({ loss, model }: TrainConfig): void {
+  if (lossNamed(loss).ofLogits && model.output !== 'sigmoid') {
+    refuseOption('loss', `'${loss}' with model.output 'sigmoid' only`, model.output);
   }
 }
 

@@ -201,11 +201,21 @@ export function object<F extends Fields>(fields: F, description: string): Field<
   };
 }
 
-/** Objects by the word in their field `kind`. */
-type Variants = Readonly<Record<string, Fields>>;
+/** Rows by the word in the field `kind` of a configuration. */
+type Variants = Readonly<
+  Record<
+    string,
+    {
+      readonly fields: Fields;
+      /** Refuses values that contradict each other; `path` is that of the object. */
+      check?(path: string, values: object): void;
+    }
+  >
+>;
 
-type VariantOf<V extends Variants> = {
-  [Kind in keyof V]: { readonly kind: Kind } & ValuesOf<V[Kind]>;
+/** The checked object of one of the rows. */
+export type VariantOf<V extends Variants> = {
+  [Kind in keyof V]: { readonly kind: Kind } & ValuesOf<V[Kind]['fields']>;
 }[keyof V];
 
 /** One of several objects, told apart by `kind`. */
@@ -216,15 +226,14 @@ export function variants<V extends Variants>(
   const words = Object.keys(kinds);
   const kind = choice(words, { description: 'Which of them' });
   const objects = new Map(
-    words.map((word) => [word, object({ ...kinds[word], kind }, options.description)]),
+    words.map((word) => [word, object({ ...kinds[word]!.fields, kind }, options.description)]),
   );
   const oneOf = words.map((word) => {
     const { properties, required = [], ...others } = objects.get(word)!.schema;
-    const fields = { kind: { const: word }, ...kinds[word] };
     delete (properties as Record<string, unknown>)['kind'];
     return {
       ...others,
-      properties: { kind: fields.kind, ...(properties as object) },
+      properties: { kind: { const: word }, ...(properties as object) },
       required: ['kind', ...(required as string[]).filter((name) => name !== 'kind')],
     };
   });
@@ -237,7 +246,9 @@ export function variants<V extends Variants>(
           ? { kind: options.default }
           : asObject(path, value);
       const word = kind.parse(join(path, 'kind'), given['kind']);
-      return objects.get(word)!.parse(path, given) as VariantOf<V>;
+      const values = objects.get(word)!.parse(path, given) as VariantOf<V>;
+      kinds[word]!.check?.(path, values);
+      return values;
     },
   };
 }

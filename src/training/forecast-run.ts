@@ -10,33 +10,15 @@ import { MovingMnist } from '../data/moving-mnist.js';
 import { RandomStream } from '../data/random-stream.js';
 import { ConvLSTMError } from '../errors.js';
 import { ioError } from '../io/files.js';
-import {
-  balancedMseMae,
-  bceWithLogitsLoss,
-  huberLoss,
-  l1Loss,
-  mseLoss,
-  ssimLoss,
-} from '../losses/index.js';
-import { kWindow } from '../metrics/ssim.js';
 import { Forecaster } from '../models/forecaster.js';
 import { init, type Parameter } from '../nn/index.js';
-import {
-  Adam,
-  AdamW,
-  CosineWithWarmup,
-  OneCycle,
-  ReduceLROnPlateau,
-  RMSprop,
-  type Schedule,
-  SGD,
-  StepLR,
-} from '../optim/index.js';
 import { refuseOption } from '../options.js';
 import { manualSeed } from '../tensor/random.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { TrainConfig } from './config.js';
-import type { AnyOptimizer, LossFunction } from './trainer-options.js';
+import { lossNamed } from './losses.js';
+import { kSchedules } from './schedules.js';
+import type { LossFunction } from './trainer-options.js';
 
 type MovingMnistData = Extract<TrainConfig['data'], { kind: 'moving-mnist' }>;
 
@@ -159,26 +141,6 @@ export function buildModel(config: TrainConfig): Forecaster {
   return model;
 }
 
-export function buildOptimizer({ optimizer }: TrainConfig, model: Forecaster): AnyOptimizer {
-  const parameters = model.parameters();
-  switch (optimizer.kind) {
-    case 'adam':
-    case 'adamw': {
-      const { kind, beta1, beta2, ...options } = optimizer;
-      const Kind = kind === 'adam' ? Adam : AdamW;
-      return new Kind(parameters, { ...options, betas: [beta1, beta2] });
-    }
-    case 'rmsprop': {
-      const { kind: _, ...options } = optimizer;
-      return new RMSprop(parameters, options);
-    }
-    case 'sgd': {
-      const { kind: _, ...options } = optimizer;
-      return new SGD(parameters, options);
-    }
-  }
-}
-
 /**
  * That the model of a run takes the frames of its data.
  *
@@ -199,12 +161,10 @@ export async function checkFrames(
   if (imageSize && (imageSize[0] !== height || imageSize[1] !== width)) {
     refuseOption('model.imageSize', `that of ${frames}`, imageSize);
   }
-  if (loss === 'ssim' && Math.min(height, width) < kWindow) {
-    refuseOption(
-      'loss',
-      `another than 'ssim', which needs ${kWindow} by ${kWindow} pixels, for ${frames}`,
-      loss,
-    );
+  const { leastSize = 1 } = lossNamed(loss);
+  if (Math.min(height, width) < leastSize) {
+    const needs = `which needs ${leastSize} by ${leastSize} pixels`;
+    refuseOption('loss', `another than '${loss}', ${needs}, for ${frames}`, loss);
   }
 }
 
@@ -236,57 +196,15 @@ export function checkUnvalidated({ validateEvery, patience, schedule }: TrainCon
   const none = 'where there is no folder of validation';
   if (validateEvery !== null) refuseOption('validateEvery', `null ${none}`, validateEvery);
   if (patience !== null) refuseOption('patience', `null ${none}`, patience);
-  if (schedule.kind === 'plateau') refuseOption('schedule.kind', `another ${none}`, schedule.kind);
-}
-
-export function buildSchedule(
-  { schedule, optimizer: { lr, ...others } }: TrainConfig,
-  optimizer: AnyOptimizer,
-  totalSteps: number,
-): Schedule | ReduceLROnPlateau | null {
-  switch (schedule.kind) {
-    case 'constant':
-      return null;
-    case 'step':
-      return new StepLR(optimizer, { stepSize: schedule.every, gamma: schedule.factor });
-    case 'cosine': {
-      const { warmup, floor } = schedule;
-      if (warmup >= totalSteps) {
-        refuseOption('schedule.warmup', `fewer than the ${totalSteps} steps of the run`, warmup);
-      }
-      return new CosineWithWarmup(optimizer, { totalSteps, warmupSteps: warmup, minLr: floor });
-    }
-    case 'one-cycle': {
-      // An optimizer without momentum goes without.
-      const cycleMomentum = !('momentum' in others && others.momentum === 0);
-      const pctStart = schedule.rise;
-      return new OneCycle(optimizer, { maxLr: lr, totalSteps, pctStart, cycleMomentum });
-    }
-    case 'plateau': {
-      const { factor, patience } = schedule;
-      return new ReduceLROnPlateau(optimizer, { factor, patience });
-    }
-  }
+  if (kSchedules[schedule.kind].needsValidation)
+    refuseOption('schedule.kind', `another ${none}`, schedule.kind);
 }
 
 /** The loss of the head's results `logits` against frames in the model's units. */
-function lossOf(config: TrainConfig, logits: Tensor, truth: Tensor): Tensor {
-  if (config.loss === 'bce') return bceWithLogitsLoss(logits, truth);
-  const forecast = config.model.output === 'sigmoid' ? logits.sigmoid() : logits;
-  switch (config.loss) {
-    case 'mse':
-      return mseLoss(forecast, truth);
-    case 'l1':
-      return l1Loss(forecast, truth);
-    case 'huber':
-      return huberLoss(forecast, truth);
-    case 'ssim':
-      return ssimLoss(forecast, truth);
-    case 'balanced': {
-      const { scale } = config.model;
-      return balancedMseMae(forecast.mul(scale), truth.mul(scale));
-    }
-  }
+function lossOf({ loss, model }: TrainConfig, logits: Tensor, truth: Tensor): Tensor {
+  const { ofLogits = false, compute } = lossNamed(loss);
+  const forecast = ofLogits || model.output === 'linear' ? logits : logits.sigmoid();
+  return compute(forecast, truth, model.scale);
 }
 
 /** How likely a true frame is fed at a step: from the first to the last probability in a straight line. */
@@ -317,7 +235,7 @@ export function trainingLoss(
     });
     const frames = config.lossFrames === 'all' ? Tensor.concat([input, target], 1) : target;
     const begin = config.lossFrames === 'all' ? 1 : 0;
-    const truth = frames.slice([null, begin]).div(config.model.scale);
+    const truth = model.normalize(frames.slice([null, begin]));
     const first = logits.shape[1]! - truth.shape[1]!;
     return lossOf(config, logits.slice([null, first]), truth);
   };
@@ -331,6 +249,6 @@ export function validationLoss(
   return ({ input, target }: Batch<SequenceSample>) => {
     const logits = model.unroll(input, target);
     const forecasts = logits.slice([null, input.shape[1]! - 1]);
-    return lossOf(config, forecasts, target.div(config.model.scale));
+    return lossOf(config, forecasts, model.normalize(target));
   };
 }

@@ -34,10 +34,10 @@ export async function readConfig(path: string): Promise<TrainConfig> {
   }
 }
 
-/** What is made by the options that a file has: of those that do not fit it says which file that is. */
-export async function madeBy<T>(path: string, making: Promise<T>): Promise<T> {
+/** Awaits `work`, which options of a file decide: its ERR_OPTION gets the name of the file. */
+export async function withOptionsOf<T>(path: string, work: Promise<T>): Promise<T> {
   try {
-    return await making;
+    return await work;
   } catch (error) {
     const isOption = error instanceof ConvLSTMError && error.code === 'ERR_OPTION';
     throw isOption ? inFile(path, error) : error;

@@ -1,6 +1,7 @@
 import { noGrad } from '../autograd/grad-mode.js';
 import { backendInfo } from '../backend-info.js';
 import type { SequenceSample } from '../data/dataset.js';
+import type { NdArray } from '../io/nd-array.js';
 import type { Forecaster } from '../models/forecaster.js';
 import { Tensor } from '../tensor/tensor.js';
 import { formatNumber, lineChart } from './chart.js';
@@ -15,14 +16,18 @@ async function forecastOf(
   model: Forecaster,
   { input, target }: SequenceSample,
 ): Promise<ForecastExample> {
-  const { scale } = model.description;
-  const scaled = (data: Float32Array) => (scale === 1 ? data : data.map((value) => value / scale));
-  using x = Tensor.from(input.data, [1, ...input.shape], { device: model.head.weight.device });
-  using y = noGrad(() => model.forward(x, target.shape[0]!));
+  const { device } = model.head.weight;
+  using x = Tensor.from(input.data, [1, ...input.shape], { device });
+  using truth = Tensor.from(target.data, [1, ...target.shape], { device });
+  using forecast = noGrad(() => model.forward(x, target.shape[0]!));
+  const toArray = async (frames: Tensor): Promise<NdArray> => {
+    using normalized = model.normalize(frames);
+    return { data: await normalized.data(), shape: frames.shape.slice(1) };
+  };
   return {
-    input: { data: scaled(input.data), shape: input.shape },
-    target: { data: scaled(target.data), shape: target.shape },
-    forecast: { data: scaled(await y.data()), shape: target.shape },
+    input: await toArray(x),
+    target: await toArray(truth),
+    forecast: await toArray(forecast),
   };
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  backendInfo,
   Forecaster,
   manualSeed,
   npy,
@@ -101,6 +102,34 @@ describe('forecast', () => {
     const { data, shape } = await npy.load(out);
     expect(shape).toEqual([3, 1, 8, 6]);
     expectClose(data, expected, 1e-6);
+  });
+
+  it('computes on --device', async () => {
+    const out = join(folder, 'javascript.npy');
+    const args = forecast(frames, out, '--device', 'javascript');
+    const result = await convlstm(args, undefined, { CONVLSTM_DEBUG: '1' });
+    expect(result).toMatchObject({ code: 0, stderr: '' }); // the engine logs its kernels
+    expectClose((await npy.load(out)).data, expected, 1e-5);
+  });
+
+  it.skipIf(!backendInfo().binary.loaded)('computes in --precision', async () => {
+    const args = forecast(frames, join(folder, 'medium.npy'), '--precision', 'medium');
+    const result = await convlstm(args, undefined, { CONVLSTM_DEBUG: '1' });
+    expect(result.stderr).toMatch(/^convlstm: .* medium -> /);
+  });
+
+  it.each([
+    [
+      'device',
+      'gpu',
+      1,
+      /device: expected 'cpu', 'javascript', 'auto', 'cuda' or 'cuda:N', got 'gpu'/,
+    ],
+    ['device', 'cuda:99', 1, /device 'cuda:99' is not available/],
+    ['precision', 'low', 2, /Allowed choices are highest, high, medium/],
+  ] as const)('refuses --%s %s', async (name, value, code, message) => {
+    const out = join(folder, 'none.gif');
+    expectFailure(await convlstm(forecast(frames, out, `--${name}`, value)), code, message);
   });
 
   it('reads standard input and writes standard output', async () => {

@@ -98,6 +98,17 @@ describe('train', () => {
     expect(model.description.patchSize).toBe(4);
   });
 
+  it('takes --device, and --precision before that of the configuration', async () => {
+    const options = ['--device', 'javascript', '--precision', 'high'];
+    const args = ['--config', config, '--data', data, '--out', run('precise')];
+    expect(await convlstm('train', ...args, ...options)).toMatchObject({ exitCode: 0 });
+    const [written, html] = await Promise.all(
+      ['config.json', 'report.html'].map((name) => readFile(join(run('precise'), name), 'utf8')),
+    );
+    expect(JSON.parse(written!).precision).toBe('high');
+    expect(html).toMatch(/convlstm [\d.]+, javascript</);
+  });
+
   it('goes on after SIGTERM and ends with the bits of a run that was not stopped', async () => {
     const args = ['train', '--config', config, '--data', data, '--out', run('b'), '--json'];
     const child = spawn(process.execPath, [main, ...args]);

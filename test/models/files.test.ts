@@ -118,6 +118,22 @@ describe('Forecaster', () => {
     expect([...(await forecast.data())]).toEqual(expected);
   });
 
+  it('normalizes frames of any shape: 1 is the scale', async () => {
+    using scaled = new Forecaster({ ...description, scale: 20 });
+    using rain = Tensor.from([
+      [0, 5],
+      [20, 30],
+    ]);
+    using image = scaled.normalize(rain);
+    expect(await image.toArray()).toEqual([
+      [0, 0.25],
+      [1, 1.5],
+    ]);
+    using same = model.normalize(rain);
+    rain.dispose();
+    expect(await same.data()).toEqual(Float32Array.of(0, 5, 20, 30));
+  });
+
   it('refuses frames and steps that do not fit', async () => {
     using odd = Tensor.zeros([1, 2, 1, 4, 5]);
     expect(() => model.forward(odd, 1)).toThrow(/a multiple of 2.*got \[1, 2, 1, 4, 5\]/);

@@ -12,12 +12,12 @@ import {
 } from '../../src/index.js';
 import {
   buildModel,
-  buildOptimizer,
-  buildSchedule,
   openData,
   trainingLoss,
   validationLoss,
 } from '../../src/training/forecast-run.js';
+import { buildOptimizer } from '../../src/training/optimizers.js';
+import { buildSchedule } from '../../src/training/schedules.js';
 import { expectClose } from '../support/numbers.js';
 
 const model = { version: 1, patchSize: 2, hiddenDim: [3] };
@@ -32,8 +32,8 @@ const batch = { input, target };
 /** Losses of the first steps on one batch. */
 async function learn(config: TrainConfig, steps: number): Promise<number[]> {
   using net = buildModel(config);
-  const optimizer = buildOptimizer(config, net);
-  const schedule = buildSchedule(config, optimizer, steps);
+  const optimizer = buildOptimizer(config.optimizer, net.parameters());
+  const schedule = buildSchedule(config.schedule, optimizer, steps);
   const loss = trainingLoss(config, net, steps);
   const losses: number[] = [];
   for (let step = 1; step <= steps; step++) {
@@ -77,8 +77,8 @@ describe('a run learns', () => {
   ])('with schedule %j', (schedule, rates) => {
     const config = configOf({ optimizer: { kind: 'adam', lr: 0.1 }, schedule });
     using net = buildModel(config);
-    const optimizer = buildOptimizer(config, net);
-    const stepped = buildSchedule(config, optimizer, 4);
+    const optimizer = buildOptimizer(config.optimizer, net.parameters());
+    const stepped = buildSchedule(config.schedule, optimizer, 4);
     const got = rates.map(() => {
       const { lr } = optimizer.groups[0]!;
       stepped?.step(1); // never better than the first
