@@ -15,10 +15,10 @@ import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { ConvLSTMError, show } from '../errors.js';
 
-/** A place in the file system: a path or a `file:` URL. */
+/** Location of a file or folder: a path or a `file:` URL. */
 export type FilePath = string | URL;
 
-/** Where a reader takes its bytes from: a file, or memory. */
+/** Source of a reader's bytes: a file, or memory. */
 export type ByteSource = FilePath | Uint8Array | ArrayBuffer;
 
 /** @internal */
@@ -33,33 +33,33 @@ export function isFilePath(source: ByteSource): source is FilePath {
   return typeof source === 'string' || source instanceof URL;
 }
 
-/** How messages name a source. @internal */
+/** Name of a source in messages. @internal */
 export function sourceName(source: ByteSource): string {
   return isFilePath(source) ? toPath(source) : 'bytes';
 }
 
-/** A failure of the operating system, as this package reports it. @internal */
+/** ERR_IO for a failure of the operating system; a ConvLSTMError passes unchanged. @internal */
 export function ioError(doing: string, path: string, cause: unknown): ConvLSTMError {
   if (cause instanceof ConvLSTMError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new ConvLSTMError('ERR_IO', `${path}: cannot ${doing}: ${reason}`, { cause });
 }
 
-/** A file that is not what its format asks for. @internal */
+/** ERR_FORMAT for a file that breaks its format. @internal */
 export function formatError(name: string, message: string, cause?: unknown): ConvLSTMError {
   return new ConvLSTMError('ERR_FORMAT', `${name}: ${message}`, { cause });
 }
 
-/** An error about what a file says, which does not name the file itself. @internal */
+/** Adds the file's name to an error about its content. @internal */
 export function inFile(name: string, cause: unknown): ConvLSTMError {
   if (!(cause instanceof ConvLSTMError)) return ioError('read', name, cause);
   return new ConvLSTMError(cause.code, `${name}: ${cause.message}`, { cause });
 }
 
 /**
- * A view of the bytes given.
+ * A view of bytes in memory.
  *
- * @throws ConvLSTMError ERR_OPTION for what is neither bytes nor, though that was possible, a path
+ * @throws ConvLSTMError ERR_OPTION for anything else; its message offers paths, which callers accept
  * @internal
  */
 export function toBytes(source: Uint8Array | ArrayBuffer): Uint8Array {
@@ -69,7 +69,7 @@ export function toBytes(source: Uint8Array | ArrayBuffer): Uint8Array {
   throw new ConvLSTMError('ERR_OPTION', message);
 }
 
-/** All bytes of a file, or a view of the bytes given. @internal */
+/** All bytes of a file, or a view of bytes in memory. @internal */
 export async function readBytes(source: ByteSource): Promise<Uint8Array> {
   if (!isFilePath(source)) return toBytes(source);
   try {
@@ -79,7 +79,7 @@ export async function readBytes(source: ByteSource): Promise<Uint8Array> {
   }
 }
 
-/** Makes a rename in `folder` outlast a power cut. Windows has no such call for folders. */
+/** Makes a rename in `folder` survive a power cut. Windows cannot sync folders. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
@@ -90,7 +90,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The file behind links, where there is one; devices and folders are not to be renamed over. */
+/** Resolves links; refuses devices and folders, which a rename must not replace. */
 async function resolveTarget(path: string): Promise<string> {
   let target: string;
   try {
@@ -104,8 +104,8 @@ async function resolveTarget(path: string): Promise<string> {
 }
 
 /**
- * Writes a file so that its name means either what it meant before or the whole new content:
- * a temporary file in the same folder, synced, renamed over `path`, and the folder synced.
+ * Writes a file atomically: `path` has either the old or the whole new content. Writes a temporary file
+ * in the same folder, syncs it, renames it over `path` and syncs the folder.
  *
  * @internal
  */
@@ -137,7 +137,7 @@ export async function writeAtomically(
 }
 
 /**
- * Whether a file can be made in the folder of `path`, asked before what it will hold is computed.
+ * Checks that the folder of `path` is writable, before the file's content is computed.
  *
  * @throws ConvLSTMError ERR_IO
  * @internal
@@ -151,12 +151,12 @@ export async function checkFolderOf(path: FilePath): Promise<void> {
   }
 }
 
-/** `writeAtomically` for content that is all there. @internal */
+/** `writeAtomically` for bytes in memory. @internal */
 export function writeBytes(path: FilePath, bytes: Uint8Array): Promise<void> {
   return writeAtomically(path, (file) => writeAll(file, bytes));
 }
 
-/** FileHandle.write may write less than it was given. @internal */
+/** Writes all bytes; one FileHandle.write may write fewer. @internal */
 export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     done += (await file.write(bytes, done)).bytesWritten;

@@ -1,30 +1,31 @@
 import { createRequire } from 'node:module';
 import type Gifenc from 'gifenc';
-import { ConvLSTMError, show } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkNames, refuseOption } from '../options.js';
+import { expectShape, refuseShape } from '../tensor/shape.js';
 import { type FilePath, writeBytes } from './files.js';
 import type { NdArray } from './nd-array.js';
 import { frameSize, quantise } from './pixels.js';
 
-// CommonJS whose exports Node cannot name; bundlers and test runners disagree on its default.
+// CommonJS: Node does not see its named exports, and bundlers disagree on its default export.
 const { GIFEncoder } = createRequire(import.meta.url)('gifenc') as typeof Gifenc;
 
 /** Options of `encode` and `save`. */
 export interface GifOptions {
-  /** Milliseconds that each frame stands; 100 by default, in steps of 10. */
+  /** Duration of each frame, ms, in steps of 10; 100 by default. */
   delay?: number | undefined;
 }
 
-/** The format counts hundredths of seconds in 16 bits. */
+/** Milliseconds; the format has 16 bits for hundredths of a second. */
 const kMaxDelay = 655_350;
 
-/** The longest side that the format can write. */
+/** Pixels; the format has 16 bits for a side. */
 const kMaxSide = 65535;
 
 /**
- * The bytes of an animated grey GIF of frames [H, W] or [1, H, W] with values 0..1; it repeats.
+ * Encodes frames [H, W] or [1, H, W] with values 0..1 as an animated grey GIF that repeats.
  *
- * @throws ConvLSTMError ERR_SHAPE for frames of another or of different shapes, ERR_OPTION for no frames
+ * @throws ConvLSTMError ERR_SHAPE for frames of any other shape or of different shapes, ERR_OPTION for
+ *   an empty list
  * @example
  * ```ts
  * response.end(gif.encode(frames, { delay: 200 }));
@@ -34,23 +35,20 @@ export function encode(frames: readonly Readonly<NdArray>[], options: GifOptions
   checkNames('gif', options, { delay: true });
   const { delay = 100 } = options;
   if (!(delay >= 0 && delay <= kMaxDelay)) {
-    const message = `delay: expected milliseconds from 0 to ${kMaxDelay}, got ${show(delay)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
+    refuseOption('delay', `milliseconds from 0 to ${kMaxDelay}`, delay);
   }
-  if (!Array.isArray(frames) || frames.length === 0)
-    throw new ConvLSTMError('ERR_OPTION', 'frames: expected at least one');
+  if (!Array.isArray(frames) || frames.length === 0) {
+    refuseOption('frames', 'a list of at least one', frames);
+  }
   const [height, width] = frameSize(frames[0]!);
   if (Math.max(height, width) > kMaxSide) {
-    throw new ConvLSTMError('ERR_SHAPE', `frame: ${height}x${width} is over GIF's ${kMaxSide}`);
+    refuseShape('frame', `sides of at most ${kMaxSide}`, [height, width]);
   }
   const palette = Array.from({ length: 256 }, (_, i): [number, number, number] => [i, i, i]);
   const encoder = GIFEncoder();
   frames.forEach((frame, i) => {
     const [h, w] = frameSize(frame);
-    if (h !== height || w !== width) {
-      const message = `frame ${i}: expected [${height}, ${width}], got [${h}, ${w}]`;
-      throw new ConvLSTMError('ERR_SHAPE', message);
-    }
+    expectShape(`frame ${i}`, [height, width], [h, w]);
     const levels = quantise(frame.data, 8) as Uint8Array;
     encoder.writeFrame(levels, width, height, i === 0 ? { palette, delay } : { delay });
   });
@@ -61,8 +59,7 @@ export function encode(frames: readonly Readonly<NdArray>[], options: GifOptions
 /**
  * Writes frames [H, W] or [1, H, W] with values 0..1 as an animated grey GIF that repeats.
  *
- * @throws ConvLSTMError ERR_SHAPE for frames of another or of different shapes, ERR_OPTION for no
- * frames, ERR_IO when the file cannot be written.
+ * @throws ConvLSTMError as `encode` does, and ERR_IO for a file that cannot be written
  * @example
  * ```ts
  * await gif.save('forecast.gif', frames, { delay: 200 });

@@ -1,9 +1,9 @@
-/** What this package uses of gifenc, which ships no types. */
+/** Types of the part of gifenc in use; the package has none. */
 declare module 'gifenc' {
   export interface FrameOptions {
-    /** Colours as [r, g, b]; the first frame's are the file's. */
+    /** Colours [r, g, b]; the first frame's become the file's palette. */
     palette?: [number, number, number][];
-    /** Milliseconds. */
+    /** Duration of the frame, ms. */
     delay?: number;
   }
   export interface Encoder {

@@ -6,17 +6,17 @@ import { kMaxPixels } from './pixels.js';
 
 /** A rain radar composite. */
 export interface RadarComposite extends NdArray {
-  /** mm/h. */
+  /** Rain rate, mm/h. */
   data: Float32Array;
   /** [H, W] */
   shape: number[];
-  /** When the measuring ended, where the file says so. */
+  /** End of the measurement; null if the file does not have it. */
   time: Date | null;
 }
 
 /** Options of `load`. */
 export interface RadarOptions {
-  /** Stands for pixels outside the image or missing; 0 by default. */
+  /** Value of pixels that are missing or outside the image; 0 by default. */
   missing?: number | undefined;
 }
 
@@ -37,12 +37,12 @@ let loading: Promise<H5wasm> | undefined;
 async function loadH5wasm(): Promise<H5wasm> {
   // Not h5wasm/node, whose files are those of the disk: this build keeps files in memory alone.
   const module = await import('h5wasm');
-  // Its own way to keep the HDF5 library from printing each error that it then throws.
+  // Keeps the HDF5 library from printing each error before it is thrown.
   (await module.ready).activate_throwing_error_handler();
   return module;
 }
 
-/** h5wasm, which is an optional dependency. */
+/** Loads the optional dependency h5wasm. */
 async function h5wasm(): Promise<H5wasm> {
   loading ??= loadH5wasm();
   try {
@@ -55,7 +55,7 @@ async function h5wasm(): Promise<H5wasm> {
 
 type File = InstanceType<H5wasm['File']>;
 
-/** An attribute's value, or its only element. */
+/** Value of an attribute, or its first element; undefined if absent. */
 function attribute(file: File, path: string, name: string): unknown {
   const entity = file.get(path);
   if (entity === null || !('attrs' in entity)) return undefined;
@@ -63,7 +63,7 @@ function attribute(file: File, path: string, name: string): unknown {
   return Array.isArray(value) || ArrayBuffer.isView(value) ? (value as unknown[])[0] : value;
 }
 
-/** `26-AUG-2010;04:55:00.000`, which is UTC. */
+/** Parses `26-AUG-2010;04:55:00.000`, UTC. */
 function parseTime(text: unknown): Date | null {
   const match = /^(\d\d)-([A-Z]{3})-(\d{4});(\d\d:\d\d:\d\d)/.exec(String(text));
   if (match === null) return null;
@@ -76,7 +76,10 @@ function parseFormula(name: string, text: string): [factor: number, offset: numb
   const match = /^GEO\s*=\s*([-+.\deE]+)\s*\*\s*PV\s*\+\s*([-+.\deE]+)$/.exec(text.trim());
   const [factor, offset] = [Number(match?.[1]), Number(match?.[2])];
   if (!Number.isFinite(factor) || !Number.isFinite(offset)) {
-    throw formatError(name, `calibration_formulas ${JSON.stringify(text)} is not understood`);
+    throw formatError(
+      name,
+      `calibration_formulas: expected 'GEO=a*PV+b', got ${JSON.stringify(text)}`,
+    );
   }
   return [factor, offset];
 }
@@ -102,7 +105,8 @@ function readComposite(name: string, module: H5wasm, file: File, fill: number): 
   const start = parseTime(attribute(file, 'overview', 'product_datetime_start'));
   const time = parseTime(attribute(file, 'overview', 'product_datetime_end'));
   const minutes = start && time ? (time.getTime() - start.getTime()) / 60_000 : kDefaultMinutes;
-  if (minutes <= 0) throw formatError(name, `overview: the product takes ${minutes} minutes`);
+  if (minutes <= 0)
+    throw formatError(name, `overview: expected a duration above 0 minutes, got ${minutes}`);
   const data = new Float32Array(count);
   const scale = 60 / minutes;
   for (let i = 0; i < count; i++) {
@@ -112,7 +116,7 @@ function readComposite(name: string, module: H5wasm, file: File, fill: number): 
   return { data, shape, time };
 }
 
-/** What `load` reads, from bytes that messages call `name`. @internal */
+/** Decodes bytes; `name` is their name in messages. @internal */
 export async function decode(
   name: string,
   bytes: Uint8Array,
@@ -143,8 +147,8 @@ export async function decode(
  * Reads a rain radar composite in the HDF5 layout of KNMI (`image1/image_data`, an accumulation in mm)
  * as mm/h, shape [H, W]. Needs the optional dependency h5wasm.
  *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read or h5wasm is
- * not installed.
+ * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read, or
+ *   without h5wasm
  * @example
  * ```ts
  * const { data, shape, time } = await hdf5.load('RAD_NL25_RAP_5min_201008260500.h5');

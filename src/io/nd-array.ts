@@ -7,9 +7,9 @@ import { refuseOption } from '../options.js';
  * `Tensor.from`, streams and state dicts accept it too.
  */
 export interface NdArray {
-  /** In row-major order. */
+  /** Values in row-major order. */
   data: Float32Array;
-  /** Sizes of the axes, the slowest first; `[]` for a single number. */
+  /** Sizes of the axes, outermost first; `[]` for a single number. */
   shape: number[];
 }
 

@@ -35,7 +35,7 @@ export function isNpy(bytes: Uint8Array): boolean {
   );
 }
 
-/** The three entries of the header's Python dictionary, as they are written. */
+/** Parses the header's Python dictionary: the text of its three entries. */
 function parseDictionary(name: string, text: string): Map<string, string> {
   const entries = new Map<string, string>();
   const body = /^\{(.*)\}\s*$/s.exec(text)?.[1];
@@ -46,10 +46,7 @@ function parseDictionary(name: string, text: string): Map<string, string> {
     const at = entry.lastIndex;
     const match = entry.exec(body);
     if (match === null || entries.has(match[1]!)) {
-      throw formatError(
-        name,
-        `header is not understood at ${JSON.stringify(body.slice(at, at + 40))}`,
-      );
+      throw formatError(name, `header is invalid at ${JSON.stringify(body.slice(at, at + 40))}`);
     }
     entries.set(match[1]!, match[2]!);
   }
@@ -59,21 +56,22 @@ function parseDictionary(name: string, text: string): Map<string, string> {
   return entries;
 }
 
-/** What stands before the numbers of an `.npy` file. */
+/** Header of an `.npy` file. */
 interface NpyHeader {
   type: NumberType;
   littleEndian: boolean;
   shape: number[];
-  /** Where the numbers begin. */
+  /** Offset of the numbers in the file, bytes. */
   dataStart: number;
 }
 
-/** Reads the header at the beginning of `bytes`, of a file of `fileBytes`. */
+/** Parses the header in `bytes`, the beginning of a file of `fileBytes` bytes. */
 function parseHeader(name: string, bytes: Uint8Array, fileBytes: number): NpyHeader {
   if (!isNpy(bytes) || bytes.length < 12) throw formatError(name, 'is not an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = bytes[6]!;
-  if (version < 1 || version > 3) throw formatError(name, `version ${version} is not known`);
+  if (version < 1 || version > 3)
+    throw formatError(name, `expected version 1 to 3, got ${version}`);
   const headerStart = version === 1 ? 10 : 12;
   const dataStart =
     headerStart + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
@@ -100,10 +98,10 @@ function parseHeader(name: string, bytes: Uint8Array, fileBytes: number): NpyHea
   return { type, littleEndian: descr[0] !== '>', shape, dataStart };
 }
 
-/** The longest header that `readShape` looks at: all of version 1, the others' in practice. */
+/** Bytes that `readShape` reads: any header of version 1, and in practice of versions 2 and 3. */
 const kHeadBytes = 12 + 2 ** 16;
 
-/** The shape of the array in a file, without its numbers; null where it is no `.npy` file. @internal */
+/** Shape of the array in a file, without its numbers; null for other files. @internal */
 export async function readShape(path: string): Promise<number[] | null> {
   let file: FileHandle | undefined;
   try {
@@ -119,7 +117,7 @@ export async function readShape(path: string): Promise<number[] | null> {
   }
 }
 
-/** What `load` reads, from bytes that messages call `name`. @internal */
+/** Decodes bytes; `name` is their name in messages. @internal */
 export function decode(name: string, bytes: Uint8Array): NdArray {
   const { type, littleEndian, shape, dataStart } = parseHeader(name, bytes, bytes.length);
   const numbers = new Uint8Array(bytes.subarray(dataStart));
@@ -127,10 +125,10 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
 }
 
 /**
- * Reads an array that NumPy saved (`.npy`, format versions 1 to 3) as float32: floats of 2, 4 and 8
- * bytes, integers of 1 to 8, booleans, either byte order, C order only.
+ * Reads a NumPy array (`.npy`, format versions 1 to 3) as float32. Accepts floats of 2, 4 and 8 bytes,
+ * integers of 1 to 8 bytes and booleans, either byte order, C order only.
  *
- * @throws ConvLSTMError ERR_FORMAT for anything else, ERR_IO when the file cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const frames = await npy.load('frames.npy');   // { data, shape }
@@ -142,9 +140,10 @@ export async function load(source: ByteSource): Promise<NdArray> {
 }
 
 /**
- * The bytes of an `.npy` file (version 1, `<f4`, C order) that holds `array`.
+ * Encodes an array as an `.npy` file (version 1, `<f4`, C order).
  *
- * @throws ConvLSTMError ERR_SHAPE when values and shape do not fit
+ * @throws ConvLSTMError ERR_SHAPE for a shape of another number of elements, ERR_DTYPE for elements
+ *   other than float32, ERR_OPTION for anything but an array
  * @example
  * ```ts
  * process.stdout.write(npy.encode({ data: new Float32Array(6), shape: [2, 3] }));
@@ -166,9 +165,9 @@ export function encode(array: Readonly<NdArray>): Uint8Array {
 }
 
 /**
- * Writes `array` as an `.npy` file of float32.
+ * Writes an array as an `.npy` file of float32.
  *
- * @throws ConvLSTMError ERR_SHAPE when values and shape do not fit, ERR_IO when it cannot be written.
+ * @throws ConvLSTMError as `encode` does, and ERR_IO for a file that cannot be written
  * @example
  * ```ts
  * await npy.save('forecast.npy', { data: await forecast.data(), shape: [...forecast.shape] });

@@ -9,7 +9,7 @@ function floatFromBits(bits: number): number {
   return kScratch.getFloat32(0);
 }
 
-/** IEEE 754 binary16. */
+/** Decodes IEEE 754 binary16. */
 function fromHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
@@ -21,7 +21,7 @@ function fromHalf(half: number): number {
 
 type Reader = (view: DataView, offset: number, little: boolean) => number;
 
-/** The number types that files hold, by safetensors' names: bytes of one, and how it is read. */
+/** Number types of files by safetensors' names: bytes per element and reader. */
 const kReaders = {
   F64: [8, (view, offset, little) => view.getFloat64(offset, little)],
   F32: [4, (view, offset, little) => view.getFloat32(offset, little)],
@@ -40,14 +40,14 @@ const kReaders = {
 /** @internal */
 export type NumberType = keyof typeof kReaders;
 
-/** Bytes of one element. @internal */
+/** Bytes per element. @internal */
 export function bytesPerElement(type: NumberType): number {
   return kReaders[type][0];
 }
 
 /**
- * The numbers in `bytes` as float32, rounded to nearest. Little-endian float32 at an aligned address
- * is not copied: the result is then a view of `bytes`.
+ * Decodes the numbers in `bytes` to float32, rounded to nearest. The result is a view of `bytes`, not a
+ * copy, for little-endian float32 at an aligned address.
  *
  * @internal
  */
@@ -63,7 +63,7 @@ export function decodeNumbers(type: NumberType, bytes: Uint8Array, little = true
   return values;
 }
 
-/** Little-endian float32 bytes; a view of `values` where the machine is little-endian. @internal */
+/** Little-endian bytes of float32; a view of `values` on a little-endian machine. @internal */
 export function encodeFloat32(values: Float32Array): Uint8Array {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return kHostIsLittle ? bytes : Buffer.from(bytes).swap32();

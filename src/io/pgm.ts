@@ -12,7 +12,7 @@ import { type BitDepth, bitDepthOf, frameSize, quantise } from './pixels.js';
 
 /** Options of `encode` and `save`. */
 export interface PgmOptions {
-  /** 8 (default) or 16 bits for a pixel. */
+  /** Bits per pixel, 8 or 16; 8 by default. */
   bitDepth?: BitDepth | undefined;
 }
 
@@ -21,7 +21,7 @@ export function isPgm(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && (bytes[1] === 0x32 || bytes[1] === 0x35);
 }
 
-/** Reads the numbers of a PGM file that stand as text. */
+/** Scanner of the numbers that a PGM file has as text. */
 class Scanner {
   position = 2;
   readonly #name: string;
@@ -37,7 +37,7 @@ class Scanner {
     return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
   }
 
-  /** Goes past blanks and comments, which run from # to the end of the line. */
+  /** Skips blanks and comments, which run from # to the end of the line. */
   skipBlanks(): void {
     for (;;) {
       while (this.#isBlank()) this.position++;
@@ -48,7 +48,7 @@ class Scanner {
     }
   }
 
-  /** The next number, which is 0 to 1e9. */
+  /** The next number, 0 to 1e9 - 1. */
   number(what: string): number {
     this.skipBlanks();
     let value = 0;
@@ -64,7 +64,7 @@ class Scanner {
   }
 }
 
-/** What `load` reads, from bytes that messages call `name`. @internal */
+/** Decodes bytes; `name` is their name in messages. @internal */
 export function decode(name: string, bytes: Uint8Array): NdArray {
   if (!isPgm(bytes)) throw formatError(name, 'is not a PGM file');
   const scanner = new Scanner(name, bytes);
@@ -77,7 +77,7 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
   const text = bytes[1] === 0x32;
   const type = max > 255 ? 'U16' : 'U8';
   const start = scanner.position + 1;
-  // As text, each pixel takes a blank and a digit at least.
+  // A pixel as text takes at least a blank and a digit.
   const expected = count * (text ? 2 : bytesPerElement(type));
   const got = bytes.length - scanner.position - (text ? 0 : 1);
   if (text ? got < expected : got !== expected) {
@@ -102,7 +102,7 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
 /**
  * Reads a PGM image (P2 or P5, 8 or 16 bits) as values 0..1, shape [H, W].
  *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const { data, shape } = await pgm.load('frame-0001.pgm');
@@ -113,9 +113,9 @@ export async function load(source: ByteSource): Promise<NdArray> {
 }
 
 /**
- * The bytes of a binary PGM image (P5) of a frame [H, W] or [1, H, W] with values 0..1.
+ * Encodes a frame [H, W] or [1, H, W] with values 0..1 as a binary PGM image (P5).
  *
- * @throws ConvLSTMError ERR_SHAPE for another shape
+ * @throws ConvLSTMError ERR_SHAPE for any other shape, ERR_DTYPE, ERR_OPTION
  * @example
  * ```ts
  * process.stdout.write(pgm.encode({ data, shape: [64, 64] }));
@@ -142,7 +142,7 @@ export function encode(frame: Readonly<NdArray>, options: PgmOptions = {}): Uint
 /**
  * Writes a frame [H, W] or [1, H, W] with values 0..1 as a binary PGM image.
  *
- * @throws ConvLSTMError ERR_SHAPE for another shape, ERR_IO when it cannot be written.
+ * @throws ConvLSTMError as `encode` does, and ERR_IO for a file that cannot be written
  * @example
  * ```ts
  * await pgm.save('frame.pgm', { data, shape: [64, 64] });

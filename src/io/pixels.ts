@@ -1,34 +1,34 @@
-import { ConvLSTMError, show } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkNames, refuseOption } from '../options.js';
+import { refuseShape } from '../tensor/shape.js';
 import { checkNdArray, type NdArray } from './nd-array.js';
 
-/** Bits of one grey value in an image file. */
+/** Bits per grey value in an image file. */
 export type BitDepth = 8 | 16;
 
-/** The most pixels that a compressed image may unfold to: 32 Mi, 128 MiB as float32. @internal */
+/** Limit of pixels in a compressed image: 32 Mi, 128 MiB as float32. @internal */
 export const kMaxPixels = 2 ** 25;
 
-/** Height and width of a frame [H, W] or [1, H, W]; ERR_SHAPE for another shape. @internal */
+/** Height and width of a frame [H, W] or [1, H, W]; throws ERR_SHAPE for any other shape. @internal */
 export function frameSize(frame: Readonly<NdArray>): [number, number] {
   checkNdArray('frame', frame);
   const { shape } = frame;
   const [height, width] = shape.slice(-2);
   const grey = shape.length === 2 || (shape.length === 3 && shape[0] === 1);
   if (!grey || height === undefined || width === undefined || height * width === 0) {
-    throw new ConvLSTMError('ERR_SHAPE', `frame: expected [H, W] or [1, H, W], got [${shape}]`);
+    refuseShape('frame', '[H, W] or [1, H, W]', shape);
   }
   return [height, width];
 }
 
-/** The options of the image formats that have grey values. @internal */
+/** Checks the options of `png` and `pgm`. @internal */
 export function bitDepthOf(format: string, options: { bitDepth?: BitDepth | undefined }): BitDepth {
   checkNames(format, options, { bitDepth: true });
   const { bitDepth = 8 } = options;
-  if (bitDepth === 8 || bitDepth === 16) return bitDepth;
-  throw new ConvLSTMError('ERR_OPTION', `bitDepth: expected 8 or 16, got ${show(bitDepth)}`);
+  if (bitDepth !== 8 && bitDepth !== 16) refuseOption('bitDepth', '8 or 16', bitDepth);
+  return bitDepth;
 }
 
-/** 0..1 to the integers of `bitDepth`; what is outside is clamped, NaN is 0. @internal */
+/** Converts 0..1 to integers of `bitDepth` bits; clamps values outside, and NaN becomes 0. @internal */
 export function quantise(values: Float32Array, bitDepth: BitDepth): Uint8Array | Uint16Array {
   const max = 2 ** bitDepth - 1;
   const levels = bitDepth === 8 ? new Uint8Array(values.length) : new Uint16Array(values.length);

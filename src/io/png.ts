@@ -17,7 +17,7 @@ const kIdat = 0x49444154;
 
 /** Options of `encode` and `save`. */
 export interface PngOptions {
-  /** 8 (default) or 16 bits for a pixel. */
+  /** Bits per pixel, 8 or 16; 8 by default. */
   bitDepth?: BitDepth | undefined;
 }
 
@@ -26,7 +26,7 @@ export function isPng(bytes: Uint8Array): boolean {
   return kSignature.every((byte, i) => bytes[i] === byte);
 }
 
-/** Samples of a pixel by colour type. */
+/** Samples per pixel by colour type. */
 const kSamples: ReadonlyMap<number, number> = new Map([
   [0, 1],
   [2, 3],
@@ -36,9 +36,9 @@ const kSamples: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * What pngjs leaves open: it takes a second header, pixels that are missing or too many, and inflates
- * interlaced images without a limit. Here the compressed bytes must unfold to exactly the size that
- * one header claims.
+ * Checks that pngjs lacks: it accepts a second header and missing or surplus pixels, and inflates
+ * interlaced images without a limit. Here the data must inflate to exactly the size that one header
+ * claims.
  */
 function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: boolean } {
   if (!isPng(bytes) || bytes.length < 33) throw formatError(name, 'is not a PNG file');
@@ -53,10 +53,11 @@ function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: b
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   const [depth, colorType, interlace] = [bytes[24]!, bytes[25]!, bytes[28]!];
   const samples = kSamples.get(colorType);
-  if (samples === undefined) throw formatError(name, `colour type ${colorType} is not known`);
+  if (samples === undefined)
+    throw formatError(name, `expected colour type 0, 2, 3, 4 or 6, got ${colorType}`);
   if (interlace !== 0) throw formatError(name, 'interlaced PNG is not supported');
   if (width * height > kMaxPixels) {
-    throw formatError(name, `${width}x${height} pixels are more than ${kMaxPixels}`);
+    throw formatError(name, `expected at most ${kMaxPixels} pixels, got ${width}x${height}`);
   }
   const expected = height * (1 + Math.ceil((width * depth * samples) / 8));
   let inflated: number;
@@ -71,7 +72,7 @@ function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: b
   return { depth, palette: colorType === 3 };
 }
 
-/** What `load` reads, from bytes that messages call `name`. @internal */
+/** Decodes bytes; `name` is their name in messages. @internal */
 export function decode(name: string, bytes: Uint8Array): NdArray {
   const { depth, palette } = checkFile(name, bytes);
   let image: PNG;
@@ -82,7 +83,7 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
     throw formatError(name, 'is a damaged PNG file', error);
   }
   const { width, height, data: rgba } = image;
-  // Thousandths, so that grey pixels of any depth come out as exact fractions.
+  // Luma weights in thousandths: a grey pixel of any depth becomes an exact fraction.
   const max = 1000 * (palette ? 255 : 2 ** depth - 1);
   const data = new Float32Array(width * height);
   for (let i = 0; i < data.length; i++) {
@@ -96,7 +97,7 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
  * Reads a PNG image as grey values 0..1, shape [H, W]. Colour becomes luma (0.299 R + 0.587 G +
  * 0.114 B); transparency is ignored. Interlaced files are not supported.
  *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const { data, shape } = await png.load('frame-0001.png');
@@ -107,9 +108,9 @@ export async function load(source: ByteSource): Promise<NdArray> {
 }
 
 /**
- * The bytes of a grey PNG image of a frame [H, W] or [1, H, W] with values 0..1.
+ * Encodes a frame [H, W] or [1, H, W] with values 0..1 as a grey PNG image.
  *
- * @throws ConvLSTMError ERR_SHAPE for another shape
+ * @throws ConvLSTMError ERR_SHAPE for any other shape, ERR_DTYPE, ERR_OPTION
  * @example
  * ```ts
  * response.end(png.encode({ data, shape: [64, 64] }));
@@ -131,7 +132,7 @@ export function encode(frame: Readonly<NdArray>, options: PngOptions = {}): Uint
 /**
  * Writes a frame [H, W] or [1, H, W] with values 0..1 as a grey PNG image.
  *
- * @throws ConvLSTMError ERR_SHAPE for another shape, ERR_IO when it cannot be written.
+ * @throws ConvLSTMError as `encode` does, and ERR_IO for a file that cannot be written
  * @example
  * ```ts
  * await png.save('frame.png', { data, shape: [64, 64] }, { bitDepth: 16 });

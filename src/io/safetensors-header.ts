@@ -1,34 +1,35 @@
+import { show } from '../errors.js';
 import { formatError } from './files.js';
 import { safeElementCount } from './nd-array.js';
 
-/** One tensor as a safetensors header describes it. */
+/** Entry of a tensor in a safetensors header. */
 export interface TensorEntry {
   /** Its key in the file. */
   name: string;
-  /** The format's name of the number type, such as `F32` or `I64`. */
+  /** Number type by the format's name, such as `F32` or `I64`. */
   dtype: string;
   /** Sizes of the axes; `[]` for a single number. */
   shape: number[];
-  /** Where the tensor's bytes begin, counted from the first byte after the header. */
+  /** Offset of the tensor's first byte from the end of the header. */
   begin: number;
-  /** Where they end: the first byte after them. */
+  /** Offset of the first byte after the tensor. */
   end: number;
 }
 
-/** What stands before the numbers of a safetensors file. */
+/** Header of a safetensors file. */
 export interface SafetensorsHeader {
-  /** In the order of their bytes. */
+  /** Tensors in the order of their bytes. */
   tensors: TensorEntry[];
-  /** Empty where the file has none; an object without a prototype. */
+  /** Metadata; empty if the file has none. An object without a prototype. */
   metadata: Record<string, string>;
 }
 
-/** The longest header that the format allows. @internal */
+/** Limit of the format. @internal */
 export const kMaxHeaderBytes = 100_000_000;
 
 const kMaxRank = 32;
 
-/** Bytes of one element of each type that the format knows. */
+/** Bytes per element of the format's types. */
 const kDtypeBytes: ReadonlyMap<string, number> = new Map([
   ['BOOL', 1],
   ['U8', 1],
@@ -55,25 +56,28 @@ function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** A name from a file, short enough for a message. */
+/** Quotes a name from a file, shortened for a message. */
 function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
 
-/** Throws ERR_FORMAT unless a header of `length` bytes fits a file of `fileBytes`. @internal */
+/** Throws ERR_FORMAT unless a header of `length` bytes fits into `fileBytes`. @internal */
 export function checkHeaderLength(source: string, length: bigint, fileBytes: number): number {
   if (length > BigInt(kMaxHeaderBytes)) {
-    throw formatError(source, `header of ${length} bytes is longer than ${kMaxHeaderBytes}`);
+    throw formatError(
+      source,
+      `expected a header of at most ${kMaxHeaderBytes} bytes, got ${length}`,
+    );
   }
   if (length > BigInt(fileBytes - 8)) {
-    throw formatError(source, `header of ${length} bytes does not fit the file's ${fileBytes}`);
+    throw formatError(source, `header of ${length} bytes does not fit into ${fileBytes}`);
   }
   return Number(length);
 }
 
 /**
- * The first key that an object in a valid JSON text has twice: JSON.parse would take the last of the
- * two, another reader the first.
+ * The first duplicate key of an object in a valid JSON text, or null. JSON.parse keeps the last of the
+ * two, other readers the first.
  */
 function repeatedKey(json: string): string | null {
   const open: Set<string>[] = [];
@@ -96,9 +100,8 @@ function repeatedKey(json: string): string | null {
 }
 
 /**
- * Reads a header, believing nothing: no key stands twice, every dtype is known, every shape is counted
- * without overflow, every tensor's bytes are exactly its shape's, and together they fill the data
- * section of `dataBytes` bytes with no overlap and no hole.
+ * Parses and checks a header: no duplicate key, known dtypes, shapes without overflow, byte ranges that
+ * match their shapes and tile the data section of `dataBytes` bytes without overlap or hole.
  *
  * @internal
  */
@@ -107,7 +110,7 @@ export function parseHeader(
   bytes: Uint8Array,
   dataBytes: number,
 ): SafetensorsHeader {
-  // The format wants the brace first; JSON.parse would also take blanks before it.
+  // The format requires a brace first; JSON.parse accepts blanks before it.
   if (bytes[0] !== 0x7b) throw formatError(source, 'header does not begin with {');
   let text: string;
   let json: unknown;
@@ -162,7 +165,8 @@ function parseEntry(source: string, name: string, value: unknown): TensorEntry {
   if (!isObject(value)) throw fail('is not an object');
   const { dtype, shape, data_offsets: offsets } = value;
   const width = typeof dtype === 'string' ? kDtypeBytes.get(dtype) : undefined;
-  if (typeof dtype !== 'string' || width === undefined) throw fail('dtype is not known');
+  if (typeof dtype !== 'string' || width === undefined)
+    throw fail(`dtype: expected ${[...kDtypeBytes.keys()].join(', ')}, got ${show(dtype)}`);
   if (!Array.isArray(shape) || shape.length > kMaxRank) {
     throw fail(`shape is not an array of at most ${kMaxRank} numbers`);
   }

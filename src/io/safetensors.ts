@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { ConvLSTMError, show } from '../errors.js';
-import { checkNames } from '../options.js';
+import { ConvLSTMError } from '../errors.js';
+import { checkNames, refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import {
   type ByteSource,
@@ -25,17 +25,17 @@ import {
 
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
 
-/** What a safetensors file holds. */
+/** Content of a safetensors file. */
 export interface SafetensorsContent {
-  /** By name, in the order of the file; an object without a prototype. */
+  /** Tensors by name, in the order of the file; an object without a prototype. */
   tensors: Record<string, Tensor>;
-  /** Empty where the file has none; an object without a prototype. */
+  /** Metadata; empty if the file has none. An object without a prototype. */
   metadata: Record<string, string>;
 }
 
 /** Options of `save`. */
 export interface SaveOptions {
-  /** Strings that travel with the tensors; none by default. */
+  /** Strings saved with the tensors; none by default. */
   metadata?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -81,9 +81,10 @@ async function withReader<T>(source: ByteSource, use: (reader: Reader) => Promis
   }
 }
 
-/** The header, and where the data section begins. */
+/** The header, and the offset of the data section in bytes. */
 async function readHeaderFrom(reader: Reader): Promise<[SafetensorsHeader, number]> {
-  if (reader.size < 8) throw formatError(reader.name, `${reader.size} bytes hold no header`);
+  if (reader.size < 8)
+    throw formatError(reader.name, `expected a header of at least 8 bytes, got ${reader.size}`);
   const start = await reader.read(0, 8);
   const claimed = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   const dataStart = 8 + checkHeaderLength(reader.name, claimed, reader.size);
@@ -97,10 +98,11 @@ async function readTensor(reader: Reader, dataStart: number, entry: TensorEntry)
 }
 
 /**
- * Names, types and shapes of the tensors in a safetensors file, and its metadata, without reading
- * the numbers. Takes files with any of the format's types.
+ * Reads names, types and shapes of the tensors in a safetensors file, and its metadata, but no values.
+ * Accepts all types of the format.
  *
- * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, ERR_IO when it cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, ERR_IO for a file that cannot be
+ *   read
  * @example
  * ```ts
  * const { tensors } = await safetensors.readHeader('weights.safetensors');
@@ -112,11 +114,11 @@ export function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
 }
 
 /**
- * Tensors and metadata of a safetensors file or of its bytes. F32, F16, BF16 and F64 become float32.
- * A file is read tensor by tensor, each copied into its `Tensor` before the next is read.
+ * Reads tensors and metadata of a safetensors file or of its bytes. F32, F16, BF16 and F64 become
+ * float32. Holds the bytes of one tensor at a time beside the tensors.
  *
- * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, ERR_DTYPE for a tensor of
- * another type, ERR_IO when it cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, ERR_DTYPE for a tensor of any
+ *   other type, ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const { tensors, metadata } = await safetensors.read('weights.safetensors');
@@ -146,9 +148,9 @@ export function read(source: ByteSource): Promise<SafetensorsContent> {
 }
 
 /**
- * The tensors of a safetensors file or of its bytes, by name: `read` without the metadata.
+ * Reads the tensors of a safetensors file or of its bytes, by name: `read` without the metadata.
  *
- * @throws ConvLSTMError as `read` does.
+ * @throws ConvLSTMError as `read` does
  * @example
  * ```ts
  * net.loadStateDict(await safetensors.load('weights.safetensors'));
@@ -165,13 +167,11 @@ function encodeHeader(
   const header: Record<string, unknown> = Object.create(null);
   if (metadata !== undefined) {
     if (typeof metadata !== 'object' || metadata === null) {
-      const message = `metadata: expected strings by name, got ${show(metadata)}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('metadata', 'strings by name', metadata);
     }
     for (const [key, value] of Object.entries(metadata)) {
       if (typeof value !== 'string') {
-        const message = `metadata: ${key}: expected a string, got ${typeof value}`;
-        throw new ConvLSTMError('ERR_OPTION', message);
+        refuseOption(`metadata: ${key}`, 'a string', value);
       }
     }
     header['__metadata__'] = metadata;
@@ -179,7 +179,7 @@ function encodeHeader(
   let end = 0;
   for (const [name, { shape }] of tensors) {
     if (name === '__metadata__') {
-      throw new ConvLSTMError('ERR_STATE_DICT', '__metadata__ cannot be the name of a tensor');
+      throw new ConvLSTMError('ERR_STATE_DICT', '__metadata__ is reserved: expected another name');
     }
     const begin = end;
     end += 4 * safeElementCount(shape)!;
@@ -192,15 +192,16 @@ function encodeHeader(
   return bytes;
 }
 
-/** Anything that can be saved under a name: a tensor, or values with their shape. */
+/** A value that `save` accepts: a tensor, or values with their shape. */
 export type Savable = Tensor | Readonly<NdArray>;
 
 /**
- * Writes tensors by name as float32, to a file or, where `path` is null, to bytes. The file appears
- * under its name only when it is complete and on the disk.
+ * Writes tensors by name as float32, to a file, or to bytes if `path` is null. The file replaces an
+ * older one only when it is complete and on disk.
  *
- * @throws ConvLSTMError ERR_SHAPE when values and shape of an entry do not fit, ERR_DTYPE for an entry
- * that is neither a tensor nor float32 with a shape, ERR_OPTION, ERR_IO when the file cannot be written.
+ * @throws ConvLSTMError ERR_SHAPE for a shape of another number of elements, ERR_DTYPE for elements
+ *   other than float32, ERR_OPTION for anything but tensors or arrays, ERR_IO for a file that cannot be
+ *   written
  * @example
  * ```ts
  * await safetensors.save('weights.safetensors', net.stateDict(), { metadata: { epoch: '12' } });
@@ -224,8 +225,7 @@ export async function save(
 ): Promise<unknown> {
   checkNames('safetensors.save', options, { metadata: true });
   if (typeof stateDict !== 'object' || stateDict === null) {
-    const message = `safetensors.save: expected tensors by name, got ${show(stateDict)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
+    refuseOption('safetensors.save', 'tensors by name', stateDict);
   }
   const entries = Object.entries(stateDict);
   for (const [name, value] of entries) if (!(value instanceof Tensor)) checkNdArray(name, value);

@@ -1,4 +1,4 @@
-// Hostile model descriptions are refused by name, before anything of the size they claim is allocated.
+// Hostile model descriptions are refused by field name before memory of the claimed size is allocated.
 import { it } from 'vitest';
 import { loadModel, parseDescription } from '../../src/index.js';
 import { fuzz } from '../support/fuzz.js';
@@ -8,6 +8,7 @@ const full: Json = {
   version: 1,
   channels: 1,
   patchSize: 1,
+  cell: 'convlstm',
   hiddenDim: [1],
   kernelSize: [[1, 1]],
   bias: true,
@@ -36,7 +37,7 @@ it('parseDescription survives 20000 mutated descriptions', async () => {
   });
 });
 
-/** The weights that `full` is for, under a description of something else. */
+/** A weights file of `full` with another description. */
 function weightsFile(description: string): Uint8Array {
   const shapes: [string, number[]][] = [
     ['cell_list.0.conv.weight', [4, 2, 1, 1]],

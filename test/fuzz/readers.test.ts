@@ -1,4 +1,5 @@
-// Hostile frames and data sets get ERR_FORMAT, never another error and never a huge allocation.
+// Hostile frames, data sets and stream states get ERR_FORMAT, no other error and no huge allocation.
+import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { it } from 'vitest';
 import { ConvLSTM, type ErrorCode, loadIdx, npy, pgm, png, Tensor } from '../../src/index.js';
@@ -21,7 +22,7 @@ function npyFile(descr: string, shape: string, dataBytes: number, version = 1): 
 
 const frame = { data: randomValues(30, 1).map(Math.abs), shape: [5, 6] };
 
-/** Mostly with a checksum that fits, so that mutations get past it. */
+/** Corrects the checksum in 7 of 8 files, so that mutations pass it. */
 function mutateState(mutator: Mutator, original: Uint8Array): Uint8Array {
   const bytes = mutator.bytes(original);
   if (bytes.length < 16 || mutator.below(8) === 0) return bytes;
@@ -32,7 +33,7 @@ function mutateState(mutator: Mutator, original: Uint8Array): Uint8Array {
 interface Format {
   originals: Uint8Array[];
   read(bytes: Uint8Array): unknown;
-  /** Largest single allocation for each byte of a file. */
+  /** Largest single allocation per byte of the file. */
   growth: number;
   mutate?(mutator: Mutator, original: Uint8Array): Uint8Array;
   codes?: ErrorCode[];
@@ -75,15 +76,19 @@ const formats: Record<string, Format> = {
   png: {
     originals: [png.encode(frame), png.encode(frame, { bitDepth: 16 })],
     read: png.load,
-    growth: 1032 * 16, // deflate's best, and 16 bits of RGBA from one byte or less
+    growth: 1032 * 16, // deflate's best ratio, times 16 bits of RGBA per byte
     mutate: mutatePng,
   },
   'stream state': {
-    originals: [emptyState, await stream.save()],
+    originals: [
+      emptyState,
+      await stream.save(),
+      readFileSync(new URL('../fixtures/stream-state-v1.bin', import.meta.url)),
+    ],
     read: (bytes) => net.stream().load(bytes),
     growth: 1,
     mutate: mutateState,
-    codes: ['ERR_FORMAT', 'ERR_SHAPE'], // a state may be whole and of other layers
+    codes: ['ERR_FORMAT', 'ERR_SHAPE'], // a valid state may be that of other layers
   },
 };
 

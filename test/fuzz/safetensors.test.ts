@@ -1,5 +1,5 @@
-// A hostile safetensors file gets ERR_FORMAT (or ERR_DTYPE for a type that is known but not read),
-// never another error and never an allocation for what its header claims.
+// A hostile safetensors file gets ERR_FORMAT (or ERR_DTYPE for a type that `read` lacks), no other error
+// and no allocation of the size that its header claims.
 import { it } from 'vitest';
 import { safetensors } from '../../src/index.js';
 import { fuzz } from '../support/fuzz.js';

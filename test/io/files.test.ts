@@ -25,7 +25,7 @@ afterAll(() => Promise.all(made.map((each) => rm(each, { recursive: true }))));
 const bytes = new TextEncoder().encode('new');
 
 describe('writing a file', () => {
-  it('makes or replaces it and leaves nothing else', async () => {
+  it('creates or replaces it and leaves no other file', async () => {
     const path = join(folder, 'file');
     for (const content of ['first', 'new']) {
       await writeBytes(path, new TextEncoder().encode(content));
@@ -34,7 +34,7 @@ describe('writing a file', () => {
     expect(await readdir(folder)).toEqual(['file']);
   });
 
-  it('shows the old content until the new is whole', async () => {
+  it('shows the old content until the new one is complete', async () => {
     const path = join(folder, 'file');
     await writeFile(path, 'old');
     await writeAtomically(path, async (file) => {
@@ -44,7 +44,7 @@ describe('writing a file', () => {
     expect(await readFile(path, 'utf8')).toBe('new');
   });
 
-  it('keeps the old content and removes its own where writing fails', async () => {
+  it('keeps the old content and removes the temporary file when writing fails', async () => {
     const path = join(folder, 'file');
     await writeFile(path, 'old');
     const failing = writeAtomically(path, async (file) => {
@@ -69,7 +69,7 @@ describe('writing a file', () => {
     expect(await readlink(link)).toBe(target);
   });
 
-  it('refuses what is no file', async () => {
+  it('refuses folders and devices', async () => {
     await expect(writeBytes(folder, bytes)).rejects.toMatchObject({
       code: 'ERR_IO',
       message: `${folder}: is not a regular file`,

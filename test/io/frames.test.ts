@@ -26,7 +26,7 @@ async function all(source: string | Uint8Array) {
 }
 
 describe('readFrames', () => {
-  it('takes the files of a folder in natural order and passes by what holds no frames', async () => {
+  it('reads the files of a folder in natural order and skips other files', async () => {
     const inner = join(folder, 'natural');
     await mkdir(inner);
     for (const [name, value] of [
@@ -46,7 +46,7 @@ describe('readFrames', () => {
     expect(frames.map(({ data }) => data[0])).toEqual([0.2, 0.4, 1].map(Math.fround));
   });
 
-  it('knows a format by its content, in files and in bytes', async () => {
+  it('detects the format by content, in files and in bytes', async () => {
     const path = join(folder, 'pgm-in-disguise.png');
     await pgm.save(path, { data: Float32Array.of(1, 0), shape: [1, 2] });
     expect(await all(path)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 1, 2] }]);
@@ -74,7 +74,7 @@ describe('readFrames', () => {
     await expect(all(npy.encode(array(shape)))).rejects.toMatchObject({ code: 'ERR_FORMAT' });
   });
 
-  it('names the file that is of another size or no image', async () => {
+  it('names the file that has another size or is not an image', async () => {
     const inner = join(folder, 'mixed');
     await mkdir(inner);
     await png.save(join(inner, '1.png'), { data: new Float32Array(4), shape: [2, 2] });

@@ -5,7 +5,7 @@ vi.mock('h5wasm', () => {
   throw new Error("Cannot find package 'h5wasm'");
 });
 
-it('without h5wasm a composite gets ERR_IO that says what to install', async () => {
+it('a composite without h5wasm gets ERR_IO that names the package to install', async () => {
   const bytes = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
   await expect(hdf5.load(bytes)).rejects.toMatchObject({
     code: 'ERR_IO',

@@ -36,7 +36,7 @@ describe('reading touches no file of the disk', () => {
 });
 
 describe('a radar composite', () => {
-  it('becomes mm/h, its missing pixels the fill, its time a date', async () => {
+  it('is read as mm/h, missing pixels as the fill value, with its time', async () => {
     const bytes = composite({ start: '26-AUG-2010;04:55:00.000', end: '26-AUG-2010;05:00:00.000' });
     const { data, shape, time } = await hdf5.load(bytes);
     expect(shape).toEqual([2, 2]);
@@ -46,7 +46,7 @@ describe('a radar composite', () => {
     expect([...filled.data]).toEqual([0, 12, Number.NaN, 0.84].map(Math.fround));
   });
 
-  it('is calibrated as it says, over the time it says', async () => {
+  it('uses the calibration and duration of the file', async () => {
     const bytes = composite({
       pixels: Uint8Array.of(0, 10, 255, 254),
       formula: 'GEO = 0.5 * PV + -1.0',
@@ -57,7 +57,7 @@ describe('a radar composite', () => {
     expect([...(await hdf5.load(bytes)).data]).toEqual([-6, 24, 0, 756]);
   });
 
-  it('is a frame among others', async () => {
+  it('is read by readFrames', async () => {
     for await (const { data, shape } of readFrames(composite())) {
       expect(shape).toEqual([1, 2, 2]);
       expect(data[1]).toBe(12);
@@ -78,12 +78,12 @@ describe('a radar composite', () => {
     [
       'has a formula of another form',
       () => composite({ formula: 'GEO=log(PV)' }),
-      /not understood/,
+      /expected 'GEO=a\*PV\+b'/,
     ],
     [
       'ends before it starts',
       () => composite({ start: '26-AUG-2010;05:00:00.000', end: '26-AUG-2010;04:55:00.000' }),
-      /takes -5 minutes/,
+      /above 0 minutes, got -5/,
     ],
   ])('that %s gets ERR_FORMAT', async (_, bytes, message) => {
     await expect(hdf5.load(bytes())).rejects.toMatchObject({ code: 'ERR_FORMAT' });

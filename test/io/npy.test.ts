@@ -43,7 +43,7 @@ describe('reading', () => {
     ['<u4', [0xff, 0xff, 0xff, 0, 2, 0, 0, 0], [16777215, 2]],
     ['<i8', [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 0, 0, 0], [-1, 2]],
     ['>u8', [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 0], [9, 256]],
-  ])('makes float32 of %s', async (descr, bytes, expected) => {
+  ])('converts %s to float32', async (descr, bytes, expected) => {
     const { data, shape } = await npy.load(file(header(descr, '(2,)'), Buffer.from(bytes)));
     expect(shape).toEqual([2]);
     expect([...data]).toEqual(expected);
@@ -63,7 +63,7 @@ describe('reading', () => {
     }
   });
 
-  it('does not keep hold of the bytes given', async () => {
+  it('copies the bytes given', async () => {
     const bytes = file(header('<f4', '(1,)'), Buffer.alloc(4));
     const { data } = await npy.load(bytes);
     bytes.fill(0xff);
@@ -74,7 +74,7 @@ describe('reading', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', Buffer.alloc(0), /not an .npy file/],
     ['another format', Buffer.from('\x93NUMPZ\x01\0\0\0\0\0', 'latin1'), /not an .npy file/],
-    ['version 4', file(header('<f4', '(1,)'), one, 4), /version 4/],
+    ['version 4', file(header('<f4', '(1,)'), one, 4), /expected version 1 to 3, got 4/],
     [
       'a header beyond the end',
       Buffer.from('\x93NUMPY\x01\0\xff\xff{}', 'latin1'),
@@ -87,13 +87,9 @@ describe('reading', () => {
     ],
     ['Fortran order', file(header('<f4', '(1,)', 'True'), one), /fortran_order is not supported/],
     ['no dictionary', file('[]', one), /not a dictionary/],
-    [
-      'code in the dictionary',
-      file("{'descr': __import__('os')}", one),
-      /not understood at "'descr'/,
-    ],
-    ['an unknown key', file("{'descr': '<f4', 'x': 1}", one), /not understood/],
-    ['a key twice', file("{'descr': '<f4', 'descr': '<f4'}", one), /not understood/],
+    ['code in the dictionary', file("{'descr': __import__('os')}", one), /invalid at "'descr'/],
+    ['an unknown key', file("{'descr': '<f4', 'x': 1}", one), /header is invalid/],
+    ['a key twice', file("{'descr': '<f4', 'descr': '<f4'}", one), /header is invalid/],
     ['no shape', file("{'descr': '<f4', 'fortran_order': False}", one), /no 'shape'/],
     [
       'complex numbers',
@@ -102,7 +98,7 @@ describe('reading', () => {
     ],
     ['text', file(header('<U4', '(1,)'), Buffer.alloc(16)), /not supported/],
     [
-      'a descr that is no text',
+      'a descr that is not text',
       file("{'descr': True, 'fortran_order': False, 'shape': (1,)}", one),
       /not supported/,
     ],
@@ -114,7 +110,7 @@ describe('reading', () => {
       file(header('<f4', '(999999999999, 999999999999)'), one),
       /takes Infinity/,
     ],
-    ['a shape that is no number', file(header('<f4', '(1 1,)'), one), /takes Infinity/],
+    ['a shape that is not numbers', file(header('<f4', '(1 1,)'), one), /takes Infinity/],
   ])('refuses %s', async (_, bytes, message) => {
     await expect(npy.load(bytes)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
     await expect(npy.load(bytes)).rejects.toThrow(message);
@@ -122,14 +118,17 @@ describe('reading', () => {
 });
 
 describe('writing', () => {
-  it.each([[[]], [[6]], [[2, 3]], [[1, 2, 1, 3]], [[0, 5]]])('is read back: %j', async (shape) => {
-    const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i / 3);
-    const path = join(folder, 'array.npy');
-    await npy.save(path, { data, shape });
-    expect(await npy.load(path)).toEqual({ data, shape });
-  });
+  it.each([[[]], [[6]], [[2, 3]], [[1, 2, 1, 3]], [[0, 5]]])(
+    'round-trips shape %j',
+    async (shape) => {
+      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i / 3);
+      const path = join(folder, 'array.npy');
+      await npy.save(path, { data, shape });
+      expect(await npy.load(path)).toEqual({ data, shape });
+    },
+  );
 
-  it('is byte for byte what NumPy writes', async () => {
+  it('writes the same bytes as NumPy', async () => {
     // np.save of np.zeros((2, 3), '<f4')
     const text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }".padEnd(117);
     const expected = file(text, Buffer.alloc(24));
@@ -139,7 +138,7 @@ describe('writing', () => {
     ).toBe(true);
   });
 
-  it('refuses values that do not fit the shape, and keeps the old file', async () => {
+  it('refuses a shape of another size and keeps the old file', async () => {
     const path = join(folder, 'kept.npy');
     await writeFile(path, 'old');
     const saving = npy.save(path, { data: new Float32Array(5), shape: [2, 3] });

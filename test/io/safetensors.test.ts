@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A file of this header and these bytes; the header may claim another length than it has. */
+/** A file with this header and data; `claim` replaces the header's true length. */
 function file(header: unknown, data: Uint8Array = new Uint8Array(), claim?: bigint): Uint8Array {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -27,7 +27,7 @@ function bytesOf(values: Uint16Array | Float32Array | Float64Array): Uint8Array 
 const f32 = (shape: unknown, offsets: unknown) => ({ dtype: 'F32', shape, data_offsets: offsets });
 
 describe('reading', () => {
-  it('gives tensors in the order of the file, and metadata', async () => {
+  it('returns tensors in the order of the file, and metadata', async () => {
     const bytes = file(
       { __metadata__: { epoch: '3' }, b: f32([2, 1], [4, 12]), a: f32([], [0, 4]) },
       bytesOf(Float32Array.of(7, 8, 9)),
@@ -52,7 +52,7 @@ describe('reading', () => {
       bytesOf(Uint16Array.of(0x3c00, 0xc248, 0x0001, 0x83ff, 0x7bff, 0xfc00)),
       [1, -3.140625, 2 ** -24, -1023 * 2 ** -24, 65504, -Infinity],
     ],
-  ])('makes float32 of %s', async (dtype, data, expected) => {
+  ])('converts %s to float32', async (dtype, data, expected) => {
     const header = { x: { dtype, shape: [expected.length], data_offsets: [0, data.length] } };
     const { x } = await safetensors.load(file(header, data));
     expect([...(await x!.data())]).toEqual(expected);
@@ -65,7 +65,7 @@ describe('reading', () => {
     expect([...(await x!.data())]).toEqual([Number.NaN, -0]);
   });
 
-  it('takes bytes that lie unaligned in a larger buffer, and a header of odd length', async () => {
+  it('accepts unaligned bytes of a larger buffer, and a header of odd length', async () => {
     const bytes = file(
       '{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} ',
       bytesOf(Float32Array.of(1, 2)),
@@ -78,7 +78,7 @@ describe('reading', () => {
     }
   });
 
-  it('takes one key in several objects, and text that looks like keys', async () => {
+  it('accepts the same key in different objects, and strings that look like keys', async () => {
     const { tensors, metadata } = await safetensors.read(
       file({
         __metadata__: { shape: '"a":{"a":', a: '\\' },
@@ -90,7 +90,7 @@ describe('reading', () => {
     expect(metadata['shape']).toBe('"a":{"a":');
   });
 
-  it('takes empty tensors and files without any', async () => {
+  it('accepts empty tensors and files without tensors', async () => {
     const { x } = await safetensors.load(file({ x: f32([0, 3], [0, 0]) }));
     expect(x!.shape).toEqual([0, 3]);
     expect(Object.keys(await safetensors.load(file('{}')))).toEqual([]);
@@ -108,7 +108,7 @@ describe('reading', () => {
     }
   });
 
-  it('takes offsets of many gigabytes', () => {
+  it('accepts offsets of many gigabytes', () => {
     const giga = 2 ** 30;
     const header = { a: f32([giga], [0, 4 * giga]), b: f32([giga, 2], [4 * giga, 12 * giga]) };
     const text = new TextEncoder().encode(JSON.stringify(header));
@@ -118,7 +118,7 @@ describe('reading', () => {
     ]);
   });
 
-  it('describes types that it cannot load', async () => {
+  it('describes types that load refuses', async () => {
     const bytes = file({ n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, new Uint8Array(8));
     const { tensors } = await safetensors.readHeader(bytes);
     expect(tensors).toEqual([{ name: 'n', dtype: 'I64', shape: [], begin: 0, end: 8 }]);
@@ -128,7 +128,7 @@ describe('reading', () => {
     });
   });
 
-  it('says what the system said about a file it cannot open', async () => {
+  it('reports the reason of the operating system for a file that does not open', async () => {
     const missing = join(folder, 'missing');
     await expect(safetensors.load(missing)).rejects.toMatchObject({ code: 'ERR_IO' });
     await expect(safetensors.load(missing)).rejects.toThrow(/missing: cannot read: ENOENT/);
@@ -141,14 +141,14 @@ describe('a hostile file', () => {
   const eight = new Uint8Array(8);
   const huge = 2 ** 40;
   it.each<[string, Uint8Array, RegExp]>([
-    ['is empty', new Uint8Array(), /0 bytes hold no header/],
-    ['ends within its length', new Uint8Array(7), /7 bytes hold no header/],
+    ['is empty', new Uint8Array(), /at least 8 bytes, got 0/],
+    ['ends within its length', new Uint8Array(7), /at least 8 bytes, got 7/],
     [
       'claims a header of 2^64 - 1 bytes',
       file('{}', four, 2n ** 64n - 1n),
-      /longer than 100000000/,
+      /at most 100000000 bytes, got 18446744073709551615/,
     ],
-    ['claims a header one byte too long', file('{}', four, 7n), /does not fit the file's 14/],
+    ['claims a header one byte too long', file('{}', four, 7n), /does not fit into 14/],
     ['has no header', file(''), /does not begin with \{/],
     ['begins with a blank', file(' {}'), /does not begin with \{/],
     ['has an array as header', file('[]'), /does not begin with \{/],
@@ -246,7 +246,7 @@ describe('a hostile file', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
   });
 
-  it('cannot reach Object.prototype by its keys', async () => {
+  it('does not reach Object.prototype through its keys', async () => {
     const header =
       '{"__metadata__":{"__proto__":"m"},"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}';
     const { tensors, metadata } = await safetensors.read(file(header, bytesOf(Float32Array.of(6))));
@@ -268,7 +268,7 @@ describe('writing', () => {
     'head.bias': { data: Float32Array.of(0.5), shape: [1] },
   });
 
-  it('is read back, from bytes and from a file', async () => {
+  it('round-trips through bytes and through a file', async () => {
     const path = join(folder, 'written.safetensors');
     await safetensors.save(path, dict(), { metadata: { note: 'ü' } });
     const bytes = await safetensors.save(null, dict(), { metadata: { note: 'ü' } });
@@ -282,14 +282,14 @@ describe('writing', () => {
     expect(await tensors['head.bias']!.toArray()).toEqual([0.5]);
   });
 
-  it('aligns the numbers to eight bytes', async () => {
+  it('aligns values to eight bytes', async () => {
     for (const name of ['a', 'ab', 'abc', 'abcd', 'abcde', 'abcdef', 'abcdefg', 'abcdefgh']) {
       const bytes = await safetensors.save(null, { [name]: Tensor.zeros([1]) });
       expect(Number(Buffer.from(bytes).readBigUInt64LE()) % 8).toBe(0);
     }
   });
 
-  it('keeps a key of any name but the metadata’s', async () => {
+  it('accepts any key but __metadata__', async () => {
     const names = ['1', '0', '__proto__', 'constructor', '', 'ключ "1"\n'];
     const entries = names.map((name, i): [string, Tensor] => [name, Tensor.full([1], i)]);
     const content = await safetensors.load(
@@ -301,15 +301,15 @@ describe('writing', () => {
     await expect(reserved).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
   });
 
-  it('refuses values that do not fit their shape and metadata that is no text', async () => {
+  it('refuses a shape of another size, and metadata other than text', async () => {
     const misshapen = safetensors.save(null, { a: { data: new Float32Array(3), shape: [2] } });
     await expect(misshapen).rejects.toThrow('a: expected 2 values for [2], got 3');
     const metadata = { n: 1 } as unknown as Record<string, string>;
     const numeric = safetensors.save(null, {}, { metadata });
-    await expect(numeric).rejects.toThrow('metadata: n: expected a string, got number');
+    await expect(numeric).rejects.toThrow('metadata: n: expected a string, got 1');
   });
 
-  it('leaves the old file, and nothing else, where it fails half-way', async () => {
+  it('keeps the old file and leaves no other when it fails half-way', async () => {
     const inner = await mkdtemp(join(folder, 'atomic-'));
     const path = join(inner, 'weights.safetensors');
     await safetensors.save(path, { a: Tensor.ones([1]) });
@@ -322,7 +322,7 @@ describe('writing', () => {
     expect(before.equals(await readFile(path))).toBe(true);
   });
 
-  it('reports a folder that is not there', async () => {
+  it('reports a missing folder', async () => {
     const saving = safetensors.save(join(folder, 'no', 'such.safetensors'), {});
     await expect(saving).rejects.toMatchObject({ code: 'ERR_IO' });
   });
