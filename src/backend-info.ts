@@ -3,21 +3,21 @@ import type { AddonInfo } from '../binding.js';
 import { backendOf, type Device, defaultDevice } from './backend.js';
 import { nativeBinary } from './native.js';
 
-/** What `backendInfo()` found. */
+/** Result of `backendInfo()`. */
 export interface BackendInfo extends Omit<AddonInfo, 'version'> {
   /** Version of this package. */
   version: string;
-  /** The device that is used where none is named. */
+  /** The default device. */
   device: Device;
   /** The native binary. */
   binary: {
-    /** Whether there is one; without it, plain TypeScript computes. */
+    /** Whether it is loaded; otherwise the TypeScript fallback computes. */
     loaded: boolean;
-    /** The file that was loaded; null when none was. */
+    /** Path of the loaded file, or null. */
     path: string | null;
-    /** Version the binary was built from; null when none was loaded. */
+    /** Version that the binary was built from, or null. */
     version: string | null;
-    /** Why none was loaded; empty when one was. */
+    /** Reason why none is loaded; empty if one is. */
     reason: string;
   };
 }
@@ -25,12 +25,11 @@ export interface BackendInfo extends Omit<AddonInfo, 'version'> {
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /**
- * What this package found on this machine: the binary or why there is none, the processor's features,
- * the instruction set and threads in use, the kernels chosen so far, memory, GPUs or why there are
- * none. Without a binary the instruction set reads `'javascript'`.
+ * Describes this machine: the binary, or why none is loaded; the processor's features, instruction set
+ * and threads in use; kernels chosen so far; memory; GPUs, or why none is usable. Without a binary the
+ * instruction set is `'javascript'`.
  *
- * @throws ConvLSTMError ERR_OPTION when CONVLSTM_DEVICE, CONVLSTM_ISA or CONVLSTM_THREADS has a value
- *   it cannot have
+ * @throws ConvLSTMError ERR_OPTION for an invalid CONVLSTM_DEVICE, CONVLSTM_ISA or CONVLSTM_THREADS
  * @example
  * ```ts
  * const info = backendInfo();
@@ -39,7 +38,7 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
  */
 export function backendInfo(): BackendInfo {
   const device = defaultDevice();
-  backendOf('cpu'); // refuses bad environment variables
+  backendOf('cpu'); // refuses invalid environment variables
   const { addon, path, reason } = nativeBinary();
   if (!addon) {
     return {
@@ -62,8 +61,8 @@ export function backendInfo(): BackendInfo {
 }
 
 /**
- * Gives the memory that the native engines keep for reuse back: the system's at once, that of a GPU as
- * soon as it has done what is queued. Does nothing where no binary is loaded.
+ * Releases memory that the native engines keep for reuse: that of the processor at once, that of a GPU
+ * after its queued operations. Does nothing without a binary.
  *
  * @example
  * ```ts

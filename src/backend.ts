@@ -1,4 +1,4 @@
-/** From the name of a device to what computes on it. */
+/** Maps the name of a device to its backend. */
 import type { Backend } from '../binding.js';
 import { ConvLSTMError, toConvLSTMError } from './errors.js';
 import { fallback } from './fallback/index.js';
@@ -6,10 +6,13 @@ import { nativeBinary } from './native.js';
 import { refuseOption } from './options.js';
 
 /**
- * Where a tensor lives: `'cpu'` (the native engine, or the TypeScript fallback where no binary fits
- * this machine), `'javascript'` (always the TypeScript fallback), `'cuda:0'`, `'cuda:1'` and so on;
- * `'cuda'` is another name of `'cuda:0'`, which is what a tensor says that it is on, and `'auto'` of the
- * first GPU that can be used, or of `'cpu'` where there is none, which a warning says once.
+ * Device of a tensor.
+ *
+ * - `'cpu'`: the native engine, or the TypeScript fallback if no binary fits this machine
+ * - `'javascript'`: the TypeScript fallback
+ * - `'cuda:0'`, `'cuda:1'`, ...: a GPU
+ * - `'cuda'`: an alias of `'cuda:0'`; tensors report `'cuda:0'`
+ * - `'auto'`: an alias of the first usable GPU, else of `'cpu'`, with one warning per process
  */
 export type Device = 'cpu' | 'javascript' | 'auto' | 'cuda' | `cuda:${number}`;
 
@@ -24,9 +27,9 @@ function checkDevice(name: string, device: string): asserts device is Device {
 
 let automatic: Device | undefined;
 
-/** What `'auto'` stands for in this process. */
+/** Resolves `'auto'`. */
 function chooseDevice(): Device {
-  backendOf('cpu'); // refuses bad environment variables
+  backendOf('cpu'); // refuses invalid environment variables
   const { addon, reason } = nativeBinary();
   const cuda = addon?.info().cuda;
   const gpu = cuda?.devices.findIndex((device) => device.reason === '') ?? -1;
@@ -36,7 +39,7 @@ function chooseDevice(): Device {
 }
 
 /**
- * The one name that a device has in tensors and comparisons.
+ * Resolves aliases: the name of a device in tensors and comparisons.
  *
  * @internal
  */
@@ -61,7 +64,7 @@ function openCpu(): Backend {
   const { addon } = nativeBinary();
   if (!addon) return fallback;
   try {
-    addon.info(); // reads CONVLSTM_ISA, so that a bad value is refused here and not by data()
+    addon.info(); // reads CONVLSTM_ISA: an invalid value is refused here, not by data()
   } catch (error) {
     throw toConvLSTMError(error);
   }
@@ -88,7 +91,7 @@ function openCuda(device: Device, index: number): Backend {
 }
 
 /**
- * The device that is used where none is named: CONVLSTM_DEVICE, else `'cpu'`.
+ * The default device: CONVLSTM_DEVICE, else `'cpu'`.
  *
  * @internal
  */
@@ -101,7 +104,7 @@ export function defaultDevice(): Device {
 
 /**
  * @internal
- * @throws ConvLSTMError ERR_OPTION for an unknown name, ERR_DEVICE for a device that is absent
+ * @throws ConvLSTMError ERR_OPTION for an unknown name, ERR_DEVICE for an absent device
  */
 export function backendOf(device: Device): Backend {
   if (device === 'cpu') {

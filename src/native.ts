@@ -1,15 +1,15 @@
-/** Finds and loads the native binary: the one place that knows there is one. */
+/** Finds and loads the native binary; no other file does. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Addon } from '../binding.js';
 
 /** @internal */
 export interface NativeBinary {
-  /** Null where no binary fits this machine. */
+  /** The addon; null if no binary fits this machine. */
   readonly addon: Addon | null;
-  /** The file that was loaded. */
+  /** Path of the loaded file, or null. */
   readonly path: string | null;
-  /** Why there is none; empty when there is one. */
+  /** Reason why there is no addon; empty if there is one. */
   readonly reason: string;
 }
 

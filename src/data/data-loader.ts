@@ -1,37 +1,37 @@
 import type { Device } from '../backend.js';
 import { ConvLSTMError, kindOf } from '../errors.js';
-import { checkCount, checkFlag, checkNames } from '../options.js';
+import { checkCount, checkFlag, checkNames, checkSeed, refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type BatchArrays, collate, type Dataset, type Sample } from './dataset.js';
 import { LoaderWorkers } from './loader-workers.js';
-import { checkSeed, RandomStream } from './random-stream.js';
+import { RandomStream } from './random-stream.js';
 
 /** Options of `DataLoader`. */
 export interface DataLoaderOptions {
-  /** Samples in a batch; 1 by default. */
+  /** Samples per batch; 1 by default. */
   batchSize?: number | undefined;
-  /** A new order in every epoch, which `seed` and the epoch's number decide; false by default. */
+  /** Whether every epoch has a new order, derived from `seed` and its number; false by default. */
   shuffle?: boolean | undefined;
-  /** 0 by default. */
+  /** Seed of the order; 0 by default. */
   seed?: number | undefined;
-  /** Leaves out what does not fill a batch at the end of an epoch; false by default. */
+  /** Whether an incomplete batch at the end of an epoch is dropped; false by default. */
   dropLast?: boolean | undefined;
-  /** Threads that make samples, for datasets with a `source`; 0, this thread, by default. */
+  /** Worker threads that load samples, for datasets with a `source`; 0, this thread, by default. */
   workers?: number | undefined;
-  /** Batches made before they are asked for; 2 by default, or 2 for each worker. */
+  /** Batches loaded ahead; 2 by default, or 2 per worker. */
   prefetch?: number | undefined;
-  /** Where the batches go; CONVLSTM_DEVICE, else `'cpu'`, by default. */
+  /** Device of the batches; CONVLSTM_DEVICE, else `'cpu'`, by default. */
   device?: Device | undefined;
 }
 
-/** The arrays of samples side by side: [batch, ...] each, the caller's own. */
+/** The arrays of a batch's samples stacked: [batch, ...] each, owned by the caller. */
 export type Batch<S extends Sample = Sample> = { [Name in keyof S]: Tensor };
 
-/** Which batch comes next, counted from 0. */
+/** Position of the next batch, counted from 0. */
 export interface LoaderPosition {
-  /** Which pass over the data. */
+  /** Number of the pass over the data. */
   epoch: number;
-  /** Which batch of it. */
+  /** Number of the batch in the epoch. */
   batch: number;
 }
 
@@ -40,7 +40,7 @@ interface BatchMaker {
   close(): Promise<unknown>;
 }
 
-/** Makes batches in this thread, where it waits for others anyway. */
+/** Makes batches on this thread, after pending events. */
 class LocalMaker implements BatchMaker {
   readonly #dataset: Dataset;
 
@@ -57,11 +57,11 @@ class LocalMaker implements BatchMaker {
 }
 
 /**
- * Batches of a dataset, made ahead on worker threads, so that the device need not wait for them.
+ * Batches of a dataset, loaded ahead on worker threads, so that the device does not wait for them.
  *
- * `for await (const batch of loader)` goes through one epoch, from where the loader stands to the
- * epoch's end; the next loop goes through the next one. Samples and their order depend on the seed
- * alone, not on workers. Workers end with the loop.
+ * `for await (const batch of loader)` runs from the loader's position to the end of the epoch; the next
+ * loop runs the next epoch. Samples and their order depend on the seed, not on workers. Workers end with
+ * the loop.
  *
  * @example
  * ```ts
@@ -72,11 +72,11 @@ class LocalMaker implements BatchMaker {
  * ```
  */
 export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batch<S>> {
-  /** What the batches are of. */
+  /** The dataset. */
   readonly dataset: Dataset<S>;
-  /** Samples in a batch; the last one of an epoch may have fewer. */
+  /** Samples per batch; the last batch of an epoch may have fewer. */
   readonly batchSize: number;
-  /** Of a whole epoch. */
+  /** Batches per epoch. */
   readonly batchesPerEpoch: number;
   readonly #shuffle: boolean;
   readonly #seed: number;
@@ -85,8 +85,7 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
   readonly #device: Device | undefined;
   #position: LoaderPosition = { epoch: 0, batch: 0 };
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown, or a dataset without
-   *   samples */
+  /** @throws ConvLSTMError ERR_OPTION for an unknown option, a value out of range, an empty dataset */
   constructor(dataset: Dataset<S>, options: DataLoaderOptions = {}) {
     checkNames('DataLoader', options, {
       batchSize: true,
@@ -106,11 +105,10 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
     checkCount('dataset.length', dataset.length);
     this.batchSize = checkCount('batchSize', batchSize);
     this.#shuffle = checkFlag('shuffle', shuffle);
-    this.#seed = checkSeed(seed);
+    this.#seed = checkSeed('seed', seed);
     if (workers !== 0) checkCount('workers', workers);
     if (workers > 0 && !dataset.source) {
-      const message = 'workers: expected 0 for a dataset that does not say how to make it (source)';
-      throw new ConvLSTMError('ERR_OPTION', `${message}, got ${workers}`);
+      refuseOption('workers', '0 for a dataset without source', workers);
     }
     this.#workers = workers;
     this.#prefetch = checkCount('prefetch', options.prefetch ?? 2 * Math.max(1, workers));
@@ -120,20 +118,19 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
       ? Math.floor(batches)
       : Math.ceil(batches);
     if (this.batchesPerEpoch === 0) {
-      const message = `batchSize: expected at most ${dataset.length} samples with dropLast, got ${batchSize}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('batchSize', `at most ${dataset.length} samples with dropLast`, batchSize);
     }
   }
 
-  /** The batch that comes next: what a checkpoint keeps, and `seek` takes. */
+  /** Position of the next batch, for checkpoints and `seek`. */
   get position(): LoaderPosition {
     return { ...this.#position };
   }
 
   /**
-   * Goes to a position, for loops that begin after it.
+   * Moves to a position; loops that begin later start there.
    *
-   * @throws ConvLSTMError ERR_OPTION for a position that is none
+   * @throws ConvLSTMError ERR_OPTION for a position out of range
    */
   seek({ epoch, batch }: LoaderPosition): this {
     const valid = [epoch, batch].every((n) => Number.isSafeInteger(n) && n >= 0);
@@ -145,12 +142,12 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
     return this;
   }
 
-  /** From the position to the end of its epoch. */
+  /** Iterates from the position to the end of its epoch. */
   [Symbol.asyncIterator](): AsyncGenerator<Batch<S>, void> {
     return this.#iterate(this.#position.epoch + 1);
   }
 
-  /** From the position on, one epoch after another without a pause and without an end. */
+  /** Iterates from the position on, epoch after epoch, without end. */
   endless(): AsyncGenerator<Batch<S>, void> {
     return this.#iterate(Infinity);
   }
@@ -160,7 +157,7 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
     return last ? { epoch: epoch + 1, batch: 0 } : { epoch, batch: batch + 1 };
   }
 
-  /** The samples of an epoch in their order, by Fisher and Yates. */
+  /** Order of an epoch's samples; a Fisher-Yates shuffle. */
   #orderOf(epoch: number): Uint32Array {
     const order = Uint32Array.from({ length: this.dataset.length }, (_, index) => index);
     if (!this.#shuffle) return order;
@@ -187,7 +184,7 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
         const first = batch * this.batchSize;
         const indices = [...order.samples.subarray(first, first + this.batchSize)];
         const making = maker.make(indices, epoch);
-        making.catch(() => {}); // thrown where it is awaited, if it still is
+        making.catch(() => {}); // rejected where it is awaited; an abandoned loop awaits it no more
         pending.push(making);
         asked = this.#after(asked);
       }

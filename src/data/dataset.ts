@@ -1,20 +1,20 @@
 import { ConvLSTMError } from '../errors.js';
 import { type NdArray, safeElementCount } from '../io/nd-array.js';
 
-/** One example of a dataset: named arrays, such as the frames seen and those to forecast. */
+/** One example of a dataset: named arrays, such as the frames of the input and of the target. */
 export type Sample = Readonly<Record<string, Readonly<NdArray>>>;
 
-/** How a worker thread makes a dataset of its own. */
+/** Recipe from which a worker thread makes its own copy of a dataset. */
 export interface DatasetSource {
-  /** URL of a module whose default export makes the dataset of `options`, or promises to. */
+  /** URL of a module whose default export makes the dataset from `options`, or a promise of it. */
   module: string | URL;
-  /** Anything that can be copied to another thread. */
+  /** Argument of the default export; any value that structured clone copies. */
   options?: unknown;
 }
 
 /**
- * Samples by number. Whoever asks for sample `index` of `epoch` gets the same values, so that worker
- * threads, resumed runs and repeated ones agree; epochs differ only where a dataset says so.
+ * Samples by number. Sample `index` of `epoch` always has the same values, so that worker threads and
+ * resumed or repeated runs agree. A dataset may vary its samples by epoch.
  *
  * @example
  * ```ts
@@ -30,21 +30,21 @@ export interface DatasetSource {
 export interface Dataset<S extends Sample = Sample> {
   /** Samples in an epoch. */
   readonly length: number;
-  /** How workers make it; without it a `DataLoader` uses this thread only. */
+  /** Recipe for worker threads; without it a `DataLoader` uses this thread only. */
   readonly source?: DatasetSource | undefined;
-  /** Sample `index`, from 0 to `length` - 1, of an epoch, 0 and up. */
+  /** Sample `index`, 0 to `length` - 1, of epoch 0, 1, ... */
   get(index: number, epoch: number): S | Promise<S>;
 }
 
-/** What a sequence model learns from. */
+/** A training example of a sequence model. */
 export type SequenceSample = {
-  /** Frames that are seen: [T, C, H, W]. */
+  /** Frames of the input: [T, C, H, W]. */
   input: NdArray;
-  /** Frames that follow them: [T', C, H, W]. */
+  /** Frames that follow the input: [T', C, H, W]. */
   target: NdArray;
 };
 
-/** Frames [T, C, H, W], cut in two without a copy. @internal */
+/** Splits frames [T, C, H, W] along time, without a copy. @internal */
 export function splitSequence(frames: NdArray, inputLength: number): SequenceSample {
   const [time, ...frame] = frames.shape;
   const at = (inputLength * frames.data.length) / time!;
@@ -54,7 +54,7 @@ export function splitSequence(frames: NdArray, inputLength: number): SequenceSam
   };
 }
 
-/** Samples side by side along a new first axis, by the names of their arrays. @internal */
+/** Arrays of stacked samples by name: [batch, ...]. @internal */
 export type BatchArrays = Record<string, { data: Float32Array<ArrayBuffer>; shape: number[] }>;
 
 function at(index: number, message: string, cause?: unknown): ConvLSTMError {
@@ -77,10 +77,10 @@ function isSample(value: unknown): value is Sample {
 }
 
 /**
- * The samples of `indices` as one batch.
+ * Stacks the samples of `indices` into one batch.
  *
- * @throws ConvLSTMError ERR_SHAPE for a sample that is none or unlike the first; for what `get` throws its own code, or
- *   ERR_IO, with it as the cause
+ * @throws ConvLSTMError ERR_SHAPE for a sample unlike the first or without arrays; an error of `get`
+ *   keeps its code, or becomes ERR_IO, with the original as the cause
  * @internal
  */
 export async function collate(

@@ -1,45 +1,54 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pair } from '../../binding.js';
-import { ConvLSTMError, show } from '../errors.js';
+import { ConvLSTMError } from '../errors.js';
 import { type FilePath, ioError, toPath } from '../io/files.js';
 import { countFrames, inNaturalOrder, isFrameFile, noFrames, readFile } from '../io/frames.js';
 import type { NdArray } from '../io/nd-array.js';
-import { checkCount, checkFlag, checkNames, checkSize, type Size } from '../options.js';
+import {
+  checkChoice,
+  checkCount,
+  checkFlag,
+  checkNames,
+  checkSeed,
+  checkSize,
+  refuseOption,
+  type Size,
+} from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
-import { checkSeed, RandomStream } from './random-stream.js';
+import { RandomStream } from './random-stream.js';
 
 /** Options of `FrameFolder`. */
 export interface FrameFolderOptions {
-  /** Frames of a sample's input. */
+  /** Number of frames of a sample's input. */
   inputLength: number;
-  /** Frames of its target, which follow at once. */
+  /** Number of frames of its target, which follows the input. */
   targetLength: number;
-  /** Frames from the beginning of one window to that of the next; 1 by default. */
+  /** Frames between the starts of consecutive windows; 1 by default. */
   stride?: number | undefined;
-  /** Values become (x - mean) / std. */
+  /** Normalization of values to (x - mean) / std. */
   normalize?:
     | {
-        /** 0 by default. */
+        /** Mean; 0 by default. */
         mean?: number | undefined;
-        /** 1 by default. */
+        /** Standard deviation; 1 by default. */
         std?: number | undefined;
       }
     | undefined;
-  /** [height, width] that is cut out of the frames, the same of all frames of a window. */
+  /** [height, width] of a crop, the same for all frames of a window; none by default. */
   crop?: Size | undefined;
-  /** Axes along which half of the windows are mirrored when they are varied; none by default. */
+  /** Axes along which `vary` mirrors half of the windows; none by default. */
   flip?: 'none' | 'horizontal' | 'vertical' | 'both' | undefined;
   /**
-   * Crops anywhere, and flips: another place and another side in each epoch, as the seed decides. Else
-   * the crop is from the middle and nothing is flipped. False by default.
+   * Whether crops and flips are random, different in each epoch and derived from the seed. Otherwise the
+   * crop is central and nothing is flipped. False by default.
    */
   vary?: boolean | undefined;
-  /** 0 by default. */
+  /** Seed of crops and flips; 0 by default. */
   seed?: number | undefined;
 }
 
-/** The options with their defaults. */
+/** Options with their defaults filled in. */
 interface Settings {
   inputLength: number;
   targetLength: number;
@@ -57,18 +66,18 @@ interface FrameFile {
   frames: number;
 }
 
-/** Consecutive frames: the files of one folder. */
+/** Consecutive frames in the files of one folder. */
 interface Sequence {
   files: readonly FrameFile[];
   frames: number;
   windows: number;
 }
 
-/** Decoded files are kept up to this, those last used: neighbouring windows share most frames. */
+/** Limit of the cache of decoded files, bytes: neighbouring windows share most frames. */
 const kCacheBytes = 256 * 2 ** 20;
 
 class FrameCache {
-  /** In the order of their last use. */
+  /** Files by path, least recently used first; bytes are 0 while a file is being read. */
   readonly #files = new Map<string, { frames: Promise<readonly NdArray[]>; bytes: number }>();
   #bytes = 0;
 
@@ -93,14 +102,14 @@ class FrameCache {
   #evict(): void {
     for (const [path, { bytes }] of this.#files) {
       if (this.#bytes <= kCacheBytes || this.#files.size === 1) return;
-      if (bytes === 0) continue; // still being read
+      if (bytes === 0) continue;
       this.#files.delete(path);
       this.#bytes -= bytes;
     }
   }
 }
 
-/** How many windows of `length` frames, `stride` apart, `frames` have. */
+/** Number of windows of `length` frames, `stride` apart, in `frames` frames. */
 function windowsIn(frames: number, length: number, stride: number): number {
   return frames < length ? 0 : Math.floor((frames - length) / stride) + 1;
 }
@@ -110,7 +119,7 @@ async function findSequences(folder: string, length: number, stride: number): Pr
   const folders: string[] = [];
   for (const name of inNaturalOrder(await readdir(folder))) {
     const path = join(folder, name);
-    // Through links, which folders of data often are.
+    // stat follows links, which folders of data often are.
     if ((await stat(path)).isDirectory()) folders.push(path);
     else if (isFrameFile(name)) files.push({ path, frames: await countFrames(path) });
   }
@@ -121,7 +130,7 @@ async function findSequences(folder: string, length: number, stride: number): Pr
   return [...own, ...inside];
 }
 
-/** The part [height, width] of a frame [C, H, W] from (top, left), normalised and mirrored, into `into`. */
+/** Copies a crop of a frame [C, H, W] into `into`, normalized and mirrored. */
 function cut(
   { data, shape }: NdArray,
   into: Float32Array,
@@ -143,9 +152,8 @@ function cut(
 }
 
 /**
- * Windows that slide over the frames of a folder: PNG, PGM, `.npy` and HDF5 radar composites, in natural
- * order of their names, as `readFrames` reads them. Every subfolder is a sequence of its own, which no
- * window leaves.
+ * Sliding windows over the frames of a folder, in the formats of `readFrames` and in natural order of
+ * their names. Every subfolder is a separate sequence; no window spans two.
  *
  * @example
  * ```ts
@@ -154,7 +162,7 @@ function cut(
  * ```
  */
 export class FrameFolder implements Dataset<SequenceSample> {
-  /** Windows in all sequences. */
+  /** Number of windows of all sequences. */
   readonly length: number;
   readonly source: DatasetSource;
   readonly #sequences: readonly Sequence[];
@@ -170,10 +178,10 @@ export class FrameFolder implements Dataset<SequenceSample> {
   }
 
   /**
-   * Looks what is in the folder; frames are read when a sample is asked for.
+   * Lists the folder; frames are read with their samples.
    *
-   * @throws ConvLSTMError ERR_OPTION for an option out of its range, ERR_IO for a folder that cannot be
-   *   read or has no window of that many frames
+   * @throws ConvLSTMError ERR_OPTION for an option out of range, ERR_IO for a folder that cannot be read
+   *   or has no window of the length asked for
    */
   static async open(folder: FilePath, options: FrameFolderOptions): Promise<FrameFolder> {
     const settings = checkOptions(options);
@@ -189,7 +197,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
     if (sequences.length === 0) throw noFrames(path);
     if (sequences.every(({ windows }) => windows === 0)) {
       const longest = Math.max(...sequences.map(({ frames }) => frames));
-      const message = `${path}: expected a sequence of at least ${length} frames, got ${longest} at most`;
+      const message = `${path}: expected a sequence of at least ${length} frames, got at most ${longest}`;
       throw new ConvLSTMError('ERR_IO', message);
     }
     const source = { module: import.meta.url, options: { folder: path, ...options } };
@@ -197,10 +205,10 @@ export class FrameFolder implements Dataset<SequenceSample> {
   }
 
   /**
-   * Window `index`; the epoch decides how it is varied.
+   * Window `index`, varied by the epoch.
    *
-   * @throws ConvLSTMError ERR_OPTION for an index that is none, ERR_SHAPE for frames of another size than
-   *   the first, ERR_FORMAT, ERR_IO for a file that cannot be read
+   * @throws ConvLSTMError ERR_OPTION for an index out of range, ERR_SHAPE for a frame unlike the first,
+   *   ERR_FORMAT, ERR_IO for a file that cannot be read
    */
   async get(index: number, epoch = 0): Promise<SequenceSample> {
     const { inputLength, targetLength } = this.#options;
@@ -218,8 +226,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
 
   async #framesOf(index: number): Promise<{ path: string; frame: NdArray }[]> {
     if (!Number.isSafeInteger(index) || index < 0 || index >= this.length) {
-      const message = `index: expected 0 to ${this.length - 1}, got ${index}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('index', `0 to ${this.length - 1}`, index);
     }
     const { inputLength, targetLength, stride } = this.#options;
     let window = index;
@@ -240,6 +247,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
         first = Math.max(0, first - frames);
       }
     }
+    // Reached only if a file has lost frames since open().
     const message = `window ${index}: fewer frames than when the folder was opened`;
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
@@ -259,8 +267,7 @@ export class FrameFolder implements Dataset<SequenceSample> {
   #placeOf(index: number, epoch: number, fullHeight: number, fullWidth: number) {
     const [height, width] = this.#options.crop ?? [fullHeight, fullWidth];
     if (height > fullHeight || width > fullWidth) {
-      const message = `crop: expected at most [${fullHeight}, ${fullWidth}], got [${height}, ${width}]`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('crop', `at most [${fullHeight}, ${fullWidth}]`, [height, width]);
     }
     const { vary, seed, flip } = this.#options;
     if (!vary) {
@@ -302,18 +309,12 @@ function checkOptions(options: FrameFolderOptions): Settings {
     checkCount(name, value);
   }
   checkFlag('vary', vary);
-  checkSeed(seed);
-  const flips = ['none', 'horizontal', 'vertical', 'both'];
-  if (!flips.includes(flip)) {
-    const message = `flip: expected ${flips.join(', ')}, got ${show(flip)}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
-  }
+  checkSeed('seed', seed);
+  checkChoice('flip', flip, ['none', 'horizontal', 'vertical', 'both']);
   const { mean = 0, std = 1 } = normalize;
-  if (!Number.isFinite(mean)) {
-    throw new ConvLSTMError('ERR_OPTION', `normalize.mean: expected a number, got ${mean}`);
-  }
+  if (!Number.isFinite(mean)) refuseOption('normalize.mean', 'a finite number', mean);
   if (!(std > 0 && Number.isFinite(std))) {
-    throw new ConvLSTMError('ERR_OPTION', `normalize.std: expected a number above 0, got ${std}`);
+    refuseOption('normalize.std', 'a finite number above 0', std);
   }
   return {
     inputLength,
@@ -328,7 +329,7 @@ function checkOptions(options: FrameFolderOptions): Settings {
   };
 }
 
-/** What a `DataLoader`'s worker calls. @internal */
+/** Called by the workers of a `DataLoader`. @internal */
 export default function openFrameFolder({
   folder,
   ...options

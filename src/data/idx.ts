@@ -3,9 +3,9 @@ import { safeElementCount } from '../io/nd-array.js';
 
 /** An array of bytes, such as MNIST's digits [count, 28, 28]. */
 export interface IdxArray {
-  /** In row-major order. */
+  /** Values in row-major order. */
   data: Uint8Array;
-  /** Such as [10000, 28, 28]. */
+  /** Sizes of the axes, such as [10000, 28, 28]. */
   shape: number[];
 }
 
@@ -14,7 +14,7 @@ const kUnsignedByte = 0x08;
 /**
  * Reads an uncompressed IDX file of unsigned bytes, the format of MNIST's images and labels.
  *
- * @throws ConvLSTMError ERR_FORMAT for what is no such file, ERR_IO when it cannot be read.
+ * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const digits = await loadIdx('t10k-images-idx3-ubyte');   // shape [10000, 28, 28]
@@ -35,7 +35,7 @@ export async function loadIdx(source: ByteSource): Promise<IdxArray> {
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
   const got = bytes.length - start;
   if (rank === 0 || safeElementCount(shape) !== got) {
-    throw formatError(name, `[${shape}] does not take the ${got} bytes that follow`);
+    throw formatError(name, `[${shape}] does not match the ${got} bytes that follow`);
   }
   return { data: new Uint8Array(bytes.subarray(start)), shape };
 }

@@ -1,4 +1,4 @@
-/** A worker thread of `DataLoader`: makes a dataset of its own and answers with batches of it. */
+/** Worker thread of `DataLoader`: makes its own copy of the dataset and replies with batches. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ConvLSTMError } from '../errors.js';
 import { collate, type Dataset } from './dataset.js';

@@ -2,14 +2,14 @@ import { Worker } from 'node:worker_threads';
 import { ConvLSTMError, type ErrorCode } from '../errors.js';
 import type { BatchArrays, DatasetSource } from './dataset.js';
 
-/** What a worker is asked. */
+/** Message to a worker. */
 export interface BatchRequest {
   id: number;
   indices: readonly number[];
   epoch: number;
 }
 
-/** What it answers. Errors travel as text: their class and their own fields would be lost. */
+/** Reply of a worker. Errors are sent as text: structured clone drops their class and fields. */
 export type BatchReply =
   | { id: number; batch: BatchArrays }
   | { id: number; failure: { message: string; code: ErrorCode; stack: string } };
@@ -32,7 +32,7 @@ function start({ module, options }: DatasetSource): Worker {
   }
 }
 
-/** A worker and what is waited for of it. */
+/** A worker and the batches awaited from it. */
 class LoaderWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -55,7 +55,7 @@ class LoaderWorker {
       }
       const id = this.#count++;
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.ref(); // the process stays while someone waits
+      this.#worker.ref(); // keeps the process alive while a batch is awaited
       this.#worker.postMessage({ id, indices, epoch } satisfies BatchRequest);
     });
   }
@@ -88,7 +88,7 @@ class LoaderWorker {
   }
 }
 
-/** Makes batches on worker threads, each in turn. @internal */
+/** Makes batches on worker threads, round-robin. @internal */
 export class LoaderWorkers {
   readonly #workers: LoaderWorker[];
   #next = 0;

@@ -1,31 +1,31 @@
 import { ConvLSTMError, kindOf } from '../errors.js';
 import { type NdArray, safeElementCount } from '../io/nd-array.js';
-import { checkCount, checkFlag, checkNames } from '../options.js';
+import { checkCount, checkFlag, checkNames, checkSeed, refuseOption } from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
 import type { IdxArray } from './idx.js';
-import { checkSeed, RandomStream } from './random-stream.js';
+import { RandomStream } from './random-stream.js';
 
-/** Options of `MovingMnist`; the defaults are the procedure of Shi et al. 2015. */
+/** Options of `MovingMnist`; the defaults are those of Shi et al. 2015. */
 export interface MovingMnistOptions {
-  /** 0 by default. */
+  /** Seed of the sequences; 0 by default. */
   seed?: number | undefined;
-  /** Sequences in an epoch; 10,000 by default. */
+  /** Sequences per epoch; 10,000 by default. */
   length?: number | undefined;
-  /** Frames of a sequence; 20 by default. */
+  /** Frames per sequence; 20 by default. */
   frames?: number | undefined;
-  /** How many of them are a sample's input, the others being its target; half by default. */
+  /** Frames of a sample's input, the rest being its target; half by default. */
   inputLength?: number | undefined;
-  /** Height and width of a frame in pixels; 64 by default. */
+  /** Height and width of a frame, pixels; 64 by default. */
   size?: number | undefined;
-  /** Digits in a sequence; 2 by default. */
+  /** Digits per sequence; 2 by default. */
   numDigits?: number | undefined;
-  /** Slowest and fastest speed in pixels a frame; [3, 5] by default. */
+  /** [slowest, fastest] speed, pixels per frame; [3, 5] by default. */
   speed?: readonly [number, number] | undefined;
-  /** Whether digits turn at the walls; where they do not, they leave the frame. True by default. */
+  /** Whether digits bounce off the walls, or else leave the frame; true by default. */
   bounce?: boolean | undefined;
 }
 
-/** One coordinate of a digit that moves between two walls. */
+/** Motion of a digit along one axis. */
 interface Motion {
   position: number;
   velocity: number;
@@ -41,13 +41,12 @@ function move(motion: Motion, limit: number, bounce: boolean): void {
 }
 
 /**
- * Moving MNIST (Srivastava et al. 2015): handwritten digits that start anywhere, move at a constant
- * speed in any direction and bounce off the walls of the frame; where they overlap the brighter one
- * is seen.
+ * Moving MNIST (Srivastava et al. 2015): handwritten digits start at a random position, move at a
+ * constant speed in a random direction and bounce off the walls of the frame. Where digits overlap, the
+ * brighter pixel shows.
  *
- * Sequence n depends on the seed and n alone, and there is no last one: sample k of epoch e is sequence
- * e * length + k, so that training never sees one twice. Digits for training and for testing are kept
- * apart by MNIST's own two files.
+ * Sequence n depends on the seed and n only, for any n: sample k of epoch e is sequence e * length + k,
+ * so that training sees none twice. MNIST's two files separate the digits for training and testing.
  *
  * @example
  * ```ts
@@ -70,7 +69,8 @@ export class MovingMnist implements Dataset<SequenceSample> {
 
   /**
    * @param digits square digits [count, side, side], such as MNIST's
-   * @throws ConvLSTMError ERR_SHAPE for other digits, ERR_OPTION for an option out of its range or unknown
+   * @throws ConvLSTMError ERR_SHAPE for digits of other shapes, ERR_OPTION for an unknown option or a
+   *   value out of range
    */
   constructor(digits: IdxArray, options: MovingMnistOptions = {}) {
     checkNames('MovingMnist', options, {
@@ -102,17 +102,15 @@ export class MovingMnist implements Dataset<SequenceSample> {
       checkCount(name, value);
     }
     if (inputLength > frames) {
-      const message = `inputLength: expected at most frames, ${frames}, got ${inputLength}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('inputLength', `at most frames, ${frames}`, inputLength);
     }
     if (!(speed[0] >= 0 && speed[1] >= speed[0] && speed[1] <= size)) {
-      const message = `speed: expected [slowest, fastest] from 0 to ${size}, got [${speed}]`;
-      throw new ConvLSTMError('ERR_OPTION', message);
+      refuseOption('speed', `[slowest, fastest] from 0 to ${size}`, speed);
     }
     this.length = length;
     this.source = { module: import.meta.url, options: { digits, ...options } };
     this.#digits = digits;
-    this.#seed = checkSeed(seed);
+    this.#seed = checkSeed('seed', seed);
     this.#frames = frames;
     this.#inputLength = inputLength;
     this.#size = size;
@@ -122,9 +120,9 @@ export class MovingMnist implements Dataset<SequenceSample> {
   }
 
   /**
-   * Sequence `index`, 0 and up: [frames, 1, size, size].
+   * Sequence `index` (0, 1, ...): [frames, 1, size, size].
    *
-   * @throws ConvLSTMError ERR_OPTION for an index that is none
+   * @throws ConvLSTMError ERR_OPTION for a negative index
    */
   sequence(index: number): NdArray {
     const { data, shape } = this.batch(1, index);
@@ -132,16 +130,13 @@ export class MovingMnist implements Dataset<SequenceSample> {
   }
 
   /**
-   * `count` sequences, those from `first` on: [count, frames, 1, size, size].
+   * `count` sequences from `first` on: [count, frames, 1, size, size].
    *
-   * @throws ConvLSTMError ERR_OPTION for numbers that are none
+   * @throws ConvLSTMError ERR_OPTION for a number out of range
    */
   batch(count: number, first = 0): NdArray {
     checkCount('count', count);
-    if (!Number.isSafeInteger(first) || first < 0) {
-      const message = `sequence: expected an integer of at least 0, got ${first}`;
-      throw new ConvLSTMError('ERR_OPTION', message);
-    }
+    checkCount('sequence', first, 0);
     const length = this.#frames * this.#size ** 2;
     const data = new Float32Array(count * length);
     for (let n = 0; n < count; n++) {
@@ -150,7 +145,7 @@ export class MovingMnist implements Dataset<SequenceSample> {
     return { data, shape: [count, this.#frames, 1, this.#size, this.#size] };
   }
 
-  /** Sequence `epoch` * `length` + `index`, cut into what is seen and what follows. */
+  /** Sequence `epoch` * `length` + `index`, split into input and target. */
   get(index: number, epoch = 0): SequenceSample {
     return splitSequence(this.sequence(epoch * this.length + index), this.#inputLength);
   }
@@ -188,7 +183,7 @@ export class MovingMnist implements Dataset<SequenceSample> {
   }
 }
 
-/** What a `DataLoader`'s worker calls. @internal */
+/** Called by the workers of a `DataLoader`. @internal */
 export default function openMovingMnist({
   digits,
   ...options

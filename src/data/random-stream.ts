@@ -1,18 +1,8 @@
-import { ConvLSTMError } from '../errors.js';
+import { checkSeed } from '../options.js';
 import { philox4x32 } from '../philox.js';
 
-/** @internal */
-export function checkSeed(seed: number): number {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    const message = `seed: expected an integer from 0 to 2^53 - 1, got ${seed}`;
-    throw new ConvLSTMError('ERR_OPTION', message);
-  }
-  return seed;
-}
-
 /**
- * Random numbers of one seed, apart from those that `manualSeed` starts. Each `stream` of a seed is a
- * sequence of its own.
+ * Random numbers of a seed, independent of `manualSeed`. Each `stream` of a seed is a separate sequence.
  *
  * @internal
  */
@@ -23,11 +13,11 @@ export class RandomStream {
   #count = 0;
 
   constructor(seed: number, stream = 0) {
-    this.#seed = checkSeed(seed);
+    this.#seed = checkSeed('seed', seed);
     this.#stream = stream;
   }
 
-  /** Even in [low, high), in steps of 2^-32 of the range. */
+  /** Uniform in [low, high), in steps of 2^-32 of the range. */
   uniform(low: number, high: number): number {
     const lane = this.#count % 4;
     if (lane === 0) {

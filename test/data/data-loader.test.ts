@@ -32,14 +32,14 @@ async function drain(source: AsyncIterable<Batch>): Promise<number[][]> {
 }
 
 describe('DataLoader', () => {
-  it('gives the samples of one epoch after another in their order', async () => {
+  it('returns samples in order, epoch after epoch', async () => {
     const loader = new DataLoader(numbers(5), { batchSize: 2 });
     expect(loader.batchesPerEpoch).toBe(3);
     expect(await drain(loader)).toEqual([[0, 1], [2, 3], [4]]);
     expect(await drain(loader)).toEqual([[100, 101], [102, 103], [104]]);
   });
 
-  it('leaves out what does not fill a batch with dropLast', async () => {
+  it('drops an incomplete batch with dropLast', async () => {
     const loader = new DataLoader(numbers(5), { batchSize: 2, dropLast: true });
     expect(loader.batchesPerEpoch).toBe(2);
     expect(await drain(loader)).toEqual([
@@ -48,7 +48,7 @@ describe('DataLoader', () => {
     ]);
   });
 
-  it('shuffles by its seed, anew in each epoch, without losing a sample', async () => {
+  it('shuffles by seed, differently in each epoch, without losing a sample', async () => {
     const make = (seed: number) => new DataLoader(numbers(50), { shuffle: true, seed });
     const loader = make(3);
     const [first, second] = [(await drain(loader)).flat(), (await drain(loader)).flat()];
@@ -61,7 +61,7 @@ describe('DataLoader', () => {
     expect((await drain(make(4))).flat()).not.toEqual(first);
   });
 
-  it('goes on where a position was taken, in mid-epoch and from the end of one', async () => {
+  it('continues from a position, in mid-epoch and at the end of one', async () => {
     const options: DataLoaderOptions = { batchSize: 3, shuffle: true, prefetch: 4 };
     const whole = new DataLoader(numbers(10), options);
     const expected = [...(await drain(whole)), ...(await drain(whole))];
@@ -71,7 +71,7 @@ describe('DataLoader', () => {
       seen.push([...(await input.data())]);
       if (seen.length === 2) break;
     }
-    // Batches that were made ahead do not count.
+    // Batches loaded ahead do not count.
     expect(loader.position).toEqual({ epoch: 0, batch: 2 });
     const other = new DataLoader(numbers(10), options).seek(loader.position);
     seen.push(...(await drain(other)));
@@ -80,7 +80,7 @@ describe('DataLoader', () => {
     expect(seen).toEqual(expected);
   });
 
-  it('goes over the end of an epoch without one', async () => {
+  it('endless() continues past the end of an epoch', async () => {
     const loader = new DataLoader(numbers(2));
     const seen: number[] = [];
     for await (const { input } of loader.endless()) {
@@ -108,7 +108,7 @@ describe('DataLoader', () => {
     expect(made).toEqual([0, 1, 2, 3]);
   });
 
-  it('stacks arrays of any rank under their names', async () => {
+  it('stacks arrays of any rank by name', async () => {
     const dataset: Dataset = {
       length: 2,
       get: (index) => ({
@@ -123,7 +123,7 @@ describe('DataLoader', () => {
     }
   });
 
-  it('rejects with what a sample threw, its number, and its cause', async () => {
+  it('rejects with the error of a sample, its number and its cause', async () => {
     const cause = new TypeError('no such frame');
     const dataset: Dataset = {
       length: 4,
@@ -197,7 +197,7 @@ describe('DataLoader', () => {
   });
 });
 
-/** The built package: worker threads load what `npm run build:ts` made. */
+/** Uses the built package: worker threads load JavaScript. */
 describe('worker threads', () => {
   const built: Promise<typeof import('../../src/index.js')> = import(
     new URL('../../dist/index.js', import.meta.url).href
@@ -207,7 +207,7 @@ describe('worker threads', () => {
     shape: [10, 4, 4],
   };
   const program = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
-  it('make the samples that this thread makes, in the same order', async () => {
+  it('make the same samples as this thread, in the same order', async () => {
     const { DataLoader, MovingMnist: Built } = await built;
     const options = { size: 16, length: 11, seed: 5 };
     const here = new MovingMnist(digits, options);
@@ -228,7 +228,7 @@ describe('worker threads', () => {
     expect(here.get(0).input.data).toEqual(there.get(0).input.data);
   });
 
-  it('make windows of a folder of frames', async () => {
+  it('make windows of a FrameFolder', async () => {
     const { DataLoader, FrameFolder, npy } = await built;
     const folder = await mkdtemp(join(tmpdir(), 'convlstm-loader-'));
     const frames = { data: Float32Array.from({ length: 160 }, (_, i) => i), shape: [10, 4, 4] };
@@ -325,7 +325,7 @@ describe('worker threads', () => {
     ['the last batch', 9],
   ])('end with %s', async (_, wanted) => {
     const { DataLoader } = await built;
-    // Workers that live count up.
+    // Workers increment it while they live.
     const ticks = new Int32Array(new SharedArrayBuffer(4));
     const text = `export default (ticks) => {
       setInterval(() => Atomics.add(ticks, 0, 1), 1);

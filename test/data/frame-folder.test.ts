@@ -12,7 +12,7 @@ import {
 } from '../../src/index.js';
 import { composite } from '../support/composite.js';
 
-/** A frame [3, 4] whose values are 16 t and up: each pixel of each frame its own. */
+/** A frame [3, 4] with values from 16 t on, unique over all frames. */
 const level = (t: number, pixel: number) => (16 * t + pixel) / 255;
 const frame = (t: number) => ({
   data: Float32Array.from({ length: 12 }, (_, pixel) => level(t, pixel)),
@@ -20,7 +20,7 @@ const frame = (t: number) => ({
 });
 
 let root: string;
-/** Frames 0 to 6, in files of three formats; nothing in the natural order of names is in that of letters. */
+/** Frames 0 to 6 in files of three formats, whose natural order differs from the alphabetical one. */
 let mixed: string;
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ afterAll(() => rm(root, { recursive: true }));
 const open = (folder: string, options: Partial<FrameFolderOptions> = {}) =>
   FrameFolder.open(folder, { inputLength: 2, targetLength: 1, ...options });
 
-/** Which frames a window has, as its first pixels tell. */
+/** Numbers of a window's frames, from their first pixels. */
 async function framesOf(folder: FrameFolder, index: number): Promise<number[]> {
   const { input, target } = await folder.get(index);
   expect([input.shape, target.shape]).toEqual([
@@ -63,7 +63,7 @@ describe('FrameFolder', () => {
     expect([...input.data]).toEqual([...frame(3).data, ...frame(4).data].map(Math.fround));
   });
 
-  it('has radar composites in mm/h', async () => {
+  it('reads radar composites as mm/h', async () => {
     const radar = join(root, 'radar');
     await mkdir(radar);
     for (let t = 0; t < 4; t++) {
@@ -77,20 +77,20 @@ describe('FrameFolder', () => {
       [2, 1, 2, 2],
       [1, 1, 2, 2],
     ]);
-    // Hundredths of mm in five minutes; what is missing is 0.
+    // Hundredths of mm in five minutes; missing pixels are 0.
     const rates = [...input.data, ...target.data];
     const expected = [1, 2, 3].flatMap((t) => [12 * t, 0.12, 0.24, 0]);
     for (const [n, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[n]!, 5);
   });
 
-  it('goes on by its stride', async () => {
+  it('advances by its stride', async () => {
     const folder = await open(mixed, { stride: 2 });
     expect(folder.length).toBe(3);
     expect(await framesOf(folder, 2)).toEqual([4, 5, 6]);
     expect((await open(mixed, { stride: 5 })).length).toBe(1);
   });
 
-  it('keeps every subfolder to itself', async () => {
+  it('treats every subfolder as a separate sequence', async () => {
     const parts = join(root, 'parts');
     for (const [part, first] of [
       ['a10', 8],
@@ -113,13 +113,13 @@ describe('FrameFolder', () => {
     ]);
   });
 
-  it('normalises', async () => {
+  it('normalizes', async () => {
     const folder = await open(mixed, { normalize: { mean: 0.5, std: 0.25 } });
     const { input } = await folder.get(0);
     expect(input.data[5]).toBe(Math.fround((Math.fround(level(0, 5)) - 0.5) / 0.25));
   });
 
-  it('crops the middle where nothing is varied', async () => {
+  it('crops the middle without vary', async () => {
     const folder = await open(mixed, { crop: [1, 2], flip: 'both' });
     const { input } = await folder.get(0, 3);
     expect(input.shape).toEqual([2, 1, 1, 2]);
@@ -128,7 +128,7 @@ describe('FrameFolder', () => {
     expect([...input.data]).toEqual(expected);
   });
 
-  it('crops anywhere and mirrors by seed, epoch and window, all frames of a window alike', async () => {
+  it('varies crops and flips by seed, epoch and window, equally for all frames of a window', async () => {
     const options = { crop: [2, 3] as const, flip: 'both' as const, vary: true, seed: 9 };
     const [folder, again] = [await open(mixed, options), await open(mixed, options)];
     const seen = new Set<string>();
@@ -142,7 +142,7 @@ describe('FrameFolder', () => {
       }
       seen.add(first.join());
     }
-    // 2 x 2 places, 2 x 2 sides; rows are 4 apart, columns 1.
+    // 2 x 2 positions, 2 x 2 orientations; rows are 4 apart, columns 1.
     expect(seen.size).toBe(16);
     expect(seen).toContain('0,1,2,4,5,6');
     expect(seen).toContain('11,10,9,7,6,5');
@@ -154,7 +154,7 @@ describe('FrameFolder', () => {
     expect([...rows].sort()).toEqual([0, 3]);
   });
 
-  it('names the file of another size', async () => {
+  it('names the file that has another size', async () => {
     const odd = join(root, 'odd');
     await mkdir(odd);
     for (let t = 0; t < 3; t++) await png.save(join(odd, `${t}.png`), frame(t));
@@ -167,13 +167,13 @@ describe('FrameFolder', () => {
     });
   });
 
-  it('says what is wrong with a folder', async () => {
+  it('refuses an empty, missing, short or damaged folder', async () => {
     const empty = join(root, 'empty');
     await mkdir(empty);
     await expect(open(empty)).rejects.toMatchObject({ code: 'ERR_IO' });
     await expect(open(join(root, 'nowhere'))).rejects.toMatchObject({ code: 'ERR_IO' });
     const few = open(mixed, { inputLength: 7 });
-    await expect(few).rejects.toThrow(/at least 8 frames, got 7 at most/);
+    await expect(few).rejects.toThrow(/at least 8 frames, got at most 7/);
     await expect(few).rejects.toBeInstanceOf(ConvLSTMError);
     const damaged = join(root, 'damaged');
     await mkdir(damaged);
@@ -181,7 +181,7 @@ describe('FrameFolder', () => {
     await expect((await open(damaged)).get(0)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
   });
 
-  it('takes undefined for an option left out', async () => {
+  it('treats undefined as an omitted option', async () => {
     const left = { stride: undefined, normalize: { mean: undefined, std: undefined } };
     const others = { crop: undefined, flip: undefined, vary: undefined, seed: undefined };
     const folder = await open(mixed, { ...left, ...others });
@@ -208,7 +208,7 @@ describe('FrameFolder', () => {
     });
   });
 
-  it('goes through links, and refuses windows that there are not', async () => {
+  it('follows links, and refuses windows out of range', async () => {
     const linked = join(root, 'linked');
     await mkdir(linked);
     await symlink(mixed, join(linked, 'sequence'), 'junction');

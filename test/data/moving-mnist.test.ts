@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { MovingMnist, type MovingMnistOptions } from '../../src/index.js';
 
-/** One digit: a full square of `side`, so that its place can be read off a frame. */
+/** One digit, a full square of `side`, whose position shows in a frame. */
 const square = (side: number, value = 255) => ({
   data: new Uint8Array(side * side).fill(value),
   shape: [1, side, side],
 });
 
-/** Upper left pixel of the only square in each frame. */
+/** Position of the upper left pixel of the square in each frame. */
 function places(options: MovingMnistOptions, side: number): [number, number][] {
   const source = new MovingMnist(square(side), { numDigits: 1, ...options });
   const { data, shape } = source.sequence(0);
@@ -21,7 +21,7 @@ function places(options: MovingMnistOptions, side: number): [number, number][] {
 }
 
 describe('MovingMnist', () => {
-  it('gives the same sequences for the same seed, in one batch or one by one', () => {
+  it('returns the same sequences for the same seed, in one batch or one by one', () => {
     const digits = { data: Uint8Array.from({ length: 90 }, (_, i) => 2 * i), shape: [10, 3, 3] };
     const one = new MovingMnist(digits, { seed: 7, size: 16 });
     const other = new MovingMnist(digits, { seed: 7, size: 16 });
@@ -34,7 +34,7 @@ describe('MovingMnist', () => {
     expect(new MovingMnist(digits, { seed: 8, size: 16 }).sequence(0).data).not.toEqual(first.data);
   });
 
-  it('moves each digit straight at its speed, and turns it only at the walls', () => {
+  it('moves each digit straight at its speed, and reverses it only at the walls', () => {
     for (let seed = 0; seed < 50; seed++) {
       const limit = 64 - 28;
       const way = places({ seed, frames: 60 }, 28);
@@ -50,7 +50,7 @@ describe('MovingMnist', () => {
         const earlier = way[t - 2]!;
         for (const axis of [0, 1] as const) {
           const [old, next] = [before[axis] - earlier[axis], now[axis] - before[axis]];
-          // Places are rounded to pixels, so steps of one velocity differ by one.
+          // Positions are rounded to pixels, so steps of one velocity differ by one.
           const turned = Math.abs(next - old) > 1;
           if (turned)
             expect([earlier, before, now].some((place) => touches(place)[axis])).toBe(true);
@@ -75,7 +75,7 @@ describe('MovingMnist', () => {
     for (const direction of ['11', '1-1', '-11', '-1-1']) expect(firsts).toContain(direction);
   });
 
-  it('shows the brighter of two digits where they overlap', () => {
+  it('shows the brighter of two overlapping digits', () => {
     const digits = {
       data: Uint8Array.of(...Array(16).fill(51), ...Array(16).fill(204)),
       shape: [2, 4, 4],
@@ -85,12 +85,12 @@ describe('MovingMnist', () => {
     expect([...values].sort()).toEqual([0, 51 / 255, 204 / 255].map(Math.fround));
   });
 
-  it('keeps still at speed 0, also where the digit fills the frame', () => {
+  it('does not move at speed 0, even when the digit fills the frame', () => {
     const way = places({ seed: 1, size: 4, speed: [0, 0], frames: 5 }, 4);
     expect(way).toEqual(Array(5).fill([0, 0]));
   });
 
-  it('lets digits leave the frame where they do not bounce', () => {
+  it('lets digits leave the frame without bounce', () => {
     const source = new MovingMnist(square(3), { size: 8, numDigits: 1, bounce: false, seed: 4 });
     for (let n = 0; n < 20; n++) {
       const { data } = source.sequence(n);
@@ -103,7 +103,7 @@ describe('MovingMnist', () => {
     }
   });
 
-  it('has samples by number: epoch after epoch the same endless sequence, cut in two', () => {
+  it('numbers samples consecutively over epochs, each split in two', () => {
     const options = { seed: 2, size: 6, length: 3, frames: 5, inputLength: 2 };
     const source = new MovingMnist(square(2), options);
     const { input, target } = source.get(1, 2);
@@ -114,7 +114,7 @@ describe('MovingMnist', () => {
     expect([...input.data, ...target.data]).toEqual([...source.sequence(7).data]);
     expect(source.get(1).input.data).toEqual(source.sequence(1).data.subarray(0, 72));
     expect(source.batch(2, 7).data.subarray(0, 180)).toEqual(source.sequence(7).data);
-    // A number beyond 2^32 is a sequence of its own, not number 7 again.
+    // A number above 2^32 is a different sequence, not number 7 again.
     expect(source.sequence(7 + 2 ** 32).data).not.toEqual(source.sequence(7).data);
   });
 
@@ -155,7 +155,7 @@ describe('MovingMnist', () => {
     ['half a digit', () => new MovingMnist(square(2), { numDigits: 0.5 }), /numDigits/],
     ['a speed range upside down', () => new MovingMnist(square(2), { speed: [5, 3] }), /speed/],
     [
-      'a speed that is no number',
+      'a speed that is not a number',
       () => new MovingMnist(square(2), { speed: [Number.NaN, 3] }),
       /speed/,
     ],

@@ -6,7 +6,7 @@ import { expectError } from '../support/errors.js';
 const kernels = (net: ConvLSTM) => net.cells.map((cell) => cell.kernelSize);
 
 describe('ConvLSTM options', () => {
-  it('numLayers follows from the lists', () => {
+  it('numLayers defaults to the length of the lists', () => {
     const make = (options: Partial<ConvLSTMOptions>) =>
       new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3, ...options });
     expect(make({}).numLayers).toBe(1);
@@ -52,7 +52,7 @@ describe('ConvLSTM options', () => {
     expect(make([7], 1)).toEqual([[7, 7]]);
   });
 
-  it('names what is wrong', () => {
+  it('names the invalid option', () => {
     const good = { inputDim: 1, hiddenDim: 2, kernelSize: 3 };
     const bad: [object, string][] = [
       [{ ...good, hiddenDim: [2, 2], numLayers: 3 }, 'hiddenDim has 2 entries but numLayers is 3'],
@@ -82,7 +82,7 @@ describe('ConvLSTM options', () => {
     }
   });
 
-  it('has the parameters that the paper and ndrplz have', () => {
+  it('has the parameters of the paper and of ndrplz', () => {
     const shapes = (options: Partial<ConvLSTMOptions>) =>
       Object.entries(
         new ConvLSTM({ inputDim: 3, hiddenDim: 2, kernelSize: [3, 5], ...options }).stateDict(),
@@ -149,7 +149,7 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
     expect(outputs[0]!.shape).toEqual([5, 2, 2, 4, 4]);
   });
 
-  it('cells in turn give the same as the stack', () => {
+  it('cells one after another give the same as the stack', () => {
     const stack = make({ batchFirst: true });
     const x = Tensor.randn([1, 3, 3, 5, 4], { device });
     const states = stack.initHidden(1, [5, 4]);
@@ -179,7 +179,7 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
     expect(given.outputs[0]!.toArraySync()).toEqual(stack.forward(x).outputs[0]!.toArraySync());
   });
 
-  it('refuses what does not fit, with both sides', () => {
+  it('names the expected and the given shape', () => {
     const stack = make({ batchFirst: true });
     const x = Tensor.zeros([1, 10, 3, 4, 4], { device });
     const refused = (action: () => unknown, part: string) => expectError(action, 'ERR_SHAPE', part);
@@ -207,7 +207,7 @@ describe.each(devices)('ConvLSTM on %s', (device) => {
 });
 
 describe.each(devices)('peepholes on %s', (device) => {
-  it('i and f look at the old c, o at the new one', () => {
+  it('i and f see the old c, o the new one', () => {
     const cell = new ConvLSTMCell({
       inputDim: 1,
       hiddenDim: 1,

@@ -5,7 +5,7 @@ import { expectError } from '../support/errors.js';
 import { expectSameBits } from '../support/numbers.js';
 
 describe.each(devices)('Dropout on %s', (device) => {
-  it('drops a share of the elements while training, and none after eval()', async () => {
+  it('drops a share of the elements while training, none after eval()', async () => {
     const dropout = new Dropout({ p: 0.2 });
     const x = Tensor.ones([100, 200], { device });
     x.requiresGrad = true;
@@ -39,7 +39,7 @@ describe.each(devices)('Dropout on %s', (device) => {
     expectSameBits(dropout.forward(elsewhere).dataSync(), first!);
   });
 
-  it('stands between layers', async () => {
+  it('works inside Sequential', async () => {
     const net = new Sequential(
       new Linear({ inFeatures: 4, outFeatures: 8 }),
       new Dropout({ p: 0 }),

@@ -39,7 +39,7 @@ describe('initial values', () => {
   ] as const)('have the deviation asked for: %s', async (_, parameter, expected, uniform) => {
     const values = await parameter.data();
     expect(Math.abs(deviation(values) / expected - 1)).toBeLessThan(0.02);
-    // Even values end at sqrt(3) deviations; of 18,432 normal ones some lie beyond 3.
+    // Uniform values end at sqrt(3) deviations; of 18,432 normal ones some exceed 3.
     if (uniform) expect(largest(values)).toBeLessThanOrEqual(Math.sqrt(3) * expected * (1 + 1e-6));
     else expect(largest(values)).toBeGreaterThan(3 * expected);
   });
@@ -72,7 +72,7 @@ describe('initial values', () => {
     const random = await Tensor.randn([5, 3], { device: 'javascript' }).data();
     manualSeed(4);
     const q = await init.orthogonal(weight([3, 5])).data();
-    // Row k of Q times row k of what it was made from, and with those before it nothing.
+    // Row k of Q has a positive product with row k of the input, and 0 with the rows before it.
     for (let k = 0; k < 3; k++) {
       const along = (row: number) =>
         Array.from({ length: 5 }, (_, i) => q[k * 5 + i]! * random[row * 5 + i]!).reduce(
@@ -118,7 +118,7 @@ describe('initial values', () => {
     }
   });
 
-  it('need a weight', () => {
+  it('refuse parameters with fewer than two axes', () => {
     const bias = weight([5]);
     for (const initialise of Object.values(init).filter((each) => each !== init.forgetBias)) {
       const apply = initialise as (parameter: Parameter) => unknown;
@@ -137,7 +137,7 @@ describe('initial values', () => {
 });
 
 describe.each(devices)('forgetBias on %s', (device) => {
-  it('sets the second quarter of every cell’s bias', async () => {
+  it('sets the second quarter of the bias of every cell', async () => {
     class Net extends Module {
       cells = new ConvLSTM({ inputDim: 1, hiddenDim: [2, 3], kernelSize: 3 });
       head = new Conv2d({ inChannels: 3, outChannels: 8, kernelSize: 1 });
@@ -155,7 +155,7 @@ describe.each(devices)('forgetBias on %s', (device) => {
     expect(net.cells.cells[0]!.conv.bias!.isLeaf).toBe(true);
   });
 
-  it('needs cells with bias', () => {
+  it('refuses modules without forget gates or without bias', () => {
     const conv = new Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1 });
     expectError(() => init.forgetBias(conv), 'ERR_OPTION', 'forget gates');
     const net = new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3, bias: false });

@@ -33,7 +33,7 @@ class Net extends Module {
 }
 
 describe('Module', () => {
-  it('finds parameters by the names of properties', () => {
+  it('derives keys from the names of properties', () => {
     const net = new Net();
     const names = [
       'cells.cell_list.0.conv.weight',
@@ -52,7 +52,7 @@ describe('Module', () => {
     expectTypeOf(net.namedParameters()).toExtend<Iterable<[string, Tensor]>>();
   });
 
-  it('counts a shared parameter once and bears references to parents', () => {
+  it('counts a shared parameter once and allows references to parents', () => {
     class Tied extends Module {
       a = new Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1 });
       b = this.a;
@@ -86,7 +86,7 @@ describe('Module', () => {
     expect(net.head[1]!.training).toBe(true);
   });
 
-  it('a module keeps the precision it was given', () => {
+  it('a module keeps its own precision', () => {
     const net = new Net();
     expect(net.precision).toBe('highest');
     net.head.to({ precision: 'high' });
@@ -102,7 +102,7 @@ describe('Module', () => {
     expectError(() => setFloat32Precision('x' as 'high'), 'ERR_OPTION', "'x'");
   });
 
-  it('moves, and refuses devices that are not there without moving anything', () => {
+  it('moves, and refuses absent devices without moving anything', () => {
     const net = new Net().to('javascript');
     const weight = net.head.stateDict()['0.weight']!;
     expect(weight.device).toBe('javascript');
@@ -125,7 +125,7 @@ describe('Module', () => {
     expect(snapshot['scale']!.itemSync()).toBe(1);
   });
 
-  it('initial weights follow the seed and lie within 1 / sqrt(fan-in)', () => {
+  it('initial weights depend on the seed and lie within 1 / sqrt(fan-in)', () => {
     const make = () => new Conv2d({ inChannels: 4, outChannels: 8, kernelSize: [3, 5] });
     manualSeed(3);
     const first = make();
@@ -139,7 +139,7 @@ describe('Module', () => {
 });
 
 describe.each(devices)('layers on %s', (device) => {
-  it('Sequential applies its layers and disposes what lies between', () => {
+  it('Sequential applies its layers and disposes intermediate results', () => {
     const seen: Tensor[] = [];
     class Spy extends Module {
       forward(x: Tensor): Tensor {
@@ -171,7 +171,7 @@ describe.each(devices)('layers on %s', (device) => {
   });
 });
 
-it('Conv2d names what is wrong with its options', () => {
+it('Conv2d names the invalid option', () => {
   const good = { inChannels: 1, outChannels: 2, kernelSize: 3 };
   const bad: [object, string][] = [
     [{ ...good, inChannels: 0 }, 'inChannels'],

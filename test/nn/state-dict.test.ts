@@ -12,7 +12,7 @@ const values = (module: Module) =>
     Object.entries(module.stateDict()).map(([name, tensor]) => [name, tensor.toArraySync()]),
   );
 
-it('goes from one module to another', () => {
+it('loads into another module', () => {
   const [from, to] = [new Net(), new Net()];
   const before = to.parameters();
   expect(values(to)).not.toEqual(values(from));
@@ -54,7 +54,7 @@ it('lists everything that does not fit, and changes nothing', () => {
   expect(values(net)).toEqual(before);
 });
 
-it('without strict takes what there is, but no wrong shape', () => {
+it('without strict loads the keys present, but no wrong shape', () => {
   const net = new Net();
   const before = values(net);
   const bias = Tensor.from([1, 2, 3, 4]);
@@ -67,7 +67,7 @@ it('without strict takes what there is, but no wrong shape', () => {
   );
 });
 
-it('looks only at keys with the prefix', () => {
+it('ignores keys without the prefix', () => {
   const net = new Net();
   const other = new Net();
   const dict = Object.fromEntries(
@@ -82,7 +82,7 @@ it('looks only at keys with the prefix', () => {
   );
 });
 
-it('takes anything with { data, shape }', () => {
+it('accepts { data, shape }', () => {
   const net = new Conv2d({ inChannels: 1, outChannels: 2, kernelSize: 1, bias: false });
   net.loadStateDict({ weight: { data: new Float64Array([1, 2]), shape: [2, 1, 1, 1] } });
   expect([...net.weight.dataSync()]).toEqual([1, 2]);
@@ -105,12 +105,12 @@ it.each(['ifog', 'fiog', 'ifgo', 'igfo', 'gofi'])('reorders gates packed as %s',
   const { bias, weight: loaded } = net.cells.cells[0]!.conv;
   expect(bias!.toArraySync()).toEqual([1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]);
   expect(loaded.select(1, 2).flatten().toArraySync()).toEqual(bias!.toArraySync());
-  // Only gates are reordered, though head.weight has four rows, too.
+  // Only gates are reordered, although head.weight has four rows too.
   expect(values(net)['head.weight']).toEqual(before['head.weight']);
   expect(values(net)['head.bias']).toEqual(before['head.bias']);
 });
 
-it('refuses gate orders that are none', () => {
+it('refuses invalid gate orders', () => {
   const net = new Net();
   for (const gateOrder of ['ifo', 'ifogg', 'ifcc', 'ifoc', '']) {
     expectError(() => net.loadStateDict(net.stateDict(), { gateOrder }), 'ERR_OPTION', gateOrder);
