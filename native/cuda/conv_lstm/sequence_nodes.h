@@ -26,10 +26,8 @@ struct SequenceNode {
 // `steps_per_projection`: how many steps share an input projection; 0: steps multiply x themselves.
 // Only the first layer can have one, because only its x exists as a whole sequence.
 //
-//   step t of layer l   reads   h of its step t - 1, and h of step t of layer l - 1 or the
-//   projection
-//                       writes  h over that of its step t - 2, which step t - 2 of layer l + 1
-//                       reads
+//   step t of layer l   reads   h of its step t - 1; h of step t of layer l - 1, or the projection
+//                       writes  h over its step t - 2's, which step t - 2 of layer l + 1 reads
 //   a projection        writes  over the one before the last
 //
 // There are no other dependencies: layers run as a wavefront.

@@ -127,8 +127,8 @@ __host__ __device__ constexpr int RowBlocks(const ConvGeometry& g, int rows, Mat
 
 // Columns of a recurrent cell with G gates (1, 2 or 4) are permuted so that each lane's
 // accumulators hold all gates of its channels. Lane t of a row holds columns 2t and 2t + 1 of every
-// eight; the j-th eight of kColumns is gate j % G, so that the lane has channels L t to L t + L -
-// 1, L = 16 / G.
+// eight; the j-th eight of kColumns is gate j % G, so that the lane has the L = 16 / G channels
+// from L t on.
 __host__ __device__ constexpr int WarpChannels(int gates) { return kColumns / gates; }
 __host__ __device__ constexpr int LaneChannels(int gates) { return WarpChannels(gates) / 4; }
 __host__ __device__ constexpr int GateOf(int column, int gates) { return column / 8 % gates; }
