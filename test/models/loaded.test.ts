@@ -7,6 +7,7 @@ import {
   backendInfo,
   Forecaster,
   loadModel,
+  manualSeed,
   mseLoss,
   noGrad,
   safetensors,
@@ -66,6 +67,7 @@ describe.skipIf(!backendInfo().binary.loaded)('a loaded model', () => {
   });
 
   it('learns with trainable, and an error says so without', async () => {
+    manualSeed(1);
     const frames = Tensor.rand([2, 3, 1, 4, 4]);
     const target = Tensor.full([2, 1, 1, 4, 4], 0.9);
     const frozen = await loadModel(await weightsFile());
