@@ -1,5 +1,8 @@
-// Vitest's global setup: asks the addon once what this machine can run.
+// Vitest's global setup: what this machine can run, and a folder for the processes of this run.
 import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import type { AddonInfo } from '../../binding.js';
 
@@ -13,6 +16,8 @@ export interface Machine {
 declare module 'vitest' {
   export interface ProvidedContext {
     machine: Machine;
+    /** For `shared`; the same in every project. */
+    sharedFolder: string;
   }
 }
 
@@ -32,6 +37,10 @@ function inspect(): Machine {
   }
 }
 
-export default function setup(project: TestProject): void {
+export default function setup(project: TestProject): () => void {
   project.provide('machine', inspect());
+  const folder = join(tmpdir(), `convlstm-tests-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  project.provide('sharedFolder', folder);
+  return () => rmSync(folder, { recursive: true, force: true });
 }
