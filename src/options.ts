@@ -33,15 +33,14 @@ export function refuseOption(name: string, expected: string, got: unknown): neve
 export function checkNames<T extends object>(
   module: string,
   options: T,
-  known: NoInfer<Names<T>> | readonly string[],
+  known: NoInfer<Names<T>>,
 ): void {
   if (typeof options !== 'object' || options === null) refuseOption(module, 'an object', options);
   for (const name of Object.keys(options)) {
-    if (Array.isArray(known) ? known.includes(name) : Object.hasOwn(known, name)) continue;
-    const names = Array.isArray(known) ? known : Object.keys(known);
+    if (Object.hasOwn(known, name)) continue;
     throw new ConvLSTMError(
       'ERR_OPTION',
-      `${module} has no option '${name}'; it has ${names.join(', ')}`,
+      `${module} has no option '${name}'; it has ${Object.keys(known).join(', ')}`,
     );
   }
 }

@@ -71,7 +71,7 @@ export abstract class Optimizer<Options extends { lr: number }> {
   ) {
     this.#name = name;
     const known = Object.keys(defaults);
-    checkNames(name, options, known);
+    checkNames<object>(name, options, defaults);
     if (typeof parameters?.[Symbol.iterator] !== 'function') {
       refuseOption(name, kParameters, parameters);
     }
@@ -85,7 +85,7 @@ export abstract class Optimizer<Options extends { lr: number }> {
     if (single.length > 0) groups.unshift({ parameters: single });
     const seen = new Set<Tensor>();
     this.groups = groups.map((group) => {
-      checkNames(`a group of ${name}`, group, ['parameters', ...known]);
+      checkNames<object>(`a group of ${name}`, group, { parameters: true, ...defaults });
       const merged = { ...defaults };
       for (const source of [options, group] as Partial<Options>[]) {
         for (const name of known as (keyof Options)[]) {
