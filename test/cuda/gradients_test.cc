@@ -110,7 +110,6 @@ TEST_CASE("convLstmBackward: accuracy; save_every and graphs do not change the b
                                            RandomValues(state)};
     const ConvLstmGradientValues exact = ConvLstmGradientReference(test).Run(given);
     const ConvLstmReference<double> expected = RunReference<double>(test);
-    const Gradients cpu = Run(cpu::CpuEngine(), test, given, 1, Precision::kHighest);
     for (const Precision precision : {Precision::kHighest, Precision::kHigh, Precision::kMedium}) {
       const double limit = tolerance[static_cast<int>(precision)];
       std::vector<float> output;
@@ -128,23 +127,17 @@ TEST_CASE("convLstmBackward: accuracy; save_every and graphs do not change the b
                   static_cast<int>(precision), largest);
       for (const int64_t save_every : {1, 2, 3, 100}) {
         if (kBrief && save_every != 2 && precision != Precision::kHighest) continue;
-        CHECK(Run(gpu, test, given, save_every, precision) ==
-              first);  // other tensors, the same graph
+        CHECK(Run(gpu, test, given, save_every, precision) == first);  // the graph is reused
         if (kBrief && save_every != 1) continue;
         tuning.graph = false;
         CHECK(Run(gpu, test, given, save_every, precision) == first);
         tuning = {};
       }
-      if (precision != Precision::kHighest) continue;
-      ForEachGradient(first, cpu, [&](const char* name, const auto& found, const auto& value) {
-        CAPTURE(name);
-        CHECK(RelativeError(found, value) <= limit);
-      });
     }
   }
 }
 
-TEST_CASE("conv2dBackward: as the CPU's") {
+TEST_CASE("conv2dBackward: random geometries equal the CPU's gradients") {
   std::mt19937 random(3);
   const auto draw = [&](int64_t least, int64_t most) {
     return std::uniform_int_distribution<int64_t>(least, most)(random);
