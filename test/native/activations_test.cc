@@ -5,6 +5,7 @@
 //
 #include "hwy/foreach_target.h"
 //
+#include "cpu/conv_lstm/lstm_cell-inl.h"
 #include "cpu/simd/activations-inl.h"
 #include "hwy/highway.h"
 
@@ -30,16 +31,11 @@ void CellOf(const float* planes, size_t count, bool peephole, float* c, float* h
   const hn::ScalableTag<float> d;
   for (size_t k = 0; k < count; k += hn::Lanes(d)) {
     const auto plane = [&](size_t index) { return planes + index * count + k; };
-    const GateSums<hn::ScalableTag<float>> sums = {hn::LoadU(d, plane(0)), hn::LoadU(d, plane(1)),
-                                                   hn::LoadU(d, plane(2)), hn::LoadU(d, plane(3))};
-    const CellPointers at = {c + k,    c + k,   h + k, peephole ? plane(4) : nullptr,
-                             plane(5), plane(6)};
-    const size_t rest = count - k;
-    if (rest >= hn::Lanes(d)) {
-      CellUpdate(d, sums, at);
-    } else {
-      CellUpdateTail(d, sums, at, rest);
-    }
+    hn::Vec<hn::ScalableTag<float>> sums[LstmCell::kGates];
+    for (size_t q = 0; q < LstmCell::kGates; ++q) sums[q] = hn::LoadU(d, plane(q));
+    const CellPointers at = {c + k, c + k, h + k, peephole ? plane(4) : nullptr,
+                             static_cast<int64_t>(count)};
+    UpdateCell<LstmCell>(d, sums, at, count - k);
   }
 }
 

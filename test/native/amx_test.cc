@@ -213,8 +213,10 @@ ConvLstmReference<float> RunKernel(const cpu::ConvLstmKernel& kernel, const Conv
   cpu::ThreadPool pool(threads);
   const auto or_null = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
   const auto packed = kernel.Pack(s,
-                                  {test.weight.data(), or_null(test.bias), test.peephole,
-                                   or_null(test.wci), or_null(test.wcf), or_null(test.wco)},
+                                  {test.weight.data(),
+                                   or_null(test.bias),
+                                   test.peephole,
+                                   {or_null(test.wci), or_null(test.wcf), or_null(test.wco)}},
                                   pool);
   ConvLstmReference<float> result;
   result.output.resize(s.batch * s.time * state);

@@ -141,7 +141,7 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
   }
   for (const bool of_h : {true, false}) {
     const int64_t channels = of_h ? s.hidden_dim : s.input_dim;
-    const ConvolutionShape shape = ConvolutionOf(s, channels);
+    const ConvolutionShape shape = ConvolutionOf(s, channels, LstmCell::kGates);
     const int64_t out_stride = (s.input_dim + s.hidden_dim) * taps;
     const char* const source = of_h ? " h" : " x";
     std::unique_ptr<DataGradient> data;

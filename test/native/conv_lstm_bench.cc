@@ -107,9 +107,8 @@ void RunKernels(const Workload& workload, const std::string& family, Isa isa, Pr
       std::printf("%-6s not served\n", workload.name);
       return;
     }
-    layer.packed = layer.kernel->Pack(
-        s, {layer.weight.data(), layer.bias.data(), Peephole::kNone, nullptr, nullptr, nullptr},
-        pool);
+    layer.packed =
+        layer.kernel->Pack(s, {layer.weight.data(), layer.bias.data(), Peephole::kNone, {}}, pool);
     layers.push_back(std::move(layer));
   }
   std::vector<std::vector<float>> frames(layers.size() + 1), states(layers.size());

@@ -55,8 +55,10 @@ ConvLstmReference<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmC
                                    ThreadPool& pool) {
   const ConvLstmShape& s = test.shape;
   const auto data = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
-  const ConvLstmWeights weights = {test.weight.data(), data(test.bias), test.peephole,
-                                   data(test.wci),     data(test.wcf),  data(test.wco)};
+  const ConvLstmWeights weights = {test.weight.data(),
+                                   data(test.bias),
+                                   test.peephole,
+                                   {data(test.wci), data(test.wcf), data(test.wco)}};
   const std::unique_ptr<PackedWeights> packed = kernel.Pack(s, weights, pool);
   const auto channels_last = [&](const std::vector<float>& rows, int64_t channels) {
     Buffer buffer = Buffer::AllocateArray<float>(rows.size());

@@ -44,8 +44,10 @@ std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& t
   const auto or_null = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
   ThreadPool pool(threads);
   const auto packed = kernel.Pack(s,
-                                  {test.weight.data(), or_null(test.bias), test.peephole,
-                                   or_null(test.wci), or_null(test.wcf), or_null(test.wco)},
+                                  {test.weight.data(),
+                                   or_null(test.bias),
+                                   test.peephole,
+                                   {or_null(test.wci), or_null(test.wcf), or_null(test.wco)}},
                                   pool);
   const std::vector<float> x = ChannelsLastOf(test.x, s.input_dim, s.pixels());
   const std::vector<float> h0 = ChannelsLastOf(test.h0, hidden, s.pixels());

@@ -12,6 +12,7 @@
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm/delta.h"
+#include "cpu/conv_lstm/lstm_cell.h"
 #include "cpu/conv_lstm/sequence_gradients.h"
 #include "cpu/conv_lstm/steps.h"
 #include "cpu/convolution/gradients.h"
@@ -22,6 +23,8 @@
 
 namespace convlstm::cpu {
 namespace {
+
+constexpr int64_t kGates = LstmCell::kGates;
 
 // kept = zoneout . grad, and grad = (1 - zoneout) . grad.
 void SplitByZoneout(const float* zoneout, bool one_for_all, float* grad, float* kept, int64_t count,
@@ -102,7 +105,7 @@ class Backward {
     return storage == nullptr ? nullptr : RowMajor(*storage, pool_);
   }
   ConvLstmWeights PeepholeRows() const {
-    return {nullptr, nullptr, in_.peephole, Rows(in_.wci), Rows(in_.wcf), Rows(in_.wco)};
+    return {nullptr, nullptr, in_.peephole, {Rows(in_.wci), Rows(in_.wcf), Rows(in_.wco)}};
   }
   // frames[b] = first + b * stride.
   template <typename T>
@@ -114,16 +117,17 @@ class Backward {
 
   std::vector<GatePointer> GateFrames(int64_t segment, int64_t t) const {
     std::vector<GatePointer> frames(batch_);
-    for (int64_t b = 0; b < batch_; ++b) frames[b] = Gates(segment, t) + 4 * b * frame_;
+    for (int64_t b = 0; b < batch_; ++b) frames[b] = Gates(segment, t) + kGates * b * frame_;
     return frames;
   }
 
   void MakeHGradient() {
     if (shape_.time == 1 && gradients_.h0 == nullptr) return;
     const int64_t taps = shape_.kernel_height * shape_.kernel_width;
-    h_gradient_ = MakeDataGradient(
-        ConvolutionOf(shape_, shape_.hidden_dim), Rows(in_.weight) + shape_.input_dim * taps,
-        (shape_.input_dim + shape_.hidden_dim) * taps, CurrentIsa(), pool_);
+    h_gradient_ =
+        MakeDataGradient(ConvolutionOf(shape_, shape_.hidden_dim, kGates),
+                         Rows(in_.weight) + shape_.input_dim * taps,
+                         (shape_.input_dim + shape_.hidden_dim) * taps, CurrentIsa(), pool_);
   }
 
   // The states' gradients, which the results hold where they are wanted.
@@ -153,14 +157,14 @@ class Backward {
   void PlanMemory(Precision precision) {
     segment_steps_ = std::min(inputs_.save_every, shape_.time);
     if (in_16_bits()) {
-      step_deltas_ = Buffer::AllocateArray<float>(4 * batch_ * frame_);
+      step_deltas_ = Buffer::AllocateArray<float>(kGates * batch_ * frame_);
       c_before_ = NewState();
     }
     if (!recomputes()) return;
     h_.emplace(shape_, *inputs_.output, shape_.hidden_dim, 1, pool_);
     steps_.emplace(shape_, in_, precision, false, pool_);
-    segment_gates_ =
-        Buffer::Allocate(4 * segment_steps_ * batch_ * frame_ * GateBytes(inputs_.saved_format));
+    segment_gates_ = Buffer::Allocate(kGates * segment_steps_ * batch_ * frame_ *
+                                      GateBytes(inputs_.saved_format));
     segment_c_ = Buffer::AllocateArray<float>(segment_steps_ * batch_ * frame_);
     segment_h_ = NewState();
     if (in_16_bits()) rounded_c_ = Buffer::AllocateArray<uint16_t>(batch_ * frame_);
@@ -177,7 +181,7 @@ class Backward {
   GatePointer Gates(int64_t segment, int64_t t) const {
     if (!recomputes()) return {saved_.gates(t), inputs_.saved_format};
     const GatePointer first(segment_gates_.as<void>(), inputs_.saved_format);
-    return first + 4 * (t - segment) * batch_ * frame_;
+    return first + kGates * (t - segment) * batch_ * frame_;
   }
   // c before step t as the step itself saw it, of a segment that was computed again; null for
   // zeros.
@@ -249,7 +253,7 @@ class Backward {
 
     const std::vector<GatePointer> gates = GateFrames(segment, t);
     const MutableFrames deltas =
-        FramesFrom(in_16_bits() ? step_deltas_.as<float>() : gates[0].as<float>(), 4 * frame_);
+        FramesFrom(in_16_bits() ? step_deltas_.as<float>() : gates[0].as<float>(), kGates * frame_);
     const float* c_before = CBefore(segment, t);
     const Frames c_in = FramesFrom(c_before, c_before == nullptr ? 0 : frame_);
     const MutableFrames c_grad = FramesFrom(c_grad_, frame_);

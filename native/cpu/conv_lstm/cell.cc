@@ -1,7 +1,5 @@
 #include "cpu/conv_lstm/cell.h"
 
-#include <algorithm>
-
 #include "cpu/frames/layout.h"
 
 namespace convlstm::cpu {
@@ -11,16 +9,13 @@ PackedPeepholes::PackedPeepholes(const ConvLstmShape& shape, const ConvLstmWeigh
     : hidden_dim_(shape.hidden_dim) {
   if (weights.peephole == Peephole::kNone) return;
   const bool spatial = weights.peephole == Peephole::kSpatial;
-  elements_ = hidden_dim_ * (spatial ? shape.pixels() : 1);
+  const int64_t pixels = spatial ? shape.pixels() : 1;
+  elements_ = hidden_dim_ * pixels;
   pixel_stride_ = spatial ? hidden_dim_ : 0;
-  values_ = Buffer::AllocateArray<float>(static_cast<size_t>(3 * elements_));
+  values_ = Buffer::AllocateArray<float>(weights.peepholes.size() * elements_);
   float* out = values_.as<float>();
-  for (const float* in : {weights.wci, weights.wcf, weights.wco}) {
-    if (spatial) {
-      TransposeFrames(1, hidden_dim_, shape.pixels(), in, out, pool);
-    } else {
-      std::copy_n(in, elements_, out);
-    }
+  for (const float* in : weights.peepholes) {
+    TransposeFrames(1, hidden_dim_, pixels, in, out, pool);
     out += elements_;
   }
 }

@@ -1,4 +1,4 @@
-// What the fused state update (activations-inl.h) works on, beside the gates' sums.
+// Where a cell's update (cell-inl.h) reads and writes, beside the sums of its gates.
 #ifndef CONVLSTM_CPU_CONV_LSTM_CELL_H_
 #define CONVLSTM_CPU_CONV_LSTM_CELL_H_
 
@@ -10,17 +10,15 @@
 
 namespace convlstm::cpu {
 
-// One vector of channels of one pixel: its state, its peepholes, all null for none, and where its
-// gates are left, null for nowhere.
+// One vector of channels of one pixel.
 struct CellPointers {
-  const float* c_in;
+  const float* c_in;  // may be c
   float* c;
   float* h;
-  const float* wci;
-  const float* wcf;
-  const float* wco;
-  GatePointer gates = {};
-  int64_t gate_stride = 0;  // from i to f, f to o, o to g
+  const float* peepholes = nullptr;  // null for none
+  int64_t peephole_stride = 0;       // floats from one peephole to the next
+  GatePointer gates = {};            // null: not saved
+  int64_t gate_stride = 0;           // elements from one gate to the next
 };
 
 // The peepholes of a layer with the channels innermost, as the state has them.
@@ -28,27 +26,27 @@ class PackedPeepholes {
  public:
   PackedPeepholes(const ConvLstmShape& shape, const ConvLstmWeights& weights, ThreadPool& pool);
 
-  // For the channels from `channel` on of `pixel` of a sequence of the batch.
+  // The channels from `channel` on of `pixel` of a sequence of the batch.
+  template <class Cell>
   CellPointers At(const ConvLstmStep& step, int64_t sequence, int64_t pixel,
                   int64_t channel) const {
     const int64_t state = pixel * hidden_dim_ + channel;
     float* const c = step.c[sequence] + state;
     const float* const c_in = step.c_in == nullptr ? c : step.c_in[sequence] + state;
-    CellPointers at = {c_in, c, step.h_out[sequence] + state, nullptr, nullptr, nullptr};
+    CellPointers at = {c_in, c, step.h_out[sequence] + state};
     if (values_) {
-      at.wci = values_.as<float>() + pixel * pixel_stride_ + channel;
-      at.wcf = at.wci + elements_;
-      at.wco = at.wcf + elements_;
+      at.peepholes = values_.as<float>() + pixel * pixel_stride_ + channel;
+      at.peephole_stride = elements_;
     }
     if (step.gates != nullptr) {
-      at.gates = step.gates[sequence] + pixel * 4 * hidden_dim_ + channel;
+      at.gates = step.gates[sequence] + pixel * Cell::kGates * hidden_dim_ + channel;
       at.gate_stride = hidden_dim_;
     }
     return at;
   }
 
  private:
-  Buffer values_;  // wci, wcf, wco of elements_ each
+  Buffer values_;  // [peephole][elements_]
   int64_t hidden_dim_;
   int64_t pixel_stride_ = 0;  // 0: the same for every pixel
   int64_t elements_ = 0;

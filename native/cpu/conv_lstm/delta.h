@@ -9,6 +9,7 @@
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm/kernel.h"
+#include "cpu/conv_lstm/lstm_cell.h"
 #include "cpu/simd/isa.h"
 #include "cpu/threads/thread_pool.h"
 
@@ -16,7 +17,7 @@ namespace convlstm::cpu {
 
 // One step. Channels-last frames [batch], null pointers for zeros.
 struct ConvLstmDeltaStep {
-  const GatePointer* gates;  // i, f, o, g; become the deltas, in bfloat16 where they have 16 bits
+  const GatePointer* gates;  // become the deltas, in bfloat16 where they have 16 bits
   float* const* deltas;      // in the same order, where gates have 16 bits: the deltas in float32
   const float* const* c_in;  // c of the step before
   // The gradient of h is the sum of both.
@@ -34,9 +35,8 @@ class ConvLstmDeltas {
 
   void Run(const ConvLstmDeltaStep& step);
 
-  // Row-major, as their operands, the peepholes in the order wci, wcf, wco. A null pointer is not
-  // wanted.
-  void Finish(float* bias, const std::array<float*, 3>& peepholes);
+  // Row-major, as their operands. A null pointer is not wanted.
+  void Finish(float* bias, const std::array<float*, LstmCell::kPeepholes>& peepholes);
 
  private:
   const ConvLstmShape& shape_;
@@ -44,9 +44,9 @@ class ConvLstmDeltas {
   ThreadPool& pool_;
   const bool spatial_;
   bool wants_sums_;
-  Buffer peepholes_;          // wci, wcf, wco, channels innermost
+  Buffer peepholes_;          // channels innermost
   Buffer spatial_sums_;       // likewise their gradients, when spatial and wanted
-  std::vector<double> sums_;  // [thread][4 gates, wci, wcf, wco][hidden]
+  std::vector<double> sums_;  // [thread][gates, then peepholes][hidden]
 };
 
 }  // namespace convlstm::cpu

@@ -17,14 +17,12 @@
 
 namespace convlstm::cpu {
 
-// Row-major weights as they came; bias and peepholes null where there are none.
+// Row-major weights as the operation has them.
 struct ConvLstmWeights {
-  const float* weight;  // [4 * hidden, input + hidden, kernel_height, kernel_width], i f o g
-  const float* bias;    // [4 * hidden], i f o g
+  const float* weight;  // [gates * hidden, input + hidden, kernel_height, kernel_width]
+  const float* bias;    // [gates * hidden] or null
   Peephole peephole;
-  const float* wci;  // [hidden] or [hidden, height, width]
-  const float* wcf;
-  const float* wco;
+  std::vector<const float*> peepholes;  // each [hidden] or [hidden, height, width]; kNone: ignored
 };
 
 // What a family made of them; each family derives its own.
@@ -43,8 +41,8 @@ struct ConvLstmStep {
   float* const* c;      // [batch] frames of hidden_dim channels: the new state
   // [batch] frames of hidden_dim channels, the state before; null: it is in c and updated in place.
   const float* const* c_in = nullptr;
-  // [batch] frames of 4 * hidden_dim channels, to be filled with i, f, o, g after their
-  // activations; null: not wanted. h and c have the same bits either way.
+  // [batch] frames of gates * hidden_dim channels, filled with what the cell saves for the backward
+  // pass; null: not wanted. h and c have the same bits either way.
   const GatePointer* gates = nullptr;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "cpu/conv_lstm/lstm_cell.h"
 #include "cpu/conv_lstm/steps.h"
 #include "cpu/frames/frames.h"
 #include "cpu/simd/bfloat16.h"
@@ -66,7 +67,7 @@ class RunningLayer {
         h_in_[b] = h0_.data() + offset;
       }
       if (saved_.has_gates()) {
-        gates_[b] = GatePointer(saved_.gates(t), outputs_.saved_format) + 4 * offset;
+        gates_[b] = GatePointer(saved_.gates(t), outputs_.saved_format) + LstmCell::kGates * offset;
       }
     }
     const bool h_is_zero = t == 0 && h0_.data() == nullptr;

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "cpu/conv_lstm/lstm_cell.h"
 #include "cpu/frames/layout.h"
 #include "cpu/simd/bfloat16.h"
 
 namespace convlstm::cpu {
 namespace {
+
+constexpr int64_t kGates = LstmCell::kGates;
 
 // Enough pixels for the sums of the weights' gradients to pay for their memory, which is read and
 // written once for them all. A quarter where deltas take memory of their own.
@@ -64,7 +67,7 @@ bool SequenceGradients::HSeen(int64_t t, const float** frames) const {
 template <typename Body>
 void SequenceGradients::ForChunks(int64_t begin, int64_t end, const GatePointer& deltas,
                                   const Body& body) const {
-  const int64_t step = 4 * shape_.batch * frame_;
+  const int64_t step = kGates * shape_.batch * frame_;
   const bool widens = deltas.format() != SavedFormat::kFloat32;
   const Buffer wide = widens ? Buffer::AllocateArray<float>(chunk_steps_ * step) : Buffer();
   while (end > begin) {
@@ -77,7 +80,7 @@ void SequenceGradients::ForChunks(int64_t begin, int64_t end, const GatePointer&
     Frames chunk;
     for (int64_t t = end; t-- > first;) {
       for (int64_t b = 0; b < shape_.batch; ++b) {
-        chunk.push_back(of_first + (t - first) * step + 4 * b * frame_);
+        chunk.push_back(of_first + (t - first) * step + kGates * b * frame_);
       }
     }
     body(first, end, chunk);
@@ -88,7 +91,7 @@ void SequenceGradients::ForChunks(int64_t begin, int64_t end, const GatePointer&
 void SequenceGradients::AddToX(int64_t begin, int64_t end, const GatePointer& deltas) {
   if (x_gradient_ == nullptr) {
     x_gradient_ = MakeDataGradient(
-        ConvolutionOf(shape_, shape_.input_dim), RowMajor(*inputs_.forward.weight, pool_),
+        ConvolutionOf(shape_, shape_.input_dim, kGates), RowMajor(*inputs_.forward.weight, pool_),
         (shape_.input_dim + shape_.hidden_dim) * taps_, CurrentIsa(), pool_);
     gradients_.x->AllocateChannelsLast(
         {shape_.batch * shape_.time, shape_.input_dim, shape_.pixels()});
@@ -111,7 +114,7 @@ void SequenceGradients::AddToWeights(bool of_h, int64_t begin, int64_t end,
   std::unique_ptr<WeightGradient>& sums = of_h ? h_weights_ : x_weights_;
   if (sums == nullptr) {
     const int64_t channels = of_h ? shape_.hidden_dim : shape_.input_dim;
-    sums = MakeWeightGradient(ConvolutionOf(shape_, channels), CurrentIsa(), pool_);
+    sums = MakeWeightGradient(ConvolutionOf(shape_, channels, kGates), CurrentIsa(), pool_);
   }
   if (of_h && mask_ != nullptr) {
     masked_h_ = Buffer::AllocateArray<float>(chunk_steps_ * shape_.batch * frame_);

@@ -25,8 +25,10 @@ std::shared_ptr<const PackedWeights> PackOnce(const ConvLstmKernel& kernel,
     return storage == nullptr ? nullptr : RowMajor(*storage, pool);
   };
   const auto pack = [&]() -> std::shared_ptr<const PackedWeights> {
-    const ConvLstmWeights weights = {rows(inputs.weight), rows(inputs.bias), inputs.peephole,
-                                     rows(inputs.wci),    rows(inputs.wcf),  rows(inputs.wco)};
+    const ConvLstmWeights weights = {rows(inputs.weight),
+                                     rows(inputs.bias),
+                                     inputs.peephole,
+                                     {rows(inputs.wci), rows(inputs.wcf), rows(inputs.wco)}};
     return kernel.Pack(shape, weights, pool);
   };
   return DeriveOnce(*inputs.weight, "conv_lstm " + kernel.name(), parameters,

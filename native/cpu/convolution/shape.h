@@ -38,12 +38,12 @@ inline ConvolutionShape ConvolutionOf(const Conv2dShape& s) {
           .dilation_x = s.dilation_x};
 }
 
-// A layer's convolution over x or over h.
-inline ConvolutionShape ConvolutionOf(const ConvLstmShape& s, int64_t in_channels) {
+// A layer's convolution over x or over h, which makes the sums of `gates` gates.
+inline ConvolutionShape ConvolutionOf(const ConvLstmShape& s, int64_t in_channels, int64_t gates) {
   return {.in_channels = in_channels,
           .in_height = s.height,
           .in_width = s.width,
-          .out_channels = 4 * s.hidden_dim,
+          .out_channels = gates * s.hidden_dim,
           .out_height = s.height,
           .out_width = s.width,
           .kernel_height = s.kernel_height,

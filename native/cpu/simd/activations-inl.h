@@ -1,12 +1,9 @@
-// Sigmoid, tanh and the fused state update, per Highway target.
+// Sigmoid and tanh, per Highway target.
 //
 // Sigmoid and Tanh hold to float32 over the whole range (test/native/activations_test.cc):
 //   Sigmoid  <= 2.2 ulp down to x = -87.6; the results below it, all smaller than 9e-39, become 0.
 //   Tanh     <= 2.5 ulp, also for tiny x, where tanh(x) is x.
 // Infinities give 0, 1 and -1, NaN stays NaN.
-//
-// CellUpdate needs absolute accuracy only (2e-7 on a gate), which makes it a third cheaper: it
-// reduces the argument in base 2 in one step, and i * g and o * tanh(c) share one division each.
 
 #if defined(CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_
@@ -15,11 +12,7 @@
 #define CONVLSTM_CPU_SIMD_ACTIVATIONS_INL_H_
 #endif
 
-#include <type_traits>
-
-#include "cpu/conv_lstm/cell.h"
 #include "cpu/simd/inline-inl.h"
-#include "cpu/simd/lanes-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -160,87 +153,6 @@ CONVLSTM_INLINE Fraction<D> TanhFraction(D d, VecOf<D> x) {
   const Exp2Parts<D> e = Exp2(d, t);
   const auto m = hn::MulAdd(e.minus_one, e.scale, hn::Sub(e.scale, hn::Set(d, 1.0f)));
   return {m, hn::Add(m, hn::Set(d, 2.0f))};
-}
-
-// The gates' sums of one vector of channels of one pixel.
-template <class D>
-struct GateSums {
-  VecOf<D> i, f, o, g;
-};
-
-template <class D>
-struct CellState {
-  VecOf<D> c, h;
-};
-
-// One step of the cell; wci, wcf, wco zero or not used without peephole. With kGates the gates are
-// left in `gates` too, one more division each but for f; c and h have the same bits.
-template <bool kPeephole, bool kGates, class D>
-CONVLSTM_INLINE CellState<D> NextCellState(D d, const GateSums<D>& sums, VecOf<D> c, VecOf<D> wci,
-                                           VecOf<D> wcf, VecOf<D> wco, GateSums<D>* gates) {
-  const auto one = hn::Set(d, 1.0f);
-  const auto sum_i = kPeephole ? hn::MulAdd(wci, c, sums.i) : sums.i;
-  const auto sum_f = kPeephole ? hn::MulAdd(wcf, c, sums.f) : sums.f;
-  const Fraction<D> g = TanhFraction(d, sums.g);
-  const auto denominator_i = SigmoidDenominator(d, sum_i);
-  const auto input = Divide(d, g.numerator, hn::Mul(denominator_i, g.denominator));
-  const auto forget = Divide(d, one, SigmoidDenominator(d, sum_f));
-  const auto next_c = hn::MulAdd(forget, c, input);
-  const auto sum_o = kPeephole ? hn::MulAdd(wco, next_c, sums.o) : sums.o;
-  const Fraction<D> tanh_c = TanhFraction(d, next_c);
-  const auto denominator_o = SigmoidDenominator(d, sum_o);
-  if constexpr (kGates) {
-    *gates = {Divide(d, one, denominator_i), forget, Divide(d, one, denominator_o),
-              Divide(d, g.numerator, g.denominator)};
-  }
-  return {next_c, Divide(d, tanh_c.numerator, hn::Mul(denominator_o, tanh_c.denominator))};
-}
-
-// `Gate` is void where the gates are not wanted.
-template <class Gate, class D, class Lanes>
-HWY_INLINE VecOf<D> UpdateCellWith(D d, const GateSums<D>& sums, const CellPointers& at,
-                                   const Lanes& lanes) {
-  constexpr bool kGates = !std::is_void_v<Gate>;
-  const auto c = lanes.Load(at.c_in);
-  const auto zero = hn::Zero(d);
-  // A default constructor would be compiled for the baseline, into which GCC inlines no NEON.
-  GateSums<D> gates = {zero, zero, zero, zero};
-  const CellState<D> next =
-      at.wci == nullptr
-          ? NextCellState<false, kGates>(d, sums, c, zero, zero, zero, &gates)
-          : NextCellState<true, kGates>(d, sums, c, lanes.Load(at.wci), lanes.Load(at.wcf),
-                                        lanes.Load(at.wco), &gates);
-  lanes.Store(next.c, at.c);
-  lanes.Store(next.h, at.h);
-  if constexpr (kGates) {
-    Gate* const to = at.gates.template as<Gate>();
-    lanes.Store(gates.i, to);
-    lanes.Store(gates.f, to + at.gate_stride);
-    lanes.Store(gates.o, to + 2 * at.gate_stride);
-    lanes.Store(gates.g, to + 3 * at.gate_stride);
-  }
-  return next.h;
-}
-
-template <class D, class Lanes>
-HWY_INLINE VecOf<D> UpdateCell(D d, const GateSums<D>& sums, const CellPointers& at,
-                               const Lanes& lanes) {
-  if (HWY_LIKELY(!at.gates)) return UpdateCellWith<void>(d, sums, at, lanes);
-  return at.gates.format() == SavedFormat::k16Bits ? UpdateCellWith<int16_t>(d, sums, at, lanes)
-                                                   : UpdateCellWith<float>(d, sums, at, lanes);
-}
-
-// Updates c and writes h, and the gates where they are wanted; returns h too.
-template <class D>
-HWY_INLINE VecOf<D> CellUpdate(D d, const GateSums<D>& sums, const CellPointers& at) {
-  return UpdateCell(d, sums, at, AllLanes<D>{});
-}
-
-// The same for the first `channels` lanes only, fewer than all: nothing else is read or written.
-template <class D>
-HWY_INLINE VecOf<D> CellUpdateTail(D d, const GateSums<D>& sums, const CellPointers& at,
-                                   size_t channels) {
-  return UpdateCell(d, sums, at, FirstLanes<D>{channels});
 }
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE

@@ -11,35 +11,38 @@
 #include "cpu/conv_lstm/amx/amx.h"
 #include "cpu/conv_lstm/amx/step-inl.h"
 #include "cpu/conv_lstm/amx/tiles-inl.h"
+#include "cpu/conv_lstm/lstm_cell-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 namespace {
 
-template <class Tiles, int kPlanes>
+template <class Cell, class Tiles, int kPlanes>
 void RunStep(const ConvLstmShape& shape, const AmxWeights& weights, const ConvLstmStep& step,
              ThreadPool& pool) {
   const AmxPlan plan(shape);
   pool.Run([&](int part) {
     const AmxPart share = plan.Part(shape, weights.groups, part, pool.threads());
     if (share.rows.begin == share.rows.end || share.groups.begin == share.groups.end) return;
-    AmxStepPart<Tiles, kPlanes>(shape, weights, step, plan, share).Run();
+    AmxStepPart<Cell, Tiles, kPlanes>(shape, weights, step, plan, share).Run();
   });
 }
 
 }  // namespace
 
+template <class Cell>
 AmxStepFunction EmulatedStep(int planes) {
-  return planes == 1   ? RunStep<EmulatedTiles, 1>
-         : planes == 2 ? RunStep<EmulatedTiles, 2>
-                       : RunStep<EmulatedTiles, 3>;
+  return planes == 1   ? RunStep<Cell, EmulatedTiles, 1>
+         : planes == 2 ? RunStep<Cell, EmulatedTiles, 2>
+                       : RunStep<Cell, EmulatedTiles, 3>;
 }
 
 #if CONVLSTM_HAVE_HARDWARE_TILES && HWY_TARGET == HWY_AVX3
+template <class Cell>
 AmxStepFunction HardwareStep(int planes) {
-  return planes == 1   ? RunStep<HardwareTiles, 1>
-         : planes == 2 ? RunStep<HardwareTiles, 2>
-                       : RunStep<HardwareTiles, 3>;
+  return planes == 1   ? RunStep<Cell, HardwareTiles, 1>
+         : planes == 2 ? RunStep<Cell, HardwareTiles, 2>
+                       : RunStep<Cell, HardwareTiles, 3>;
 }
 #endif
 
@@ -52,13 +55,13 @@ namespace {
 
 class AmxKernel final : public ConvLstmKernel {
  public:
-  AmxKernel(const char* name, int planes, AmxStepFunction step)
-      : name_(name), planes_(planes), step_(step) {}
+  AmxKernel(const char* name, int64_t gates, int planes, AmxStepFunction step)
+      : name_(name), gates_(gates), planes_(planes), step_(step) {}
 
   std::string name() const override { return name_; }
   std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
                                       ThreadPool& pool) const override {
-    return PackAmxWeights(shape, weights, planes_, pool);
+    return PackAmxWeights(shape, weights, gates_, planes_, pool);
   }
   void Step(const ConvLstmShape& shape, const PackedWeights& packed, const ConvLstmStep& step,
             ThreadPool& pool) const override {
@@ -67,6 +70,7 @@ class AmxKernel final : public ConvLstmKernel {
 
  private:
   const char* name_;
+  int64_t gates_;
   int planes_;
   AmxStepFunction step_;
 };
@@ -86,16 +90,20 @@ const ConvLstmKernel* FindAmxKernel(const ConvLstmRequest& request) {
                                                              : 3;
   if (request.isa == Isa::kEmulatedAmx) {
     static const AmxKernel kernels[] = {
-        {"direct-tiles bf16 emulated-amx", 1, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(1)},
-        {"direct-tiles 2xbf16 emulated-amx", 2, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(2)},
-        {"direct-tiles 3xbf16 emulated-amx", 3, CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep)(3)}};
+        {"direct-tiles bf16 emulated-amx", LstmCell::kGates, 1,
+         CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep<LstmCell>)(1)},
+        {"direct-tiles 2xbf16 emulated-amx", LstmCell::kGates, 2,
+         CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep<LstmCell>)(2)},
+        {"direct-tiles 3xbf16 emulated-amx", LstmCell::kGates, 3,
+         CONVLSTM_SIMD(Isa::kEmulatedAmx, EmulatedStep<LstmCell>)(3)}};
     return &kernels[planes - 1];
   }
 #if CONVLSTM_HAVE_HARDWARE_TILES
   if (request.isa == Isa::kAmx) {
-    static const AmxKernel kernels[] = {{"direct-tiles bf16 amx", 1, N_AVX3::HardwareStep(1)},
-                                        {"direct-tiles 2xbf16 amx", 2, N_AVX3::HardwareStep(2)},
-                                        {"direct-tiles 3xbf16 amx", 3, N_AVX3::HardwareStep(3)}};
+    static const AmxKernel kernels[] = {
+        {"direct-tiles bf16 amx", LstmCell::kGates, 1, N_AVX3::HardwareStep<LstmCell>(1)},
+        {"direct-tiles 2xbf16 amx", LstmCell::kGates, 2, N_AVX3::HardwareStep<LstmCell>(2)},
+        {"direct-tiles 3xbf16 amx", LstmCell::kGates, 3, N_AVX3::HardwareStep<LstmCell>(3)}};
     return &kernels[planes - 1];
   }
 #endif

@@ -45,19 +45,20 @@ AmxSource MakeAmxSource(int64_t channels, const ConvLstmShape& shape);
 
 struct AmxWeights final : PackedWeights {
   AmxSource x, h;
+  int64_t gates;  // even: a product makes the sums of two
   int64_t groups;
   Peephole peephole;
-  // [group][gates i f, then o g][k-step: x, then h][plane][gate][16 depth pairs][16 channels][2]
+  // [group][pair of gates][k-step: x, then h][plane][gate][16 depth pairs][16 channels][2]
   Buffer tiles;
   Buffer bias;       // [group][gate][16]
-  Buffer peepholes;  // kChannel: [group][wci wcf wco][16]; kSpatial: [pixel][group][...][16]
+  Buffer peepholes;  // kChannel: [group][peephole][16]; kSpatial: [pixel][group][peephole][16]
 
   int64_t steps() const { return x.total_steps() + h.total_steps(); }
 };
 
 std::unique_ptr<AmxWeights> PackAmxWeights(const ConvLstmShape& shape,
-                                           const ConvLstmWeights& weights, int planes,
-                                           ThreadPool& pool);
+                                           const ConvLstmWeights& weights, int64_t gates,
+                                           int planes, ThreadPool& pool);
 
 // The part of a step that one thread does.
 struct AmxPart {

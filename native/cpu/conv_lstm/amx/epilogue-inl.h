@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "cpu/conv_lstm/amx/amx.h"
-#include "cpu/simd/activations-inl.h"
+#include "cpu/conv_lstm/cell-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,8 +20,7 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int64_t kTileSums = 16 * kAmxChannels;   // float32 elements of an accumulator tile
-constexpr int64_t kPixelTileSums = 4 * kTileSums;  // i f o g
+constexpr int64_t kTileSums = 16 * kAmxChannels;  // float32 elements of an accumulator tile
 
 // Where the sums of one pixel lie, from the block's first, and the pixel's number in its image.
 struct PixelSums {
@@ -30,6 +29,7 @@ struct PixelSums {
 };
 
 // Activations and state update of one group of a block, to be run in pieces.
+template <class Cell>
 struct AmxEpilogue {
   const float* sums;
   const PixelSums* pixels;
@@ -58,35 +58,32 @@ struct AmxEpilogue {
       const float* from = sums + pixels[next].sums;
       const int64_t pixel = pixels[next].pixel;
       for (int64_t lane = 0; lane < channels; lane += lanes) {
-        const auto gate = [&](int g) HWY_ATTR {
-          return hn::Add(hn::Load(d, from + g * kTileSums + lane),
-                         hn::Load(d, bias + g * kAmxChannels + lane));
-        };
-        const GateSums<D> gates = {gate(0), gate(1), gate(2), gate(3)};
+        hn::Vec<D> gates[Cell::kGates];
+        CONVLSTM_UNROLL
+        for (int64_t q = 0; q < Cell::kGates; ++q) {
+          gates[q] = hn::Add(hn::Load(d, from + q * kTileSums + lane),
+                             hn::Load(d, bias + q * kAmxChannels + lane));
+        }
         const int64_t state = pixel * hidden + lane;
-        CellPointers at = {c_in + state, c + state, h + state, nullptr, nullptr, nullptr};
+        CellPointers at = {c_in + state, c + state, h + state};
         if (gates_out) {
-          at.gates = gates_out + pixel * 4 * hidden + lane;
+          at.gates = gates_out + pixel * Cell::kGates * hidden + lane;
           at.gate_stride = hidden;
         }
         if (peepholes) {
-          at.wci = peepholes + pixel * peephole_stride + lane;
-          at.wcf = at.wci + kAmxChannels;
-          at.wco = at.wcf + kAmxChannels;
+          at.peepholes = peepholes + pixel * peephole_stride + lane;
+          at.peephole_stride = kAmxChannels;
         }
-        if (lane + lanes <= channels) {
-          CellUpdate(d, gates, at);
-        } else {
-          CellUpdateTail(d, gates, at, channels - lane);
-        }
+        UpdateCell<Cell>(d, gates, at, channels - lane);
       }
     }
   }
 };
 
 // Spreads the pixels of an epilogue evenly over the products that follow.
+template <class Cell>
 struct AmxInterleave {
-  AmxEpilogue& epilogue;
+  AmxEpilogue<Cell>& epilogue;
   int64_t products;
   int64_t due = 0;
 

@@ -41,16 +41,16 @@ class WeightReader {
   const float* weight_;
 };
 
-// One k-step of one half of the gates of a group: [plane][2 gates][16 pairs][16 channels][2].
+// One k-step of one pair of gates of a group: [plane][2 gates][16 pairs][16 channels][2].
 void PackStep(const WeightReader& weights, const ConvLstmShape& shape, const AmxSource& source,
-              int64_t first_channel, int64_t step, int64_t group, int half, int planes,
+              int64_t first_channel, int64_t step, int64_t group, int64_t pair, int planes,
               uint16_t* to) {
   const int64_t segment = step / source.steps;
   const int64_t first_element = step % source.steps * kAmxDepth;
   const int64_t channels = std::min<int64_t>(kAmxChannels, shape.hidden_dim - group * kAmxChannels);
   for (int gate = 0; gate < 2; ++gate) {
     for (int64_t n = 0; n < channels; ++n) {
-      const int64_t output = (half * 2 + gate) * shape.hidden_dim + group * kAmxChannels + n;
+      const int64_t output = (pair * 2 + gate) * shape.hidden_dim + group * kAmxChannels + n;
       for (int k = 0; k < kAmxDepth; ++k) {
         float rest = weights(output, source, first_channel, segment, first_element + k);
         for (int plane = 0; plane < planes; ++plane) {
@@ -78,54 +78,55 @@ AmxSource MakeAmxSource(int64_t channels, const ConvLstmShape& shape) {
 }
 
 std::unique_ptr<AmxWeights> PackAmxWeights(const ConvLstmShape& shape,
-                                           const ConvLstmWeights& weights, int planes,
-                                           ThreadPool& pool) {
+                                           const ConvLstmWeights& weights, int64_t gates,
+                                           int planes, ThreadPool& pool) {
   const int64_t hidden = shape.hidden_dim;
   auto packed = std::make_unique<AmxWeights>();
   packed->x = MakeAmxSource(shape.input_dim, shape);
   packed->h = MakeAmxSource(hidden, shape);
+  packed->gates = gates;
   packed->groups = DivideUp(hidden, kAmxChannels);
   packed->peephole = weights.peephole;
 
   const int64_t step_elements = int64_t{planes} * 2 * kAmxTileElements;
-  const int64_t tile_steps = packed->groups * 2 * packed->steps();
+  const int64_t tile_steps = packed->groups * gates / 2 * packed->steps();
   packed->tiles = Buffer::AllocateArray<uint16_t>(tile_steps * step_elements);
   const WeightReader reader(shape, weights.weight);
   pool.Run([&](int part) {
     const Range range = SplitRange(tile_steps, part, pool.threads());
     for (int64_t i = range.begin; i < range.end; ++i) {
-      const int64_t group = i / packed->steps() / 2, step = i % packed->steps();
-      const int half = static_cast<int>(i / packed->steps() % 2);
+      const int64_t pairs = gates / 2, step = i % packed->steps();
+      const int64_t group = i / packed->steps() / pairs, pair = i / packed->steps() % pairs;
       uint16_t* to = packed->tiles.as<uint16_t>() + i * step_elements;
       std::memset(to, 0, step_elements * sizeof(uint16_t));
       const bool is_x = step < packed->x.total_steps();
       PackStep(reader, shape, is_x ? packed->x : packed->h, is_x ? 0 : shape.input_dim,
-               is_x ? step : step - packed->x.total_steps(), group, half, planes, to);
+               is_x ? step : step - packed->x.total_steps(), group, pair, planes, to);
     }
   });
 
   // Channels beyond hidden_dim keep zeros.
   const int64_t padded = packed->groups * kAmxChannels;
-  packed->bias = Buffer::AllocateArray<float>(4 * padded);
+  packed->bias = Buffer::AllocateArray<float>(gates * padded);
   float* bias = packed->bias.as<float>();
-  std::fill_n(bias, 4 * padded, 0.0f);
+  std::fill_n(bias, gates * padded, 0.0f);
   if (weights.bias) {
-    for (int64_t i = 0; i < 4 * hidden; ++i) {
+    for (int64_t i = 0; i < gates * hidden; ++i) {
       const int64_t gate = i / hidden, group = i % hidden / kAmxChannels;
-      bias[(group * 4 + gate) * kAmxChannels + i % hidden % kAmxChannels] = weights.bias[i];
+      bias[(group * gates + gate) * kAmxChannels + i % hidden % kAmxChannels] = weights.bias[i];
     }
   }
   if (weights.peephole != Peephole::kNone) {
     const int64_t pixels = weights.peephole == Peephole::kSpatial ? shape.pixels() : 1;
-    packed->peepholes = Buffer::AllocateArray<float>(pixels * 3 * padded);
+    const int64_t count = static_cast<int64_t>(weights.peepholes.size());
+    packed->peepholes = Buffer::AllocateArray<float>(pixels * count * padded);
     float* peepholes = packed->peepholes.as<float>();
-    std::fill_n(peepholes, pixels * 3 * padded, 0.0f);
-    const float* const from[3] = {weights.wci, weights.wcf, weights.wco};
-    for (int which = 0; which < 3; ++which) {
+    std::fill_n(peepholes, pixels * count * padded, 0.0f);
+    for (int64_t k = 0; k < count; ++k) {
       for (int64_t i = 0; i < hidden * pixels; ++i) {
         const int64_t channel = i / pixels, pixel = i % pixels, group = channel / kAmxChannels;
-        peepholes[((pixel * packed->groups + group) * 3 + which) * kAmxChannels +
-                  channel % kAmxChannels] = from[which][i];
+        peepholes[((pixel * packed->groups + group) * count + k) * kAmxChannels +
+                  channel % kAmxChannels] = weights.peepholes[k][i];
       }
     }
   }

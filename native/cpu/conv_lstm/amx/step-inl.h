@@ -1,10 +1,10 @@
 // The ConvLSTM step on tile registers, per Highway target.
 //
 // A block of at most 512 pixels goes through the groups of 16 hidden channels one after the other.
-// For a group the gates i, f and then o, g of a pair of pixel tiles are four accumulator tiles: two
-// A and two B tiles are loaded for four products, one load a product with one plane, 0.58 with
-// three. By Intel's manual a product takes 16 cycles and a load 8, so the loads hide as long as
-// they hit the first level. Hence, innermost out:
+// For a group two gates of a pair of pixel tiles are four accumulator tiles: two A and two B tiles
+// are loaded for four products, one load a product with one plane, 0.58 with three. By Intel's
+// manual a product takes 16 cycles and a load 8, so the loads hide as long as they hit the first
+// level. Hence, innermost out:
 //   - a chunk of k-steps whose B tiles (16 to 20 KiB) stay in the first level,
 //   - four pairs of tiles that use the chunk; their sums (16 KiB) stay there too, between chunks,
 //   - all chunks, then the block's other pairs: weights come to the second level once per block.
@@ -72,7 +72,7 @@ struct AmxPrefetch {
 };
 
 // What one thread does of a step.
-template <class Tiles, int kPlanes>
+template <class Cell, class Tiles, int kPlanes>
 class AmxStepPart {
  public:
   AmxStepPart(const ConvLstmShape& shape, const AmxWeights& weights, const ConvLstmStep& step,
@@ -110,6 +110,9 @@ class AmxStepPart {
 
  private:
   using Products = AmxProducts<kPlanes>;
+  static constexpr int64_t kGatePairs = Cell::kGates / 2;
+  static_assert(Cell::kGates % 2 == 0);
+  static constexpr int64_t kPixelTileSums = Cell::kGates * kTileSums;
   static constexpr int64_t kStepElements = kPlanes * 2 * kAmxTileElements;
   static constexpr int64_t kStepLines = kStepElements * 2 / kLineBytes;
 
@@ -169,8 +172,9 @@ class AmxStepPart {
     pointers_[tiles_used_] = pointers_[tiles_used_ - 1];
   }
 
-  const uint16_t* Weights(int64_t group, int half) const {
-    return weights_.tiles.as<uint16_t>() + (group * 2 + half) * weights_.steps() * kStepElements;
+  const uint16_t* Weights(int64_t group, int64_t gate_pair) const {
+    return weights_.tiles.as<uint16_t>() +
+           (group * kGatePairs + gate_pair) * weights_.steps() * kStepElements;
   }
 
   void RunGroup(const AmxBlock& block, int64_t group) {
@@ -178,19 +182,19 @@ class AmxStepPart {
     const int64_t steps = static_cast<int64_t>(k_steps_.size());
     sums_now_ ^= 1;
     float* sums = sums_.as<float>() + sums_now_ * kAmxBlockTiles * kPixelTileSums;
-    AmxInterleave interleave{epilogue_, 2 * pairs * steps * Products::kCount};
+    AmxInterleave<Cell> interleave{epilogue_, kGatePairs * pairs * steps * Products::kCount};
     const int chunks =
         static_cast<int>(std::max<int64_t>(1, (2 * steps / Products::kChunkSteps + 1) / 2));
-    for (int half = 0; half < 2; ++half) {
-      const uint16_t* weights = Weights(group, half);
-      const uint16_t* next_weights = WeightsAfter(group, half);
+    for (int64_t gate_pair = 0; gate_pair < kGatePairs; ++gate_pair) {
+      const uint16_t* weights = Weights(group, gate_pair);
+      const uint16_t* next_weights = WeightsAfter(group, gate_pair);
       AmxPrefetch prefetch = PrefetchFrom(next_weights, pairs);
       for (int64_t first = 0; first < pairs; first += kPairsPerChunk) {
         const int64_t last = std::min(first + kPairsPerChunk, pairs);
         const uint16_t* then = last < pairs ? weights : next_weights;
         for (int chunk = 0; chunk < chunks; ++chunk) {
           const Range range = SplitRange(steps, chunk, chunks);
-          float* to = sums + 2 * first * kPixelTileSums + half * 2 * kTileSums;
+          float* to = sums + 2 * first * kPixelTileSums + gate_pair * 2 * kTileSums;
           RunChunk<true>(first, range, weights, then, to, interleave, prefetch);
           for (int64_t pair = first + 1; pair < last; ++pair) {
             to += 2 * kPixelTileSums;
@@ -210,23 +214,24 @@ class AmxStepPart {
     epilogue_.c_in = step_.c_in == nullptr ? epilogue_.c : step_.c_in[block.batch] + channel;
     if (step_.gates != nullptr) epilogue_.gates_out = step_.gates[block.batch] + channel;
     epilogue_.h = step_.h_out[block.batch] + channel;
-    epilogue_.bias = weights_.bias.as<float>() + 4 * channel;
+    epilogue_.bias = weights_.bias.as<float>() + Cell::kGates * channel;
     epilogue_.hidden = shape_.hidden_dim;
     epilogue_.channels = std::min<int64_t>(kAmxChannels, shape_.hidden_dim - channel);
     if (weights_.peephole != Peephole::kNone) {
-      epilogue_.peepholes = weights_.peepholes.as<float>() + 3 * channel;
-      epilogue_.peephole_stride =
-          weights_.peephole == Peephole::kSpatial ? 3 * kAmxChannels * weights_.groups : 0;
+      epilogue_.peepholes = weights_.peepholes.as<float>() + Cell::kPeepholes * channel;
+      epilogue_.peephole_stride = weights_.peephole == Peephole::kSpatial
+                                      ? Cell::kPeepholes * kAmxChannels * weights_.groups
+                                      : 0;
     }
   }
 
-  // The k-steps `range` of a pair of tiles and half of the gates. Tiles 0 to 3 are the sums: first
+  // The k-steps `range` of a pair of tiles and two gates. Tiles 0 to 3 are the sums: first
   // tile with first gate and with second, second tile likewise; 4 and 5 are A, 6 and 7 are B.
   // kFetch: the first pair to use these weights has those of two k-steps later brought to the first
   // level; after the last k-step comes the first of `then`.
   template <bool kFetch>
   HWY_NOINLINE void RunChunk(int64_t pair, Range range, const uint16_t* weights,
-                             const uint16_t* then, float* sums, AmxInterleave& interleave,
+                             const uint16_t* then, float* sums, AmxInterleave<Cell>& interleave,
                              AmxPrefetch& prefetch) {
     constexpr int64_t kRow = kAmxChannels * sizeof(float);
     float* const second = sums + kPixelTileSums;
@@ -263,7 +268,8 @@ class AmxStepPart {
   // Product number kProduct and those after it of one k-step.
   template <bool kFetch, int kProduct>
   HWY_INLINE void Multiply(const uint16_t* a0, const uint16_t* a1, int64_t plane, int64_t stride,
-                           const uint16_t* b, const uint16_t* fetch, AmxInterleave& interleave) {
+                           const uint16_t* b, const uint16_t* fetch,
+                           AmxInterleave<Cell>& interleave) {
     constexpr int kA = Products::kA[kProduct], kB = Products::kB[kProduct];
     constexpr bool kLoadA = kProduct == 0 || Products::kA[kProduct - 1] != kA;
     constexpr bool kLoadB = kProduct == 0 || Products::kB[kProduct - 1] != kB;
@@ -298,8 +304,8 @@ class AmxStepPart {
   }
 
   // Those used next; the following block begins again with the first group.
-  const uint16_t* WeightsAfter(int64_t group, int half) const {
-    if (half == 0) return Weights(group, 1);
+  const uint16_t* WeightsAfter(int64_t group, int64_t gate_pair) const {
+    if (gate_pair + 1 < kGatePairs) return Weights(group, gate_pair + 1);
     return Weights(group + 1 < part_.groups.end ? group + 1 : part_.groups.begin, 0);
   }
 
@@ -328,7 +334,7 @@ class AmxStepPart {
   int pixels_now_ = 0;
   Buffer sums_;  // of this group and the one before
   int sums_now_ = 0;
-  AmxEpilogue epilogue_{};
+  AmxEpilogue<Cell> epilogue_{};
 };
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE

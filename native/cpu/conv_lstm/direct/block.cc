@@ -7,20 +7,21 @@
 namespace convlstm::cpu {
 
 DirectWeights::DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& in,
-                             int64_t vector_lanes, ThreadPool& pool)
-    : lanes(vector_lanes),
+                             int64_t cell_gates, int64_t vector_lanes, ThreadPool& pool)
+    : gates(cell_gates),
+      lanes(vector_lanes),
       groups((shape.hidden_dim + lanes - 1) / lanes),
       rows(shape.kernel_height * shape.kernel_width * (shape.input_dim + shape.hidden_dim)),
-      weights(Buffer::AllocateArray<float>(static_cast<size_t>(groups * rows * kGates * lanes))),
-      biases(Buffer::AllocateArray<float>(static_cast<size_t>(groups * kGates * lanes))),
+      weights(Buffer::AllocateArray<float>(static_cast<size_t>(groups * rows * gates * lanes))),
+      biases(Buffer::AllocateArray<float>(static_cast<size_t>(groups * gates * lanes))),
       peepholes(shape, in, pool) {
   const int64_t hidden = shape.hidden_dim, inputs = shape.input_dim + hidden;
   const int64_t taps = shape.kernel_height * shape.kernel_width;
   const auto pack_lane = [&](int64_t group, int64_t gate, int64_t lane) {
     const int64_t channel = group * lanes + lane;
-    float* out = weights.as<float>() + (group * rows * kGates + gate) * lanes + lane;
-    float* bias = biases.as<float>() + (group * kGates + gate) * lanes + lane;
-    const int64_t stride = kGates * lanes;
+    float* out = weights.as<float>() + (group * rows * gates + gate) * lanes + lane;
+    float* bias = biases.as<float>() + (group * gates + gate) * lanes + lane;
+    const int64_t stride = gates * lanes;
     if (channel >= hidden) {
       for (int64_t row = 0; row < rows; ++row) out[row * stride] = 0;
       *bias = 0;
@@ -37,11 +38,11 @@ DirectWeights::DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& 
       }
     }
   };
-  const int64_t items = groups * kGates * lanes;
+  const int64_t items = groups * gates * lanes;
   pool.Run([&](int part) {
     const Range range = SplitRange(items, part, pool.threads());
     for (int64_t item = range.begin; item < range.end; ++item) {
-      pack_lane(item / (kGates * lanes), item / lanes % kGates, item % lanes);
+      pack_lane(item / (gates * lanes), item / lanes % gates, item % lanes);
     }
   });
 }
@@ -55,7 +56,8 @@ DirectScratch::DirectScratch(const DirectStep& s) {
         Buffer::AllocateArray<float>(static_cast<size_t>(staged_pixels * s.shape.hidden_dim));
   }
   const int64_t block_pixels = s.block_rows * s.block_columns;
-  sums = Buffer::AllocateArray<float>(static_cast<size_t>(block_pixels * kGates * s.weights.lanes));
+  sums = Buffer::AllocateArray<float>(
+      static_cast<size_t>(block_pixels * s.weights.gates * s.weights.lanes));
 }
 
 namespace {

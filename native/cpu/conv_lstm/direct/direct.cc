@@ -1,9 +1,10 @@
 // Direct convolution fused with the gates and the state update: serves every shape.
 //
-// A tile is kTilePixels pixels by one vector of hidden channels by four gates, summed in registers;
-// i, f, o, g of the same channels meet there. On AVX-512 that is 6 x 4 = 24 sums, 4 weights and a
-// broadcast in 32 registers (10 loads for 24 FMAs); on AVX2 3 x 4 = 12 sums in 16 registers (7
-// loads for 12 FMAs); on NEON 5 x 4 = 20, for GCC loads all its broadcasts ahead and spills with 6.
+// A tile is kTilePixels pixels by one vector of hidden channels by all gates, summed in registers:
+// the gates of a channel meet there. With four gates that is, on AVX-512, 6 x 4 = 24 sums, 4
+// weights and a broadcast in 32 registers (10 loads for 24 FMAs); on AVX2 3 x 4 = 12 sums in 16
+// registers (7 loads for 12 FMAs); on NEON 5 x 4 = 20: GCC loads all broadcasts ahead and spills
+// with 6 x 4.
 //
 // A block is some rows and columns of one frame, about kBlockPixels pixels. Its rows of x and h
 // with their halo are staged in scratch with zeros where the image ends, unless the halo lies
@@ -22,8 +23,10 @@
 #include <string>
 #include <utility>
 
+#include "core/divide_up.h"
+#include "cpu/conv_lstm/cell-inl.h"
 #include "cpu/conv_lstm/direct/direct.h"
-#include "cpu/simd/activations-inl.h"
+#include "cpu/conv_lstm/lstm_cell-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -31,27 +34,23 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 
 using F32 = hn::ScalableTag<float>;
 
-#if HWY_TARGET == HWY_AVX2
-constexpr int kTilePixels = 3;
-#elif HWY_TARGET == HWY_NEON
-constexpr int kTilePixels = 5;
-#elif HWY_TARGET == HWY_EMU128
-constexpr int kTilePixels = 2;
-#else
-constexpr int kTilePixels = 6;
-#endif
+constexpr int64_t kTileSums = HWY_TARGET == HWY_AVX2     ? 12
+                              : HWY_TARGET == HWY_NEON   ? 20
+                              : HWY_TARGET == HWY_EMU128 ? 8
+                                                         : 24;
+template <class Cell>
+constexpr int64_t kTilePixels = kTileSums / Cell::kGates;
 
 int64_t DirectLanes() { return static_cast<int64_t>(hn::Lanes(F32())); }
 
 // sums[pixel] = initial[pixel * initial_stride] + products of the segments.
-template <int kPixels>
+template <class Cell, int kPixels>
 HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_t* pixels,
                           const float* weights, const float* initial, int64_t initial_stride,
                           float* sums) {
   const F32 d;
   using V = hn::Vec<F32>;
-  constexpr int64_t kLanes = HWY_LANES(float);
-  constexpr int64_t kRow = kGates * kLanes;
+  constexpr int64_t kGates = Cell::kGates, kLanes = HWY_LANES(float), kRow = kGates * kLanes;
   V sum[kPixels][kGates];
   CONVLSTM_UNROLL
   for (int p = 0; p < kPixels; ++p) {
@@ -67,15 +66,14 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
     const float* HWY_RESTRICT row = weights + segment->weight_row * kRow;
     const int64_t count = segment->count;
     for (int64_t k = 0; k < count; ++k, row += kRow) {
-      const V w0 = hn::Load(d, row), w1 = hn::Load(d, row + kLanes);
-      const V w2 = hn::Load(d, row + 2 * kLanes), w3 = hn::Load(d, row + 3 * kLanes);
+      V w[kGates];
+      CONVLSTM_UNROLL
+      for (int q = 0; q < kGates; ++q) w[q] = hn::Load(d, row + q * kLanes);
       CONVLSTM_UNROLL
       for (int p = 0; p < kPixels; ++p) {
         const V value = hn::Set(d, values[p][k]);
-        sum[p][0] = hn::MulAdd(value, w0, sum[p][0]);
-        sum[p][1] = hn::MulAdd(value, w1, sum[p][1]);
-        sum[p][2] = hn::MulAdd(value, w2, sum[p][2]);
-        sum[p][3] = hn::MulAdd(value, w3, sum[p][3]);
+        CONVLSTM_UNROLL
+        for (int q = 0; q < kGates; ++q) sum[p][q] = hn::MulAdd(value, w[q], sum[p][q]);
       }
     }
   }
@@ -92,21 +90,22 @@ HWY_NOINLINE void SumTile(const Segment* begin, const Segment* end, const int64_
 using SumTileFunction = void (*)(const Segment*, const Segment*, const int64_t*, const float*,
                                  const float*, int64_t, float*);
 
-template <size_t... kIndex>
+template <class Cell, size_t... kIndex>
 SumTileFunction SelectSumTile(int64_t pixels, std::index_sequence<kIndex...>) {
-  static constexpr SumTileFunction kTable[] = {SumTile<kIndex + 1>...};
+  static constexpr SumTileFunction kTable[] = {SumTile<Cell, kIndex + 1>...};
   return kTable[pixels - 1];
 }
 
 // The gates' sums of a block for one vector of channels.
+template <class Cell>
 void SumBlock(const DirectWeights& packed, int64_t group, const DirectScratch& scratch) {
-  constexpr int64_t kRow = kGates * HWY_LANES(float);
+  constexpr int64_t kRow = Cell::kGates * HWY_LANES(float);
   const float* weights = packed.weights.as<float>() + group * packed.rows * kRow;
   float* sums = scratch.sums.as<float>();
   const float* initial = packed.biases.as<float>() + group * kRow;
   int64_t initial_stride = 0;
   const int64_t pixels = static_cast<int64_t>(scratch.pixels.size());
-  const int tiles = static_cast<int>((pixels + kTilePixels - 1) / kTilePixels);
+  const int tiles = static_cast<int>(DivideUp(pixels, kTilePixels<Cell>));
   const Segment* segment = scratch.segments.data();
   const Segment* const end = segment + scratch.segments.size();
   do {
@@ -116,7 +115,7 @@ void SumBlock(const DirectWeights& packed, int64_t group, const DirectScratch& s
     }
     for (int tile = 0; tile < tiles; ++tile) {
       const Range range = SplitRange(pixels, tile, tiles);
-      SelectSumTile(range.end - range.begin, std::make_index_sequence<kTilePixels>())(
+      SelectSumTile<Cell>(range.end - range.begin, std::make_index_sequence<kTilePixels<Cell>>())(
           segment, chunk_end, scratch.pixels.data() + range.begin, weights,
           initial + range.begin * initial_stride, initial_stride, sums + range.begin * kRow);
     }
@@ -126,29 +125,29 @@ void SumBlock(const DirectWeights& packed, int64_t group, const DirectScratch& s
   } while (segment != end);
 }
 
+template <class Cell>
 void UpdateBlock(const DirectStep& s, const Block& block, int64_t group,
                  const DirectScratch& scratch) {
   const F32 d;
-  constexpr int64_t kLanes = HWY_LANES(float);
+  constexpr int64_t kGates = Cell::kGates, kLanes = HWY_LANES(float);
   const int64_t channel = group * kLanes;
-  const int64_t channels = std::min<int64_t>(kLanes, s.shape.hidden_dim - channel);
+  const int64_t channels = s.shape.hidden_dim - channel;
   const float* sums = scratch.sums.as<float>();
   for (int64_t y = block.rows.begin; y < block.rows.end; ++y) {
     for (int64_t x = block.columns.begin; x < block.columns.end; ++x, sums += kGates * kLanes) {
-      const GateSums<F32> gates = {hn::Load(d, sums), hn::Load(d, sums + kLanes),
-                                   hn::Load(d, sums + 2 * kLanes), hn::Load(d, sums + 3 * kLanes)};
-      const CellPointers at =
-          s.weights.peepholes.At(s.step, block.batch, y * s.shape.width + x, channel);
-      if (channels == kLanes) {
-        CellUpdate(d, gates, at);
-      } else {
-        CellUpdateTail(d, gates, at, static_cast<size_t>(channels));
-      }
+      hn::Vec<F32> gates[kGates];
+      CONVLSTM_UNROLL
+      for (int q = 0; q < kGates; ++q) gates[q] = hn::Load(d, sums + q * kLanes);
+      UpdateCell<Cell>(
+          d, gates,
+          s.weights.peepholes.At<Cell>(s.step, block.batch, y * s.shape.width + x, channel),
+          static_cast<size_t>(channels));
     }
   }
 }
 
 // Items are the channel groups of block 0, of block 1, ...
+template <class Cell>
 void RunDirectItems(const DirectStep& s, WorkItems& items, int part) {
   auto item = items.Take(part);
   if (!item) return;
@@ -161,8 +160,8 @@ void RunDirectItems(const DirectStep& s, WorkItems& items, int part) {
       block = PrepareBlock(s, index, scratch);
       prepared = index;
     }
-    SumBlock(s.weights, group, scratch);
-    UpdateBlock(s, block, group, scratch);
+    SumBlock<Cell>(s.weights, group, scratch);
+    UpdateBlock<Cell>(s, block, group, scratch);
   }
 }
 
@@ -174,18 +173,19 @@ namespace convlstm::cpu {
 
 namespace {
 
+template <class Cell>
 class DirectKernel final : public ConvLstmKernel {
  public:
   explicit DirectKernel(Isa isa)
       : isa_(isa),
         lanes_(CONVLSTM_SIMD(isa, DirectLanes)()),
-        run_items_(CONVLSTM_SIMD(isa, RunDirectItems)) {}
+        run_items_(CONVLSTM_SIMD(isa, RunDirectItems<Cell>)) {}
 
   std::string name() const override { return std::string("direct f32 ") + IsaName(isa_); }
 
   std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
                                       ThreadPool& pool) const override {
-    return std::make_unique<DirectWeights>(shape, weights, lanes_, pool);
+    return std::make_unique<DirectWeights>(shape, weights, Cell::kGates, lanes_, pool);
   }
 
   void Step(const ConvLstmShape& shape, const PackedWeights& packed, const ConvLstmStep& step,
@@ -207,7 +207,7 @@ class DirectKernel final : public ConvLstmKernel {
     // Handing work to another thread and waiting for it costs microseconds.
     constexpr int64_t kMinParallelProducts = 200'000;
     const int64_t products =
-        shape.batch * shape.pixels() * weights.rows * kGates * weights.groups * weights.lanes;
+        shape.batch * shape.pixels() * weights.rows * Cell::kGates * weights.groups * weights.lanes;
     if (products < kMinParallelProducts) {
       WorkItems all(items, 1);
       run_items_(s, all, 0);
@@ -231,19 +231,19 @@ const ConvLstmKernel* FindDirectKernel(const ConvLstmRequest& request) {
   if (isa == Isa::kAvx512 && request.shape.hidden_dim <= 8) isa = Isa::kAvx2;
   switch (isa) {
     case Isa::kAvx512: {
-      static const DirectKernel kernel(Isa::kAvx512);
+      static const DirectKernel<LstmCell> kernel(Isa::kAvx512);
       return &kernel;
     }
     case Isa::kAvx2: {
-      static const DirectKernel kernel(Isa::kAvx2);
+      static const DirectKernel<LstmCell> kernel(Isa::kAvx2);
       return &kernel;
     }
     case Isa::kNeon: {
-      static const DirectKernel kernel(Isa::kNeon);
+      static const DirectKernel<LstmCell> kernel(Isa::kNeon);
       return &kernel;
     }
     default: {
-      static const DirectKernel kernel(Isa::kPortable);
+      static const DirectKernel<LstmCell> kernel(Isa::kPortable);
       return &kernel;
     }
   }

@@ -14,15 +14,15 @@
 
 namespace convlstm::cpu {
 
-inline constexpr int64_t kGates = 4;
 inline constexpr int64_t kBlockPixels = 64;
 inline constexpr int64_t kMinBlockPixels = 12;
 inline constexpr int64_t kChunk = 128;
 
 struct DirectWeights final : PackedWeights {
-  DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& in, int64_t vector_lanes,
-                ThreadPool& pool);
+  DirectWeights(const ConvLstmShape& shape, const ConvLstmWeights& in, int64_t cell_gates,
+                int64_t vector_lanes, ThreadPool& pool);
 
+  int64_t gates;
   int64_t lanes;
   int64_t groups;  // vectors of hidden channels; the last is filled up with zeros
   int64_t rows;    // weight rows of a group: taps of x, then of h, each [ky][kx][channel]

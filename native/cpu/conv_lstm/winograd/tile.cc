@@ -10,37 +10,44 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/conv_lstm/cell-inl.h"
+#include "cpu/conv_lstm/lstm_cell-inl.h"
 #include "cpu/convolution/winograd/patch-inl.h"
 #include "cpu/convolution/winograd/product-inl.h"
 #include "cpu/convolution/winograd/spikes-inl.h"
-#include "cpu/simd/activations-inl.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
+static_assert(kRow == kRowVectors * kLanes);
+
 // The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
 // Not a template of the variant: the update is the larger part of the code.
+template <class Cell>
 HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* sums, size_t count,
                                const ConvLstmStep& step, size_t sequence, size_t pixel,
                                size_t channel, size_t hidden) {
+  constexpr size_t kGroupChannels = kRow / Cell::kGates;
+  static_assert(kGroupChannels % kLanes == 0);
   const Tag d;
   for (; count > 0; --count, ++pixel, sums += kRow) {
-    const GateSums<Tag> gates = {hn::Load(d, sums), hn::Load(d, sums + kLanes),
-                                 hn::Load(d, sums + 2 * kLanes), hn::Load(d, sums + 3 * kLanes)};
-    const CellPointers at = peepholes.At(step, sequence, pixel, channel);
-    if (hidden - channel >= kLanes) {
-      CellUpdate(d, gates, at);
-    } else {
-      CellUpdateTail(d, gates, at, hidden - channel);
+    for (size_t k = 0; k < kGroupChannels && channel + k < hidden; k += kLanes) {
+      Vector gates[Cell::kGates];
+      CONVLSTM_UNROLL
+      for (size_t q = 0; q < Cell::kGates; ++q) {
+        gates[q] = hn::Load(d, sums + q * kGroupChannels + k);
+      }
+      UpdateCell<Cell>(d, gates, peepholes.At<Cell>(step, sequence, pixel, channel + k),
+                       hidden - channel - k);
     }
   }
 }
 
 // One part of a step. Of a block of tiles V (all its transformed values) is made once; then per
 // group of channels the products M, and from them at once the new state.
-template <WinogradVariant kVariant>
+template <class Cell, WinogradVariant kVariant>
 class Part {
  public:
   Part(const WinogradPlan& plan, const WinogradWeights& weights, const ConvLstmStep& step)
@@ -64,6 +71,7 @@ class Part {
 
  private:
   static constexpr size_t kProducts = kVariant.products();
+  static constexpr size_t kGroupChannels = kRow / Cell::kGates;
 
   void Allocate(size_t tiles) {
     // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
@@ -171,7 +179,7 @@ class Part {
     const float* c_in = step_.c_in == nullptr ? c : step_.c_in[place.sequence];
     for (size_t y = 0; y < RowsOf(place); ++y) {
       for (size_t x = 0; x < ColumnsOf(place); ++x) {
-        const size_t element = PixelOf(place, y, x) * plan_.hidden + group * kLanes;
+        const size_t element = PixelOf(place, y, x) * plan_.hidden + group * kGroupChannels;
         hwy::Prefetch(c_in + element);
         if (c_in != c) hwy::Prefetch(c + element);
         hwy::Prefetch(step_.h_out[place.sequence] + element);
@@ -195,8 +203,9 @@ class Part {
       AddSpikes(left_over, channels, w, sums);
     }
     for (size_t y = 0; y < RowsOf(place); ++y) {
-      UpdatePixels(weights_.peepholes, sums + y * kVariant.columns * kRow, ColumnsOf(place), step_,
-                   place.sequence, PixelOf(place, y, 0), group * kLanes, plan_.hidden);
+      UpdatePixels<Cell>(weights_.peepholes, sums + y * kVariant.columns * kRow, ColumnsOf(place),
+                         step_, place.sequence, PixelOf(place, y, 0), group * kGroupChannels,
+                         plan_.hidden);
     }
   }
 
@@ -225,20 +234,21 @@ class Part {
   std::vector<Spike> spikes_;        // of the block
 };
 
-template <size_t kIndex>
+template <class Cell, size_t kIndex>
 void RunPart(const WinogradPlan& plan, const WinogradWeights& weights, const ConvLstmStep& step,
              WinogradItems& items, int part) {
-  Part<kWinogradVariants[kIndex]>(plan, weights, step).Run(items, part);
+  Part<Cell, kWinogradVariants[kIndex]>(plan, weights, step).Run(items, part);
 }
 
-template <size_t... kIndex>
+template <class Cell, size_t... kIndex>
 WinogradPart PartOf(size_t variant, std::index_sequence<kIndex...>) {
-  static constexpr WinogradPart kParts[] = {RunPart<kIndex>...};
+  static constexpr WinogradPart kParts[] = {RunPart<Cell, kIndex>...};
   return kParts[variant];
 }
 
+template <class Cell>
 WinogradPart PartOfVariant(size_t variant) {
-  return PartOf(variant, std::make_index_sequence<kWinogradVariants.size()>());
+  return PartOf<Cell>(variant, std::make_index_sequence<kWinogradVariants.size()>());
 }
 
 }  // namespace convlstm::cpu::HWY_NAMESPACE
@@ -247,9 +257,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace convlstm::cpu {
 
+template <class Cell>
 WinogradPart GetWinogradPart(Isa isa, size_t variant) {
-  return CONVLSTM_SIMD(isa, PartOfVariant)(variant);
+  return CONVLSTM_SIMD(isa, PartOfVariant<Cell>)(variant);
 }
+template WinogradPart GetWinogradPart<LstmCell>(Isa isa, size_t variant);
 
 }  // namespace convlstm::cpu
 #endif  // HWY_ONCE

@@ -19,8 +19,10 @@ namespace convlstm::cpu {
 // Both images that the convolution runs over.
 enum WinogradSource : size_t { kFromHidden, kFromInput, kWinogradSources };
 
-// A group is one vector of hidden channels; its four gates i, f, o, g lie side by side, so a row of
-// weights is 4 * lanes values, `row` below. Channels past hidden_dim are zero.
+inline constexpr size_t kRowVectors = 4;
+// A row of weights is what a product (convolution/winograd/product-inl.h) multiplies at once:
+// kRowVectors vectors, the gates of a group of hidden channels side by side, [gate][channel of the
+// group]. With four gates a group is one vector of channels. Channels past hidden_dim are zero.
 struct WinogradWeights final : PackedWeights {
   explicit WinogradWeights(PackedPeepholes packed_peepholes)
       : peepholes(std::move(packed_peepholes)) {}
@@ -36,13 +38,16 @@ struct WinogradWeights final : PackedWeights {
 
 // How a layer is cut up.
 struct WinogradPlan : WinogradTiling {
-  WinogradPlan(const ConvLstmShape& shape, const WinogradVariant& variant, size_t lanes);
+  WinogradPlan(const ConvLstmShape& shape, const WinogradVariant& variant, size_t gates,
+               size_t lanes);
 
   ConvLstmShape shape;
   size_t lanes;
   size_t hidden, input;
+  size_t gates;
+  size_t row;             // floats of a row of weights
+  size_t group_channels;  // row / gates
   size_t groups;
-  size_t row;    // floats of a row of weights: 4 * lanes
   size_t depth;  // hidden + input
 
   // Floats from tile to tile of V, the transformed values of a block: [product][tile][depth].
@@ -84,6 +89,8 @@ class WinogradItems {
 using WinogradPart = void (*)(const WinogradPlan& plan, const WinogradWeights& weights,
                               const ConvLstmStep& step, WinogradItems& items, int part);
 
+// For the cells of tile.cc.
+template <class Cell>
 WinogradPart GetWinogradPart(Isa isa, size_t variant);
 
 // The kernel of a variant of the table above.

@@ -17,20 +17,23 @@
 
 #include "core/divide_up.h"
 #include "cpu/conv_lstm/kernel.h"
+#include "cpu/conv_lstm/lstm_cell.h"
 #include "cpu/conv_lstm/winograd/tile.h"
 #include "cpu/convolution/winograd/filter.h"
 
 namespace convlstm::cpu {
 
 WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVariant& v,
-                           size_t lanes_of_vector)
+                           size_t gates_of_cell, size_t lanes_of_vector)
     : WinogradTiling(v, shape_of_layer.batch, shape_of_layer.height, shape_of_layer.width),
       shape(shape_of_layer),
       lanes(lanes_of_vector),
       hidden(shape.hidden_dim),
       input(shape.input_dim),
-      groups(DivideUp(hidden, lanes)),
-      row(4 * lanes),
+      gates(gates_of_cell),
+      row(kRowVectors * lanes),
+      group_channels(row / gates),
+      groups(DivideUp(hidden, group_channels)),
       depth(hidden + input) {}
 
 namespace {
@@ -61,13 +64,13 @@ class GroupPacker {
  private:
   size_t Taps() const { return plan_.variant.taps * plan_.variant.taps; }
 
-  // filter_[tap][gate][lane] of one channel of cat(x, h).
+  // filter_[tap][gate][channel of the group] of one channel of cat(x, h).
   void Gather(size_t group, size_t channel) {
     const size_t taps = Taps();
-    for (size_t q = 0; q < 4; ++q) {
-      for (size_t lane = 0; lane < plan_.lanes; ++lane) {
-        const size_t output = group * plan_.lanes + lane;
-        double* to = filter_.data() + q * plan_.lanes + lane;
+    for (size_t q = 0; q < plan_.gates; ++q) {
+      for (size_t k = 0; k < plan_.group_channels; ++k) {
+        const size_t output = group * plan_.group_channels + k;
+        double* to = filter_.data() + q * plan_.group_channels + k;
         if (output >= plan_.hidden) {
           for (size_t tap = 0; tap < taps; ++tap) to[tap * plan_.row] = 0;
           continue;
@@ -108,21 +111,23 @@ class GroupPacker {
 void PackBias(const WinogradPlan& plan, const float* bias, float* packed) {
   std::fill_n(packed, plan.groups * plan.row, 0.0f);
   if (bias == nullptr) return;
-  for (size_t q = 0; q < 4; ++q) {
+  const size_t of_group = plan.group_channels;
+  for (size_t q = 0; q < plan.gates; ++q) {
     for (size_t channel = 0; channel < plan.hidden; ++channel) {
-      packed[channel / plan.lanes * plan.row + q * plan.lanes + channel % plan.lanes] =
+      packed[channel / of_group * plan.row + q * of_group + channel % of_group] =
           bias[q * plan.hidden + channel];
     }
   }
 }
 
+template <class Cell>
 class WinogradKernel final : public ConvLstmKernel {
  public:
   WinogradKernel(size_t variant, Isa isa)
       : variant_(variant),
         isa_(isa),
         lanes_(WinogradLanes(isa)),
-        part_(GetWinogradPart(isa, variant)) {}
+        part_(GetWinogradPart<Cell>(isa, variant)) {}
 
   std::string name() const override {
     const WinogradVariant& v = kWinogradVariants[variant_];
@@ -133,7 +138,7 @@ class WinogradKernel final : public ConvLstmKernel {
 
   std::unique_ptr<PackedWeights> Pack(const ConvLstmShape& shape, const ConvLstmWeights& weights,
                                       ThreadPool& pool) const override {
-    const WinogradPlan plan(shape, kWinogradVariants[variant_], lanes_);
+    const WinogradPlan plan(shape, kWinogradVariants[variant_], Cell::kGates, lanes_);
     auto packed = std::make_unique<WinogradWeights>(PackedPeepholes(shape, weights, pool));
     packed->transformed =
         Buffer::AllocateArray<float>(plan.groups * plan.variant.products() * plan.depth * plan.row);
@@ -154,7 +159,7 @@ class WinogradKernel final : public ConvLstmKernel {
 
   void Step(const ConvLstmShape& shape, const PackedWeights& packed, const ConvLstmStep& step,
             ThreadPool& pool) const override {
-    const WinogradPlan plan(shape, kWinogradVariants[variant_], lanes_);
+    const WinogradPlan plan(shape, kWinogradVariants[variant_], Cell::kGates, lanes_);
     const auto& weights = static_cast<const WinogradWeights&>(packed);
     WinogradItems items(plan, pool.threads());
     pool.Run([&](int part) { part_(plan, weights, step, items, part); });
@@ -194,7 +199,7 @@ double CostOfMemory(const WinogradPlan& plan) {
 
 const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa) {
   isa = SimdIsa(isa);
-  using Kernels = std::map<std::pair<size_t, Isa>, WinogradKernel>;
+  using Kernels = std::map<std::pair<size_t, Isa>, WinogradKernel<LstmCell>>;
   static std::mutex mutex;
   static Kernels& kernels = *std::make_unique<Kernels>().release();
   std::lock_guard lock(mutex);
@@ -209,7 +214,7 @@ const ConvLstmKernel* FindWinogradKernel(const ConvLstmRequest& request) {
   for (size_t variant = 0; variant < kWinogradVariants.size(); ++variant) {
     const WinogradVariant& v = kWinogradVariants[variant];
     if (!Serves(v, request)) continue;
-    const WinogradPlan plan(shape, v, WinogradLanes(SimdIsa(request.isa)));
+    const WinogradPlan plan(shape, v, LstmCell::kGates, WinogradLanes(SimdIsa(request.isa)));
     const double cost = Cost(v.products(), plan.tiles) * CostOfMemory(plan);
     if (cost < least) {
       least = cost;
