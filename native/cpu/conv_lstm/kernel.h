@@ -11,6 +11,7 @@
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm/gate_pointer.h"
+#include "cpu/simd/cpu_features.h"
 #include "cpu/simd/isa.h"
 #include "cpu/threads/thread_pool.h"
 #include "ops/conv_lstm.h"
@@ -67,6 +68,7 @@ struct ConvLstmRequest {
   Peephole peephole;
   Precision precision;
   Isa isa;
+  CacheSizes caches = GetCpuFeatures().caches;
 };
 
 // Each returns null where the family has nothing for the request. Kernels live as long as the

@@ -3,7 +3,6 @@
 #ifndef CONVLSTM_CPU_SIMD_ISA_H_
 #define CONVLSTM_CPU_SIMD_ISA_H_
 
-#include <string>
 #include <vector>
 
 namespace convlstm::cpu {
@@ -13,18 +12,6 @@ namespace convlstm::cpu {
 enum class Isa { kPortable, kNeon, kAvx2, kAvx512, kAmx, kEmulatedAmx };
 
 const char* IsaName(Isa isa);  // "portable", "neon", "avx2", "avx512", "amx", "emulated-amx"
-
-// What the processor and the operating system allow, by CPUID and XGETBV; asks Linux for the tile
-// registers once.
-struct CpuFeatures {
-  bool avx2 = false;    // with FMA, BMI2 and F16C
-  bool avx512 = false;  // F, BW, CD, DQ, VL
-  bool avx512_bf16 = false;
-  bool amx_bf16 = false;
-  bool neon = false;
-};
-const CpuFeatures& GetCpuFeatures();
-std::vector<std::string> CpuFeatureNames();
 
 // Best first; ends with kPortable. Without kEmulatedAmx.
 std::vector<Isa> AvailableIsas();

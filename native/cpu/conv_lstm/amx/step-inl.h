@@ -309,10 +309,9 @@ class AmxStepPart {
     return Weights(group + 1 < part_.groups.end ? group + 1 : part_.groups.begin, 0);
   }
 
-  // Small layers have all their weights in the second level anyway.
+  // Weights that fill at most half of the second level stay there anyway.
   AmxPrefetch PrefetchFrom(const uint16_t* weights, int64_t pairs) const {
-    constexpr size_t kResidentBytes = size_t{1} << 20;
-    const bool resident = weights_.tiles.bytes() <= kResidentBytes;
+    const bool resident = weights_.tiles.bytes() <= GetCpuFeatures().caches.l2 / 2;
     return {reinterpret_cast<const char*>(weights),
             resident ? 0 : (kStepLines + pairs - 1) / pairs};
   }

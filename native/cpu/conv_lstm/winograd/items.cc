@@ -10,20 +10,18 @@ namespace {
 
 // Tiles of a block, at most. The weights come from L3 once per block: 4 * 32 multiply-adds for
 // every row of 4 vectors are 2 bytes a cycle on a core that does one 512-bit multiply-add a cycle.
-// L1 (32 KiB) holds a part of the weights and its successor (8 KiB each) and the products of the
-// block (8 KiB). V and M of 32 tiles and 64 + 64 channels are 590 and 295 KiB: deeper layers take
-// fewer tiles at once, so that both leave room in L2 (1 MiB), but not so few that weights, again
-// from L3 for each block, hold the products up.
-constexpr size_t kBlockTiles = 32, kFewestBlockTiles = 18;
-constexpr size_t kBlockBytes = size_t{768} << 10;
+// With fewer than 18, 3.6 bytes a cycle, L3 holds the products up.
+constexpr size_t kMostTiles = 32, kFewestTiles = 18;
 
-// Weights that L3 may not keep come from memory once per block: then always as many tiles as there
-// may be. One step of 192 + 192 channels, 42 MB: 12 to 14 ms, with 16 tiles 13 to 21.
+// V and M of 32 tiles and 64 + 64 channels are 590 and 295 KiB: deeper layers take fewer tiles at
+// once, so that both take three quarters of L2 and leave room for what passes through.
+// Weights that L3 may not keep come from memory once per block: then as many tiles as possible. One
+// step of 192 + 192 channels, 42 MB: 12 to 14 ms, with 16 tiles 13 to 21.
 int64_t MostTiles(const WinogradPlan& plan) {
   const size_t tile_bytes =
       plan.variant.products() * (plan.v_tile_stride() + plan.row) * sizeof(float);
-  const size_t fewest = plan.weight_bytes() > kWinogradBytesOfL3 ? kBlockTiles : kFewestBlockTiles;
-  return static_cast<int64_t>(std::clamp(kBlockBytes / tile_bytes, fewest, kBlockTiles));
+  const size_t fewest = plan.weights_stay_in_l3() ? kFewestTiles : kMostTiles;
+  return static_cast<int64_t>(std::clamp(plan.caches.l2 / 4 * 3 / tile_bytes, fewest, kMostTiles));
 }
 
 // Into how many ranges of groups the shares of the threads are cut; the rest is by tiles. Cutting

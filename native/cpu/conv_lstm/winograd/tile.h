@@ -39,7 +39,7 @@ struct WinogradWeights final : PackedWeights {
 // How a layer is cut up.
 struct WinogradPlan : WinogradTiling {
   WinogradPlan(const ConvLstmShape& shape, const WinogradVariant& variant, size_t gates,
-               size_t lanes);
+               size_t lanes, const CacheSizes& caches = GetCpuFeatures().caches);
 
   ConvLstmShape shape;
   size_t lanes;
@@ -49,17 +49,17 @@ struct WinogradPlan : WinogradTiling {
   size_t group_channels;  // row / gates
   size_t groups;
   size_t depth;  // hidden + input
+  CacheSizes caches;
 
   // Floats from tile to tile of V, the transformed values of a block: [product][tile][depth].
   size_t v_tile_stride() const { return hidden + (input + lanes - 1) / lanes * lanes; }
   size_t channels(WinogradSource source) const { return source == kFromHidden ? hidden : input; }
-  // Of the transformed weights.
+  // Bytes of the transformed weights.
   size_t weight_bytes() const { return groups * variant.products() * depth * row * sizeof(float); }
+  // Whether the weights, read again for every block of tiles, stay in L3 meanwhile. Other cores and
+  // programs use it too: half counts.
+  bool weights_stay_in_l3() const { return weight_bytes() <= caches.l3 / 2; }
 };
-
-// What of a layer's weights, read again for every block of tiles, is surely still in L3: of its 32
-// MiB, which other cores and programs use too, half.
-inline constexpr size_t kWinogradBytesOfL3 = size_t{16} << 20;
 
 // A step cut into items, blocks of tiles by groups, which threads take. Items write disjoint
 // elements of h_out and c, and what an element becomes does not depend on how they are cut.

@@ -24,7 +24,8 @@
 namespace convlstm::cpu {
 
 WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVariant& v,
-                           size_t gates_of_cell, size_t lanes_of_vector)
+                           size_t gates_of_cell, size_t lanes_of_vector,
+                           const CacheSizes& sizes_of_caches)
     : WinogradTiling(v, shape_of_layer.batch, shape_of_layer.height, shape_of_layer.width),
       shape(shape_of_layer),
       lanes(lanes_of_vector),
@@ -34,7 +35,8 @@ WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVa
       row(kRowVectors * lanes),
       group_channels(row / gates),
       groups(DivideUp(hidden, group_channels)),
-      depth(hidden + input) {}
+      depth(hidden + input),
+      caches(sizes_of_caches) {}
 
 namespace {
 
@@ -178,22 +180,22 @@ bool Serves(const WinogradVariant& variant, const ConvLstmRequest& request) {
   const int64_t taps = variant.taps;
   if (shape.kernel_height != taps || shape.kernel_width != taps) return false;
   if (request.precision != Precision::kHighest) return true;
-  // Without fused multiply-adds the larger transforms of 5x5 lose too much.
+  // 64 products, F(6x6, 3x3) and F(4x4, 5x5), miss 1e-5; 48, F(4x2, 5x5), miss it without fused
+  // multiply-adds.
   return variant.products() <= (SimdIsa(request.isa) == Isa::kPortable ? 36 : 48);
 }
 
-// Multiply-adds per channel of input and vector of gates. Below four positions the time is that of
-// reading the weights.
+// Multiply-adds per channel of input and vector of gates. Reading a row of weights takes as long as
+// the products of four positions (items.cc), so fewer cost no less.
 double Cost(double products, int64_t positions) {
   return products * static_cast<double>(std::max<int64_t>(positions, 4));
 }
 
-// What weights from memory cost besides. The third layer of W3 has 14 MiB of them for F(4x4, 3x3)
-// and 24 for F(6x6, 3x3), a sixth fewer multiply-adds: on a quiet machine both take 122 ms, beside
-// others 135 and 195.
-double CostOfMemory(const WinogradPlan& plan) {
-  return plan.weight_bytes() > kWinogradBytesOfL3 ? 1.3 : 1.0;
-}
+// The factor of weights that come from memory. The third layer of W3 has 14 MiB of them for
+// F(4x4, 3x3) and 24 for F(6x6, 3x3), which needs 0.84 times the multiply-adds: with 32 MiB of L3,
+// on a quiet machine both take 122 ms, beside other programs 135 and 195, 1.44 times as long. 1.3
+// is between 1 / 0.84, where both would cost the same, and 1.44.
+double CostOfMemory(const WinogradPlan& plan) { return plan.weights_stay_in_l3() ? 1.0 : 1.3; }
 
 }  // namespace
 
@@ -208,13 +210,16 @@ const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa) {
 
 const ConvLstmKernel* FindWinogradKernel(const ConvLstmRequest& request) {
   const ConvLstmShape& shape = request.shape;
-  // The transforms and their memory make a Winograd product dearer than a direct one.
+  // The transforms make a Winograd product dearer than a direct one, most with few channels: 16 + 1
+  // have 2,450 cycles of products a tile and group by the numbers above, and 710 of transforms. The
+  // products are 0.78 of the whole.
   double least = 0.8 * Cost(shape.kernel_height * shape.kernel_width, shape.batch * shape.pixels());
   const ConvLstmKernel* best = nullptr;
   for (size_t variant = 0; variant < kWinogradVariants.size(); ++variant) {
     const WinogradVariant& v = kWinogradVariants[variant];
     if (!Serves(v, request)) continue;
-    const WinogradPlan plan(shape, v, LstmCell::kGates, WinogradLanes(SimdIsa(request.isa)));
+    const WinogradPlan plan(shape, v, LstmCell::kGates, WinogradLanes(SimdIsa(request.isa)),
+                            request.caches);
     const double cost = Cost(v.products(), plan.tiles) * CostOfMemory(plan);
     if (cost < least) {
       least = cost;
