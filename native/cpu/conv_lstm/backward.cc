@@ -1,7 +1,7 @@
-// Backpropagation through time. Step after step, from the last: the gates become the deltas of
-// their sums (delta.cc), and the convolution of those with the weights of h, transposed,
-// is the gradient of the h before. The gradients of x and of the weights wait until the steps are
-// done (conv_lstm_sequence_gradients.cc).
+// Backpropagation through time, from the last step to the first: saved gates become deltas, the
+// gradients of the gates' sums (delta.cc), and the transposed convolution of the deltas with the
+// weights of h is the gradient of the previous h. Gradients of x and of the weights wait until the
+// steps are done (sequence_gradients.cc).
 #include "cpu/conv_lstm/backward.h"
 
 #include <algorithm>
@@ -83,7 +83,7 @@ class Backward {
   void Run() {
     int64_t end = shape_.time;
     while (end > 0) {
-      // Segments begin where c was kept.
+      // A segment begins at a saved c.
       const int64_t begin = recomputes() ? (end - 1) / segment_steps_ * segment_steps_ : 0;
       if (recomputes()) Recompute(begin, end);
       for (int64_t t = end; t-- > begin;) Step(begin, t);
@@ -107,7 +107,6 @@ class Backward {
   ConvLstmWeights PeepholeRows() const {
     return {nullptr, nullptr, in_.peephole, {Rows(in_.wci), Rows(in_.wcf), Rows(in_.wco)}};
   }
-  // frames[b] = first + b * stride.
   template <typename T>
   std::vector<T*> FramesFrom(T* first, int64_t stride) const {
     std::vector<T*> frames(batch_);
@@ -130,7 +129,7 @@ class Backward {
                          (shape_.input_dim + shape_.hidden_dim) * taps, CurrentIsa(), pool_);
   }
 
-  // The states' gradients, which the results hold where they are wanted.
+  // The gradients of the states, in the results' own memory where those are wanted.
   void MakeStates() {
     const auto allocate = [&](const StoragePtr& result, Buffer& own) {
       if (result != nullptr) return result->AllocateChannelsLast(state_layout_);
@@ -183,14 +182,14 @@ class Backward {
     const GatePointer first(segment_gates_.as<void>(), inputs_.saved_format);
     return first + kGates * (t - segment) * batch_ * frame_;
   }
-  // c before step t as the step itself saw it, of a segment that was computed again; null for
-  // zeros.
+  // The float32 c before step t, in a recomputed segment; null for zeros.
   const float* ComputedCBefore(int64_t segment, int64_t t) const {
     if (t == 0) return c0_.data();
     if (t == segment) return saved_.c(t - 1);
     return segment_c_.as<float>() + (t - 1 - segment) * batch_ * frame_;
   }
-  // c before step t as the gradients see it: rounded alike, whether it was saved or computed again.
+  // c before step t for the gradients: rounded to the saved format, recomputed or not, so that both
+  // give the same bits.
   const float* CBefore(int64_t segment, int64_t t) {
     if (t == 0 || !in_16_bits()) {
       return recomputes() || t == 0 ? ComputedCBefore(segment, t) : saved_.c(t - 1);
@@ -205,7 +204,7 @@ class Backward {
     return c_before_.as<float>();
   }
 
-  // The steps of a segment once more, for their gates and c.
+  // Runs the steps of a segment again for their gates and c.
   void Recompute(int64_t begin, int64_t end) {
     Frames h_in(batch_);
     if (begin == 0 && c0_.data() == nullptr) {
@@ -225,7 +224,7 @@ class Backward {
     }
   }
 
-  // The frames of h before step t; false for zeros.
+  // Fills frames[batch] with h before step t; false for zeros.
   bool HBefore(int64_t t, const float** frames) const {
     if (t > 0) {
       h_->Get(t - 1, frames);
@@ -235,7 +234,7 @@ class Backward {
     return t > 0 || h0_.data() != nullptr;
   }
 
-  // From the gradients of h and c after step t to the step's deltas and the gradients before it.
+  // Turns the gradients of h and c after step t into deltas and the gradients before it.
   void Step(int64_t segment, int64_t t) {
     Frames output_grad(batch_);
     if (output_grad_) output_grad_->Get(t, output_grad.data());
@@ -273,7 +272,8 @@ class Backward {
     if (zoneout_h_) AddElements(h_kept_.as<float>(), h_grad_, batch_ * frame_, pool_);
   }
 
-  // h_total_ is what reaches the h before zoneout, h_kept_ what goes on to the step before.
+  // Splits the gradient of h into h_total_, of the cell's h, and h_kept_, which zoneout passes on
+  // to the previous step.
   void SplitHGradient(int64_t t, const Frames& output_grad) {
     float* const total = h_total_.as<float>();
     if (h_grad_is_zero_) {
@@ -311,21 +311,21 @@ class Backward {
   std::unique_ptr<DataGradient> h_gradient_;
   std::optional<SequenceGradients> sequence_;
 
-  // The gradients of h and c after the step at work.
+  // [batch] frames: gradients of h and c after the current step.
   float* h_grad_;
   float* c_grad_;
   Buffer own_h_grad_, own_c_grad_;
-  bool h_grad_is_zero_;  // and not written
+  bool h_grad_is_zero_;  // h_grad_ is not written yet
 
-  HeldFrames h0_, c0_;  // none for zeros
+  HeldFrames h0_, c0_;  // null for zeros
 
   std::optional<StepFrames> output_grad_;
   HeldFrames mask_;
   std::optional<ZoneoutFrames> zoneout_h_, zoneout_c_;
   Buffer h_total_, h_kept_, c_kept_;
 
-  int64_t segment_steps_;  // whose gates are there at once
-  // Of the step at work, where they are saved in 16 bits.
+  int64_t segment_steps_;  // steps whose gates are in memory at once
+  // The current step's float32 deltas and c before it, with k16Bits.
   Buffer step_deltas_, c_before_;
 
   std::optional<ConvLstmSteps> steps_;

@@ -1,3 +1,4 @@
+// Backpropagation through time of one layer.
 #ifndef CONVLSTM_CPU_CONV_LSTM_BACKWARD_H_
 #define CONVLSTM_CPU_CONV_LSTM_BACKWARD_H_
 
@@ -7,10 +8,10 @@
 
 namespace convlstm::cpu {
 
-// Fills the gradients that are there, which have the right number of elements and are not allocated
-// yet, by backpropagation through time. inputs.saved is used up, and the gradients of the results
-// go when the steps are through. `precision` is that of the forward call, whose steps are computed
-// again with save_every above 1; the gradients themselves are computed in float32 whatever it says.
+// Fills the gradients that are not null: storages of the right number of elements, not allocated
+// yet. Overwrites inputs.saved, and releases the gradients of the results when the steps are
+// through. `precision` is the forward call's, whose steps are recomputed with save_every above 1;
+// gradients are always computed in float32.
 void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
                       Precision precision, const ConvLstmGradients& gradients, ThreadPool& pool);
 

@@ -1,6 +1,5 @@
-// Memory is the limit here: of every channel and pixel 5 values are read that the forward pass
-// saved and 3 gradients, and 5 are written, against 60 to 80 instructions. So all is one pass,
-// pixel after pixel as memory has them.
+// Memory bounds this pass: a channel of a pixel reads 5 saved values and 3 gradients and writes 5,
+// in 60 to 80 instructions. So it is one pass in the order of memory, sums included.
 #include "cpu/conv_lstm/delta.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -26,23 +25,23 @@
 
 namespace convlstm::cpu {
 
-// Some pixels of one frame, each pointer at the first of them.
+// A run of pixels of one frame; pointers are at the first.
 struct DeltaPixels {
   int64_t count;
   int64_t hidden;
-  GatePointer gates;  // become the deltas
-  float* deltas;      // in float32, null where they are so in the gates' place
-  const float* c_in;
+  GatePointer gates;  // overwritten by deltas
+  float* deltas;      // float32; only with k16Bits
+  const float* c_in;  // this and the next two: null for zeros
   const float* h_grad;
   const float* output_grad;
   float* c_grad;
-  // `plane` floats from one to the next, `pixel_stride` (0 for one of each channel) from pixel to
-  // pixel. Null for none.
+  // `plane` floats from one peephole to the next, `pixel_stride` from pixel to pixel, 0 where they
+  // are per channel; null for none.
   const float* peepholes;
   int64_t plane;
   int64_t pixel_stride;
   float* sums;          // [gates, then peepholes][hidden] to add to, null for none
-  float* spatial_sums;  // laid out as the peepholes, null for none
+  float* spatial_sums;  // to add to, layout of the peepholes, null for none
 };
 
 }  // namespace convlstm::cpu
@@ -129,8 +128,6 @@ void DeltasOfGates(const DeltaPixels& p) {
   }
 }
 
-}  // namespace
-
 template <class Cell>
 void DeltasOf(const DeltaPixels& p) {
   if (p.gates.format() == SavedFormat::k16Bits) {
@@ -140,6 +137,7 @@ void DeltasOf(const DeltaPixels& p) {
   }
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -174,11 +172,11 @@ ConvLstmDeltas::ConvLstmDeltas(const ConvLstmShape& shape, const ConvLstmWeights
   }
 }
 
-// A thread has the same pixels of every frame, so that a pixel's peepholes are its own.
+// A thread has the same pixels in every frame: it alone adds to the sums of their peepholes.
 void ConvLstmDeltas::Run(const ConvLstmDeltaStep& step) {
   const auto deltas_of = CONVLSTM_SIMD(isa_, DeltasOf<LstmCell>);
   const int64_t hidden = shape_.hidden_dim, batch = shape_.batch, pixels = shape_.pixels();
-  // Sums in float32 are no longer than this before they join those in float64.
+  // Pixels summed in float32 before they join the float64 totals.
   constexpr int64_t kRun = 64;
   pool_.Run([&](int part) {
     const Range range = SplitRange(pixels, part, pool_.threads());

@@ -1,5 +1,5 @@
-// The elementwise part of a ConvLSTM step's backward pass: from the gradients of h and c to those
-// of the gates' sums ("deltas").
+// The elementwise part of a step's backward pass: from the gradients of h and c to the deltas, the
+// gradients of the gates' sums.
 #ifndef CONVLSTM_CPU_CONV_LSTM_DELTA_H_
 #define CONVLSTM_CPU_CONV_LSTM_DELTA_H_
 
@@ -15,27 +15,27 @@
 
 namespace convlstm::cpu {
 
-// One step. Channels-last frames [batch], null pointers for zeros.
+// One step. Each array has [batch] channels-last frames.
 struct ConvLstmDeltaStep {
-  const GatePointer* gates;  // become the deltas, in bfloat16 where they have 16 bits
-  float* const* deltas;      // in the same order, where gates have 16 bits: the deltas in float32
-  const float* const* c_in;  // c of the step before
-  // The gradient of h is the sum of both.
+  const GatePointer* gates;  // gates * hidden channels; overwritten by deltas, k16Bits by bfloat16
+  float* const* deltas;      // gates * hidden channels: with k16Bits the deltas in float32 too
+  const float* const* c_in;  // hidden channels: c before the step; null for zeros
+  // hidden channels, null for zeros. The gradient of h is the sum of both.
   const float* const* h_grad;
   const float* const* output_grad;
-  float* const* c_grad;  // of this step's c; becomes that of the step before
+  float* const* c_grad;  // hidden channels: of c after the step, overwritten by that before it
 };
 
-// Goes through the steps, and adds up the gradients that are sums over them.
+// Runs the steps, and sums the gradients of bias and peepholes over them.
 class ConvLstmDeltas {
  public:
-  // `weights` are row-major as in ConvLstmWeights; only the peepholes are looked at.
+  // Of `weights` only the peepholes are read, here.
   ConvLstmDeltas(const ConvLstmShape& shape, const ConvLstmWeights& weights, bool wants_bias,
                  bool wants_peepholes, Isa isa, ThreadPool& pool);
 
   void Run(const ConvLstmDeltaStep& step);
 
-  // Row-major, as their operands. A null pointer is not wanted.
+  // Writes the sums, row-major like their operands; null: not wanted.
   void Finish(float* bias, const std::array<float*, LstmCell::kPeepholes>& peepholes);
 
  private:
@@ -44,8 +44,8 @@ class ConvLstmDeltas {
   ThreadPool& pool_;
   const bool spatial_;
   bool wants_sums_;
-  Buffer peepholes_;          // channels innermost
-  Buffer spatial_sums_;       // likewise their gradients, when spatial and wanted
+  Buffer peepholes_;          // [peephole][pixel, if spatial][hidden]
+  Buffer spatial_sums_;       // their gradients in the same layout; only if spatial and wanted
   std::vector<double> sums_;  // [thread][gates, then peepholes][hidden]
 };
 

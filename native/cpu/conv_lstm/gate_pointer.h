@@ -1,4 +1,4 @@
-// Where the gates lie that the backward pass finds, and the deltas that it leaves in their place.
+// A pointer to saved gates, or to the deltas that the backward pass leaves in their place.
 #ifndef CONVLSTM_CPU_CONV_LSTM_GATE_POINTER_H_
 #define CONVLSTM_CPU_CONV_LSTM_GATE_POINTER_H_
 
@@ -10,7 +10,7 @@ namespace convlstm::cpu {
 
 constexpr int64_t GateBytes(SavedFormat format) { return format == SavedFormat::k16Bits ? 2 : 4; }
 
-// Points to a gate among others of its format, or nowhere.
+// A pointer whose element type depends on the format; may be null.
 class GatePointer {
  public:
   GatePointer() = default;
@@ -18,7 +18,7 @@ class GatePointer {
 
   explicit operator bool() const { return at_ != nullptr; }
   SavedFormat format() const { return format_; }
-  // T is float or int16_t, as the format says; for deltas float or uint16_t, as bfloat16.
+  // T: float, or with k16Bits int16_t for gates and uint16_t, a bfloat16, for deltas.
   template <typename T>
   T* as() const {
     return reinterpret_cast<T*>(at_);

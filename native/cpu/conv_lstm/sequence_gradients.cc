@@ -11,8 +11,9 @@ namespace {
 
 constexpr int64_t kGates = LstmCell::kGates;
 
-// Enough pixels for the sums of the weights' gradients to pay for their memory, which is read and
-// written once for them all. A quarter where deltas take memory of their own.
+// Steps of a chunk, about 8192 pixels: the sums of the weights' gradients are read and written once
+// a chunk, so that it takes many pixels to hide that. 2048 with 16-bit deltas, which are widened
+// into a buffer of a chunk's size.
 int64_t ChunkSteps(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs) {
   const int64_t pixels = inputs.saved_format == SavedFormat::kFloat32 ? 8192 : 2048;
   const int64_t most = inputs.save_every > 1 ? std::min(inputs.save_every, shape.time) : shape.time;
@@ -62,8 +63,8 @@ bool SequenceGradients::HSeen(int64_t t, const float** frames) const {
   return true;
 }
 
-// body(begin, end, deltas), the deltas in float32. From the last step to the first, however they
-// are grouped: sums then have the same bits whatever is saved.
+// Calls body(begin, end, deltas) with float32 deltas. From the last step to the first, so that sums
+// have the same bits whatever is saved.
 template <typename Body>
 void SequenceGradients::ForChunks(int64_t begin, int64_t end, const GatePointer& deltas,
                                   const Body& body) const {

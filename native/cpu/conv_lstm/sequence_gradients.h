@@ -1,4 +1,4 @@
-// The gradients of x and of the weights, which are not on the way from step to step.
+// The gradients of x and of the weights, which no step of the backward pass waits for.
 #ifndef CONVLSTM_CPU_CONV_LSTM_SEQUENCE_GRADIENTS_H_
 #define CONVLSTM_CPU_CONV_LSTM_SEQUENCE_GRADIENTS_H_
 
@@ -16,23 +16,23 @@
 
 namespace convlstm::cpu {
 
-// Weights in the Winograd domain take up to four times their memory, so those of x and h come one
-// after the other and not before the steps are through.
+// Winograd forms of the weights take up to four times the weights' memory: those of x and of h
+// exist one after the other, and only when the steps are through.
 class SequenceGradients {
  public:
-  // `h0` and `mask` are channels-last frames, null for none.
+  // `h0` and `mask`: channels-last frames [batch] of hidden channels, null for none.
   SequenceGradients(const ConvLstmShape& shape, const ConvLstmBackwardInputs& inputs,
                     const ConvLstmGradients& gradients, const float* h0, const float* mask,
                     ThreadPool& pool);
 
-  // Takes in the steps from `begin` to before `end`, the later ones being in. `deltas` are those of
-  // step `begin`, and the others follow. With begin 0 the gradients are done.
+  // Adds steps [begin, end), after all later ones. `deltas` points to step `begin`'s, [step][batch]
+  // frames. With begin = 0 the gradients are complete.
   void Add(int64_t begin, int64_t end, const GatePointer& deltas);
 
  private:
   using Frames = std::vector<const float*>;
 
-  // What h the convolution saw at step t; false for zeros.
+  // Fills frames[batch] with the masked h that step t convolved; false for zeros.
   bool HSeen(int64_t t, const float** frames) const;
   template <typename Body>
   void ForChunks(int64_t begin, int64_t end, const GatePointer& deltas, const Body& body) const;

@@ -43,6 +43,7 @@ struct DirectConvolutionTask {
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -227,6 +228,7 @@ void PackBlocks(const DirectConvolutionShape& s, const ConvolutionWeight& weight
   }
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -88,10 +88,9 @@ AddProductsFunction Select(SumProducts how, int64_t vectors, int64_t values) {
                                     : SelectVectors<SumProducts::kOn>(vectors, values);
 }
 
-}  // namespace
-
 OuterProductKernel OuterProductOfTarget() { return {HWY_LANES(float), kMostValues, Select}; }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

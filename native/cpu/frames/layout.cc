@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -82,6 +83,7 @@ void TransposeTile(int64_t rows, int64_t columns, const float* in, int64_t in_st
   }
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

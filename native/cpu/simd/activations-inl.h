@@ -23,7 +23,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D>
 using VecOf = hn::Vec<D>;
 
-// max(low, v) and min(high, v) that keep a NaN of v, as x86 does when v comes second.
+// max(low, v) and min(high, v) that pass on a NaN in v, as x86 does for its second operand.
 template <class D>
 HWY_INLINE VecOf<D> AtLeast(D, VecOf<D> low, VecOf<D> v) {
 #if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
@@ -41,9 +41,9 @@ HWY_INLINE VecOf<D> AtMost(D, VecOf<D> high, VecOf<D> v) {
 #endif
 }
 
-// n / d for 2^-126 < d < 2^126. A 512-bit divide takes 10 to 16 cycles; an estimate of 14 bits,
-// corrected by the remainder, takes four instructions and is within 1 ulp. Elsewhere the divider
-// runs beside the multipliers and costs one instruction.
+// n / d for 2^-126 < d < 2^126. A 512-bit division takes 10 to 16 cycles; an estimate of 14 bits,
+// corrected by the remainder, takes four instructions and is within 1 ulp. Narrower dividers run
+// beside the multipliers and cost one instruction.
 template <class D>
 HWY_INLINE VecOf<D> Divide(D, VecOf<D> n, VecOf<D> d) {
 #if HWY_TARGET == HWY_AVX3
@@ -55,9 +55,9 @@ HWY_INLINE VecOf<D> Divide(D, VecOf<D> n, VecOf<D> d) {
 #endif
 }
 
-// 2^scale and r for x = scale * ln(2) + r: adding kMagic leaves round(x / ln(2)) + 127 in the low
-// bits of the mantissa, from where a shift makes it an exponent. `multiple` is x / ln(2) or a
-// product that rounds to it.
+// Splits x / ln(2) into its nearest integer `exponent` and `scale` = 2^exponent. The argument is
+// x / ln(2) plus `magic`, which leaves exponent + 127 in the low bits of the mantissa; a shift
+// moves it into the exponent's place.
 template <class D>
 struct PowerOfTwo {
   VecOf<D> scale;
@@ -71,8 +71,8 @@ HWY_INLINE PowerOfTwo<D> SplitExponent(D d, VecOf<D> multiple_plus_magic) {
           hn::Sub(multiple_plus_magic, magic)};
 }
 
-// exp(x) - 1 and exp(x) for -88 <= x <= 0, as scale * expm1 + (scale - 1). The polynomial's error
-// is 3.6e-9 relative to exp(x).
+// exp(x) - 1 = scale * expm1 + (scale - 1) for -88 <= x <= 0. The polynomial's error is 3.6e-9
+// relative to exp(x).
 template <class D>
 struct ExpParts {
   VecOf<D> scale;
@@ -93,7 +93,7 @@ CONVLSTM_INLINE ExpParts<D> ExpOfNegative(D d, VecOf<D> x) {
 }
 
 // exp(-|x|) / (1 + exp(-|x|)) or 1 / (1 + exp(-|x|)): nothing overflows, and the far tail keeps its
-// relative accuracy. Where round(x / ln(2)) is -127 the shifted exponent is that of zero.
+// relative accuracy. At round(x / ln(2)) = -127 scale is 0.
 template <class D>
 CONVLSTM_INLINE VecOf<D> Sigmoid(D d, VecOf<D> x) {
   const auto one = hn::Set(d, 1.0f);
@@ -112,7 +112,8 @@ CONVLSTM_INLINE VecOf<D> Tanh(D d, VecOf<D> x) {
   return hn::CopySign(Divide(d, m, hn::Add(hn::Set(d, 2.0f), m)), x);
 }
 
-// 2^t - 1 for the state update, as scale * minus_one + (scale - 1): relative error of 2^t 2e-8.
+// 2^t - 1 = scale * minus_one + (scale - 1), with a relative error of 2^t of 2e-8. For cells, which
+// need absolute accuracy only.
 template <class D>
 struct Exp2Parts {
   VecOf<D> scale;
@@ -130,8 +131,8 @@ CONVLSTM_INLINE Exp2Parts<D> Exp2(D d, VecOf<D> t) {
   return {split.scale, hn::Mul(r, q)};
 }
 
-// The denominator of sigmoid(x) = 1 / (1 + exp(-x)). Held under 2^98, so that a product with
-// another denominator does not overflow: sigmoid is then at least 3e-30.
+// The denominator of sigmoid(x) = 1 / (1 + exp(-x)), at most 2^98, so that a product with another
+// denominator does not overflow: sigmoid is then at least 3e-30.
 template <class D>
 CONVLSTM_INLINE VecOf<D> SigmoidDenominator(D d, VecOf<D> x) {
   auto t = hn::Mul(x, hn::Set(d, -1.44269504f));

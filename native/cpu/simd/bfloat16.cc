@@ -11,7 +11,7 @@ void ToBfloat16(const float* from, uint16_t* to, int64_t count, ThreadPool& pool
     for (int64_t k = range.begin; k < range.end; ++k) {
       const uint32_t bits = std::bit_cast<uint32_t>(from[k]);
       const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
-      // Rounding would carry a NaN over into a number.
+      // Rounding could turn a NaN into a number.
       const bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
       to[k] = static_cast<uint16_t>((is_nan ? bits | 0x400000 : rounded) >> 16);
     }

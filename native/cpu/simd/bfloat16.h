@@ -1,5 +1,4 @@
-// float32 kept in 16 bits: the sign, the exponent and 7 bits of the fraction, rounded to nearest,
-// ties to even.
+// bfloat16: float32 rounded to sign, exponent and 7 bits of mantissa, to nearest, ties to even.
 #ifndef CONVLSTM_CPU_SIMD_BFLOAT16_H_
 #define CONVLSTM_CPU_SIMD_BFLOAT16_H_
 

@@ -1,4 +1,4 @@
-// The sizes of the caches: from cpuid on x86, sysctl on macOS and sysfs on other Linux.
+// Sizes of caches: by cpuid on x86, by sysctl on macOS, by sysfs on Linux elsewhere.
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
@@ -32,7 +32,7 @@ CacheSizes CacheSizesOf(const std::vector<CacheLevel>& levels) {
 
 #if CONVLSTM_HAVE_CPUID
 
-// Leaf 4, or 0x8000001d on AMD, which leaves the former empty: one subleaf for each cache.
+// Leaf 4 has one subleaf a cache; AMD leaves it empty and has 0x8000001d in the same format.
 std::vector<CacheLevel> ReadCacheLevels() {
   std::vector<CacheLevel> levels;
   for (const uint32_t leaf : {4u, 0x8000001du}) {
@@ -55,7 +55,7 @@ std::vector<CacheLevel> ReadCacheLevels() {
 
 #elif defined(__APPLE__)
 
-// Of the performance cores, where there are two kinds.
+// perflevel0 is the performance cores'.
 std::vector<CacheLevel> ReadCacheLevels() {
   const auto read = [](const std::string& name) {
     int64_t value = 0;
@@ -88,7 +88,7 @@ std::vector<CacheLevel> ReadCacheLevels() {
     const std::string size = read("size"), level = read("level"), map = read("shared_cpu_map");
     if (level.empty()) return levels;
     if (size.empty() || read("type") == "Instruction") continue;
-    // "512K"; the map is hexadecimal, one bit a hardware thread.
+    // size: "512K"; shared_cpu_map: hexadecimal with commas, one bit a hardware thread.
     const size_t unit = size.back() == 'M' ? 1 << 20 : size.back() == 'K' ? 1 << 10 : 1;
     int threads = 0;
     for (const char digit : map) {

@@ -16,7 +16,7 @@ namespace {
 
 bool Bit(uint64_t word, int bit) { return (word >> bit) & 1; }
 
-// Which register files the operating system saves.
+// The register files that the operating system saves.
 uint64_t ReadXcr0() {
 #if defined(_MSC_VER)
   return _xgetbv(0);
@@ -27,7 +27,7 @@ uint64_t ReadXcr0() {
 #endif
 }
 
-// Linux hands out the tile registers on request, for the whole process and its later threads.
+// Linux grants the tile registers on request, for the whole process and its later threads.
 bool RequestTileRegisters() {
 #if defined(__linux__)
   constexpr int kArchReqXcompPerm = 0x1023;

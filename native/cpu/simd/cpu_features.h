@@ -1,4 +1,4 @@
-// What the processor has: instruction sets and sizes of caches, read once.
+// The processor's instruction sets and sizes of caches, read once.
 #ifndef CONVLSTM_CPU_SIMD_CPU_FEATURES_H_
 #define CONVLSTM_CPU_SIMD_CPU_FEATURES_H_
 
@@ -8,11 +8,11 @@
 
 namespace convlstm::cpu {
 
-// Bytes. The defaults stand for a processor that does not say: small ones of today.
+// Bytes. The defaults are those of a small processor of today, for one that does not report them.
 struct CacheSizes {
   size_t l1d = size_t{32} << 10;  // of a core
   size_t l2 = size_t{512} << 10;  // a core's share
-  size_t l3 = size_t{8} << 20;    // all that a core sees; without an L3, all of the L2
+  size_t l3 = size_t{8} << 20;    // the whole cache that a core uses; without L3, the whole L2
 };
 
 // A data or unified cache as the processor describes it.
@@ -21,12 +21,12 @@ struct CacheLevel {
   size_t bytes;
   int threads;  // hardware threads that share it
 };
-// A core has as many hardware threads as share its L1. Levels that are not listed keep the default.
+// Hardware threads that share an L1 are one core. Absent levels keep the default.
 CacheSizes CacheSizesOf(const std::vector<CacheLevel>& levels);
-// Empty where neither processor nor system says.
+// Empty where neither processor nor operating system reports them.
 std::vector<CacheLevel> ReadCacheLevels();
 
-// Instruction sets that the processor has and the operating system saves registers for.
+// Instruction sets count where the operating system saves their registers too.
 struct CpuFeatures {
   bool avx2 = false;    // with FMA, BMI2 and F16C
   bool avx512 = false;  // F, BW, CD, DQ, VL
@@ -38,7 +38,7 @@ struct CpuFeatures {
 
 // The first call asks Linux for the tile registers.
 const CpuFeatures& GetCpuFeatures();
-// Of the instruction sets: "avx2", "avx512f", "avx512bf16", "amx-bf16", "neon".
+// Names of the instruction sets: "avx2", "avx512f", "avx512bf16", "amx-bf16", "neon".
 std::vector<std::string> CpuFeatureNames();
 
 }  // namespace convlstm::cpu

@@ -1,4 +1,4 @@
-// The CPUID instruction; CONVLSTM_HAVE_CPUID says whether there is one.
+// The CPUID instruction, where CONVLSTM_HAVE_CPUID is defined.
 #ifndef CONVLSTM_CPU_SIMD_CPUID_H_
 #define CONVLSTM_CPU_SIMD_CPUID_H_
 
@@ -19,7 +19,7 @@ struct CpuidRegisters {
   uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-// Zeros for a leaf that the processor has not.
+// Zeros for a leaf beyond the processor's last.
 inline CpuidRegisters Cpuid(uint32_t leaf, uint32_t subleaf) {
   CpuidRegisters r;
 #if defined(_MSC_VER)

@@ -17,12 +17,12 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2. 2^n is applied as two factors, since n reaches from
-// -151 to 129 and an exponent only from -126 to 127.
+// exp(x) = 2^n * exp(r) with |r| <= ln(2) / 2. 2^n is applied as two factors: n ranges from -151 to
+// 129, an exponent only from -126 to 127.
 template <class D>
 HWY_INLINE hn::Vec<D> Exp(D d, hn::Vec<D> x) {
   const hn::RebindToSigned<D> di;
-  // NaN compares false and so passes both bounds; the conversion to integer leaves it in r.
+  // NaN compares false and passes both bounds; the result restores it.
   const auto low = hn::Set(d, -104.0f), high = hn::Set(d, 89.0f);
   auto bounded = hn::IfThenElse(hn::Lt(x, low), low, x);
   bounded = hn::IfThenElse(hn::Lt(high, bounded), high, bounded);
@@ -52,7 +52,7 @@ HWY_INLINE hn::Vec<D> Log(D d, hn::Vec<D> x) {
   const auto zero = hn::Zero(d);
   const auto subnormal = hn::Lt(x, hn::Set(d, std::numeric_limits<float>::min()));
   const auto normal = hn::IfThenElse(subnormal, hn::Mul(x, hn::Set(d, 0x1p25f)), x);
-  // Taking off the bits of sqrt(1/2) makes the exponent the rounded one.
+  // Subtracting the bits of sqrt(1/2) rounds the exponent.
   constexpr int32_t kHalfRootBits = 0x3f3504f3;
   const auto offset = hn::Sub(hn::BitCast(di, normal), hn::Set(di, kHalfRootBits));
   const auto exponent = hn::ShiftRight<23>(offset);
@@ -79,8 +79,8 @@ HWY_INLINE hn::Vec<D> Log(D d, hn::Vec<D> x) {
   return hn::IfThenElse(undefined, hn::Set(d, std::numeric_limits<float>::quiet_NaN()), result);
 }
 
-// log(1 + exp(x)) = max(x, 0) + log(1 + u) with u = exp(-|x|). What u loses when 1 is added to it
-// is put back: log(1 + u) = log(w) + (u - (w - 1)) / w for the float32 w next to 1 + u.
+// log(1 + exp(x)) = max(x, 0) + log(1 + u) with u = exp(-|x|). The rounding of 1 + u to float32 w
+// is corrected: log(1 + u) = log(w) + (u - (w - 1)) / w.
 template <class D>
 HWY_INLINE hn::Vec<D> Softplus(D d, hn::Vec<D> x) {
   const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f);

@@ -1,6 +1,6 @@
-// CONVLSTM_INLINE, per Highway target: HWY_INLINE, but for emulated vectors a call. Each of their
-// operations is a loop over lanes, and some hundred of them in one function take a compiler
-// minutes, with sanitizers most of all.
+// CONVLSTM_INLINE, per Highway target: HWY_INLINE, but HWY_NOINLINE for emulated vectors. Each of
+// their operations is a loop over lanes: some hundred of them in one function take a compiler
+// minutes, most of all with sanitizers.
 
 #if defined(CONVLSTM_CPU_SIMD_INLINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_SIMD_INLINE_INL_H_

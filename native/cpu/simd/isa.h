@@ -1,5 +1,4 @@
-// Which instruction set the CPU backend runs on: the best the machine has, or what CONVLSTM_ISA
-// asks for.
+// The instruction set of the CPU engine: the machine's best, or the one that CONVLSTM_ISA names.
 #ifndef CONVLSTM_CPU_SIMD_ISA_H_
 #define CONVLSTM_CPU_SIMD_ISA_H_
 
@@ -7,21 +6,21 @@
 
 namespace convlstm::cpu {
 
-// Worst first. kEmulatedAmx runs the AMX kernels on software tiles, so that they are tested on
-// machines that have none; it is never chosen, only asked for.
+// Worst first. kEmulatedAmx runs the AMX kernels on software tiles, for tests on machines without
+// AMX; it is never chosen unless CONVLSTM_ISA names it.
 enum class Isa { kPortable, kNeon, kAvx2, kAvx512, kAmx, kEmulatedAmx };
 
 const char* IsaName(Isa isa);  // "portable", "neon", "avx2", "avx512", "amx", "emulated-amx"
 
-// Best first; ends with kPortable. Without kEmulatedAmx.
+// Best first, ending with kPortable; without kEmulatedAmx.
 std::vector<Isa> AvailableIsas();
 
-// Whose vector code runs beside the tiles: kAmx and kEmulatedAmx become the machine's best set
-// without tiles, the others stay.
+// The instruction set of the vector code: for kAmx and kEmulatedAmx the machine's best one without
+// tiles, else `isa`.
 Isa SimdIsa(Isa isa);
 
-// CONVLSTM_ISA is read once. Throws Error(kOption) when it names none of AvailableIsas() nor
-// "emulated-amx"; the message lists them.
+// Reads CONVLSTM_ISA once. Throws Error(kOption), which lists the names, unless it names one of
+// AvailableIsas() or "emulated-amx".
 Isa CurrentIsa();
 
 }  // namespace convlstm::cpu

@@ -1,5 +1,5 @@
-// The lanes of a vector of float32 that an elementwise pass works on, all or the first ones, and
-// how they lie in memory: as float32, as gates in SavedFormat::k16Bits, or as bfloat16.
+// Loads and stores of all or the first lanes of a float32 vector, from and to float32, gates in
+// SavedFormat::k16Bits (fixed point), and bfloat16.
 #if defined(CONVLSTM_CPU_SIMD_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_SIMD_LANES_INL_H_
 #undef CONVLSTM_CPU_SIMD_LANES_INL_H_
@@ -41,7 +41,7 @@ HWY_INLINE hn::Vec<D> FromFixed16(D d, hn::Vec<hn::Rebind<int16_t, D>> gates) {
   return hn::IfThenElse(is_nan, hn::Set(d, std::numeric_limits<float>::quiet_NaN()), values);
 }
 
-// Rounded to nearest, ties to even.
+// Rounds to nearest, ties to even.
 template <class D>
 HWY_INLINE hn::Vec<hn::Rebind<int16_t, D>> ToBfloat16(hn::Vec<D> values) {
   const hn::RebindToSigned<D> di;
@@ -71,7 +71,7 @@ struct AllLanes {
   }
 };
 
-// Fewer than all, the others zero. Nothing beside them is read or written.
+// The first `count` lanes, fewer than all; the others are zero. No other memory is read or written.
 template <class D>
 struct FirstLanes {
   using V = hn::Vec<D>;

@@ -1,6 +1,6 @@
-// The first lanes of a vector, from memory and to it, and nothing beside them: other threads own
-// what lies there. Where a target has no masked instructions (NEON, portable), Highway's MaskedLoad
-// reads the whole vector and its BlendedStore writes the neighbours back.
+// Loads and stores of a vector's first lanes that touch no other memory, which other threads may
+// own. Without masked instructions (NEON, portable) Highway's MaskedLoad reads the whole vector and
+// its BlendedStore writes the neighbours back.
 #if defined(CONVLSTM_CPU_SIMD_PARTIAL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_SIMD_PARTIAL_INL_H_
 #undef CONVLSTM_CPU_SIMD_PARTIAL_INL_H_
@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-// `count` is less than the lanes of `d`; the lanes after it are zero.
+// `count` is less than the lanes of `d`; the other lanes are zero.
 template <class D>
 HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> LoadFirst(D d, const float* from, size_t count) {
 #if HWY_TARGET == HWY_NEON || HWY_TARGET == HWY_EMU128

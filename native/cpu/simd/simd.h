@@ -1,5 +1,5 @@
-// Highway's set-up for this backend: which targets a file that includes hwy/foreach_target.h is
-// compiled for, and how one of them is picked at run time. Include it first in such a file:
+// Highway's set-up: the targets that a file with hwy/foreach_target.h is compiled for, and the
+// choice of one at run time. Include it first in such a file:
 //
 //   #undef HWY_TARGET_INCLUDE
 //   #define HWY_TARGET_INCLUDE "cpu/this_file.cc"
@@ -7,24 +7,24 @@
 //   #include "hwy/foreach_target.h"
 //   #include "hwy/highway.h"
 //
-// Only Highway's headers are used: HWY_DYNAMIC_DISPATCH would need its library.
+// HWY_DYNAMIC_DISPATCH is not used: it needs Highway's library, of which only headers are taken.
 #ifndef CONVLSTM_CPU_SIMD_SIMD_H_
 #define CONVLSTM_CPU_SIMD_SIMD_H_
 
 #include "cpu/simd/isa.h"
 
-// The targets wanted are AVX3 (our avx512), AVX2, NEON and EMU128 (portable, compiled everywhere).
+// Targets: AVX3 (our avx512), AVX2, NEON and EMU128 (portable, compiled everywhere).
 #define HWY_COMPILE_ALL_ATTAINABLE
 #define HWY_DISABLED_TARGETS (~(HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_EMU128))
-// Highway distrusts EMU128 under GCC before 12.3 because of one wrongly compiled 16-bit multiply
-// (GCC bug 106322); this backend has none.
+// Highway disables EMU128 under GCC before 12.3 because of one miscompiled 16-bit multiply (GCC bug
+// 106322); this engine has none.
 #define HWY_BROKEN_EMU128 0
 
 #include "hwy/detect_targets.h"
 
-// CONVLSTM_SIMD(isa, Function) is N_AVX2::Function, N_EMU128::Function, ...; use it in the part of
-// the file under #if HWY_ONCE, in the namespace around HWY_NAMESPACE. Highway has no AVX3 for MSVC,
-// and so isa.cc finds no avx512 there.
+// CONVLSTM_SIMD(isa, Function) is N_AVX2::Function, N_EMU128::Function, ...; use it under #if
+// HWY_ONCE, in the namespace around HWY_NAMESPACE. Highway has no AVX3 for MSVC, nor has
+// cpu_features.cc.
 #if HWY_TARGETS & HWY_AVX3
 #define CONVLSTM_SIMD(isa, function)               \
   (SimdIsa(isa) == Isa::kAvx512 ? N_AVX3::function \
@@ -40,9 +40,9 @@
 #define CONVLSTM_SIMD(isa, function) N_EMU128::function
 #endif
 
-// Before a loop over an array of vectors that has to stay in registers: GCC takes such an array
-// apart only when the loop is unrolled early. Not under sanitizers, whose checks would grow with it
-// until a file takes a compiler minutes.
+// Before a loop over an array of vectors: GCC keeps such an array in registers only if the loop is
+// unrolled early. Empty under sanitizers, whose checks would multiply until a file takes a compiler
+// minutes.
 #if CONVLSTM_SANITIZED || defined(_MSC_VER)
 #define CONVLSTM_UNROLL
 #elif defined(__clang__)

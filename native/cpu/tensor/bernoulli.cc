@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -85,6 +86,7 @@ void BernoulliRange(const Bernoulli& bernoulli, int64_t begin, int64_t count, fl
   std::copy_n(last, count - k, out + k);
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

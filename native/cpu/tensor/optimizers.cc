@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -100,6 +101,7 @@ void AdamRange(const AdamFactors& factors, const OptimizerArrays& arrays, int64_
   });
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

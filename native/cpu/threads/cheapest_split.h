@@ -1,3 +1,4 @@
+// The split of two dimensions among threads that costs least.
 #ifndef CONVLSTM_CPU_THREADS_CHEAPEST_SPLIT_H_
 #define CONVLSTM_CPU_THREADS_CHEAPEST_SPLIT_H_
 
@@ -11,7 +12,7 @@ struct ThreadSplit {
   int64_t first = 1, second = 1;
 };
 
-// The split of the least cost(first, second); among equals that with the least `first`.
+// The split with the least cost(first, second); among equals the one with the least `first`.
 template <typename Cost>
 ThreadSplit CheapestSplit(int64_t threads, const Cost& cost) {
   ThreadSplit best;

@@ -1,3 +1,4 @@
+// Loops over even ranges, on the calling thread where the work is small.
 #ifndef CONVLSTM_CPU_THREADS_PARALLEL_FOR_H_
 #define CONVLSTM_CPU_THREADS_PARALLEL_FOR_H_
 
@@ -7,11 +8,11 @@
 
 namespace convlstm::cpu {
 
-// Waking the pool costs about as much as this many elements of light work.
+// Elements of light work that take as long as waking the pool.
 inline constexpr int64_t kParallelElements = 32 * 1024;
 
-// Calls body(range) on disjoint ranges that make up [0, count): on the calling thread when the work
-// is small, else one range per thread. `elements` is the work of one of the count.
+// Calls body(range) on disjoint ranges that make up [0, count): one on the calling thread where
+// count * elements, the work, is below kParallelElements, else one a thread.
 template <typename Body>
 void ParallelFor(ThreadPool& pool, int64_t count, int64_t elements, const Body& body) {
   if (count == 0) return;
@@ -25,7 +26,7 @@ void ParallelFor(ThreadPool& pool, int64_t count, int64_t elements, const Body& 
   });
 }
 
-// Calls body(begin, count) on disjoint parts of [0, elements), cut at whole cache lines.
+// Calls body(begin, count) on disjoint parts of [0, elements), cut between cache lines.
 template <typename Body>
 void ForLines(ThreadPool& pool, int64_t elements, const Body& body) {
   constexpr int64_t kLine = 16;

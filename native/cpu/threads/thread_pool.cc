@@ -18,9 +18,9 @@
 namespace convlstm::cpu {
 
 struct ThreadPool::Shared {
-  // The low half is the next part to be taken, `parts` when there is none; the high half counts
-  // calls of Run. Whoever raises the low half by one has that part, and `body` is valid until all
-  // parts are finished.
+  // Low half: the next part to take, `parts` when none is left. High half: the number of calls of
+  // Run. The thread that increments the low half owns that part; `body` is valid until all parts
+  // are finished.
   std::atomic<uint32_t> next;
   std::atomic<int> unfinished{0};
   std::atomic<bool> stop{false};
@@ -34,7 +34,7 @@ struct ThreadPool::Shared {
 
   explicit Shared(uint32_t parts) : next(parts), parts(parts) {}
 
-  // Opens `first` to parts - 1 to be taken.
+  // Opens parts [first, parts) for taking.
   void Publish(uint32_t first) {
     next.store((next.load(std::memory_order_relaxed) & ~(kCall - 1)) + kCall + first);
     next.notify_all();
@@ -50,7 +50,7 @@ struct ThreadPool::Shared {
     if (unfinished.fetch_sub(1) == 1) unfinished.notify_one();
   }
 
-  // Returns the state in which nothing was left to take.
+  // Returns the value of `next` in which no part was left.
   uint32_t RunWhatIsLeft() {
     uint32_t state = next.load(std::memory_order_acquire);
     while (state % kCall < parts) {
@@ -64,7 +64,7 @@ struct ThreadPool::Shared {
   void Work() {
     while (true) {
       const uint32_t state = RunWhatIsLeft();
-      if (stop.load(std::memory_order_relaxed)) return;  // set before the state that is waited for
+      if (stop.load(std::memory_order_relaxed)) return;  // set before the state waited for
       SpinWait(next, state);
     }
   }
@@ -72,7 +72,7 @@ struct ThreadPool::Shared {
 
 ThreadPool::ThreadPool(int threads)
     : threads_(threads), shared_(std::make_unique<Shared>(static_cast<uint32_t>(threads))) {
-  shared_->workers.reserve(threads_);  // what throws later would leave threads behind
+  shared_->workers.reserve(threads_);  // an allocation that throws later would leak threads
   for (int part = 1; part < threads_; ++part) {
     try {
       shared_->workers.emplace_back([shared = shared_.get()] {
@@ -80,7 +80,7 @@ ThreadPool::ThreadPool(int threads)
         shared->Work();
       });
     } catch (const std::system_error&) {
-      break;  // the system gives no more; the threads there are run all parts
+      break;  // the system's limit; the existing threads run all parts
     }
   }
 }

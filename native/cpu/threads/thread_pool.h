@@ -1,5 +1,5 @@
-// A small pool for work that is split evenly. Tens of thousands of short parallel sections run per
-// second, so waiting threads spin for a moment before they sleep.
+// A pool for evenly split work. Tens of thousands of short parallel sections run per second, so
+// waiting threads spin for a moment before they sleep.
 #ifndef CONVLSTM_CPU_THREADS_THREAD_POOL_H_
 #define CONVLSTM_CPU_THREADS_THREAD_POOL_H_
 
@@ -11,7 +11,7 @@ namespace convlstm::cpu {
 
 class ThreadPool {
  public:
-  // `threads` counts the caller of Run.
+  // `threads` includes the caller of Run.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -20,9 +20,9 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls body(part) once for every part in [0, threads()) and returns when all have returned. The
-  // caller runs part 0 and then what no thread has come for: one that is asleep, or that the system
-  // gives no processor, holds nothing up. So parts must not wait for each other. An exception of a
-  // part is rethrown here. One caller at a time; not reentrant.
+  // caller runs part 0 and then every part that no thread has taken, so a thread that sleeps or
+  // gets no processor holds nothing up. Parts must not wait for each other. Rethrows the first
+  // exception of a part. One caller at a time; not reentrant.
   void Run(const std::function<void(int)>& body);
 
  private:
@@ -31,8 +31,9 @@ class ThreadPool {
   std::unique_ptr<Shared> shared_;
 };
 
-// The pool of this process: CONVLSTM_THREADS, else the processors this process may use. Never
-// destroyed, so that process exit during a call is harmless.
+// The process's pool, of CONVLSTM_THREADS threads, else as many as the processors it may use.
+// Throws Error(kOption) when CONVLSTM_THREADS is no number from 1 to 9999. Never destroyed, so that
+// process exit during a call is harmless.
 ThreadPool& GlobalThreadPool();
 
 // Part `part` of `parts` near-equal parts of [0, count).

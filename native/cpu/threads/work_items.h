@@ -1,4 +1,4 @@
-// Work that threads share while it lasts.
+// Items of work with work stealing.
 #ifndef CONVLSTM_CPU_THREADS_WORK_ITEMS_H_
 #define CONVLSTM_CPU_THREADS_WORK_ITEMS_H_
 
@@ -9,19 +9,19 @@
 
 namespace convlstm::cpu {
 
-// The items [0, count), each to be taken once. Every part begins with a near-equal share of its
-// own, in order; a part that is through helps out at the end of the share that has most left. Equal
-// shares alone left 1% to 13% of the time of two threads unused on a virtual machine with
-// neighbours, whose processors are never equally fast for long.
+// The items [0, count), each taken once. Every part begins with a near-equal share of its own, in
+// order; a part without items takes from the end of the share with most left. Equal shares alone
+// left two threads idle for 1% to 13% of the time on a virtual machine with neighbours, whose
+// processors are never equally fast for long.
 class WorkItems {
  public:
   WorkItems(int64_t count, int parts);
 
-  // The next item of `part`; nothing when all are taken.
+  // The next item of `part`; nullopt when all are taken.
   std::optional<int64_t> Take(int part);
 
  private:
-  // What is left of a share: its begin in the high half, its end in the low one. A line each.
+  // Remaining items: begin in the high half, end in the low one. Alone in its cache line.
   struct alignas(64) Share {
     std::atomic<uint64_t> left;
   };

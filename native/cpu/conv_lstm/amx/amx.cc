@@ -28,8 +28,6 @@ void RunStep(const ConvLstmShape& shape, const AmxWeights& weights, const ConvLs
   });
 }
 
-}  // namespace
-
 template <class Cell>
 AmxStepFunction EmulatedStep(int planes) {
   return planes == 1   ? RunStep<Cell, EmulatedTiles, 1>
@@ -46,6 +44,7 @@ AmxStepFunction HardwareStep(int planes) {
 }
 #endif
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -77,9 +76,9 @@ class AmxKernel final : public ConvLstmKernel {
 
 }  // namespace
 
-// At `highest`, by the prototypes' times on two cores with AMX (docs/benchmarks.md), a channel
-// costs float32 Winograd 0.30 to 0.42, six products 0.55 to 0.62 and direct float32 1: tiles give
-// way to Winograd, which looks for large values itself, and serve the other kernel sizes.
+// At `highest` tiles serve only kernel sizes that Winograd does not: by the prototypes' times on
+// two cores with AMX (docs/benchmarks.md) a channel costs 0.30 to 0.42 by float32 Winograd and 0.55
+// to 0.62 by six products, relative to direct float32.
 const ConvLstmKernel* FindAmxKernel(const ConvLstmRequest& request) {
   if (request.isa == Isa::kAmx && request.precision == Precision::kHighest &&
       FindWinogradKernel(request) != nullptr) {

@@ -1,5 +1,5 @@
-// What becomes of the sums of an AMX block, per Highway target: activations and the new state, in
-// pieces between the products of the next group.
+// Activations and state update of an AMX block, per Highway target, run in pieces between the
+// products of the next group.
 
 #if defined(CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONV_LSTM_AMX_EPILOGUE_INL_H_
@@ -22,28 +22,27 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kTileSums = 16 * kAmxChannels;  // float32 elements of an accumulator tile
 
-// Where the sums of one pixel lie, from the block's first, and the pixel's number in its image.
 struct PixelSums {
-  int64_t sums;
-  int64_t pixel;
+  int64_t sums;   // floats from the block's first sum to the pixel's
+  int64_t pixel;  // in its image
 };
 
-// Activations and state update of one group of a block, to be run in pieces.
+// The epilogue of one group of a block.
 template <class Cell>
 struct AmxEpilogue {
   const float* sums;
   const PixelSums* pixels;
-  int64_t next = 0;
-  int64_t count = 0;
-  const float* c_in;  // of the image, at the group's first channel
+  int64_t next = 0;   // index into pixels
+  int64_t count = 0;  // of pixels
+  const float* c_in;  // this and the next three: the image's first pixel, the group's first channel
   float* c;
   float* h;
-  GatePointer gates_out;  // likewise, null where they are not wanted
+  GatePointer gates_out;  // null: not saved
   const float* bias;
   const float* peepholes = nullptr;
   int64_t peephole_stride = 0;  // from pixel to pixel
   int64_t hidden;
-  int64_t channels;  // of the group, 16 but for the last
+  int64_t channels;  // of the group: 16, or fewer in the last
 
   HWY_NOINLINE void Run(int64_t pixels_to_run) {
     using D = hn::CappedTag<float, kAmxChannels>;
@@ -51,7 +50,7 @@ struct AmxEpilogue {
     const int64_t lanes = hn::Lanes(d);
     const int64_t end = std::min(next + pixels_to_run, count);
     for (; next < end; ++next) {
-      // State is met once per group, thousands of cycles apart: ask for it eight pixels ahead.
+      // State is used once a group, thousands of cycles apart: prefetched eight pixels ahead.
       const int64_t ahead = pixels[std::min(next + 8, count - 1)].pixel * hidden;
       __builtin_prefetch(c_in + ahead, 1);
       __builtin_prefetch(h + ahead, 1);
@@ -80,7 +79,7 @@ struct AmxEpilogue {
   }
 };
 
-// Spreads the pixels of an epilogue evenly over the products that follow.
+// Spreads the pixels of an epilogue evenly over `products` products.
 template <class Cell>
 struct AmxInterleave {
   AmxEpilogue<Cell>& epilogue;

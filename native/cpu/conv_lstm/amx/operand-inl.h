@@ -1,5 +1,5 @@
-// The frames that A tiles are loaded from, per Highway target: a block of x or h with its border,
-// split into bfloat16 planes, in scratch that stays in the second-level cache.
+// The scratch frames that A tiles are loaded from, per Highway target: a block of x or h with its
+// border, split into bfloat16 planes, small enough for L2.
 
 #if defined(CONVLSTM_CPU_CONV_LSTM_AMX_OPERAND_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONV_LSTM_AMX_OPERAND_INL_H_
@@ -22,7 +22,7 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Writes the bfloat16 nearest to each lane (ties to even) and returns what is left of the lane.
+// Writes the bfloat16 nearest to each lane (ties to even) and returns the remainder of the lane.
 template <class Tiles, class D>
 HWY_INLINE hn::Vec<D> StoreBf16(D d, hn::Vec<D> v, uint16_t* to) {
 #if CONVLSTM_HAVE_HARDWARE_TILES && HWY_TARGET == HWY_AVX3
@@ -40,7 +40,7 @@ HWY_INLINE hn::Vec<D> StoreBf16(D d, hn::Vec<D> v, uint16_t* to) {
   const auto bits = hn::BitCast(du, v);
   const auto lowest_kept = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
   const auto rounded = hn::Add(bits, hn::Add(lowest_kept, hn::Set(du, 0x7fff)));
-  // The addition could carry a NaN's mantissa away.
+  // The addition could turn a NaN into an infinity or a number.
   const auto quiet = hn::Or(bits, hn::Set(du, 0x400000));
   const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::Eq(v, v)), rounded, quiet);
   const auto high = hn::ShiftRight<16>(kept);
@@ -48,7 +48,7 @@ HWY_INLINE hn::Vec<D> StoreBf16(D d, hn::Vec<D> v, uint16_t* to) {
   return hn::Sub(v, hn::BitCast(d, hn::ShiftLeft<16>(high)));
 }
 
-// from[0, count) to `kPlanes` planes, `plane` elements apart.
+// Splits from[0, count) into kPlanes planes, `plane` elements apart.
 template <class Tiles, int kPlanes>
 void SplitBf16(const float* from, int64_t count, uint16_t* to, int64_t plane) {
   const hn::CappedTag<float, kAmxChannels> d;
@@ -69,12 +69,12 @@ void SplitBf16(const float* from, int64_t count, uint16_t* to, int64_t plane) {
   }
 }
 
-// Output pixels [y0, y1) x [x0, x1) of one image. A tile holds 16 positions that follow each other
-// in the scratch frame, row after row of `columns`.
+// Output pixels [y0, y1) x [x0, x1) of one image. A tile holds 16 consecutive positions of the
+// scratch frame, which has rows of `columns`.
 struct AmxBlock {
   int64_t batch;
   int64_t y0, y1, x0, x1;
-  int64_t columns;  // of the scratch: those that tiles cover, and the border
+  int64_t columns;  // of the scratch frame: those that tiles cover, and the border
 
   int64_t rows() const { return y1 - y0; }
   int64_t width() const { return x1 - x0; }
@@ -83,7 +83,7 @@ struct AmxBlock {
 template <class Tiles, int kPlanes>
 class AmxOperand {
  public:
-  // Room for blocks of up to max_rows x max_columns.
+  // Allocates for blocks of up to max_rows x max_columns.
   AmxOperand(const ConvLstmShape& shape, const AmxSource& source, int64_t max_rows,
              int64_t max_columns)
       : shape_(shape), source_(source) {
@@ -100,8 +100,8 @@ class AmxOperand {
   int64_t plane() const { return plane_; }  // elements from plane to plane
   const AmxSource& source() const { return source_; }
 
-  // `above` is the block that this object held before, where this one continues it downwards; its
-  // last rows are this one's first.
+  // Fills the scratch from channels-last `frame`. `above`: the block filled before, where this one
+  // continues it downwards and shares its last rows; else null.
   void Fill(const float* frame, const AmxBlock& block, const AmxBlock* above) {
     const int64_t row_elements = block.columns * source_.columns;
     const int64_t rows = block.rows() + source_.segments - 1;
@@ -123,8 +123,8 @@ class AmxOperand {
         FillRow(frame, block.y0 + r - shape_.pad_top(), block, to(r * row_elements), plane_);
       }
     }
-    // The last rows of the last tile, and the end of a last k-step, reach past the last row: what
-    // they read there meets weights of zero, or fills sums that nobody reads, but must be finite.
+    // The last rows of the last tile and the end of the last k-step reach past the last row. What
+    // they read there meets weights of zero or fills unread sums, but must be finite.
     for (int p = 0; p < kPlanes; ++p) {
       std::fill_n(to(p * plane_ + rows * row_elements), Slack(), uint16_t{0});
     }
@@ -135,7 +135,7 @@ class AmxOperand {
   int64_t Slack() const { return (kAmxTilePixels - 1) * source_.columns + kAmxDepth; }
   uint16_t* to(int64_t offset) { return scratch_.as<uint16_t>() + offset; }
 
-  // Row y of the frame, columns from block.x0 - pad_left on, zeros outside the image.
+  // Splits row y of the frame, columns from block.x0 - pad_left on, with zeros outside the image.
   void FillRow(const float* frame, int64_t y, const AmxBlock& block, uint16_t* row,
                int64_t plane) const {
     const int64_t channels = source_.channels;
@@ -153,7 +153,7 @@ class AmxOperand {
                               (last - first) * channels, row + first * channels, plane);
   }
 
-  // Spreads a row from the staging planes over columns of [kernel_height][channels].
+  // Scatters a row from the staging planes into columns of [kernel_height][channels].
   void Fold(int64_t columns, uint16_t* row) const {
     for (int p = 0; p < kPlanes; ++p) {
       const uint16_t* from = staging_.as<uint16_t>() + p * staging_plane_;

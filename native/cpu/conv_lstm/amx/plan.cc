@@ -1,4 +1,4 @@
-// How a layer becomes k-steps, packed weights and parts of a step for the AMX kernels.
+// The AMX kernels' k-steps, packed weights and parts of a step.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,7 +10,7 @@
 namespace convlstm::cpu {
 namespace {
 
-// To nearest, ties to even.
+// Rounds to nearest, ties to even.
 uint16_t RoundToBf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
@@ -19,8 +19,8 @@ uint16_t RoundToBf16(float value) {
 
 float FromBf16(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }
 
-// The weight that meets element `element` of segment `segment` of a source whose channels begin at
-// `first_channel` of the weight's input channels.
+// The weight that multiplies element `element` of segment `segment` of a source, whose channels
+// begin at `first_channel` of the weight's input channels.
 class WeightReader {
  public:
   WeightReader(const ConvLstmShape& shape, const float* weight) : shape_(shape), weight_(weight) {}
@@ -41,7 +41,7 @@ class WeightReader {
   const float* weight_;
 };
 
-// One k-step of one pair of gates of a group: [plane][2 gates][16 pairs][16 channels][2].
+// Packs one k-step of one pair of gates of a group: [plane][2 gates][16 pairs][16 channels][2].
 void PackStep(const WeightReader& weights, const ConvLstmShape& shape, const AmxSource& source,
               int64_t first_channel, int64_t step, int64_t group, int64_t pair, int planes,
               uint16_t* to) {
@@ -70,7 +70,7 @@ AmxSource MakeAmxSource(int64_t channels, const ConvLstmShape& shape) {
   const int64_t rows = shape.kernel_height;
   const int64_t steps = DivideUp(shape.kernel_width * channels, kAmxDepth);
   const int64_t folded_steps = DivideUp(rows * shape.kernel_width * channels, kAmxDepth);
-  // Saving less than an eighth of the k-steps does not pay for the copies.
+  // Folding must save an eighth of the k-steps to pay for its copies.
   if (8 * folded_steps < 7 * rows * steps) {
     return {channels, true, rows * channels, 1, folded_steps};
   }
@@ -105,7 +105,7 @@ std::unique_ptr<AmxWeights> PackAmxWeights(const ConvLstmShape& shape,
     }
   });
 
-  // Channels beyond hidden_dim keep zeros.
+  // Channels past hidden_dim are zero.
   const int64_t padded = packed->groups * kAmxChannels;
   packed->bias = Buffer::AllocateArray<float>(gates * padded);
   float* bias = packed->bias.as<float>();
@@ -133,8 +133,8 @@ std::unique_ptr<AmxWeights> PackAmxWeights(const ConvLstmShape& shape,
   return packed;
 }
 
-// 32 tiles of 16 pixels: the weights, which may come from the third-level cache, are used 512 times
-// where they pass by. Of the wide blocks 64 columns by 8 rows has the smallest border.
+// 32 tiles of 16 pixels: each weight, which may come from L3, is used 512 times. Among wide blocks,
+// 64 columns by 8 rows have the smallest border.
 AmxPlan::AmxPlan(const ConvLstmShape& shape) {
   const int64_t tiles = DivideUp(shape.width, kAmxTilePixels);
   strips = DivideUp(tiles, kAmxStripTiles);
@@ -148,7 +148,7 @@ Range AmxPlan::Columns(const ConvLstmShape& shape, int64_t strip) const {
           std::min(tiles * (strip + 1) / strips * kAmxTilePixels, shape.width)};
 }
 
-// Threads share out rows, and where rows are few also groups: whichever leaves the busiest thread
+// Threads split rows, and where rows are few groups too: the split that gives the busiest thread
 // the fewest pairs of tiles.
 AmxPart AmxPlan::Part(const ConvLstmShape& shape, int64_t groups, int part, int parts) const {
   const int64_t rows = shape.batch * strips * shape.height;

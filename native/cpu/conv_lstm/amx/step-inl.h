@@ -1,16 +1,16 @@
 // The ConvLSTM step on tile registers, per Highway target.
 //
-// A block of at most 512 pixels goes through the groups of 16 hidden channels one after the other.
-// For a group two gates of a pair of pixel tiles are four accumulator tiles: two A and two B tiles
+// A block of at most 512 pixels runs through the groups of 16 hidden channels one after another.
+// For a group, two gates of a pair of pixel tiles are four accumulator tiles: two A and two B tiles
 // are loaded for four products, one load a product with one plane, 0.58 with three. By Intel's
-// manual a product takes 16 cycles and a load 8, so the loads hide as long as they hit the first
-// level. Hence, innermost out:
-//   - a chunk of k-steps whose B tiles (16 to 20 KiB) stay in the first level,
+// manual a product takes 16 cycles and a load 8, so loads hide as long as they hit L1. Every
+// processor with AMX has 48 KiB of L1 and 2 MiB of L2 a core. Hence, innermost first:
+//   - a chunk of k-steps whose B tiles (16 to 20 KiB) stay in L1,
 //   - four pairs of tiles that use the chunk; their sums (16 KiB) stay there too, between chunks,
-//   - all chunks, then the block's other pairs: weights come to the second level once per block.
+//   - all chunks, then the block's other pairs: weights come to L2 once a block.
 // The sums of a group wait in scratch, and their activations (100 vector instructions for 16
 // channels of a pixel, 50 cycles at two a cycle, as long as 3 products) run between the products of
-// the next group. The order of additions depends on the layer only, so neither threads nor blocks
+// the next group. The order of additions depends on the layer only: neither threads nor blocks
 // change a bit.
 
 #if defined(CONVLSTM_CPU_CONV_LSTM_AMX_STEP_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -34,7 +34,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-// Products of planes (0 the highest) that one k-step sums. Neighbours share a plane, which is then
+// Products of planes, 0 the highest, in a k-step. Consecutive products share a plane, which is
 // loaded once.
 template <int kPlanes>
 struct AmxProducts;
@@ -60,8 +60,7 @@ struct AmxProducts<3> {
 constexpr int64_t kPairsPerChunk = 4;
 constexpr int64_t kLineBytes = 64;
 
-// The weights that the third level must hand to the second while others are used: `lines` of them
-// with every k-step of a pair.
+// Prefetches weights from L3 to L2 while others are used: `lines` cache lines a k-step of a pair.
 struct AmxPrefetch {
   const char* next;
   int64_t lines;
@@ -71,7 +70,7 @@ struct AmxPrefetch {
   }
 };
 
-// What one thread does of a step.
+// One thread's part of a step.
 template <class Cell, class Tiles, int kPlanes>
 class AmxStepPart {
  public:
@@ -116,16 +115,16 @@ class AmxStepPart {
   static constexpr int64_t kStepElements = kPlanes * 2 * kAmxTileElements;
   static constexpr int64_t kStepLines = kStepElements * 2 / kLineBytes;
 
-  // One k-step's A tiles: `offset` elements into the planes of operand 0 (x) or 1 (h).
+  // The A tiles of a k-step.
   struct KStep {
-    int64_t operand;
-    int64_t offset;
+    int64_t operand;  // 0: x, 1: h
+    int64_t offset;   // elements, in each plane
   };
-  // Where a pixel tile's first row begins in the first planes of x and h.
+  // A pixel tile's first row in the first planes of x and h.
   using TilePointers = std::array<const uint16_t*, 2>;
 
-  // Whichever needs fewer tiles: tiles that begin anew in every row, or tiles that run on through
-  // the border from one row to the next, where the sums of border columns are wasted.
+  // Chooses what needs fewer tiles: tiles that begin anew in every row, or tiles that run on
+  // through the border into the next row and waste the sums of border columns.
   void PlaceTiles(AmxBlock& block) {
     const int64_t border = shape_.kernel_width - 1, rows = block.rows(), width = block.width();
     const int64_t row_tiles = (width + kAmxTilePixels - 1) / kAmxTilePixels;
@@ -140,7 +139,7 @@ class AmxStepPart {
                              ? tile * kAmxTilePixels
                              : tile / row_tiles * block.columns + tile % row_tiles * kAmxTilePixels;
     }
-    // The sums of the block before wait for their epilogue and need their list.
+    // Double-buffered: the previous block's epilogue still reads its list.
     pixels_now_ ^= 1;
     PixelSums* pixels = pixels_[pixels_now_].data();
     for (int64_t y = 0; y < rows; ++y) {
@@ -168,7 +167,7 @@ class AmxStepPart {
         pointers_[tile][i] = operand.data() + positions_[tile] * source.columns;
       }
     }
-    // An odd tile's partner is itself; nobody reads those sums.
+    // An odd last tile is its own partner; those sums are not read.
     pointers_[tiles_used_] = pointers_[tiles_used_ - 1];
   }
 
@@ -225,10 +224,10 @@ class AmxStepPart {
     }
   }
 
-  // The k-steps `range` of a pair of tiles and two gates. Tiles 0 to 3 are the sums: first
-  // tile with first gate and with second, second tile likewise; 4 and 5 are A, 6 and 7 are B.
-  // kFetch: the first pair to use these weights has those of two k-steps later brought to the first
-  // level; after the last k-step comes the first of `then`.
+  // Runs the k-steps `range` of a pair of pixel tiles and two gates. Tile registers: 0 and 1 sum
+  // the first pixel tile's two gates, 2 and 3 the second's; 4 and 5 are A, 6 and 7 are B. kFetch,
+  // for the first pair that uses these weights: prefetch those of two k-steps later into L1; `then`
+  // holds the weights after the last k-step.
   template <bool kFetch>
   HWY_NOINLINE void RunChunk(int64_t pair, Range range, const uint16_t* weights,
                              const uint16_t* then, float* sums, AmxInterleave<Cell>& interleave,
@@ -265,7 +264,7 @@ class AmxStepPart {
     tiles_.template Store<3>(second + kTileSums, kRow);
   }
 
-  // Product number kProduct and those after it of one k-step.
+  // Products kProduct and later of one k-step.
   template <bool kFetch, int kProduct>
   HWY_INLINE void Multiply(const uint16_t* a0, const uint16_t* a1, int64_t plane, int64_t stride,
                            const uint16_t* b, const uint16_t* fetch,
@@ -293,7 +292,7 @@ class AmxStepPart {
     }
   }
 
-  // One of 4 * kCount near-equal parts of a k-step's weights.
+  // Prefetches one of 4 * kCount near-equal parts of a k-step's weights.
   template <int kPart>
   HWY_INLINE static void FetchPart(const uint16_t* weights) {
     constexpr int64_t kParts = 4 * Products::kCount;
@@ -303,13 +302,13 @@ class AmxStepPart {
     }
   }
 
-  // Those used next; the following block begins again with the first group.
+  // The weights used next; the following block begins again with the first group.
   const uint16_t* WeightsAfter(int64_t group, int64_t gate_pair) const {
     if (gate_pair + 1 < kGatePairs) return Weights(group, gate_pair + 1);
     return Weights(group + 1 < part_.groups.end ? group + 1 : part_.groups.begin, 0);
   }
 
-  // Weights that fill at most half of the second level stay there anyway.
+  // Weights of at most half of L2 stay there without prefetching.
   AmxPrefetch PrefetchFrom(const uint16_t* weights, int64_t pairs) const {
     const bool resident = weights_.tiles.bytes() <= GetCpuFeatures().caches.l2 / 2;
     return {reinterpret_cast<const char*>(weights),
@@ -324,14 +323,13 @@ class AmxStepPart {
   Tiles tiles_;
   std::vector<AmxOperand<Tiles, kPlanes>> operands_;  // x, then h unless it is zero
   std::vector<KStep> k_steps_;
-  // Of the block at work: how many pixel tiles, and where they begin in the scratch frames.
-  int64_t tiles_used_ = 0;
-  std::array<int64_t, kAmxBlockTiles> positions_;
+  int64_t tiles_used_ = 0;                         // pixel tiles of the current block
+  std::array<int64_t, kAmxBlockTiles> positions_;  // first pixel of each, in the scratch frames
   std::array<TilePointers, kAmxBlockTiles + 1> pointers_;
-  // Of this block and the one before.
+  // [this block and the previous one, in turn]
   std::array<std::array<PixelSums, kAmxBlockTiles * kAmxTilePixels>, 2> pixels_;
   int pixels_now_ = 0;
-  Buffer sums_;  // of this group and the one before
+  Buffer sums_;  // of this group and the previous one, in turn
   int sums_now_ = 0;
   AmxEpilogue<Cell> epilogue_{};
 };

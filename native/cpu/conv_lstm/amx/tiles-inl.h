@@ -1,9 +1,8 @@
-// The processor's tile registers, and the same in software, per Highway target.
+// The processor's tile registers and their emulation, per Highway target.
 //
-// Both types have eight tiles of 16 rows of 64 bytes: 16x16 float32, or 16x32 bfloat16. An object
-// stands for the configured tiles: the constructor configures them for the calling thread, the
-// destructor releases them, and no tile can be named without the object. Tile numbers are part of
-// the instruction, hence template arguments.
+// Both types have eight tiles of 16 rows of 64 bytes: 16x16 float32 or 16x32 bfloat16. An object
+// owns the calling thread's tiles: the constructor configures them, the destructor releases them.
+// Tile numbers are part of the instruction, hence template arguments.
 
 #if defined(CONVLSTM_CPU_CONV_LSTM_AMX_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONV_LSTM_AMX_TILES_INL_H_
@@ -33,8 +32,8 @@ inline constexpr int kTileRowBytes = 64;
 #if HWY_TARGET == HWY_AVX3 && HWY_ARCH_X86_64 && defined(__linux__)
 #define CONVLSTM_HAVE_HARDWARE_TILES 1
 
-// Assembly because GCC's _tile_loadd(number, ...) pastes the number's text into the instruction,
-// which no template argument survives, and does not tell the compiler that it reads memory.
+// Inline assembly: GCC's _tile_loadd(number, ...) pastes the number's text into the instruction,
+// which fails for template arguments, and does not tell the compiler that it reads memory.
 class HardwareTiles {
  public:
   static constexpr bool kHardware = true;
@@ -62,7 +61,7 @@ class HardwareTiles {
   HWY_INLINE void Zero() {
     asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
   }
-  // Row r comes from base + r * stride bytes.
+  // Row r is at base + r * stride bytes.
   template <int kTile>
   HWY_INLINE void Load(const void* base, ptrdiff_t stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(base), "r"(stride), "i"(kTile) : "memory");
@@ -79,11 +78,11 @@ class HardwareTiles {
 };
 #endif  // HWY_AVX3 on Linux
 
-// Follows the pseudo-code of TDPBF16PS in Intel's manual: the even and the odd products of a pair
-// accumulate apart, each by a fused multiply-add that starts from zero; then odd is added to even
-// and the pair's sum to the destination. Every operation rounds to nearest even, takes denormals as
-// zero and turns denormal results into zero. Loads and stores touch exactly 16 x 64 bytes.
-// A tile that is used before it is zeroed or loaded throws Error(kInternal).
+// Follows the pseudo-code of TDPBF16PS in Intel's manual: even and odd products of pairs accumulate
+// apart, from zero, by fused multiply-adds; then odd is added to even, and the sum to the
+// destination. Every operation rounds to nearest even and flushes denormal operands and results to
+// zero. Loads and stores touch exactly 16 x 64 bytes. Using a tile before it is zeroed or loaded
+// throws Error(kInternal).
 class EmulatedTiles {
  public:
   static constexpr bool kHardware = false;

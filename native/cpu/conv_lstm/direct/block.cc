@@ -1,4 +1,4 @@
-// How the direct kernel packs its weights and stages a block with its halo.
+// The direct kernel's packing of weights and staging of blocks with their halo.
 #include <algorithm>
 #include <vector>
 
@@ -62,7 +62,7 @@ DirectScratch::DirectScratch(const DirectStep& s) {
 
 namespace {
 
-// Copies rows [top, top + rows) and columns [left, left + columns) of a frame, zeros outside it.
+// Copies rows [top, top + rows) and columns [left, left + columns) of a frame, with zeros outside.
 void Stage(const ConvLstmShape& shape, const float* frame, int64_t channels, int64_t top,
            int64_t left, int64_t rows, int64_t columns, float* out) {
   const int64_t first = std::clamp<int64_t>(-left, 0, columns);
@@ -79,7 +79,7 @@ void Stage(const ConvLstmShape& shape, const float* frame, int64_t channels, int
   }
 }
 
-// The products of one source: for every row of the kernel that meets the image, the taps that do.
+// Appends the products of one source, x or h: the taps that meet the image, by kernel rows.
 void AppendSegments(const ConvLstmShape& shape, const Block& block, const Window& window,
                     int64_t first_weight_row, std::vector<Segment>& segments) {
   const int64_t top = block.rows.begin - shape.pad_top();

@@ -1,5 +1,4 @@
-// What the direct kernel's packing and staging (block.cc) and its vector code
-// (direct.cc) share.
+// Shared by the direct kernel's packing and staging (block.cc) and its vector code (direct.cc).
 #ifndef CONVLSTM_CPU_CONV_LSTM_DIRECT_DIRECT_H_
 #define CONVLSTM_CPU_CONV_LSTM_DIRECT_DIRECT_H_
 
@@ -29,15 +28,14 @@ struct DirectWeights final : PackedWeights {
 
   int64_t gates;
   int64_t lanes;
-  int64_t groups;  // vectors of hidden channels; the last is filled up with zeros
+  int64_t groups;  // vectors of hidden channels; the last is padded with zeros
   int64_t rows;    // weight rows of a group: taps of x, then of h, each [ky][kx][channel]
   Buffer weights;  // [group][row][gate][lane]
   Buffer biases;   // [group][gate][lane]
   PackedPeepholes peepholes;
 };
 
-// Consecutive products of every pixel: `count` values from pixel * channels on, and as many weight
-// rows.
+// Products of every pixel: values[pixel * channels + k] by weight row weight_row + k, k < count.
 struct Segment {
   const float* values;
   int64_t channels;
@@ -49,20 +47,20 @@ struct DirectStep {
   const ConvLstmShape& shape;
   const DirectWeights& weights;
   const ConvLstmStep& step;
-  // Rows and columns of a block, and how many of them cover a frame.
+  // Pixels of a block, at most, and blocks of a frame.
   int64_t block_rows, block_columns, blocks_down, blocks_across;
 
   int64_t blocks() const { return shape.batch * blocks_down * blocks_across; }
 };
 
-// A block with its halo: pixel (r, c) of the block has its first tap at
+// A source's values of a block and its halo: pixel (r, c) of the block has its first tap at
 // origin + (r * pitch + c) * channels.
 struct Window {
   const float* origin = nullptr;
   int64_t channels = 0;
 };
 
-// The block that a thread works on.
+// The current block of a thread.
 struct Block {
   int64_t batch;
   Range rows, columns;  // in the frame
@@ -70,17 +68,17 @@ struct Block {
   Window x, h;
 };
 
-// Scratch of one thread.
+// One thread's scratch.
 struct DirectScratch {
   explicit DirectScratch(const DirectStep& s);
 
   Buffer staged_x, staged_h;
   Buffer sums;                  // [pixel of the block][gate][lane]
-  std::vector<int64_t> pixels;  // of the block, in pixels of the windows
+  std::vector<int64_t> pixels;  // [pixel of the block], in pixels from the windows' origin
   std::vector<Segment> segments;
 };
 
-// Finds block `index`, stages what it needs and lists its pixels and segments.
+// Locates block `index`, stages its windows and lists its pixels and segments.
 Block PrepareBlock(const DirectStep& s, int64_t index, DirectScratch& scratch);
 
 }  // namespace convlstm::cpu

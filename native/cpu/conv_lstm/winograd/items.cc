@@ -1,4 +1,4 @@
-// How threads share a step of a Winograd kernel.
+// The split of a Winograd step among threads.
 #include <algorithm>
 
 #include "core/divide_up.h"
@@ -24,11 +24,10 @@ int64_t MostTiles(const WinogradPlan& plan) {
   return static_cast<int64_t>(std::clamp(plan.caches.l2 / 4 * 3 / tile_bytes, fewest, kMostTiles));
 }
 
-// Into how many ranges of groups the shares of the threads are cut; the rest is by tiles. Cutting
-// the tiles repeats nothing but each thread then reads all of the weights, which for few tiles
-// takes as long as the products; cutting the groups repeats the input transform. In units of one
-// tile and group (4 multiply-adds for every row of weights): the input transform is 1 / 12, a row
-// that comes from L3 about 4.
+// Ranges of groups that the threads' shares are cut into; the rest of the split is by tiles. A
+// split by tiles lets each thread read all weights, which for few tiles takes as long as the
+// products; a split by groups repeats the input transform. Costs in units of one tile and group (4
+// multiply-adds for every row of weights): the input transform is 1 / 12, a row from L3 about 4.
 int64_t GroupRanges(const WinogradPlan& plan, int64_t threads) {
   const auto cost = [&](int64_t group_ranges, int64_t tile_ranges) {
     const double tiles = static_cast<double>(DivideUp<int64_t>(plan.tiles, tile_ranges));
@@ -52,8 +51,8 @@ WinogradItems::WinogradItems(const WinogradPlan& plan, int threads)
       blocks_(Blocks(plan, threads / group_ranges_)),
       items_(blocks_ * groups_, threads) {}
 
-// Items are in the order [range of groups][block][group]: a share is a range of groups or of
-// blocks, and the groups of a block follow each other.
+// Items are [range of groups][block][group]: a share is a range of groups or of blocks, and the
+// groups of a block are consecutive.
 std::optional<WinogradItems::Item> WinogradItems::Take(int part) {
   const auto item = items_.Take(part);
   if (!item) return std::nullopt;

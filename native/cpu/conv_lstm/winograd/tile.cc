@@ -20,11 +20,12 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
+namespace {
 
 static_assert(kRow == kRowVectors * kLanes);
 
-// The new state of `count` pixels of a row, from `pixel` on, of the group that begins at `channel`.
-// Not a template of the variant: the update is the larger part of the code.
+// Updates `count` pixels of a row from `pixel` on, for the group that begins at `channel`. Not a
+// template of the variant: the update is the larger part of the code.
 template <class Cell>
 HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* sums, size_t count,
                                const ConvLstmStep& step, size_t sequence, size_t pixel,
@@ -45,8 +46,8 @@ HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* su
   }
 }
 
-// One part of a step. Of a block of tiles V (all its transformed values) is made once; then per
-// group of channels the products M, and from them at once the new state.
+// One thread's part of a step. V, the transformed values, is made once a block of tiles; then,
+// group by group, the products M and from them the new state.
 template <class Cell, WinogradVariant kVariant>
 class Part {
  public:
@@ -74,7 +75,7 @@ class Part {
   static constexpr size_t kGroupChannels = kRow / Cell::kGates;
 
   void Allocate(size_t tiles) {
-    // 64 bytes more than a multiple of 4 KiB, so that the products of a tile do not meet in one set
+    // A cache line more than a multiple of 4 KiB: the products of a tile then spread over the sets
     // of the cache.
     m_stride_ = tiles * kRow + kCacheLine / sizeof(float);
     v_stride_ = tiles * v_tile_stride_;
@@ -133,8 +134,8 @@ class Part {
                              patch_buffer_.as<float>());
   }
 
-  // M of one group: for each product, parts of the depth outermost, so that their weights stay in
-  // L1. The next part's weights, which follow in memory, are fetched meanwhile.
+  // M of one group: parts of the depth outermost, so that a part's weights stay in L1. The weights
+  // of the next part, next in memory, are prefetched meanwhile.
   void MultiplyBlock(size_t group, size_t in_block) {
     const size_t depth = plan_.depth - depth_begin_;
     const size_t parts = std::max<size_t>(1, (depth + kPartDepth / 2) / kPartDepth);
@@ -172,7 +173,7 @@ class Part {
     return std::min<size_t>(kVariant.columns, plan_.shape.width - place.left);
   }
 
-  // A tile's lines of c and h_out are scattered: the hardware does not foresee them.
+  // A tile's lines of c and h_out are scattered, beyond the hardware's prefetchers.
   void PrefetchState(size_t tile, size_t group) const {
     const TilePlace place = PlaceOf(plan_, tile);
     const float* c = step_.c[place.sequence];
@@ -209,7 +210,7 @@ class Part {
     }
   }
 
-  // Summed from zero first: spikes that cancel each other then cost the sums no digits.
+  // Spikes are summed apart, from zero: where they cancel, the sums lose no digits.
   void AddSpikes(const LeftOver& left_over, size_t channels, const float* w, float* sums) const {
     if (HWY_LIKELY(left_over.first_spike == left_over.end_spike)) return;
     constexpr size_t kSums = kVariant.rows * kVariant.columns * kRow;
@@ -223,15 +224,15 @@ class Part {
   const WinogradPlan& plan_;
   const WinogradWeights& weights_;
   const ConvLstmStep& step_;
-  const size_t depth_begin_;    // after the channels of h where h is zero
-  const size_t v_tile_stride_;  // values from tile to tile of V, [product][tile][depth]
-  size_t v_stride_ = 0;         // from product to product
-  size_t m_stride_ = 0;         // likewise of M, [product][tile][row]
+  const size_t depth_begin_;    // skips the channels of h where h is zero
+  const size_t v_tile_stride_;  // floats from tile to tile of V, [product][tile][depth]
+  size_t v_stride_ = 0;         // floats from product to product of V
+  size_t m_stride_ = 0;         // floats from product to product of M, [product][tile][row]
   Buffer scratch_;
   float *v_ = nullptr, *m_ = nullptr;
   Buffer patch_buffer_;
-  std::vector<LeftOver> left_over_;  // [tile][source] of the block
-  std::vector<Spike> spikes_;        // of the block
+  std::vector<LeftOver> left_over_;  // [tile of the block][source]
+  std::vector<Spike> spikes_;        // of the block's tiles
 };
 
 template <class Cell, size_t kIndex>
@@ -251,6 +252,7 @@ WinogradPart PartOfVariant(size_t variant) {
   return PartOf<Cell>(variant, std::make_index_sequence<kWinogradVariants.size()>());
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -1,5 +1,5 @@
-// The inner part of the Winograd family, compiled per instruction set: what the driver
-// (winograd.cc) plans and packs, and the function that runs a part of a time step.
+// The Winograd family's plan and packed weights (winograd.cc), its split among threads (items.cc)
+// and the function that runs a thread's part of a step (tile.cc), compiled per instruction set.
 #ifndef CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_
 #define CONVLSTM_CPU_CONV_LSTM_WINOGRAD_TILE_H_
 
@@ -16,7 +16,7 @@
 
 namespace convlstm::cpu {
 
-// Both images that the convolution runs over.
+// The images that the convolution runs over.
 enum WinogradSource : size_t { kFromHidden, kFromInput, kWinogradSources };
 
 inline constexpr size_t kRowVectors = 4;
@@ -27,16 +27,16 @@ struct WinogradWeights final : PackedWeights {
   explicit WinogradWeights(PackedPeepholes packed_peepholes)
       : peepholes(std::move(packed_peepholes)) {}
 
-  // Transformed: [group][product][depth][row]; along the depth the channels of h, then those of x.
+  // [group][product][depth][row]; along the depth the channels of h, then those of x.
   Buffer transformed;
-  // As they came, for the values that the transform would spread over a tile:
-  // [group][tap row][tap column * channels + channel][row], per source.
+  // Not transformed, for values too large for the transform:
+  // [source][group][tap row][tap column * channels + channel][row].
   Buffer direct[kWinogradSources];
   Buffer bias;  // [group][row]
   PackedPeepholes peepholes;
 };
 
-// How a layer is cut up.
+// A layer cut into tiles of pixels and groups of channels.
 struct WinogradPlan : WinogradTiling {
   WinogradPlan(const ConvLstmShape& shape, const WinogradVariant& variant, size_t gates,
                size_t lanes, const CacheSizes& caches = GetCpuFeatures().caches);
@@ -51,7 +51,7 @@ struct WinogradPlan : WinogradTiling {
   size_t depth;  // hidden + input
   CacheSizes caches;
 
-  // Floats from tile to tile of V, the transformed values of a block: [product][tile][depth].
+  // Floats from tile to tile of V, [product][tile][depth], the transformed values of a block.
   size_t v_tile_stride() const { return hidden + (input + lanes - 1) / lanes * lanes; }
   size_t channels(WinogradSource source) const { return source == kFromHidden ? hidden : input; }
   // Bytes of the transformed weights.
@@ -62,7 +62,7 @@ struct WinogradPlan : WinogradTiling {
 };
 
 // A step cut into items, blocks of tiles by groups, which threads take. Items write disjoint
-// elements of h_out and c, and what an element becomes does not depend on how they are cut.
+// elements of h_out and c, and no element's bits depend on the cut.
 class WinogradItems {
  public:
   WinogradItems(const WinogradPlan& plan, int threads);
@@ -85,7 +85,7 @@ class WinogradItems {
   WorkItems items_;
 };
 
-// Runs what `part` gets of the items.
+// Runs the items that `part` takes.
 using WinogradPart = void (*)(const WinogradPlan& plan, const WinogradWeights& weights,
                               const ConvLstmStep& step, WinogradItems& items, int part);
 
@@ -93,7 +93,7 @@ using WinogradPart = void (*)(const WinogradPlan& plan, const WinogradWeights& w
 template <class Cell>
 WinogradPart GetWinogradPart(Isa isa, size_t variant);
 
-// The kernel of a variant of the table above.
+// The kernel of kWinogradVariants[variant].
 const ConvLstmKernel* WinogradKernelOf(size_t variant, Isa isa);
 
 }  // namespace convlstm::cpu

@@ -1,12 +1,11 @@
-// Winograd convolution fused with the gates: the family's choice of a variant and the packing of
-// its weights.
+// Winograd convolution fused with the gates: the choice of a variant and the packing of weights.
 //
-// What a step costs on Zen 4 with everything in L1 and L2, per tile of F(4x4, 3x3) and group of 16
+// Cost of a step on Zen 4 with everything in L1 and L2, per tile of F(4x4, 3x3) and group of 16
 // channels, for 64 + 1 channels: 36 products * 65 * 4 = 9,360 multiply-adds in 9,500 cycles (one a
-// cycle is the peak), the output transform 320 cycles, 16 cell updates 1,170, and its share of the
-// input transform, 1,500 for four groups. A direct convolution has 9 * 16 * 65 * 4 = 37,440
-// multiply-adds there. Of memory, x, h and c move once; a group's weights, 600 KB, come from L3
-// once per block of tiles.
+// cycle is the peak), 320 cycles of output transform, 1,170 of 16 cell updates, and a share of the
+// 1,500 of input transform that four groups have in common. A direct convolution does 9 * 16 * 65 *
+// 4 = 37,440 multiply-adds there. x, h and c move through memory once; a group's weights, 600 KB,
+// come from L3 once per block of tiles.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -40,7 +39,7 @@ WinogradPlan::WinogradPlan(const ConvLstmShape& shape_of_layer, const WinogradVa
 
 namespace {
 
-// Packs the weights of one group, channel by channel.
+// Packs a group's weights, channel by channel.
 class GroupPacker {
  public:
   GroupPacker(const WinogradPlan& plan, size_t variant, Isa isa, const float* weight,
@@ -66,7 +65,7 @@ class GroupPacker {
  private:
   size_t Taps() const { return plan_.variant.taps * plan_.variant.taps; }
 
-  // filter_[tap][gate][channel of the group] of one channel of cat(x, h).
+  // Fills filter_[tap][gate][channel of the group] for one channel of cat(x, h).
   void Gather(size_t group, size_t channel) {
     const size_t taps = Taps();
     for (size_t q = 0; q < plan_.gates; ++q) {
@@ -174,7 +173,8 @@ class WinogradKernel final : public ConvLstmKernel {
   const WinogradPart part_;
 };
 
-// Whether a variant keeps to a precision's limit (test/native/winograd_test.cc).
+// Whether a variant fits the kernel's size and the precision's limit
+// (test/native/winograd_test.cc).
 bool Serves(const WinogradVariant& variant, const ConvLstmRequest& request) {
   const ConvLstmShape& shape = request.shape;
   const int64_t taps = variant.taps;

@@ -87,8 +87,6 @@ WinogradFilterGradient SelectGradient(size_t variant, std::index_sequence<kIndex
 
 using Variants = std::make_index_sequence<kWinogradVariants.size()>;
 
-}  // namespace
-
 WinogradFilterTransform TransformOf(size_t variant) { return SelectTransform(variant, Variants()); }
 WinogradFilterGradient GradientOf(size_t variant) { return SelectGradient(variant, Variants()); }
 
@@ -96,6 +94,7 @@ size_t LanesOfTarget() {
   return hwy::HWY_NAMESPACE::Lanes(hwy::HWY_NAMESPACE::CappedTag<float, 16>());
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -259,8 +259,6 @@ void RunWeightPart(const WinogradWeightGradient& gradient, const Range& in_chann
   WeightPart<kWinogradVariants[kVariant]>(gradient).Run(in_channels, blocks);
 }
 
-}  // namespace
-
 WinogradDataGradientPart DataPartOf(size_t variant) {
   return variant == kGradientVariantOf3x3 ? RunDataPart<kGradientVariantOf3x3>
                                           : RunDataPart<kGradientVariantOf5x5>;
@@ -271,6 +269,7 @@ WinogradWeightGradientPart WeightPartOf(size_t variant) {
                                           : RunWeightPart<kGradientVariantOf5x5>;
 }
 
+}  // namespace
 }  // namespace convlstm::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
