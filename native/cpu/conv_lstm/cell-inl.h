@@ -45,24 +45,19 @@ template <class Cell>
 constexpr int64_t kPeepholeVectors = std::max<int64_t>(1, Cell::kPeepholes);
 
 // Gate is the type of a saved gate, void to save none.
-template <class Cell, class Gate, class D, class Lanes>
+template <class Cell, bool kPeephole, class Gate, class D, class Lanes>
 HWY_INLINE void UpdateCellWith(D d, const hn::Vec<D>* sums, const CellPointers& at,
                                const Lanes& lanes) {
   constexpr bool kSaves = !std::is_void_v<Gate>;
-  using Math = CellMath<Cell>;
-  const auto c = lanes.Load(at.c_in);
   hn::Vec<D> peepholes[kPeepholeVectors<Cell>], gates[Cell::kGates];
-  const auto update = [&]() HWY_ATTR {
-    if (Cell::kPeepholes == 0 || at.peepholes == nullptr) {
-      return Math::template Update<false, kSaves>(d, sums, c, peepholes, gates);
-    }
+  if constexpr (kPeephole) {
     CONVLSTM_UNROLL
     for (int64_t k = 0; k < Cell::kPeepholes; ++k) {
       peepholes[k] = lanes.Load(at.peepholes + k * at.peephole_stride);
     }
-    return Math::template Update<true, kSaves>(d, sums, c, peepholes, gates);
-  };
-  const CellState<D> next = update();
+  }
+  const CellState<D> next = CellMath<Cell>::template Update<kPeephole, kSaves>(
+      d, sums, lanes.Load(at.c_in), peepholes, gates);
   lanes.Store(next.c, at.c);
   lanes.Store(next.h, at.h);
   if constexpr (kSaves) {
@@ -72,13 +67,23 @@ HWY_INLINE void UpdateCellWith(D d, const hn::Vec<D>* sums, const CellPointers& 
   }
 }
 
+template <class Cell, class Gate, class D, class Lanes>
+HWY_INLINE void UpdateCellSaving(D d, const hn::Vec<D>* sums, const CellPointers& at,
+                                 const Lanes& lanes) {
+  if (Cell::kPeepholes == 0 || at.peepholes == nullptr) {
+    UpdateCellWith<Cell, false, Gate>(d, sums, at, lanes);
+  } else {
+    UpdateCellWith<Cell, true, Gate>(d, sums, at, lanes);
+  }
+}
+
 template <class Cell, class D, class Lanes>
 HWY_INLINE void UpdateLanes(D d, const hn::Vec<D>* sums, const CellPointers& at,
                             const Lanes& lanes) {
-  if (HWY_LIKELY(!at.gates)) return UpdateCellWith<Cell, void>(d, sums, at, lanes);
+  if (HWY_LIKELY(!at.gates)) return UpdateCellSaving<Cell, void>(d, sums, at, lanes);
   return at.gates.format() == SavedFormat::k16Bits
-             ? UpdateCellWith<Cell, int16_t>(d, sums, at, lanes)
-             : UpdateCellWith<Cell, float>(d, sums, at, lanes);
+             ? UpdateCellSaving<Cell, int16_t>(d, sums, at, lanes)
+             : UpdateCellSaving<Cell, float>(d, sums, at, lanes);
 }
 
 // One step of the first `channels` lanes, all where there are that many: from sums[Cell::kGates] to

@@ -53,11 +53,10 @@ namespace convlstm::cpu::HWY_NAMESPACE {
 namespace {
 
 // One vector of channels of one pixel; the gates are of type Gate.
-template <class Cell, class Gate, class D, class Lanes>
+template <class Cell, bool kPeephole, class Gate, class D, class Lanes>
 HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channel,
                         const Lanes& lanes) {
   using V = hn::Vec<D>;
-  using Math = CellMath<Cell>;
   constexpr int64_t kGates = Cell::kGates, kPeepholes = Cell::kPeepholes;
   // Offsets in frames of `hidden` channels, and in the gates.
   const int64_t at = pixel * p.hidden + channel;
@@ -72,17 +71,13 @@ HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channe
   const V c_in = load_or_zero(p.c_in);
   const CellState<D> grad = {lanes.Load(p.c_grad + at),
                              hn::Add(load_or_zero(p.h_grad), load_or_zero(p.output_grad))};
-  const bool has_peepholes = kPeepholes > 0 && p.peepholes != nullptr;
-  const auto gradient = [&]() HWY_ATTR {
-    if (!has_peepholes) {
-      return Math::template Gradient<false>(d, gates, c_in, peepholes, grad, deltas, seen);
-    }
+  if constexpr (kPeephole) {
     const float* const from = p.peepholes + pixel * p.pixel_stride + channel;
     CONVLSTM_UNROLL
     for (int64_t k = 0; k < kPeepholes; ++k) peepholes[k] = lanes.Load(from + k * p.plane);
-    return Math::template Gradient<true>(d, gates, c_in, peepholes, grad, deltas, seen);
-  };
-  const V c_in_grad = gradient();
+  }
+  const V c_in_grad =
+      CellMath<Cell>::template Gradient<kPeephole>(d, gates, c_in, peepholes, grad, deltas, seen);
 
   CONVLSTM_UNROLL
   for (int64_t q = 0; q < kGates; ++q) {
@@ -102,19 +97,18 @@ HWY_INLINE void DeltaOf(D d, const DeltaPixels& p, int64_t pixel, int64_t channe
       lanes.Store(hn::Add(lanes.Load(to), deltas[q]), to);
     }
   }
-  const auto add_peepholes = [&](float* to) HWY_ATTR {
+  if constexpr (kPeephole) {
+    float* to = p.spatial_sums == nullptr ? nullptr : p.spatial_sums + at;
+    if (p.sums != nullptr && p.pixel_stride == 0) to = p.sums + kGates * p.hidden + channel;
+    if (to == nullptr) return;
     CONVLSTM_UNROLL
     for (int64_t k = 0; k < kPeepholes; ++k, to += p.plane) {
       lanes.Store(hn::MulAdd(deltas[k], seen[k], lanes.Load(to)), to);
     }
-  };
-  if (p.sums != nullptr && has_peepholes && p.pixel_stride == 0) {
-    add_peepholes(p.sums + kGates * p.hidden + channel);
   }
-  if (p.spatial_sums != nullptr) add_peepholes(p.spatial_sums + at);
 }
 
-template <class Cell, class Gate>
+template <class Cell, bool kPeephole, class Gate>
 void DeltasOfGates(const DeltaPixels& p) {
   using D = hn::ScalableTag<float>;
   const D d;
@@ -122,18 +116,27 @@ void DeltasOfGates(const DeltaPixels& p) {
   const size_t rest = p.hidden - whole;
   for (int64_t pixel = 0; pixel < p.count; ++pixel) {
     for (int64_t channel = 0; channel < whole; channel += lanes) {
-      DeltaOf<Cell, Gate>(d, p, pixel, channel, AllLanes<D>{});
+      DeltaOf<Cell, kPeephole, Gate>(d, p, pixel, channel, AllLanes<D>{});
     }
-    if (rest > 0) DeltaOf<Cell, Gate>(d, p, pixel, whole, FirstLanes<D>{rest});
+    if (rest > 0) DeltaOf<Cell, kPeephole, Gate>(d, p, pixel, whole, FirstLanes<D>{rest});
+  }
+}
+
+template <class Cell, bool kPeephole>
+void DeltasWith(const DeltaPixels& p) {
+  if (p.gates.format() == SavedFormat::k16Bits) {
+    DeltasOfGates<Cell, kPeephole, int16_t>(p);
+  } else {
+    DeltasOfGates<Cell, kPeephole, float>(p);
   }
 }
 
 template <class Cell>
 void DeltasOf(const DeltaPixels& p) {
-  if (p.gates.format() == SavedFormat::k16Bits) {
-    DeltasOfGates<Cell, int16_t>(p);
+  if (Cell::kPeepholes == 0 || p.peepholes == nullptr) {
+    DeltasWith<Cell, false>(p);
   } else {
-    DeltasOfGates<Cell, float>(p);
+    DeltasWith<Cell, true>(p);
   }
 }
 
