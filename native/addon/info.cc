@@ -6,6 +6,7 @@
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm/kernel_choice.h"
+#include "cpu/simd/cpu_features.h"
 #include "cpu/simd/isa.h"
 #include "cpu/threads/thread_pool.h"
 #include "cuda/engines.h"

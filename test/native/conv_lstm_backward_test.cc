@@ -240,7 +240,8 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("gradients are the same on every run, and nearly for every number of threads") {
+  TEST_CASE(
+      "gradients have the same bits on every run, nearly the same values for every thread count") {
     ThreadPool one(1), two(2), five(5);
     ConvLstmOptions options;
     options.states = options.masks = true;
@@ -265,7 +266,7 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("what is not wanted is left out, and changes nothing") {
+  TEST_CASE("gradients that are not wanted are left out and change no other") {
     ThreadPool pool(2);
     ConvLstmOptions options;
     options.states = true;
@@ -299,7 +300,7 @@ TEST_SUITE("operations") {
     run(false, false, false);
   }
 
-  TEST_CASE("a NaN in a gate reaches the gradients, however gates are kept") {
+  TEST_CASE("a NaN in a gate reaches the gradients in every saved format") {
     ThreadPool pool(2);
     ConvLstmCase test = MakeCase("", {1, 2, false, 1, 17, 3, 3, 3, 3}, {});
     test.x[4] = std::numeric_limits<float>::quiet_NaN();
@@ -338,7 +339,7 @@ TEST_SUITE("operations") {
     CHECK(Values(*gradients.weight, pool) == expected.weight);
   }
 
-  TEST_CASE("a backward pass refuses what does not fit") {
+  TEST_CASE("a backward pass refuses wrong sizes and save_every") {
     const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
     const ConvLstmShape s = {2, 3, true, 3, 4, 6, 5, 3, 3};
     const int64_t state = 2 * 4 * 30;

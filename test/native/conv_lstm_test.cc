@@ -197,7 +197,7 @@ TEST_CASE("the same thread count gives the same bits, and any thread count the s
   }
 }
 
-TEST_CASE("a layer takes the frames of the layer before it where they lie") {
+TEST_CASE("a layer reads the previous layer's channels-last output in place") {
   ThreadPool pool(2);
   const ConvLstmCase below = MakeCase("", {2, 2, true, 3, 6, 5, 4, 3, 3});
   const ConvLstmOutputs between = MakeOutputs(below.shape);
@@ -223,7 +223,7 @@ TEST_CASE("a layer takes the frames of the layer before it where they lie") {
         1e-6);
 }
 
-TEST_CASE("states that come in rows are kept as frames, in no more memory") {
+TEST_CASE("row-major states are converted in place") {
   ThreadPool pool(2);
   ConvLstmCase test = MakeCase("", {1, 2, false, 3, 6, 5, 4, 3, 3},
                                {.states = true, .peephole = Peephole::kSpatial});
@@ -242,7 +242,7 @@ TEST_CASE("states that come in rows are kept as frames, in no more memory") {
         1e-6);
 }
 
-TEST_CASE("x that comes in rows is kept as frames where all its steps are there at once") {
+TEST_CASE("row-major x of one step is converted in place, longer x step by step") {
   ThreadPool pool(2);
   for (const int64_t time : {1, 2}) {
     const ConvLstmCase test = MakeCase("", {2, time, false, 6, 6, 5, 4, 3, 3}, {.states = true});
@@ -262,7 +262,7 @@ TEST_CASE("x that comes in rows is kept as frames where all its steps are there 
         1e-6);
 }
 
-TEST_CASE("the states of a sequence carry it on") {
+TEST_CASE("a sequence continues from its states") {
   ThreadPool pool(2);
   const ConvLstmCase whole = MakeCase("", {2, 5, true, 3, 9, 6, 5, 3, 3});
   const ConvLstmInputs inputs = UploadInputs(whole);
@@ -288,7 +288,7 @@ TEST_CASE("the states of a sequence carry it on") {
   CHECK(LargestError(Download(*c, pool), at_once.c) <= 1e-6);
 }
 
-TEST_CASE("packed weights are made once, and anew when bias or peepholes change") {
+TEST_CASE("weights are packed once, and again when bias or peepholes change") {
   ThreadPool pool(1);
   ConvLstmOptions options;
   options.peephole = Peephole::kChannel;
@@ -341,7 +341,7 @@ TEST_CASE("a failed input fails the operation with its own error") {
       "no weights", Error);
 }
 
-TEST_CASE("the choices are recorded") {
+TEST_CASE("ChosenKernels lists the kernel of a layer") {
   ThreadPool pool(1);
   const ConvLstmCase test = MakeCase("", {1, 1, false, 2, 6, 10, 12, 7, 1});
   Run(test.shape, UploadInputs(test), pool);
