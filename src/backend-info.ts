@@ -5,7 +5,7 @@ import { nativeBinary } from './native.js';
 
 /** Result of `backendInfo()`. */
 export interface BackendInfo extends Omit<AddonInfo, 'version'> {
-  /** Version of this package. */
+  /** Version of the package. */
   version: string;
   /** The default device. */
   device: Device;

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 
 /**
- * What an error is about. Stable: programs may switch on it. One mistake has one code, whether the value
- * was an argument, an option or an environment variable.
+ * Kind of an error; programs may switch on it. One mistake has one code, whether the value was an
+ * argument, an option or an environment variable.
  *
  * - `ERR_OPTION`: a value of the wrong JavaScript type, an unknown name, or a setting out of range
  * - `ERR_SHAPE`: a shape, axis or index of the right type that does not fit the tensor
@@ -45,7 +45,7 @@ export type ErrorCode =
 export class ConvLSTMError extends Error {
   /** Always `'ConvLSTMError'`. */
   override readonly name = 'ConvLSTMError';
-  /** What it is about. */
+  /** Kind of the error. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -65,7 +65,7 @@ const kBackendCodes: ReadonlySet<unknown> = new Set<ErrorCode>([
 ]);
 
 /**
- * What a backend threw, as a ConvLSTMError: the addon's errors carry a `code` but not the class.
+ * Converts an error of a backend: the addon's errors have a `code` but not the class.
  *
  * @internal
  */
@@ -79,7 +79,7 @@ export function toConvLSTMError(error: unknown): ConvLSTMError {
 const kShownEntries = 8;
 
 /**
- * A value that is not a number in a message: a class by its name, a list as `an array`.
+ * Kind of a value, for a message: the class of an object, `an array`, or the value itself.
  *
  * @internal
  */
@@ -90,7 +90,7 @@ export function kindOf(value: unknown): string {
 }
 
 /**
- * What a caller gave, for a message: any value, on one line, and not much of a large one.
+ * Any value, for a message: on one line, large ones shortened.
  *
  * @internal
  */

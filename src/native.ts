@@ -34,7 +34,7 @@ function load(): NativeBinary {
 let binary: NativeBinary | undefined;
 
 /**
- * The binary, loaded at the first call; never throws.
+ * The binary, loaded by the first call; never throws.
  *
  * @internal
  */

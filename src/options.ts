@@ -1,4 +1,4 @@
-/** Checks of options and arguments: each value of a wrong type or range is ERR_OPTION. */
+/** Checks of options and arguments: a value of a wrong type or out of range is ERR_OPTION. */
 import type { Pair } from '../binding.js';
 import { ConvLSTMError, kindOf, show } from './errors.js';
 
@@ -6,8 +6,8 @@ import { ConvLSTMError, kindOf, show } from './errors.js';
 export type Size = number | Pair;
 
 /**
- * Every option of `T` by name; the values do not matter, so a table of defaults is one, too. The
- * compiler refuses a literal that misses an option or has one too many.
+ * Every option of `T` by name, with any values: a table of defaults will do. A literal with an option too
+ * few or too many does not compile.
  */
 export type Names<T> = { readonly [K in keyof T]-?: unknown };
 
@@ -17,13 +17,13 @@ function showOption(value: unknown): string {
   return Object.getPrototypeOf(value) === Object.prototype ? show(value) : kindOf(value);
 }
 
-/** @param name of the option, after the function's where its caller cannot tell: `conv2d: stride` */
+/** @param name of the option, after the function's name if the caller needs it: `conv2d: stride` */
 export function refuseOption(name: string, expected: string, got: unknown): never {
   throw new ConvLSTMError('ERR_OPTION', `${name}: expected ${expected}, got ${showOption(got)}`);
 }
 
 /**
- * A misspelt option (`batch_first`) would otherwise be ignored.
+ * Refuses unknown options: a misspelt `batch_first` would have no effect.
  *
  * @example
  * ```ts

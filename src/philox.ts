@@ -29,7 +29,7 @@ export function philox4x32(block: Uint32Array, key0: number, key1: number): void
   }
 }
 
-/** Where in its sequence a generator stands: its key and the counter of the next block. */
+/** Position of a generator in its sequence: key, and counter of the next block. */
 export interface PhiloxState {
   key0: number;
   key1: number;
@@ -45,7 +45,7 @@ export class Philox {
     this.#state = { ...state };
   }
 
-  /** Calls `use` with `count` random words; every call begins with a fresh block. */
+  /** Calls `use` with `count` random words; every call starts a new block. */
   words(count: number, use: (word: number, index: number) => void): void {
     const { key0, key1, counter } = this.take(count);
     const block = new Uint32Array(4);
@@ -60,7 +60,7 @@ export class Philox {
     }
   }
 
-  /** Leaves `count` words to whoever makes them from the state that is returned. */
+  /** Skips `count` words and returns the state from which the caller can compute them. */
   take(count: number): PhiloxState {
     const before = { ...this.#state };
     this.#state.counter += Math.ceil(count / 4);

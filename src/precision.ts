@@ -12,8 +12,8 @@ export function checkPrecision(precision: Precision): Precision {
 }
 
 /**
- * Sets how exact convolutions are for the whole process, by PyTorch's names. A module that was given
- * a precision of its own with `to({ precision })` keeps that.
+ * Sets the precision of convolutions for the whole process, by PyTorch's names. A module keeps the
+ * precision that `to({ precision })` gave it.
  *
  * - `'highest'` (the default): as accurate as a direct float32 convolution
  * - `'high'`: outputs within 1e-4
@@ -30,7 +30,7 @@ export function setFloat32Precision(precision: Precision): void {
 }
 
 /**
- * The precision of the process: what `setFloat32Precision` set, else `'highest'`.
+ * The precision of the process: that of `setFloat32Precision`, else `'highest'`.
  *
  * @example
  * ```ts

@@ -2,14 +2,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 const mode = new AsyncLocalStorage<boolean>();
 
-/** Whether operations are recorded for `backward()` here; false inside `noGrad`. */
+/** True where operations are recorded for `backward()`; false inside `noGrad`. */
 export function isGradEnabled(): boolean {
   return mode.getStore() ?? true;
 }
 
 /**
- * Calls `body` with nothing recorded for `backward()`: what it computes needs no more memory than its
- * results. An asynchronous `body` is covered to its end, and what runs beside it is not.
+ * Calls `body` without recording for `backward()`, so that nothing but the results takes memory. Covers an
+ * asynchronous `body` to its end, and nothing that runs beside it.
  *
  * @returns what `body` returns
  * @example

@@ -2,7 +2,7 @@ import type { BinaryOp, Shape, Storage } from '../../binding.js';
 import { computeOne, valuesOf } from './storage.js';
 import { elementCount, gather, rowMajorStrides } from './strided.js';
 
-// Math.max and Math.min pass NaN on, as NumPy and PyTorch do.
+// Math.max and Math.min propagate NaN, as NumPy and PyTorch do.
 const kFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,

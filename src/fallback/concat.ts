@@ -6,7 +6,7 @@ export function concat(parts: readonly Storage[], shapes: readonly Shape[], axis
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   return computeOne(parts, length, (out) => {
     const outer = elementCount(shapes[0]!.slice(0, axis));
-    const rowLength = length / outer; // of the result; NaN only when there is no row to write
+    const rowLength = length / outer; // of the result; NaN if there are no rows
     let column = 0;
     parts.forEach((part, p) => {
       const values = valuesOf(part);

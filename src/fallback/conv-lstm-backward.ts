@@ -13,7 +13,7 @@ import { addPlanes } from './conv2d.js';
 import { addInputGradient, addWeightGradient } from './convolution.js';
 import { compute, optionalValuesOf, valuesOf } from './storage.js';
 
-/** Sums of the gradients, in the order of `ConvLstmGradients`; of length 0 where not asked for. */
+/** Sums of the gradients, in the order of `ConvLstmGradients`; empty where not wanted. */
 interface Sums {
   x: Float64Array;
   h0: Float64Array;
@@ -25,7 +25,7 @@ interface Sums {
   wco: Float64Array;
 }
 
-/** Backpropagation through time of `convLstm`; the gates are computed again from c, x and h. */
+/** Backpropagation through time of `convLstm`; recomputes the gates from c, x and h. */
 export function convLstmBackward(args: ConvLstmBackwardArguments): ConvLstmGradients {
   const { wants } = args;
   const state = args.batch * args.hiddenDim * args.height * args.width;
@@ -112,8 +112,8 @@ function backwardOfSequence(
 }
 
 /**
- * The gate sums of a step become their gradients; the gradients of h and c become what of those of the
- * step before does not go through the convolution.
+ * Replaces the gate sums of a step by their gradients, and the gradients of h and c by those of the step
+ * before, without the part that passes through the convolution.
  */
 function gateGradients(
   gates: Float64Array,

@@ -11,7 +11,7 @@ import {
 import { compute, valuesOf } from './storage.js';
 
 /**
- * One layer over a whole sequence, exact whatever `precision` says:
+ * One layer over a whole sequence; ignores `precision`:
  *
  *   i = sigmoid(W_i * [x_t, h_{t-1}] + b_i (+ Wci . c_{t-1}))
  *   f = sigmoid(W_f * [x_t, h_{t-1}] + b_f (+ Wcf . c_{t-1}))
@@ -19,8 +19,8 @@ import { compute, valuesOf } from './storage.js';
  *   g = tanh   (W_g * [x_t, h_{t-1}] + b_g)
  *   c_t = f . c_{t-1} + i . g        h_t = o . tanh(c_t)
  *
- * An even kernel has its extra zero below and to the right. For the backward pass c of every step is
- * saved, as the output lies, whatever `saveEvery` asks for.
+ * An even kernel has one more zero of padding below and to the right. With `saveEvery` above 0, c of
+ * every step is saved, in the output's layout.
  */
 export function convLstm(args: ConvLstmArguments): ConvLstmResult {
   const { batch, time, hiddenDim, height, width } = args;
@@ -55,7 +55,7 @@ export function convLstm(args: ConvLstmArguments): ConvLstmResult {
   return { output: output!, h: h!, c: c!, saved: args.saveEvery > 0 ? saved! : null };
 }
 
-/** h and c of one sequence go from step t - 1 to step t. */
+/** Advances h and c of one sequence by a step. */
 function updateState(
   sums: Float64Array,
   args: ConvLstmArguments,

@@ -1,10 +1,10 @@
-/** What the forward and the backward pass of a ConvLSTM layer have in common. */
+/** Step of a ConvLSTM layer, for the forward and the backward pass. */
 import type { ConvLstmArguments } from '../../binding.js';
 import { addConvolution, type ConvolutionFrame } from './convolution.js';
 import { optionalValuesOf, valuesOf } from './storage.js';
 import { sigmoid } from './unary.js';
 
-/** The elements of the operands of a layer. */
+/** Elements of a layer's operands; null for an absent one. */
 export interface Operands {
   x: Float32Array;
   weight: Float32Array;
@@ -31,7 +31,7 @@ export function operandsOf(args: ConvLstmArguments): Operands {
   };
 }
 
-/** The frames of x and h as the weights meet them; `xOffset` is where x begins. */
+/** Frames of x and h for `convolution.ts`; `xOffset` is the index of the frame's first element in x. */
 export function convolutionFrames(
   args: ConvLstmArguments,
   xOffset: number,
@@ -52,7 +52,7 @@ export function convolutionFrames(
   };
 }
 
-/** h of one sequence as the convolution sees it. */
+/** h of one sequence times the recurrent mask. */
 export function maskedH(
   args: ConvLstmArguments,
   operands: Operands,
@@ -82,7 +82,7 @@ export function convolveGates(
   addConvolution(sums, ofH, h, operands.weight);
 }
 
-/** Gates and new cell state of one element. */
+/** Gates and new cell state of an element. */
 export interface Cell {
   i: number;
   f: number;
@@ -92,7 +92,7 @@ export interface Cell {
   c: number;
 }
 
-/** Element `k` of a frame of gates: `sums` is [4, size], `p` the place of its peephole weights. */
+/** Element `k` of a frame; `sums` is [4, size], `p` the index of the element's peephole weights. */
 export function cellOf(
   sums: Float64Array,
   size: number,
@@ -109,12 +109,12 @@ export function cellOf(
   return { i, f, g, o, c };
 }
 
-/** The place of the peephole weights of element `k` of a frame: its channel's, or its own. */
+/** Index of the peephole weights of element `k` of a frame: its channel, or `k`. */
 export function peepholeIndex(args: ConvLstmArguments, k: number): number {
   return args.peephole === 'channel' ? Math.floor(k / (args.height * args.width)) : k;
 }
 
-/** How much of the old value element `k` of the output keeps. */
+/** Share of the old value that element `k` of the output keeps. */
 export function kept(zoneout: Float32Array | null, k: number): number {
   if (!zoneout) return 0;
   return zoneout[zoneout.length === 1 ? 0 : k]!;

@@ -14,7 +14,7 @@ import { compute, computeOne, optionalValuesOf, valuesOf } from './storage.js';
 
 type Sizes4 = readonly [number, number, number, number];
 
-/** The frames of a batch as `convolution.ts` takes them. */
+/** The frames of a batch for `convolution.ts`. */
 function framesOf(args: Conv2dArguments): ConvolutionFrame[] {
   const { stride, padding, dilation, weightShape } = args;
   const [batch, channels, height, width] = args.xShape as Sizes4;
@@ -35,7 +35,7 @@ function framesOf(args: Conv2dArguments): ConvolutionFrame[] {
   }));
 }
 
-/** Exact whatever `precision` says. */
+/** Ignores `precision`: always accumulates in float64. */
 export function conv2d(args: Conv2dArguments): Storage {
   const frames = framesOf(args);
   const outChannels = args.weightShape[0]!;
@@ -54,7 +54,6 @@ export function conv2d(args: Conv2dArguments): Storage {
   });
 }
 
-/** The gradients of `conv2d`. */
 export function conv2dBackward(args: Conv2dBackwardArguments): Conv2dGradients {
   const { wants } = args;
   const frames = framesOf(args);

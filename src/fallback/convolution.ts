@@ -1,18 +1,18 @@
 import type { Pair, Shape } from '../../binding.js';
 
-/** Where one frame of a convolution's input meets a range of its weights' input channels. */
+/** One frame of a convolution's input, and the range of the weights' input channels for it. */
 export interface ConvolutionFrame {
-  /** Where the frame begins among the elements of the input: [channels, height, width]. */
+  /** Index of the frame's first element in the input; the frame is [channels, height, width]. */
   inputOffset: number;
   channels: number;
   height: number;
   width: number;
   /** [outChannels, all input channels, kernelHeight, kernelWidth] */
   weightShape: Shape;
-  /** The input channel of the weights that meets channel 0 of the frame. */
+  /** Input channel of the weights for channel 0 of the frame. */
   firstChannel: number;
   stride: Pair;
-  /** Zeros above and to the left; the size of the output says what lies below and to the right. */
+  /** Zeros above and to the left; the output's size determines those below and to the right. */
   padding: Pair;
   dilation: Pair;
   /** [outHeight, outWidth] */
@@ -20,11 +20,10 @@ export interface ConvolutionFrame {
 }
 
 /**
- * Calls `meet` for each weight and each row of outputs: the weight joins outputs `out` to `outEnd`,
- * one after another, to the inputs from `input` on, `stride` apart.
+ * Calls `meet` for each weight and each row of outputs: the weight connects outputs `out` to `outEnd`,
+ * contiguous, with the inputs from `input` on, `stride` apart.
  *
- * Padding is a matter of bounds that are found once per weight, so the innermost loop, the caller's,
- * is a plain row.
+ * Padding only bounds the rows, once per weight, so the caller's innermost loop has no condition.
  */
 function forEachRow(
   frame: ConvolutionFrame,
@@ -61,7 +60,7 @@ function forEachRow(
   }
 }
 
-/** The outputs [begin, end) whose input `output * stride + shift` lies inside [0, inputs). */
+/** Range [begin, end) of the outputs whose input `output * stride + shift` is in [0, inputs). */
 function covered(outputs: number, inputs: number, stride: number, shift: number): Pair {
   const begin = Math.max(0, Math.ceil(-shift / stride));
   const end = Math.min(outputs, Math.floor((inputs - 1 - shift) / stride) + 1);
@@ -81,7 +80,7 @@ export function addConvolution(
   });
 }
 
-/** Adds the gradient of the frame to `sums`, which lies as the input, from that of the outputs. */
+/** Adds the gradient of the frame, computed from that of the outputs, to `sums` in the input's layout. */
 export function addInputGradient(
   sums: Float64Array,
   frame: ConvolutionFrame,
@@ -94,7 +93,7 @@ export function addInputGradient(
   });
 }
 
-/** Adds the gradient of the weights to `sums`, which lies as the weights, from that of the outputs. */
+/** Adds the weights' gradient, computed from that of the outputs, to `sums` in the weights' layout. */
 export function addWeightGradient(
   sums: Float64Array,
   frame: ConvolutionFrame,

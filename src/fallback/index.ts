@@ -1,7 +1,7 @@
 /**
- * The binding contract in plain TypeScript: float32 storage, float64 accumulation. It computes where
- * no binary fits, and it is what the tests hold the native engine against. Operations run at once,
- * on the thread that calls them.
+ * The backend of binding.d.ts in plain TypeScript: float32 storage, float64 accumulation. It serves
+ * machines without a native binary, and is the reference of the native engines' tests. Operations run
+ * synchronously, on the calling thread.
  */
 import type { Backend, Storage } from '../../binding.js';
 import { bernoulli } from './bernoulli.js';

@@ -2,7 +2,7 @@ import type { Shape, Storage } from '../../binding.js';
 import { computeOne, valuesOf } from './storage.js';
 import { elementCount, gather, rowMajorStrides, scatter } from './strided.js';
 
-/** Where the elements of a slice lie in its source. */
+/** Offset and strides of a slice in its source. */
 function placesOf(shape: Shape, starts: readonly number[], steps: readonly number[]) {
   const strides = rowMajorStrides(shape);
   return {

@@ -1,7 +1,7 @@
 import type { Storage } from '../../binding.js';
 import { ConvLSTMError, toConvLSTMError } from '../errors.js';
 
-/** Elements, or the error that kept them from being computed. */
+/** Elements, or the error of their computation. */
 export class FallbackStorage implements Storage {
   readonly length: number;
   #values: Float32Array | ConvLSTMError | null;
@@ -15,7 +15,7 @@ export class FallbackStorage implements Storage {
     return this.#values === null;
   }
 
-  /** The elements themselves. Throws the error this storage was left with, if any. */
+  /** The elements, not a copy. Throws the error of their computation, if any. */
   values(): Float32Array {
     if (this.#values === null) {
       throw new ConvLSTMError('ERR_DISPOSED', 'the storage was disposed');
@@ -52,7 +52,7 @@ function ours(storage: Storage): FallbackStorage {
 }
 
 function keptError(error: unknown): ConvLSTMError {
-  // What V8 throws for a typed array that is too long or that it has no memory for.
+  // V8 throws it for a typed array that is too long or exceeds the memory.
   if (error instanceof RangeError) {
     return new ConvLSTMError('ERR_OUT_OF_MEMORY', error.message, { cause: error });
   }
@@ -60,8 +60,8 @@ function keptError(error: unknown): ConvLSTMError {
 }
 
 /**
- * Computes results of the given lengths, which start as zeros. Misuse of a storage is thrown; what
- * goes wrong in `body`, reading a failed input included, is kept by the results.
+ * Computes results of the given lengths, which start as zeros. Throws for misuse of a storage; the results
+ * keep an error of `body`, also that of a failed input.
  */
 export function compute(
   inputs: readonly (Storage | null)[],
@@ -82,7 +82,7 @@ export function compute(
   }
 }
 
-/** `compute` for the one result that most operations have. */
+/** `compute` for an operation of one result. */
 export function computeOne(
   inputs: readonly Storage[],
   length: number,

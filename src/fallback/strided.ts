@@ -40,7 +40,7 @@ function forEachPlace(
   }
 }
 
-/** Writes to `out`, row-major, the elements of `source` at those places. */
+/** Gathers the elements of `source` at the visited places into `out`, row-major. */
 export function gather(
   out: Float32Array,
   source: Float32Array,
@@ -54,7 +54,7 @@ export function gather(
   });
 }
 
-/** The reverse: writes the elements of `source`, row-major, to those places of `out`. */
+/** Scatters the elements of `source`, row-major, to the visited places of `out`. */
 export function scatter(
   out: Float32Array,
   source: Float32Array,

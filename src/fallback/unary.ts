@@ -19,7 +19,7 @@ const kFunctions: Record<UnaryOp, (x: number, alpha: number) => number> = {
   softplus: (x) => Math.max(0, x) + Math.log1p(Math.exp(-Math.abs(x))),
 };
 
-/** Of the result's gradient and of what the contract says is saved: the result y or the input x. */
+/** Gradient of x from the result's gradient and `saved`: result or x, as binding.d.ts says. */
 const kGradients: Record<UnaryOp, (saved: number, grad: number, alpha: number) => number> = {
   neg: (_, grad) => -grad,
   abs: (x, grad) => (x > 0 ? grad : x < 0 ? -grad : 0),

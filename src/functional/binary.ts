@@ -6,16 +6,13 @@ import { Tensor } from '../tensor/tensor.js';
 import { sumTo } from './expand.js';
 import { neg } from './unary.js';
 
-/** A tensor, or a number that stands for one of shape []. */
+/** A tensor, or a number for a tensor of shape []. */
 export type Operand = Tensor | number;
 
 /** Records `y = op(a, b)`. */
 type Rule = (a: Tensor, b: Tensor, y: Tensor) => void;
 
-/**
- * A rule from the gradients of both operands, before the sum over the axes along which an operand was
- * broadcast.
- */
+/** `gradA` and `gradB` return gradients of the shape of y; the sum over broadcast axes follows. */
 function rule<Saved extends Tensors>(
   save: (a: Tensor, b: Tensor, y: Tensor) => Saved,
   gradA: (grad: Tensor, saved: Saved) => Tensor,
@@ -111,12 +108,20 @@ function withScalar(value: number, beside: Operand, use: (scalar: Tensor) => Ten
   }
 }
 
-/** `a + b`; shapes broadcast by NumPy's rules, as in all the functions of two operands. */
+/**
+ * `a + b`, element by element. Shapes broadcast by NumPy's rules, as in all functions of two operands.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for shapes that do not broadcast, ERR_DEVICE for two devices
+ * @example
+ * ```ts
+ * Tensor.ones([2, 3]).add(Tensor.ones([3])).shape; // [2, 3]
+ * ```
+ */
 export function add(a: Operand, b: Operand): Tensor {
   return binary('add', a, b, kAdd);
 }
 
-/** `a - b` */
+/** `a - b`, element by element. */
 export function sub(a: Operand, b: Operand): Tensor {
   return binary('sub', a, b, kSub);
 }
@@ -131,22 +136,22 @@ export function div(a: Operand, b: Operand): Tensor {
   return binary('div', a, b, kDiv);
 }
 
-/** The larger of each pair; NaN where either is. */
+/** The larger of each pair; NaN if either is NaN. */
 export function maximum(a: Operand, b: Operand): Tensor {
   return binary('maximum', a, b, kMaximum);
 }
 
-/** The smaller of each pair; NaN where either is. */
+/** The smaller of each pair; NaN if either is NaN. */
 export function minimum(a: Operand, b: Operand): Tensor {
   return binary('minimum', a, b, kMinimum);
 }
 
-/** 1 where `a > b`, else 0, also where either is NaN; nothing to differentiate. */
+/** 1 where `a > b`, else 0; 0 for NaN. Has no gradient. */
 export function greater(a: Operand, b: Operand): Tensor {
   return binary('greater', a, b, null);
 }
 
-/** 1 where `a` and `b` are equal, else 0, also where either is NaN; nothing to differentiate. */
+/** 1 where `a` equals `b`, else 0; 0 for NaN. Has no gradient. */
 export function equal(a: Operand, b: Operand): Tensor {
   return binary('equal', a, b, null);
 }

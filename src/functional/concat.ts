@@ -22,7 +22,11 @@ function checkParts(operation: string, parts: readonly Tensor[]): Tensor {
 /**
  * The parts one after another along an axis; their other sizes are equal.
  *
- * @throws ConvLSTMError ERR_SHAPE when they are not, ERR_OPTION for an empty list
+ * @throws ConvLSTMError ERR_SHAPE for other sizes that differ, ERR_OPTION for an empty list, ERR_DEVICE
+ * @example
+ * ```ts
+ * Tensor.concat([Tensor.zeros([2, 3]), Tensor.ones([1, 3])]).shape; // [3, 3]
+ * ```
  */
 export function concat(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('concat', parts);
@@ -67,9 +71,13 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 }
 
 /**
- * The parts, all of one shape, along a new axis.
+ * Parts of one shape along a new axis.
  *
- * @throws ConvLSTMError ERR_SHAPE when shapes differ, ERR_OPTION for an empty list
+ * @throws ConvLSTMError ERR_SHAPE for shapes that differ, ERR_OPTION for an empty list, ERR_DEVICE
+ * @example
+ * ```ts
+ * Tensor.stack([Tensor.zeros([3]), Tensor.ones([3])]).shape; // [2, 3]
+ * ```
  */
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   const first = checkParts('stack', parts);

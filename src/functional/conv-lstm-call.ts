@@ -5,13 +5,13 @@ import { deviceOf } from '../tensor/operands.js';
 import { expectShape, refuseShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
-/** The peephole weights of Shi et al. 2015, all of shape [1, hidden, 1, 1] or [1, hidden, H, W]. */
+/** Peephole weights (Shi et al. 2015), all of shape [1, hidden, 1, 1] or all [1, hidden, H, W]. */
 export interface PeepholeWeights {
-  /** What i sees of c of the step before. */
+  /** The input gate's, applied to c of the step before. */
   wci: Tensor;
-  /** What f sees of it. */
+  /** The forget gate's, applied to c of the step before. */
   wcf: Tensor;
-  /** What o sees of the new c. */
+  /** The output gate's, applied to the new c. */
   wco: Tensor;
 }
 
@@ -21,21 +21,21 @@ export interface ConvLstmFunctionOptions {
   batchFirst?: boolean | undefined;
   /** Default: no peepholes. */
   peephole?: PeepholeWeights | null | undefined;
-  /** What h of the step before is multiplied by in the convolution: [B, hidden, H, W]; default: none. */
+  /** Factors of h of the step before in the convolution: [B, hidden, H, W]; default: 1. */
   recurrentMask?: Tensor | null | undefined;
   /**
-   * How much of the old h each step keeps, 0 to 1 (Krueger et al. 2017): of the shape of the output, or
-   * of shape [] for all alike; default: nothing.
+   * Share of the old h that each step keeps, 0 to 1 (Krueger et al. 2017): of the shape of the output, or
+   * of shape [] for all elements; default: 0.
    */
   zoneoutH?: Tensor | null | undefined;
-  /** The same of the old c. */
+  /** Share of the old c, likewise. */
   zoneoutC?: Tensor | null | undefined;
   /**
-   * What is saved for `backward()`: 1, the default, gates and c of every step; k > 1, c of every k-th
-   * step, and the steps between are computed again.
+   * Steps between saved values for `backward()`: 1, the default, saves gates and c of every step; k > 1
+   * saves c of every k-th step, and `backward()` computes the steps between again.
    */
   saveEvery?: number | undefined;
-  /** Default: that of the process. */
+  /** Default: the precision of the process. */
   precision?: Precision | undefined;
 }
 
@@ -54,10 +54,10 @@ export type ConvLstmTensors = Record<'input' | 'weight', Tensor> &
   Record<'recurrentMask' | 'zoneoutH' | 'zoneoutC', Tensor | null>;
 
 /**
- * A call of one layer, checked.
+ * Checks a call of one layer.
  *
- * @param x what the layer runs on, or what the first layer of its stack does
- * @param shape of what the layer runs on
+ * @param x input of the layer, or of the first layer of its stack
+ * @param shape of the layer's input
  * @throws ConvLSTMError as `convLstm`
  */
 export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
@@ -113,7 +113,7 @@ export function convLstmCall(x: Tensor, shape: Shape, layer: ConvLstmLayer) {
   if (zoneoutC && zoneoutC.shape.length > 0) expectShape('zoneoutC', outputShape, zoneoutC.shape);
 
   const precision = options.precision ?? getFloat32Precision();
-  // One literal: spreading objects into another costs as much as the rest of a small call.
+  // One literal: spreading objects would cost as much as the rest of a small call.
   const argumentsOf = (tensors: ConvLstmTensors, saveEvery: number): ConvLstmArguments => ({
     batch,
     time,

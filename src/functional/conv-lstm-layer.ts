@@ -18,14 +18,14 @@ export interface ConvLstmOutputs {
 
 /**
  * One ConvLSTM layer over a whole sequence (Shi et al. 2015). The convolution keeps height and width;
- * an even kernel has its extra zero below and to the right.
+ * an even kernel has one more zero of padding below and to the right.
  *
  * @param x [T, B, Cin, H, W], or [B, T, Cin, H, W] with `batchFirst`
  * @param h0 [B, hidden, H, W], or null for zeros
- * @param c0 the same
+ * @param c0 [B, hidden, H, W], or null for zeros
  * @param weight [4 * hidden, Cin + hidden, kh, kw], gates packed i, f, o, g
  * @param bias [4 * hidden], or null for none
- * @throws ConvLSTMError ERR_SHAPE when shapes do not fit, ERR_DEVICE when devices differ
+ * @throws ConvLSTMError ERR_SHAPE for shapes that do not fit, ERR_DEVICE for several devices, ERR_OPTION
  */
 export function convLstm(
   x: Tensor,

@@ -3,15 +3,15 @@ import { backendOf, run } from '../backend.js';
 import { Tensor } from '../tensor/tensor.js';
 import { type ConvLstmLayer, convLstmCall } from './conv-lstm-call.js';
 
-/** What `convLstmStack` returns: the last layer's output, and every layer's state. */
+/** Results of `convLstmStack`: the last layer's output, and every layer's state. */
 export interface ConvLstmStackOutputs {
   output: Tensor;
   states: { h: Tensor; c: Tensor }[];
 }
 
 /**
- * Layers one on another over a whole sequence, where the sequences between them need not be held: the
- * backend has an operation for that, and nothing is recorded for `backward()`. Null elsewhere.
+ * Runs stacked layers over a whole sequence without holding the sequences between them. Null if the
+ * backend has no such operation, or if the layers have to be recorded for `backward()`.
  *
  * @throws ConvLSTMError as `convLstm`
  */

@@ -8,7 +8,7 @@ import { deviceOf, runTensor } from '../tensor/operands.js';
 import { expectShape, formatShape, refuseShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** Options of `conv2d`; a number stands for [height, width] alike. */
+/** Options of `conv2d`; a number stands for both height and width. */
 export interface Conv2dFunctionOptions {
   /** Default 1. */
   stride?: Size | undefined;
@@ -16,18 +16,19 @@ export interface Conv2dFunctionOptions {
   padding?: Size | undefined;
   /** Default 1. */
   dilation?: Size | undefined;
-  /** Default: that of the process. */
+  /** Default: the precision of the process. */
   precision?: Precision | undefined;
 }
 
 /**
- * A convolution (cross-correlation, as in PyTorch).
+ * Convolution, that is cross-correlation as in PyTorch.
  *
  * @param x [B, Cin, H, W]
  * @param weight [Cout, Cin, kh, kw]
  * @param bias [Cout], or null for none
  * @returns [B, Cout, H', W'] with H' = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1
- * @throws ConvLSTMError ERR_SHAPE when shapes do not fit, ERR_OPTION for an option out of range
+ * @throws ConvLSTMError ERR_SHAPE for shapes that do not fit, ERR_OPTION for an option out of range,
+ *   ERR_DEVICE for several devices
  */
 export function conv2d(
   x: Tensor,

@@ -7,7 +7,8 @@ import type { Tensor } from '../tensor/tensor.js';
 import { mul } from './binary.js';
 
 /**
- * `value` with `probability`, else 0, by the random numbers of `manualSeed`: the same on every device.
+ * Elements that are `value` with `probability`, else 0, from the generator of `manualSeed`: the same on
+ * every device.
  *
  * @internal
  */
@@ -25,7 +26,7 @@ export function bernoulli(
 }
 
 /**
- * What dropout multiplies with: 0 with probability `p`, else 1 / (1 - p).
+ * Factors of dropout: 0 with probability `p`, else 1 / (1 - p).
  *
  * @internal
  */
@@ -34,11 +35,11 @@ export function dropoutMask(shape: readonly number[], p: number, device: Device)
 }
 
 /**
- * Each element is 0 with probability `p`, else 1 / (1 - p) times as large, by the random numbers of
- * `manualSeed`: the same elements on every device.
+ * Sets each element to 0 with probability `p` and multiplies the others by 1 / (1 - p). The generator of
+ * `manualSeed` chooses the same elements on every device.
  *
- * @param p from 0 to 1
- * @throws ConvLSTMError ERR_OPTION for a `p` out of range
+ * @param p from 0 to 1, both included
+ * @throws ConvLSTMError ERR_OPTION for `p` out of range
  */
 export function dropout(x: Tensor, p = 0.5): Tensor {
   checkFraction('dropout: p', p);

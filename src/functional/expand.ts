@@ -1,11 +1,11 @@
-/** Broadcasting undone and done: what gradients of broadcast operands and of sums are made with. */
+/** Broadcasting and its reverse, for the gradients of sums and of broadcast operands. */
 import type { Shape } from '../../binding.js';
 import { runTensor } from '../tensor/operands.js';
 import { sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
- * The sum over the axes along which a tensor of `shape` was broadcast to that of `x`.
+ * Sums `x` over the axes along which a tensor of `shape` was broadcast.
  *
  * @internal
  */

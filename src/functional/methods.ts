@@ -1,8 +1,7 @@
 /**
- * Operations as methods of `Tensor`: `x.add(y)` for `add(x, y)`. The tensor itself knows no operation,
- * so that `tensor`, `autograd` and `functional` depend on each other in one direction. Methods take their
- * parameters, defaults and doc comments from the functions: each function exported by one of the files
- * below is a method.
+ * Operations as methods of `Tensor`: `x.add(y)` for `add(x, y)`. Every function that binary, permute,
+ * reduce, reshape, slice or unary exports is a method, with its parameters and doc comment. They are added
+ * here, not in the class, so that `tensor` depends neither on `autograd` nor on `functional`.
  */
 import * as tape from '../autograd/tape.js';
 import { Tensor } from '../tensor/tensor.js';

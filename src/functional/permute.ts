@@ -5,7 +5,7 @@ import { checkAxis, checkNumbers, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /**
- * The axes in another order: axis `k` of the result is axis `order[k]` of `x`.
+ * Reorders the axes: axis `k` of the result is axis `order[k]` of `x`.
  *
  * @throws ConvLSTMError ERR_SHAPE unless `order` names each axis once
  */
@@ -31,7 +31,11 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   return y;
 }
 
-/** Two axes exchanged; the last two where none are named. */
+/**
+ * Exchanges two axes; default: the last two.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for an axis out of range
+ */
 export function transpose(x: Tensor, axisA = -2, axisB = -1): Tensor {
   expectTensor('transpose: x', x);
   const a = checkAxis('transpose', axisA, x.shape.length);

@@ -5,7 +5,6 @@ import type { Tensor } from '../tensor/tensor.js';
 import { permute } from './permute.js';
 import { reshape } from './reshape.js';
 
-/** Reshape, permute, reshape. */
 function rearrange(x: Tensor, split: number[], order: number[], shape: number[]): Tensor {
   const parts = reshape(x, split);
   const moved = permute(parts, order);
@@ -18,7 +17,8 @@ function rearrange(x: Tensor, split: number[], order: number[], shape: number[])
 /**
  * [..., C * r * r, H, W] to [..., C, H * r, W * r], as PyTorch's `pixel_shuffle`.
  *
- * @throws ConvLSTMError ERR_SHAPE when the channels are no multiple of r * r
+ * @param upscaleFactor r, a positive integer
+ * @throws ConvLSTMError ERR_SHAPE unless the channels are a multiple of r * r, ERR_OPTION for r
  */
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
   const r = upscaleFactor;
@@ -40,10 +40,11 @@ export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
 }
 
 /**
- * [..., C, H * r, W * r] to [..., C * r * r, H, W], as PyTorch's `pixel_unshuffle`: cuts an image to
- * patches.
+ * [..., C, H * r, W * r] to [..., C * r * r, H, W], as PyTorch's `pixel_unshuffle`: the pixels of
+ * each r by r patch become channels.
  *
- * @throws ConvLSTMError ERR_SHAPE when height or width is no multiple of r
+ * @param downscaleFactor r, a positive integer
+ * @throws ConvLSTMError ERR_SHAPE unless height and width are multiples of r, ERR_OPTION for r
  */
 export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
   const r = downscaleFactor;

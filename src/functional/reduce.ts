@@ -11,11 +11,11 @@ import { reshape } from './reshape.js';
 
 /** Options of `sum`, `mean` and `max`. */
 export interface ReduceOptions {
-  /** Leaves each reduced axis in place with size 1; default false. */
+  /** Keeps each reduced axis with size 1; default false. */
   keepDim?: boolean | undefined;
 }
 
-/** One axis or several, negative ones counted from the end; all where none are named. */
+/** One axis or several; negative axes count from the end. Default: all axes. */
 export type Axes = number | readonly number[];
 
 function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Tensor {
@@ -46,7 +46,7 @@ function reduce(op: ReduceOp, x: Tensor, axes: Axes | undefined, options: Reduce
   return y;
 }
 
-/** Shares `grad` evenly among the elements that are the largest. */
+/** Divides `grad` evenly among all elements equal to the largest. */
 function maxGrad(grad: Tensor, x: Tensor, largest: Tensor, axes: readonly number[]): Tensor {
   using ties = equal(x, largest);
   using count = sum(ties, axes, { keepDim: true });
@@ -54,20 +54,32 @@ function maxGrad(grad: Tensor, x: Tensor, largest: Tensor, axes: readonly number
   return mul(ties, share);
 }
 
-/** The sum over axes; 0 over none. */
+/**
+ * The sum over axes; 0 for no elements.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for an axis out of range or named twice
+ * @example
+ * ```ts
+ * await Tensor.from([[1, 2], [3, 4]]).sum(0).toArray(); // [4, 6]
+ * ```
+ */
 export function sum(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return reduce('sum', x, axes, options);
 }
 
-/** The mean over axes; NaN where there are no elements. */
+/**
+ * The mean over axes; NaN for no elements.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for an axis out of range or named twice
+ */
 export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return reduce('mean', x, axes, options);
 }
 
 /**
- * The largest element over axes; NaN where one is.
+ * The largest element over axes; NaN if one is NaN.
  *
- * @throws ConvLSTMError ERR_SHAPE where there are no elements
+ * @throws ConvLSTMError ERR_SHAPE for no elements, or an axis out of range or named twice
  */
 export function max(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return reduce('max', x, axes, options);

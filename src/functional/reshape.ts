@@ -1,4 +1,4 @@
-/** Operations that keep the elements where they are: results share the storage of their source. */
+/** Operations that move no elements: the result shares the storage of its source. */
 import { record } from '../autograd/tape.js';
 import { ConvLSTMError } from '../errors.js';
 import { expectTensor } from '../tensor/operands.js';
@@ -6,9 +6,13 @@ import { checkAxes, checkAxis, checkShape, elementCount, formatShape } from '../
 import type { Tensor } from '../tensor/tensor.js';
 
 /**
- * The same elements in another shape; one size may be -1 and follows from the others.
+ * The same elements in another shape; one size may be -1 and follows from the others. Shares the memory.
  *
- * @throws ConvLSTMError ERR_SHAPE when the numbers of elements differ
+ * @throws ConvLSTMError ERR_SHAPE for another number of elements
+ * @example
+ * ```ts
+ * Tensor.zeros([2, 6]).reshape([3, -1]).shape; // [3, 4]
+ * ```
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   expectTensor('reshape: x', x);
@@ -27,13 +31,17 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   return y;
 }
 
-/** A tensor of its own with the same values: disposing one leaves the other. */
+/** Another tensor on the same memory: disposing one leaves the other. */
 export function clone(x: Tensor): Tensor {
   expectTensor('clone: x', x);
   return reshape(x, x.shape);
 }
 
-/** Makes one axis of those from `startAxis` to `endAxis`, both included; default all. */
+/**
+ * Joins the axes from `startAxis` to `endAxis`, both included, into one; default: all. Shares the memory.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for an axis out of range, or `startAxis` after `endAxis`
+ */
 export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
   expectTensor('flatten: x', x);
   if (x.shape.length === 0) return reshape(x, [1]);
@@ -50,9 +58,9 @@ export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
 }
 
 /**
- * Without the axis, which must have size 1; without all axes of size 1 where none is named.
+ * Removes the named axes, which have size 1; default: all axes of size 1. Shares the memory.
  *
- * @throws ConvLSTMError ERR_SHAPE when a named axis has another size
+ * @throws ConvLSTMError ERR_SHAPE for an axis out of range or of another size
  */
 export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   expectTensor('squeeze: x', x);
@@ -76,7 +84,11 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   );
 }
 
-/** With a new axis of size 1 at `axis` of the result. */
+/**
+ * Inserts an axis of size 1 at position `axis` of the result. Shares the memory.
+ *
+ * @throws ConvLSTMError ERR_SHAPE for an axis out of range
+ */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   expectTensor('unsqueeze: x', x);
   const at = checkAxis('unsqueeze', axis, x.shape.length + 1);

@@ -6,10 +6,10 @@ import { checkAxis, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { reshape } from './reshape.js';
 
-/** One bound per axis, first axis first; axes beyond the list, and null, are taken whole. */
+/** One bound per axis, first axis first; null, and axes beyond the list, for the whole axis. */
 export type Bounds = readonly (number | null)[];
 
-/** As Python clips the bounds of a slice: negative ones count from the end. */
+/** Clips a bound as Python does: negative ones count from the end. */
 function clip(index: number, size: number): number {
   return index < 0 ? Math.max(0, index + size) : Math.min(index, size);
 }
@@ -42,8 +42,12 @@ function checkBounds(name: string, bounds: Bounds, rank: number, least: number):
  * `x[starts[0]:ends[0]:steps[0], starts[1]:ends[1]:steps[1], ...]` as in Python, with steps of at
  * least 1.
  *
- * @throws ConvLSTMError ERR_SHAPE for more entries than axes, for an entry that is no integer and
- *   for a step below 1
+ * @throws ConvLSTMError ERR_SHAPE for more entries than axes, an entry that is not an integer, or a step
+ *   below 1
+ * @example
+ * ```ts
+ * x.slice([0, -3], [null, -1]); // x[0:, -3:-1]
+ * ```
  */
 export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bounds = []): Tensor {
   const device = deviceOf('slice', { x });
@@ -72,7 +76,7 @@ export function slice(x: Tensor, starts: Bounds, ends: Bounds = [], steps: Bound
 /**
  * The slice at `index` of one axis, without that axis; a negative index counts from the end.
  *
- * @throws ConvLSTMError ERR_SHAPE when the axis has no such index
+ * @throws ConvLSTMError ERR_SHAPE for an axis or an index out of range
  */
 export function select(x: Tensor, axis: number, index: number): Tensor {
   expectTensor('select: x', x);

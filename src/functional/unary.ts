@@ -4,7 +4,7 @@ import { checkNumber } from '../options.js';
 import { deviceOf, runTensor } from '../tensor/operands.js';
 import type { Tensor } from '../tensor/tensor.js';
 
-/** Those whose derivative is found from the result; the others' from the operand. */
+/** Functions whose derivative follows from the result; the others' follows from the operand. */
 const kFromResult: ReadonlySet<UnaryOp> = new Set(['exp', 'sqrt', 'sigmoid', 'tanh', 'relu']);
 
 function unary(op: UnaryOp, x: Tensor, alpha = 0): Tensor {
@@ -26,17 +26,17 @@ export function neg(x: Tensor): Tensor {
   return y;
 }
 
-/** The magnitude of each element. */
+/** The absolute value of each element. */
 export function abs(x: Tensor): Tensor {
   return unary('abs', x);
 }
 
-/** e to the power of each element. */
+/** `e ** x`, element by element. */
 export function exp(x: Tensor): Tensor {
   return unary('exp', x);
 }
 
-/** The natural logarithm of each element: -Infinity for 0, NaN below. */
+/** The natural logarithm of each element: -Infinity for 0, NaN for negative ones. */
 export function log(x: Tensor): Tensor {
   return unary('log', x);
 }
@@ -46,12 +46,12 @@ export function square(x: Tensor): Tensor {
   return unary('square', x);
 }
 
-/** `log(1 + exp(x))`, element by element, without overflow. */
+/** `log(1 + exp(x))`, element by element; large elements do not overflow. */
 export function softplus(x: Tensor): Tensor {
   return unary('softplus', x);
 }
 
-/** The square root of each element; NaN for a negative one. */
+/** The square root of each element; NaN for negative ones. */
 export function sqrt(x: Tensor): Tensor {
   return unary('sqrt', x);
 }
@@ -66,12 +66,16 @@ export function tanh(x: Tensor): Tensor {
   return unary('tanh', x);
 }
 
-/** Each element, or 0 where it is negative. */
+/** `max(x, 0)`, element by element. */
 export function relu(x: Tensor): Tensor {
   return unary('relu', x);
 }
 
-/** Each element, or `negativeSlope` times it where it is negative. */
+/**
+ * `x` where it is positive, else `negativeSlope * x`.
+ *
+ * @throws ConvLSTMError ERR_OPTION unless `negativeSlope` is a number
+ */
 export function leakyRelu(x: Tensor, negativeSlope = 0.01): Tensor {
   checkNumber('negativeSlope', negativeSlope);
   return unary('leakyRelu', x, negativeSlope);

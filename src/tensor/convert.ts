@@ -1,11 +1,11 @@
-/** Whatever holds numbers, to float32 elements and a shape. */
+/** Conversion of a caller's data to float32 elements and a shape. */
 import type { Shape } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { refuseOption } from '../options.js';
 import { flatten, type ReadonlyNestedArray } from './nested.js';
 import { checkShape, elementCount, formatShape } from './shape.js';
 
-/** Any typed array, Node's `Buffer` included; values are converted to float32 one by one. */
+/** Any typed array, Node's `Buffer` included; each value is converted to float32. */
 export type TypedArray =
   | Float32Array
   | Float64Array
@@ -19,19 +19,19 @@ export type TypedArray =
   | BigInt64Array
   | BigUint64Array;
 
-/** What onnxruntime, TensorFlow.js and npy readers hand out, or can in one line. */
+/** Tensors of onnxruntime, TensorFlow.js and npy readers, as they are or converted in one line. */
 export interface TensorLike {
-  /** The elements in row-major order. */
+  /** Elements in row-major order. */
   data: TypedArray | readonly number[];
-  /** Sizes of the axes, the slowest first. */
+  /** Sizes of the axes, the slowest-varying first. */
   shape: readonly number[];
-  /** The name of the elements' type; half-precision bits in integer arrays are refused by it. */
+  /** Type of the elements; `'float16'` and `'bfloat16'` mark bits in integer arrays, which are refused. */
   dtype?: string | undefined;
-  /** Must not be true: elements lie in row-major order. */
+  /** Must not be true: column-major elements are refused. */
   fortranOrder?: boolean | undefined;
 }
 
-/** What `Tensor.from` takes besides a tensor. */
+/** Data that `Tensor.from` accepts besides a tensor. */
 export type TensorSource = ReadonlyNestedArray | TypedArray | TensorLike;
 
 export interface Elements {
@@ -78,7 +78,7 @@ function withShape(values: Float32Array, shape: Shape): Elements {
   return { values, shape: checked };
 }
 
-/** May return the caller's own Float32Array. */
+/** Returns the caller's own Float32Array where there is nothing to convert. */
 export function toElements(source: TensorSource, shape: Shape | undefined): Elements {
   if (isTypedArray(source)) return withShape(toFloat32(source), shape ?? [source.length]);
   if (typeof source === 'number' || Array.isArray(source)) {

@@ -1,6 +1,6 @@
 import type { Shape } from '../../binding.js';
 
-/** Of a longer axis the first and the last two entries are shown. */
+/** A longer axis shows its first and last two entries. */
 const kLongestAxis = 6;
 const kShownAtEachEnd = 2;
 
@@ -8,7 +8,7 @@ function formatNumber(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(5);
 }
 
-/** Nested brackets, rows on lines of their own. */
+/** Nested brackets, one row per line. */
 export function formatTensor(values: Float32Array, shape: Shape): string {
   const build = (axis: number, offset: number, stride: number): string => {
     if (axis === shape.length) return formatNumber(values[offset]!);

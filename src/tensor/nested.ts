@@ -1,11 +1,11 @@
-/** Between nested arrays and flat ones. */
+/** Conversion between nested and flat arrays. */
 import type { Shape } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkShape, kMaxRank } from './shape.js';
 
 /** A number, or arrays of arrays of numbers. */
 export type NestedArray = number | NestedArray[];
-/** The same, of arrays that may be read-only. */
+/** `NestedArray` of read-only arrays. */
 export type ReadonlyNestedArray = number | readonly ReadonlyNestedArray[];
 
 function describe(value: unknown): string {
@@ -13,16 +13,16 @@ function describe(value: unknown): string {
   return value === null ? 'null' : typeof value;
 }
 
-/** Rows of one length and of numbers only, else an error that names the place: `data[1][2]`. */
+/** Accepts equal rows of numbers only; an error names the place: `data[1][2]`. */
 export function flatten(nested: ReadonlyNestedArray): { values: Float32Array; shape: number[] } {
   const sizes: number[] = [];
-  // One level more than there may be, lest an array that holds itself be followed without end.
+  // One level above the limit, so that an array that contains itself ends here.
   for (let level: unknown = nested; Array.isArray(level) && sizes.length <= kMaxRank; ) {
     sizes.push(level.length);
     level = level[0];
   }
   const shape = checkShape(sizes);
-  // Grows with what is there: what the first rows promise may be too much for any memory.
+  // Grows with the data: the size that the first rows promise may exceed any memory.
   const values: number[] = [];
   const visit = (node: unknown, depth: number, path: string): void => {
     if (depth === shape.length) {

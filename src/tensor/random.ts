@@ -1,14 +1,14 @@
-/** Random numbers that depend on the seed alone, not on device, platform or thread count. */
+/** Random numbers that depend on the seed alone, not on device, platform or number of threads. */
 import { randomBytes } from 'node:crypto';
 import { ConvLSTMError } from '../errors.js';
 import { checkSeed, refuseOption } from '../options.js';
 import { Philox, type PhiloxState } from '../philox.js';
 
-/** A place in the sequence of random numbers of one seed: JSON. */
+/** A position in the random numbers of one seed; JSON can hold it. */
 export interface RandomState {
-  /** The lower 32 bits of the seed. */
+  /** Lower 32 bits of the seed. */
   readonly key0: number;
-  /** Those above. */
+  /** Upper 21 bits of the seed. */
   readonly key1: number;
   /** Blocks of four numbers taken so far. */
   readonly counter: number;
@@ -21,9 +21,8 @@ function seeded(seed: number): Philox {
 let generator = seeded(randomBytes(6).readUIntLE(0, 6));
 
 /**
- * Starts the sequence of random numbers of this thread afresh: initial weights, `Tensor.rand` and
- * `Tensor.randn` then give the same values on every device and platform. Without a seed they differ
- * from run to run.
+ * Seeds this thread's generator: initial weights, dropout, `Tensor.rand` and `Tensor.randn` then give the
+ * same values on every device and platform. Without a seed they differ from run to run.
  *
  * @param seed an integer from 0 to 2^53 - 1
  * @throws ConvLSTMError ERR_OPTION for anything else
@@ -38,7 +37,7 @@ export function manualSeed(seed: number): void {
 }
 
 /**
- * Where the random numbers of this thread stand: what a checkpoint keeps.
+ * The state of this thread's generator, as checkpoints save it.
  *
  * @example
  * ```ts
@@ -53,9 +52,9 @@ export function randomState(): RandomState {
 }
 
 /**
- * Goes on from a state.
+ * Sets the state of this thread's generator.
  *
- * @throws ConvLSTMError ERR_OPTION for what `randomState` did not return
+ * @throws ConvLSTMError ERR_OPTION for anything but a state
  * @example
  * ```ts
  * setRandomState(state);
@@ -70,7 +69,7 @@ export function setRandomState(state: RandomState): void {
   generator = new Philox({ key0, key1, counter });
 }
 
-/** Sets `count` random words of the sequence aside for a backend to make. */
+/** Skips `count` random words, which a backend computes from the returned state. */
 export function takeWords(count: number): PhiloxState {
   return generator.take(count);
 }
@@ -84,7 +83,7 @@ function newValues(count: number): Float32Array<ArrayBuffer> {
   }
 }
 
-/** Even in [low, high), in steps of 2^-24 of the range. */
+/** Uniform in [low, high), in steps of 2^-24 of the range. */
 export function uniformValues(count: number, low: number, high: number): Float32Array {
   const values = newValues(count);
   generator.words(count, (word, index) => {
@@ -93,7 +92,7 @@ export function uniformValues(count: number, low: number, high: number): Float32
   return values;
 }
 
-/** Mean 0, variance 1, by Box and Muller's method. */
+/** Standard normal, by Box and Muller's method. */
 export function normalValues(count: number): Float32Array {
   const values = newValues(count);
   let radius = 0;
@@ -104,7 +103,7 @@ export function normalValues(count: number): Float32Array {
     }
     const angle = (2 * Math.PI * word) / 2 ** 32;
     values[index - 1] = radius * Math.cos(angle);
-    values[index] = radius * Math.sin(angle); // beyond the end for an odd count: not kept
+    values[index] = radius * Math.sin(angle); // past the end for an odd count: no effect
   });
   return values;
 }

@@ -1,18 +1,18 @@
-/** A tensor, as far as this file is concerned. */
+/** A tensor. */
 interface Owner {
   dispose(): void;
 }
 
 let created: Set<Owner> | null = null;
 
-/** Every tensor tells of its making. */
+/** Each new tensor calls it. */
 export function noteCreated(tensor: Owner): void {
   created?.add(tensor);
 }
 
 /**
- * Calls `body` and disposes every tensor made meanwhile, but for those that `keep` returns in the end:
- * a step of training leaves nothing to the collector, whatever its loss function does.
+ * Calls `body`, then disposes every tensor created meanwhile except those that `keep` returns: a training
+ * step leaves nothing to the garbage collector, whatever its loss function does.
  */
 export function disposeCreated<T>(body: () => T, keep: () => Iterable<Owner | null>): T {
   const outer = created;

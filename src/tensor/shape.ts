@@ -1,12 +1,12 @@
-/** Rules of shapes: sizes, axes, broadcasting. */
+/** Checks of shapes and axes, and broadcasting. */
 import type { Shape } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
 import { refuseOption } from '../options.js';
 
-/** No tensor has more elements: sizes in bytes stay exact in a double. */
+/** Limit of a tensor's elements: sizes in bytes stay exact in a double. */
 const kMaxElements = 2 ** 40;
 
-/** Nor more axes: the addon takes no more. */
+/** Limit of a tensor's axes, in the addon too. */
 export const kMaxRank = 64;
 
 /** `[1, 10, 3]` */
@@ -24,7 +24,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
-/** @param name of the tensor, after the operation's where its caller cannot tell: `conv2d: weight` */
+/** @param name of the tensor, after the operation's if the caller needs it: `conv2d: weight` */
 export function refuseShape(name: string, expected: string, got: Shape): never {
   throw new ConvLSTMError('ERR_SHAPE', `${name}: expected ${expected}, got ${formatShape(got)}`);
 }
@@ -41,7 +41,7 @@ export function checkNumbers(name: string, expected: string, list: readonly numb
   }
 }
 
-/** A copy of a caller's shape. */
+/** @returns a copy of a caller's shape */
 export function checkShape(shape: Shape): number[] {
   const expected = 'a list of non-negative integers';
   checkNumbers('shape', expected, shape);
@@ -54,7 +54,7 @@ export function checkShape(shape: Shape): number[] {
       `shape: expected at most ${kMaxRank} axes, got ${shape.length}`,
     );
   }
-  // The product may be zero while the other dimensions overflow on the way to it.
+  // Without zeros: their product is 0 even where the other sizes overflow.
   const product = shape.reduce((count: number, size: number) => count * Math.max(size, 1), 1);
   if (product > kMaxElements) {
     throw new ConvLSTMError(
@@ -65,7 +65,7 @@ export function checkShape(shape: Shape): number[] {
   return [...shape];
 }
 
-/** Counts a negative axis from the end, as NumPy does. */
+/** @returns the axis, a negative one counted from the end */
 export function checkAxis(operation: string, axis: number, rank: number): number {
   const expected = `an axis from ${-rank} to ${rank - 1}`;
   if (typeof axis !== 'number') refuseOption(operation, expected, axis);
@@ -76,7 +76,7 @@ export function checkAxis(operation: string, axis: number, rank: number): number
   return positive;
 }
 
-/** Non-negative, ascending, unique; all axes where none are named. */
+/** @returns non-negative, ascending, unique axes; all axes for undefined */
 export function checkAxes(
   operation: string,
   axes: number | readonly number[] | undefined,
@@ -93,7 +93,7 @@ export function checkAxes(
   return unique;
 }
 
-/** The shape two shapes broadcast to by NumPy's rules. */
+/** The shape that both broadcast to by NumPy's rules. */
 export function broadcastShapes(operation: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
   const rank = Math.max(a.length, b.length);

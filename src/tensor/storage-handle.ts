@@ -1,9 +1,9 @@
 import type { Storage } from '../../binding.js';
 
 /**
- * A storage shared by tensors (a reshape shares it with its source): it is disposed with the last of
- * them. A tensor that is collected without `dispose()` never counts down, but then the backend's
- * storage is finalised with its last handle.
+ * Reference count of a storage that tensors share, as a reshape does with its source; the last `release()`
+ * disposes it. A tensor collected without `dispose()` never counts down; the backend's finaliser frees
+ * the storage then.
  */
 export class StorageHandle {
   readonly storage: Storage;

@@ -7,7 +7,7 @@ import { noteCreated } from './scope.js';
 import { checkOneElement, elementCount, formatShape } from './shape.js';
 import type { StorageHandle } from './storage-handle.js';
 
-/** The part of a tensor that knows where its elements are: how they are read, shared and freed. */
+/** Storage of a tensor: its elements are read, shared and freed here. */
 export abstract class StoredTensor {
   /** Always `'float32'`. */
   readonly dtype = 'float32';
@@ -15,7 +15,7 @@ export abstract class StoredTensor {
   #shape: Shape;
   #device: Device;
 
-  /** Takes over one reference of `handle`. Tensors are made by `Tensor.from` and the like. */
+  /** Takes over one reference of `handle`. */
   protected constructor(handle: StorageHandle, shape: Shape, device: Device) {
     this.#handle = handle;
     this.#shape = shape;
@@ -23,7 +23,7 @@ export abstract class StoredTensor {
     noteCreated(this);
   }
 
-  /** Sizes of the axes, the slowest first; `[]` for a single number. */
+  /** Sizes of the axes, the slowest-varying first; `[]` for a single number. */
   get shape(): readonly number[] {
     return this.#shape;
   }
@@ -33,7 +33,7 @@ export abstract class StoredTensor {
     return elementCount(this.#shape);
   }
 
-  /** Where the elements live: `'cuda:0'` for what was made on `'cuda'`. */
+  /** Device of the elements; `'cuda:0'` for a tensor created on `'cuda'`. */
   get device(): Device {
     return this.#device;
   }
@@ -54,9 +54,13 @@ export abstract class StoredTensor {
   }
 
   /**
-   * The elements in row-major order, in an array of the caller's own.
+   * The elements in row-major order, in a new array.
    *
-   * @throws ConvLSTMError ERR_DISPOSED; the promise rejects with what went wrong while computing
+   * @throws ConvLSTMError ERR_DISPOSED; the promise rejects with the error of a failed computation
+   * @example
+   * ```ts
+   * await Tensor.from([[1, 2], [3, 4]]).data(); // Float32Array [1, 2, 3, 4]
+   * ```
    */
   async data(): Promise<Float32Array<ArrayBuffer>> {
     try {
@@ -67,8 +71,8 @@ export abstract class StoredTensor {
   }
 
   /**
-   * The same; blocks the thread until the elements are there. A loop that never awaits gives the collector
-   * no turn: what nobody disposes in it stays.
+   * `data()`, synchronously: blocks the thread until the elements are there. A loop that never awaits
+   * gives the garbage collector no turn, so dispose its tensors.
    */
   dataSync(): Float32Array<ArrayBuffer> {
     try {
@@ -83,22 +87,22 @@ export abstract class StoredTensor {
     return nest(await this.data(), this.#shape);
   }
 
-  /** The same; blocks the thread until the elements are there. */
+  /** `toArray()`, synchronously: blocks the thread until the elements are there. */
   toArraySync(): NestedArray {
     return nest(this.dataSync(), this.#shape);
   }
 
   /**
-   * The one element of a tensor that has one.
+   * The element of a tensor that has one.
    *
-   * @throws ConvLSTMError ERR_SHAPE when it has another number of elements
+   * @throws ConvLSTMError ERR_SHAPE for another number of elements
    */
   async item(): Promise<number> {
     checkOneElement('item', this.#shape);
     return (await this.data())[0]!;
   }
 
-  /** The same; blocks the thread until the element is there. */
+  /** `item()`, synchronously: blocks the thread until the element is there. */
   itemSync(): number {
     checkOneElement('item', this.#shape);
     return this.dataSync()[0]!;
@@ -106,7 +110,7 @@ export abstract class StoredTensor {
 
   /**
    * Frees the memory at once, unless another tensor shares it (a reshape does) or a queued operation
-   * needs it. Idempotent; using the tensor afterwards throws ERR_DISPOSED.
+   * needs it. Idempotent; later use of the tensor throws ERR_DISPOSED.
    */
   dispose(): void {
     this.#handle?.release();
@@ -119,7 +123,7 @@ export abstract class StoredTensor {
   }
 
   /**
-   * A reference of its own for the constructor of another tensor.
+   * A new reference, for the constructor of another tensor.
    *
    * @internal
    */
@@ -128,7 +132,7 @@ export abstract class StoredTensor {
   }
 
   /**
-   * Takes the values of another tensor of the same shape: how parameters change.
+   * Takes the values of another tensor of the same shape; optimizers and `loadStateDict` do so.
    *
    * @internal
    */
@@ -140,7 +144,7 @@ export abstract class StoredTensor {
   }
 
   /**
-   * For people: shape, device and values, long axes cut. Blocks the thread until the values are there.
+   * Shape, device and values, long axes shortened. Blocks the thread until the values are there.
    */
   toString(): string {
     const head = `Tensor(${formatShape(this.#shape)}, ${this.dtype}, ${this.#device}`;
@@ -152,7 +156,7 @@ export abstract class StoredTensor {
     }
   }
 
-  /** What `console.log` shows. */
+  /** Text for `console.log`. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString();
   }

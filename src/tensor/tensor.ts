@@ -8,7 +8,7 @@ import { checkShape, elementCount } from './shape.js';
 import { StorageHandle } from './storage-handle.js';
 import { StoredTensor } from './stored-tensor.js';
 
-/** Options of the functions that create a tensor. */
+/** Options of functions that create a tensor. */
 export interface TensorOptions {
   /** Default: CONVLSTM_DEVICE, else `'cpu'`. */
   device?: Device | undefined;
@@ -20,10 +20,10 @@ function deviceIn(options: TensorOptions): Device | undefined {
 }
 
 /**
- * Float32 elements with a shape, on a device. Immutable: every operation makes a new tensor, at once;
- * the values are there when `await data()` resolves.
+ * Float32 elements with a shape, on a device. Immutable: every operation returns a new tensor at once and
+ * computes its values in the background; `await data()` waits for them.
  *
- * Memory goes when the tensor is collected, or at once with `dispose()` or `using`.
+ * The garbage collector frees the memory, `dispose()` or `using` frees it at once.
  *
  * @example
  * ```ts
@@ -34,8 +34,8 @@ function deviceIn(options: TensorOptions): Device | undefined {
  */
 export class Tensor extends StoredTensor {
   /**
-   * The sum of the gradients that `backward()` found for this leaf; null before, and for tensors that are
-   * no leaves. Set it to null, or call an optimizer's `zeroGrad()`, to start afresh.
+   * Sum of the gradients that `backward()` found for this leaf; null before, and for other tensors. An
+   * optimizer's `zeroGrad()` sets it to null.
    */
   grad: Tensor | null = null;
   /**
@@ -52,12 +52,12 @@ export class Tensor extends StoredTensor {
   }
 
   /**
-   * A tensor of numbers, nested arrays, a typed array of any kind, or anything with `{ data, shape }`.
-   * Values are converted to float32 and copied. `shape` defaults to that of the source; a flat array
-   * has one axis.
+   * A tensor from numbers, nested arrays, a typed array of any kind, or `{ data, shape }`. Values are
+   * converted to float32 and copied. A tensor is moved to `device` and stays in the graph.
    *
+   * @param shape default: the shape of the source; a flat array has one axis
    * @throws ConvLSTMError ERR_SHAPE for ragged arrays or a shape that does not fit, ERR_DTYPE for
-   *   elements that are no numbers, ERR_OPTION for `fortranOrder: true`, ERR_DEVICE
+   *   elements that are not numbers, ERR_OPTION for another source or `fortranOrder: true`, ERR_DEVICE
    * @example
    * ```ts
    * Tensor.from([[1, 2, 3], [4, 5, 6]]);
@@ -118,7 +118,7 @@ export class Tensor extends StoredTensor {
   }
 
   /**
-   * Even in [0, 1); the same on every device after `manualSeed`.
+   * Uniform in [0, 1); the same on every device after `manualSeed`.
    *
    * @example
    * ```ts
@@ -132,7 +132,7 @@ export class Tensor extends StoredTensor {
   }
 
   /**
-   * Normal with mean 0 and variance 1; the same on every device after `manualSeed`.
+   * Standard normal; the same on every device after `manualSeed`.
    *
    * @example
    * ```ts
@@ -152,8 +152,8 @@ export class Tensor extends StoredTensor {
   }
 
   /**
-   * True where `backward()` finds a gradient for this tensor. Set it on a leaf; a result computed from
-   * one requires it too, except inside `noGrad`.
+   * True if `backward()` computes a gradient for this tensor. Set it on a leaf; results computed from it
+   * require gradients too, except inside `noGrad`.
    *
    * @throws ConvLSTMError ERR_OPTION when set on the result of a recorded operation
    * @example
@@ -168,7 +168,7 @@ export class Tensor extends StoredTensor {
     return this.#requiresGrad || this.history !== null;
   }
 
-  /** Of leaves only. */
+  /** Settable on leaves. */
   set requiresGrad(value: boolean) {
     if (this.history) {
       throw new ConvLSTMError(
@@ -184,13 +184,13 @@ export class Tensor extends StoredTensor {
     return this.history === null;
   }
 
-  /** The same values, shared, with no memory of how they were computed. */
+  /** A tensor on the same memory without the graph: `backward()` ends here. */
   detach(): Tensor {
     return this.share(this.shape);
   }
 
   /**
-   * Another tensor on the same storage; not recorded.
+   * Another tensor on the same storage, not recorded.
    *
    * @internal
    */
