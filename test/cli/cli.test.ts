@@ -314,7 +314,11 @@ describe('inspect', () => {
     expect(stdout.toString()).toMatch(
       /^parameters +0\nfamily +not known.*\nmodel +not described\n$/,
     );
-    expectFailure(await convlstm(['inspect', main]), 1, /main\.js: expected a header of at most \d+ bytes/);
+    expectFailure(
+      await convlstm(['inspect', main]),
+      1,
+      /main\.js: expected a header of at most \d+ bytes/,
+    );
     expectFailure(await convlstm(['inspect']), 2, /missing required argument 'weights'/);
   });
 });
