@@ -1,4 +1,4 @@
-// What a caller got wrong is thrown in the caller's line, with a stable code and both sides named.
+// A caller's mistake throws in the caller's line, with a stable code and a message that names both sides.
 import { expect, it } from 'vitest';
 import {
   Adam,
@@ -80,7 +80,7 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
   ['ERR_SHAPE', /\[2, 3\].*\[4\]/, () => Tensor.zeros([2, 3]).add(Tensor.zeros([4]))],
   ['ERR_SHAPE', /\[2, 3\].*6.*\[4\]/, () => Tensor.zeros([2, 3]).reshape([4])],
   ['ERR_SHAPE', /axis/, () => Tensor.zeros([2, 3]).sum(2)],
-  // Arguments one by one, as PyTorch takes them.
+  // Arguments one by one, as in PyTorch.
   [
     'ERR_OPTION',
     'shape: expected a list of non-negative integers, got 3',
@@ -136,7 +136,7 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
       ),
   ],
 
-  // Element types.
+  // Values of the wrong type.
   ['ERR_DTYPE', /data\[0\].*string/, () => Tensor.from(['1'] as never)],
   ['ERR_OPTION', /data: expected/, () => Tensor.from({} as never)],
   [

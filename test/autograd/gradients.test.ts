@@ -1,4 +1,4 @@
-// Every function of the tape against central differences, on the fallback.
+// Gradients of every function against central differences, on the fallback.
 import { describe, it } from 'vitest';
 import { functional, manualSeed, Tensor } from '../../src/index.js';
 import { expectTrueGradients } from '../support/gradients.js';
@@ -53,7 +53,7 @@ describe('gradients of functions by finite differences', () => {
       expectTrueGradients([random(a), random(b)], ([x, y]) => [apply(x!, y!)]);
     }
     expectTrueGradients([random(a), random(b, 1, 2)], ([x, y]) => [functional.div(x!, y!)]);
-    // Apart, so that no step crosses from one to the other.
+    // Distinct by more than a step, so that no difference crosses a tie.
     expectTrueGradients([random(a, 0, 1), random(b, 2, 3)], ([x, y]) => [
       functional.maximum(x!, y!),
       functional.minimum(x!, y!),

@@ -9,7 +9,7 @@ function leaf(values: number[]): Tensor {
 }
 
 describe('record', () => {
-  it('hands saved tensors, wants and gradients over by name', async () => {
+  it('passes saved tensors, wants and gradients by name', async () => {
     const [a, b] = [leaf([2]), Tensor.from([3])];
     const y = noGrad(() => a.mul(b));
     record({ a, b }, y, { factor: b }, (grad, { factor }, wants) => {
@@ -21,7 +21,7 @@ describe('record', () => {
     expect(b.grad).toBeNull();
   });
 
-  it('gives null for the gradient of a result that nobody used', async () => {
+  it('passes null for the gradient of an unused result', async () => {
     const x = leaf([1]);
     const [double, triple] = noGrad(() => [x.mul(2), x.mul(3)] as const);
     recordResults({ x }, { double, triple }, {}, (grads) => {
@@ -44,8 +44,8 @@ describe('record', () => {
   });
 });
 
-describe('methods', () => {
-  it('are the functions with the tensor as first operand', async () => {
+describe('methods of Tensor', () => {
+  it('call the functions with the tensor as first operand', async () => {
     const x = Tensor.from([[1, 2, 3]]);
     expect(await x.softplus().sum().item()).toBeCloseTo(
       [1, 2, 3].reduce((sum, value) => sum + Math.log1p(Math.exp(value)), 0),

@@ -10,7 +10,7 @@ describe.each(devices)('tape on %s', (device) => {
     return tensor;
   }
 
-  it('finds the gradient of each leaf and adds up over calls', async () => {
+  it('finds the gradient of each leaf and accumulates over calls', async () => {
     const x = leaf([1, 2, 3]);
     const scale = Tensor.from([10, 20, 30], undefined, { device });
     x.mul(scale).sum().backward();
@@ -20,7 +20,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(scale.grad).toBeNull();
   });
 
-  it('sums over all paths, each node once, however deep', async () => {
+  it('sums over all paths, runs each node once, at any depth', async () => {
     const x = leaf([1]);
     let y: Tensor = x;
     for (let k = 0; k < 40; k++) y = y.add(y);
@@ -33,7 +33,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(await z.grad!.toArray()).toEqual([1]);
   });
 
-  it('undoes broadcasting', async () => {
+  it('sums over broadcast axes', async () => {
     const row = leaf([1, 2, 3]);
     const column = Tensor.from([[1], [2]], undefined, { device });
     column.requiresGrad = true;
@@ -42,7 +42,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(await column.grad!.toArray()).toEqual([[6], [6]]);
   });
 
-  it('takes a gradient to start from', async () => {
+  it('accepts a gradient to start from', async () => {
     const x = leaf([1, 2]);
     const seed = Tensor.from([1, -1], undefined, { device });
     x.square().backward(seed);
@@ -52,7 +52,7 @@ describe.each(devices)('tape on %s', (device) => {
     expectError(() => x.square().backward(Tensor.ones([3], { device })), 'ERR_SHAPE', '[3]');
   });
 
-  it('needs no intermediate result, nor operands as they were', async () => {
+  it('works after intermediate results are disposed and parameters changed', async () => {
     const x = leaf([0.5]);
     const parameter = new Parameter(Tensor.from([2], undefined, { device }));
     const product = x.mul(parameter);
@@ -65,7 +65,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(await parameter.grad!.item()).toBeCloseTo(0.5 * expected, 4);
   });
 
-  it('is used once', () => {
+  it('runs once per graph', () => {
     const x = leaf([1]);
     const y = x.exp();
     const twice = y.mul(2);
@@ -74,7 +74,7 @@ describe.each(devices)('tape on %s', (device) => {
     expectError(() => twice.backward(), 'ERR_OPTION', 'used by an earlier backward()');
   });
 
-  it('starts at leaves only, and ends there', () => {
+  it('starts from leaves, and ends at them', () => {
     const x = leaf([1]);
     const y = x.exp();
     expect([x.isLeaf, y.isLeaf, y.requiresGrad]).toEqual([true, false, true]);
@@ -92,7 +92,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(y.grad).toBeNull();
   });
 
-  it('leaves alone what is computed in noGrad, and only that', async () => {
+  it('ignores what noGrad computes, and nothing else', async () => {
     const x = leaf([1]);
     expect(noGrad(() => x.exp()).requiresGrad).toBe(false);
     const inside = noGrad(async () => {
@@ -123,7 +123,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(await a.grad!.toArray()).toEqual([1, 0.5, 0]);
   });
 
-  it('passes gradients on to where a tensor came from', async () => {
+  it('moves gradients to the device of the source', async () => {
     const x = leaf([1, 2]);
     const moved = x.to('javascript');
     moved.square().sum().backward();
@@ -131,7 +131,7 @@ describe.each(devices)('tape on %s', (device) => {
     expect(await x.grad!.toArray()).toEqual([2, 4]);
   });
 
-  it('cuts a recurrence at detached states', async () => {
+  it('stops at detached states of a recurrence', async () => {
     const net = new ConvLSTM({ inputDim: 1, hiddenDim: 2, kernelSize: 3 }).to(device);
     const x = Tensor.ones([2, 1, 1, 3, 3], { device });
     x.requiresGrad = true;

@@ -8,7 +8,7 @@ const { conv2d, convLstm, pixelShuffle, pixelUnshuffle } = functional;
 describe.each(devices)('convolution on %s', (device) => {
   const zeros = (...shape: number[]) => Tensor.zeros(shape, { device });
 
-  it('conv2d checks what it is given', () => {
+  it('conv2d checks its arguments', () => {
     const x = zeros(1, 3, 8, 8);
     const weight = zeros(4, 3, 3, 3);
     const refused = (parts: string[], ...args: Parameters<typeof conv2d>) =>
@@ -28,7 +28,7 @@ describe.each(devices)('convolution on %s', (device) => {
     expect(conv2d(zeros(0, 3, 8, 8), weight).shape).toEqual([0, 4, 6, 6]);
   });
 
-  it('convLstm checks what it is given', () => {
+  it('convLstm checks its arguments', () => {
     const x = zeros(2, 1, 3, 5, 4); // T, B
     const weight = zeros(8, 5, 3, 3);
     const state = zeros(1, 2, 5, 4);
@@ -65,8 +65,8 @@ describe.each(devices)('convolution on %s', (device) => {
     });
   });
 
-  it('an even kernel has its extra zero below and to the right', () => {
-    // Weights that copy the last tap: the output is the input, moved up and left by one.
+  it('an even kernel has one more zero of padding below and to the right', () => {
+    // The weights copy the last tap: the output is the input, shifted up and left by one.
     const weight = new Float32Array(4 * 2 * 2 * 2);
     weight[3 * 8 + 3] = 1; // gate g, input channel, tap (1, 1)
     const x = Tensor.from(
@@ -88,7 +88,7 @@ describe.each(devices)('convolution on %s', (device) => {
     for (const [k, value] of c.dataSync().entries()) expect(value).toBeCloseTo(expected[k]!, 6);
   });
 
-  it('pixelUnshuffle cuts to patches, pixelShuffle puts them back', () => {
+  it('pixelUnshuffle moves patches to channels, pixelShuffle moves them back', () => {
     const x = Tensor.from(
       [
         [

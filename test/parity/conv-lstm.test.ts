@@ -1,4 +1,4 @@
-// Every fixture of test/fixtures/conv_lstm.py, on the target of this process, in each precision.
+// Every case of test/fixtures/conv_lstm.py, on the target of this process, in each precision.
 import { expect, it } from 'vitest';
 import { ConvLSTM, type GateOrder, Tensor } from '../../src/index.js';
 import { loadFixture } from '../support/fixture.js';

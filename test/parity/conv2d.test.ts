@@ -1,4 +1,4 @@
-// Every fixture of test/fixtures/conv2d.py.
+// Every case of test/fixtures/conv2d.py.
 import { expect, it } from 'vitest';
 import { conv2d } from '../../src/functional/index.js';
 import { Tensor } from '../../src/index.js';

@@ -23,7 +23,7 @@ const weights = new URL(
   '../../examples/moving-mnist/moving-mnist-convlstm.safetensors',
   import.meta.url,
 );
-// Beside the repository, not part of it: a model that PyTorch trained, and what PyTorch forecasts.
+// Beside the repository, not part of it: a model trained with PyTorch, and PyTorch's forecast.
 const shared = (name: string) => new URL(`../../../shared/models/${name}`, import.meta.url);
 const golden = shared('moving-mnist-golden.safetensors');
 const trainedInPyTorch = shared('moving-mnist-convlstm.safetensors');
@@ -51,7 +51,7 @@ describeOnTarget('Forecaster agrees with PyTorch', () => {
     expectClose(picked, tensors.get('forecast')!.values, tolerance);
   });
 
-  it('with options that are not the defaults, in one piece and frame by frame', async () => {
+  it('with options other than the defaults, in one call and frame by frame', async () => {
     const { options, tensors } = cases.get('small')!;
     const model = new Forecaster(options.architecture!);
     models.push(model);
@@ -81,7 +81,7 @@ describeOnTarget('Forecaster agrees with PyTorch', () => {
     const model = new Forecaster({ version: 1, patchSize: 4, hiddenDim: [64, 64], kernelSize: 3 });
     models.push(model);
     model.loadStateDict(await safetensors.load(trainedInPyTorch));
-    // Four; the fallback takes its time for one.
+    // Four sequences, one on the fallback, which is slow.
     const count = targetName === 'javascript' ? 1 : 4;
     using given = frames!.slice([0, 0], [count, 10]);
     using expected = forecast!.slice([0], [count]);

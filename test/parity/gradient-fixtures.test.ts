@@ -1,4 +1,4 @@
-// Every fixture of test/fixtures/gradients.py: gradients of ConvLSTMs in each precision.
+// Every case of test/fixtures/gradients.py: gradients of ConvLSTMs in each precision.
 import { expect, it } from 'vitest';
 import { ConvLSTM, Tensor } from '../../src/index.js';
 import { loadFixture } from '../support/fixture.js';

@@ -1,4 +1,4 @@
-// Gradients on the target of this process against the fallback's, which finite differences checked.
+// Gradients on the target of this process against the fallback's, checked by finite differences.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ConvLSTM, type Device, functional, manualSeed, Tensor } from '../../src/index.js';
@@ -84,8 +84,8 @@ describeOnTarget('gradients', () => {
           const actual = await gradients(layer, regularisation, undefined, precision);
           const expected = await gradients(layer, regularisation, 'javascript', precision);
           expect([...actual.keys()]).toEqual([...expected.keys()]);
-          // In bfloat16 products a tensor of few elements, which may be sums that cancel, has no
-          // accuracy of its own: there the gradient as a whole is compared.
+          // With bfloat16 products a small tensor may be a sum that cancels and has no accuracy of
+          // its own, so the gradient is compared as a whole.
           if (precision !== 'highest') {
             const whole = [actual, expected].map((all) => [...all.values()].flatMap((v) => [...v]));
             expect(relativeError(whole[0]!, whole[1]!)).toBeLessThan(kTolerance[precision]);
@@ -117,7 +117,7 @@ describeOnTarget('gradients', () => {
       ),
   );
 
-  it('of conv2d are the fallback’s', () =>
+  it('of conv2d agree with the fallback', () =>
     fc.assert(
       fc.asyncProperty(
         fc.record({

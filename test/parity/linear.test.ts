@@ -1,4 +1,4 @@
-// Every fixture of test/fixtures/linear.py.
+// Every case of test/fixtures/linear.py.
 import { expect, it } from 'vitest';
 import { Linear, Tensor } from '../../src/index.js';
 import { loadFixture } from '../support/fixture.js';

@@ -1,4 +1,4 @@
-// Every fixture of test/fixtures/losses.py: losses and their gradients.
+// Every case of test/fixtures/losses.py: losses and their gradients.
 import { expect, it } from 'vitest';
 import {
   balancedMseMae,

@@ -1,4 +1,4 @@
-// The optimizers of test/fixtures/optimizers.py: the parameters after every step.
+// Every case of test/fixtures/optimizers.py: parameters after each step.
 import { expect, it } from 'vitest';
 import {
   Adam,

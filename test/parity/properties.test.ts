@@ -1,4 +1,4 @@
-// What holds whatever the numbers are: the same sequence computed in other ways gives the same.
+// Invariants: the same sequence, computed in different ways, gives the same result.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ConvLSTM, Tensor } from '../../src/index.js';
@@ -31,7 +31,7 @@ function check(property: (layer: Layer) => Promise<void>): Promise<void> {
 }
 
 describeOnTarget('properties', () => {
-  it('a stream stepped through a sequence gives its forward pass', () =>
+  it('a stream over a sequence equals its forward pass', () =>
     check(async (layer) => {
       const net = build({ ...layer, batchFirst: true });
       const x = input({ ...layer, batchFirst: true });
@@ -43,7 +43,7 @@ describeOnTarget('properties', () => {
       }
     }));
 
-  it('a sequence in two parts, states carried over, gives the whole', () =>
+  it('a sequence in two parts with states carried over equals the whole', () =>
     check(async (layer) => {
       const long = { ...layer, time: layer.time + 2 };
       const net = build(long);
@@ -63,7 +63,7 @@ describeOnTarget('properties', () => {
       }
     }));
 
-  it('each sequence of a batch is on its own', () =>
+  it('sequences of a batch are independent', () =>
     check(async (layer) => {
       const several = { ...layer, batch: layer.batch + 1 };
       const net = build(several);

@@ -43,7 +43,7 @@ describeOnTarget('random layers', () => {
     const property = fc.asyncProperty(layers(limits), async (layer) => {
       const expected = await shared(layer, () => run(layer, 'javascript', 'highest'));
       for (const precision of ['highest', 'high', 'medium'] as const) {
-        // Products of one or two bfloat16 parts are so exact for their size, whatever it is.
+        // The error of products of one or two bfloat16 parts grows with the operands.
         if (precision !== 'highest' && layer.unbounded) continue;
         for (const [index, values] of (await run(layer, device, precision)).entries()) {
           const scale = Math.max(1, largest(expected[index]!)); // c is not bounded by 1

@@ -1,4 +1,4 @@
-// Every fixture of test/fixtures/tensor.py.
+// Every case of test/fixtures/tensor.py.
 import { expect, it } from 'vitest';
 import { functional, Tensor } from '../../src/index.js';
 import { type Array64, loadFixture } from '../support/fixture.js';
@@ -46,7 +46,7 @@ describeOnTarget('tensor operations', () => {
       case 'unary': {
         const apply = functional[options.op as 'exp'];
         const result = options.op === 'leakyRelu' ? tensor('x').leakyRelu(0.1) : apply(tensor('x'));
-        // Results below float32's normal range may be flushed to zero.
+        // Results below float32's normal range may flush to zero.
         return expectNear(result, y, kUlps[options.op] ?? 1, 1.2e-38);
       }
       case 'binary':

@@ -1,4 +1,4 @@
-// What the tape and the optimizers ask of a backend: the target agrees with the TypeScript fallback.
+// Backend operations of the tape and the optimizers: the target agrees with the TypeScript fallback.
 import { expect, it } from 'vitest';
 import type {
   AdamArguments,
@@ -172,7 +172,7 @@ describeOnTarget('operations of training', () => {
     );
   });
 
-  it('what does not fit is refused before it runs', () => {
+  it('refuses arguments that do not fit, before it runs', () => {
     const [, backend] = backends();
     if (backend === fallback) return; // trusts its callers
     const [three, four] = [backend!.upload(new Float32Array(3)), backend!.fill(4, 1)];

@@ -1,4 +1,4 @@
-// Training from given weights and batches follows PyTorch's losses: test/fixtures/trajectories.py.
+// Training from given weights and batches reproduces PyTorch's losses: test/fixtures/trajectories.py.
 import { expect, it } from 'vitest';
 import {
   Adam,

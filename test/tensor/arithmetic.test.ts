@@ -28,7 +28,7 @@ describe.each(devices)('arithmetic on %s', (device) => {
     expectError(() => Tensor.zeros([2]).add(Tensor.zeros([0])), 'ERR_SHAPE');
   });
 
-  it('takes numbers on either side', () => {
+  it('accepts numbers on either side', () => {
     const x = from([1, 4]);
     expect(x.add(1).toArraySync()).toEqual([2, 5]);
     expect(x.maximum(2).minimum(3).toArraySync()).toEqual([2, 3]);
@@ -42,7 +42,7 @@ describe.each(devices)('arithmetic on %s', (device) => {
     );
   });
 
-  it('passes NaN on, also where it compares', () => {
+  it('propagates NaN, in comparisons too', () => {
     const x = from([Number.NaN, 1]);
     for (const result of [x.relu(), x.leakyRelu(), x.maximum(0), x.minimum(0), x.sigmoid()]) {
       expect(result.dataSync()[0]).toBeNaN();
@@ -84,7 +84,7 @@ describe.each(devices)('arithmetic on %s', (device) => {
     expectError(() => x.sum(2), 'ERR_SHAPE', 'sum', 'got 2');
   });
 
-  it('reduces nothing to 0, NaN or an error', () => {
+  it('reduces no elements to 0, NaN or an error', () => {
     const none = Tensor.zeros([2, 0], { device });
     expect(none.sum(1).toArraySync()).toEqual([0, 0]);
     expect(none.mean(1).toArraySync()).toEqual([Number.NaN, Number.NaN]);
@@ -92,14 +92,14 @@ describe.each(devices)('arithmetic on %s', (device) => {
     expectError(() => none.max(1), 'ERR_SHAPE', '[2, 0]');
   });
 
-  it('does empty and single elements', () => {
+  it('handles empty tensors and single elements', () => {
     expect(Tensor.zeros([0, 3], { device }).exp().add(1).shape).toEqual([0, 3]);
     expect(from(3).mul(2).itemSync()).toBe(6);
   });
 });
 
 describe.skipIf(devices.length < 2)('two devices in one process', () => {
-  it('move and do not mix', () => {
+  it('copies between them and refuses to mix them', () => {
     const a = Tensor.from([1, 2], undefined, { device: 'cpu' });
     const b = a.to('javascript');
     expect(b.device).toBe('javascript');

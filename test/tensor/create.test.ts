@@ -7,7 +7,7 @@ describe.each(devices)('Tensor.from on %s', (device) => {
   const values = (source: TensorSource, shape?: number[]) =>
     Tensor.from(source, shape, { device }).toArraySync();
 
-  it('takes nested arrays, numbers and empty arrays', () => {
+  it('accepts nested arrays, numbers and empty arrays', () => {
     expect(
       values([
         [1, 2, 3],
@@ -53,20 +53,20 @@ describe.each(devices)('Tensor.from on %s', (device) => {
     expect([...Tensor.from(Float64Array.from(odd), undefined, { device }).dataSync()]).toEqual(odd);
   });
 
-  it('copies: a later write to the source does not show', () => {
+  it('copies: a later write to the source has no effect', () => {
     const source = new Float32Array([1, 2]);
     const tensor = Tensor.from(source, [2], { device });
     source[0] = 9;
     expect(tensor.toArraySync()).toEqual([1, 2]);
   });
 
-  it('gives each caller of data an array of its own', async () => {
+  it('returns a new array for each call of data', async () => {
     const tensor = Tensor.from([1, 2], undefined, { device });
     (await tensor.data())[0] = 9;
     expect(await tensor.toArray()).toEqual([1, 2]);
   });
 
-  it('takes a tensor, with another shape or device', () => {
+  it('accepts a tensor, with another shape or device', () => {
     const tensor = Tensor.from([1, 2, 3, 4], undefined, { device });
     const moved = Tensor.from(tensor, [2, 2], { device: 'javascript' });
     tensor.dispose();
@@ -108,7 +108,7 @@ describe('Tensor.from refuses', () => {
     );
   });
 
-  it('what holds no numbers', () => {
+  it('sources without numbers', () => {
     const wrong = ['1', null, undefined, {}, () => 1, new DataView(new ArrayBuffer(4))];
     for (const source of wrong) {
       expectError(() => Tensor.from(source as unknown as number), 'ERR_OPTION', 'data');
@@ -118,7 +118,7 @@ describe('Tensor.from refuses', () => {
     }
   });
 
-  it('shapes that do not fit or are none', () => {
+  it('shapes that do not fit, and values that are not shapes', () => {
     expectError(() => Tensor.from([1, 2, 3], [2, 2]), 'ERR_SHAPE', '3 elements', '[2, 2] has 4');
     expectError(() => Tensor.zeros([-1]), 'ERR_SHAPE', '[-1]');
     expectError(() => Tensor.zeros([1.5]), 'ERR_SHAPE', '[1.5]');
@@ -127,7 +127,7 @@ describe('Tensor.from refuses', () => {
     expectError(() => Tensor.zeros(3 as unknown as number[]), 'ERR_OPTION', 'got 3');
   });
 
-  it('column-major order by name, and half-precision bits', () => {
+  it('fortranOrder and half-precision bits', () => {
     const data = new Uint16Array(4);
     expectError(
       () => Tensor.from({ data, shape: [2, 2], fortranOrder: true }),
@@ -142,7 +142,7 @@ describe('Tensor.from refuses', () => {
     );
   });
 
-  it('devices that are unknown or not there', () => {
+  it('unknown and absent devices', () => {
     expectError(() => Tensor.zeros([1], { device: 'gpu' as 'cpu' }), 'ERR_OPTION', `got 'gpu'`);
     expectError(() => Tensor.zeros([1], { device: 'cuda:7' }), 'ERR_DEVICE', `'cuda:7'`);
   });

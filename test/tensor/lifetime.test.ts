@@ -4,7 +4,7 @@ import { devices } from '../support/devices.js';
 import { expectError } from '../support/errors.js';
 
 describe.each(devices)('lifetime on %s', (device) => {
-  it('is idempotent, and use afterwards is an error', async () => {
+  it('disposes idempotently; later use is an error', async () => {
     const x = Tensor.from([1, 2], undefined, { device });
     expect(x.disposed).toBe(false);
     x.dispose();
@@ -18,7 +18,7 @@ describe.each(devices)('lifetime on %s', (device) => {
     await expect(x.toArray()).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
   });
 
-  it('using disposes', () => {
+  it('disposes at the end of using', () => {
     let kept: Tensor;
     {
       using x = Tensor.ones([1], { device });
@@ -27,7 +27,7 @@ describe.each(devices)('lifetime on %s', (device) => {
     expect(kept.disposed).toBe(true);
   });
 
-  it('clones and reshapes outlive their source, and the other way round', () => {
+  it('lets clones and reshapes outlive their source, and the reverse', () => {
     const x = Tensor.from([1, 2], undefined, { device });
     const clone = x.clone();
     const column = x.unsqueeze(1);
@@ -40,7 +40,7 @@ describe.each(devices)('lifetime on %s', (device) => {
     expect(storage.disposed).toBe(true);
   });
 
-  it('results keep what they are computed from', async () => {
+  it('keeps operands alive until their results are computed', async () => {
     const x = Tensor.full([1000], 2, { device });
     const y = x.exp();
     x.dispose();
@@ -50,8 +50,8 @@ describe.each(devices)('lifetime on %s', (device) => {
   });
 });
 
-describe.each(devices)('what only running can tell on %s', (device) => {
-  it('rejects data() of the result and of what is computed from it', async () => {
+describe.each(devices)('errors of running operations on %s', (device) => {
+  it('reject data() of the result and of results computed from it', async () => {
     const huge = Tensor.zeros([2 ** 20, 2 ** 20], { device }); // 4 TiB
     const derived = huge.reshape([-1]).slice([0], [2]).add(1);
     for (const tensor of [huge, derived]) {
@@ -65,13 +65,13 @@ describe.each(devices)('what only running can tell on %s', (device) => {
 });
 
 describe('reading', () => {
-  it('item wants one element', async () => {
+  it('item needs exactly one element', async () => {
     expect(await Tensor.full([1, 1], 3).item()).toBe(3);
     await expect(Tensor.zeros([2]).item()).rejects.toMatchObject({ code: 'ERR_SHAPE' });
     expectError(() => Tensor.zeros([0]).itemSync(), 'ERR_SHAPE', '[0]');
   });
 
-  it('toString shows shape, device and values, long axes cut', () => {
+  it('toString shows shape, device and values, long axes shortened', () => {
     const x = Tensor.from(
       [
         [1, 2.5],

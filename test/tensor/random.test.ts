@@ -3,7 +3,7 @@ import { manualSeed, setRandomState, Tensor } from '../../src/index.js';
 import { philox4x32 } from '../../src/philox.js';
 import { expectError } from '../support/errors.js';
 
-// The known answers that the authors of Philox publish (Random123, kat_vectors).
+// Known answers of the authors of Philox (Random123, kat_vectors).
 it.each([
   [[0, 0, 0, 0], [0, 0], '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
   [
@@ -31,12 +31,12 @@ it('a seed fixes the values, on every call and device', () => {
   expect(second.map((tensor) => tensor.toArraySync())).toEqual(first);
   manualSeed(8);
   expect(Tensor.rand([5]).toArraySync()).not.toEqual(first[0]);
-  // The upper half of a long seed counts as well.
+  // The upper half of a long seed matters too.
   manualSeed(7 + 2 ** 40);
   expect(Tensor.rand([5]).toArraySync()).not.toEqual(first[0]);
 });
 
-it('rand is even and randn normal', () => {
+it('rand is uniform and randn normal', () => {
   manualSeed(1);
   const count = 100_000;
   const moments = (values: Float32Array) => {
@@ -56,7 +56,7 @@ it('rand is even and randn normal', () => {
   expect(Math.abs(kurtosis - 3)).toBeLessThan(0.1);
 });
 
-it('refuses seeds that are none', () => {
+it('refuses bad seeds', () => {
   for (const seed of [-1, 1.5, Number.NaN, 2 ** 53]) {
     expectError(() => manualSeed(seed), 'ERR_OPTION', String(seed));
   }

@@ -13,7 +13,7 @@ describe.each(devices)('shapes on %s', (device) => {
     );
   };
 
-  it('reshapes, with -1, and shares memory safely', () => {
+  it('reshapes, also with -1, and shares memory safely', () => {
     const x = arange(2, 6);
     const y = x.reshape([3, -1, 2]);
     expect(y.shape).toEqual([3, 2, 2]);
@@ -69,7 +69,7 @@ describe.each(devices)('shapes on %s', (device) => {
     expectError(() => x.permute([0]), 'ERR_SHAPE', '[0]');
   });
 
-  // Expected values are NumPy's for numpy.arange(10)[start:end:step].
+  // Expected: numpy.arange(10)[start:end:step].
   it.each([
     [2, 5, 1, [2, 3, 4]],
     [null, null, 3, [0, 3, 6, 9]],
@@ -84,7 +84,7 @@ describe.each(devices)('shapes on %s', (device) => {
     expect(arange(10).slice([start], [end], [step]).toArraySync()).toEqual(expected);
   });
 
-  it('slices several axes and leaves the rest whole', () => {
+  it('slices several axes and keeps the others whole', () => {
     const x = arange(3, 4, 2);
     expect(x.slice([1, -2], [2]).toArraySync()).toEqual([
       [
