@@ -1,4 +1,4 @@
-/** The public face of the package. */
+/** Public interface of the package: exports only. */
 export type { GpuInfo, Pair, Precision, Shape } from '../binding.js';
 export { isGradEnabled, noGrad } from './autograd/grad-mode.js';
 export type { Device } from './backend.js';

@@ -1,14 +1,14 @@
-// The ConvLSTM that a much-read article builds in PyTorch, line by line with this package's modules;
-// then `ConvLSTM`, which computes the same in one operation a layer.
+// The ConvLSTM of a popular PyTorch article, line by line with this package's modules; then `ConvLSTM`,
+// which computes the same in one operation per layer.
 //
-// The article's listing does not run. Its slips, each marked below where it is put right:
-//   1. the gates are split as f, i, o, g, where the code it follows (ndrplz/ConvLSTM_pytorch) has
+// The article's listing does not run. Its bugs, each marked below where it is fixed:
+//   1. the gates are split as f, i, o, g, where its model (ndrplz/ConvLSTM_pytorch) has
 //      i, f, o, g: weights trained with one order are noise in the other
-//   2. `o * nn.Tanh(c_next)` builds a layer out of c_next where torch.tanh(c_next) is meant
-//   3. `heigth, weight = image_size` is followed by uses of `height` and `width`
+//   2. `o * nn.Tanh(c_next)` builds a layer instead of calling torch.tanh(c_next)
+//   3. `heigth, weight = image_size` is read as `height` and `width`
 //   4. each cell gets the whole list of hidden dimensions instead of its own
-//   5. states that are passed in are thrown away; zeros are used instead
-//   6. `last_state_list` is returned but never made; `layer_state_list` is what was filled
+//   5. given states are ignored; zeros are used instead
+//   6. `last_state_list` is returned but never filled; `layer_state_list` is
 import { Conv2d, ConvLSTM, Module, manualSeed, Tensor } from 'convlstm';
 
 class ArticleCell extends Module {
@@ -28,7 +28,7 @@ class ArticleCell extends Module {
   forward(x, [hCurrent, cCurrent]) {
     const combined = Tensor.concat([x, hCurrent], 1);
     const combinedConv = this.conv.forward(combined);
-    // Slip 1: the article's order is kept here, to show below how such weights are loaded.
+    // Bug 1 is kept here, to show below how such weights are loaded.
     const [ccF, ccI, ccO, ccG] = [0, 1, 2, 3].map((k) =>
       combinedConv.slice([null, k * this.hiddenDim], [null, (k + 1) * this.hiddenDim]),
     );
@@ -37,12 +37,12 @@ class ArticleCell extends Module {
     const o = ccO.sigmoid();
     const g = ccG.tanh();
     const cNext = f.mul(cCurrent).add(i.mul(g));
-    const hNext = o.mul(cNext.tanh()); // slip 2
+    const hNext = o.mul(cNext.tanh()); // bug 2
     return [hNext, cNext];
   }
 
   initHidden(batchSize, [height, width]) {
-    const shape = [batchSize, this.hiddenDim, height, width]; // slip 3
+    const shape = [batchSize, this.hiddenDim, height, width]; // bug 3
     return [Tensor.zeros(shape), Tensor.zeros(shape)];
   }
 }
@@ -56,7 +56,7 @@ class ArticleConvLSTM extends Module {
       const inputOfLayer = layer === 0 ? inputDim : hiddenDim[layer - 1];
       return new ArticleCell({
         inputDim: inputOfLayer,
-        hiddenDim: hiddenDim[layer], // slip 4
+        hiddenDim: hiddenDim[layer], // bug 4
         kernelSize,
         bias,
       });
@@ -66,7 +66,7 @@ class ArticleConvLSTM extends Module {
   forward(input, states) {
     const x = this.batchFirst ? input : input.permute([1, 0, 2, 3, 4]);
     const [batch, time, , height, width] = x.shape;
-    const hidden = states ?? this.cell_list.map((cell) => cell.initHidden(batch, [height, width])); // slip 5
+    const hidden = states ?? this.cell_list.map((cell) => cell.initHidden(batch, [height, width])); // bug 5
 
     const layerOutputs = [];
     const layerStates = [];
@@ -84,7 +84,7 @@ class ArticleConvLSTM extends Module {
     });
     return this.returnAllLayers
       ? [layerOutputs, layerStates]
-      : [layerOutputs.slice(-1), layerStates.slice(-1)]; // slip 6
+      : [layerOutputs.slice(-1), layerStates.slice(-1)]; // bug 6
   }
 }
 
@@ -103,7 +103,7 @@ const x = Tensor.randn([1, 5, 2, 12, 10]);
 const [[articleOutput], [[articleH]]] = article.forward(x);
 console.log('article ', articleOutput.shape, 'last h', articleH.shape);
 
-// The same options, the same keys. The gates' order is said once, when the weights come in.
+// Same options, same keys. loadStateDict takes the order of the gates.
 const net = new ConvLSTM(options);
 net.loadStateDict(article.stateDict(), { gateOrder: 'fiog' });
 const { output, states } = net.forward(x);
@@ -115,13 +115,13 @@ async function difference(a, b) {
 }
 console.log('largest difference', (await difference(output, articleOutput)).toExponential(1));
 
-// States of every layer come back, whatever returnAllLayers says, so that a sequence can be carried on.
+// forward returns the states of every layer, with any returnAllLayers: a sequence can continue.
 const first = net.forward(x.slice([null, 0], [null, 3]));
 const rest = net.forward(x.slice([null, 3]), first.states);
 const last = output.slice([null, 3]);
 console.log('carried on, difference', (await difference(rest.output, last)).toExponential(1));
 
-// The slip in the gates, seen: the same weights in ndrplz' order give something else.
+// The effect of bug 1: the same weights in ndrplz' order give other numbers.
 net.loadStateDict(article.stateDict());
 const wrong = net.forward(x).output;
 const share = (await difference(wrong, articleOutput)) / (await articleOutput.abs().max().item());

@@ -1,5 +1,5 @@
-// Moving MNIST, continued: a trained ConvLSTM (README.md beside this file says how) sees ten frames of
-// two digits that move and bounce, and forecasts the next ten.
+// Moving MNIST: a trained ConvLSTM (see README.md beside this file) sees ten frames of two moving and
+// bouncing digits and forecasts the next ten.
 //
 //   npm run demo
 //   node examples/moving-mnist/demo.mjs --sequences 512 --out somewhere
@@ -30,7 +30,7 @@ const kBatch = 16;
 const kShown = 4;
 
 const { device, cpu } = backendInfo();
-/** Plain JavaScript takes seconds for a sequence. */
+/** Fewer sequences on plain JavaScript, which takes seconds per sequence. */
 const engine = device === 'cpu' ? cpu.isa : device;
 const { values: options } = parseArgs({
   options: {
@@ -70,7 +70,7 @@ function addScores(mean, scores, share) {
   }
 }
 
-/** For the pictures: of each sequence the frames given, the truth after them, the forecast. */
+/** Per shown sequence: input frames, target frames, forecast. */
 const shown = [];
 
 const progress = new cliProgress.SingleBar(
@@ -125,7 +125,7 @@ for (let lead = 0; lead <= kSteps; lead++) {
 }
 
 await mkdir(options.out, { recursive: true });
-// Above the truth, below what the model was given and then, within white lines, its forecasts.
+// Top: the truth. Bottom: the input, then the forecasts within white lines.
 const animation = Array.from({ length: kContext + kSteps }, (_, t) => {
   const forecasting = t >= kContext;
   const pick = (frames) => frames[forecasting ? t - kContext : t];
@@ -136,7 +136,7 @@ const animation = Array.from({ length: kContext + kSteps }, (_, t) => {
 const gifFile = path.join(options.out, 'moving-mnist.gif');
 await gif.save(gifFile, animation, { delay: 200 });
 
-// Three rows a sequence.
+// Three rows per sequence.
 const pngFile = path.join(options.out, 'moving-mnist.png');
 await png.save(pngFile, grid(shown.flat(), { size: kSize, zoom: 2, line: 0.4 }));
 console.log(`\nwrote ${gifFile}\nwrote ${pngFile}`);

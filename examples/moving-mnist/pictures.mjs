@@ -1,4 +1,4 @@
-// Puts grey frames side by side in one picture.
+// Arranges grey frames in one picture.
 
 const kGap = 2;
 

@@ -1,5 +1,5 @@
-// A model trained on one's own frames: a folder of PNG, PGM, .npy or HDF5 radar images in natural order,
-// or of folders of such. It learns to go on ten frames further, and is saved for `convlstm forecast`.
+// Trains a model on your own frames: a folder of PNG, PGM, .npy or HDF5 radar images in natural order, or
+// of such folders. The model learns to forecast ten frames and is saved for `convlstm forecast`.
 //
 //   node examples/own-frames/train.mjs FOLDER --epochs 20 --out model.safetensors
 import { parseArgs } from 'node:util';
@@ -32,7 +32,7 @@ const trainer = new Trainer({
   optimizer: new Adam(model.parameters(), { lr: 3e-3 }),
   data: new DataLoader(frames, { batchSize: 8, shuffle: true, workers: 1 }),
   loss: ({ input, target }) => {
-    const logits = model.unroll(input, target); // of all frames but the first
+    const logits = model.unroll(input, target); // all frames but the first
     return bceWithLogitsLoss(logits.slice([null, length - 1]), target);
   },
   epochs: Number(values.epochs),

@@ -1,5 +1,5 @@
-// A model of one's own: an encoder reads the frames that were, a forecaster starts from the encoder's
-// states and writes the frames to come, a convolution makes frames of its h (Shi et al. 2015, figure 3).
+// A custom model: an encoder reads the past frames, a forecaster starts from the encoder's states and
+// computes the next ones, a convolution turns its h into frames (Shi et al. 2015, figure 3).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { Conv2d, ConvLSTM, Module, manualSeed, safetensors, Tensor } from 'convl
 const kHidden = [8, 6];
 
 class EncoderForecaster extends Module {
-  // Modules in properties are found by themselves; the property's name is the key in the state dict.
+  // Modules in properties register themselves; the property's name is the key in the state dict.
   encoder = new ConvLSTM({ inputDim: 1, hiddenDim: kHidden, kernelSize: 3, batchFirst: true });
   forecaster = new ConvLSTM({ inputDim: 1, hiddenDim: kHidden, kernelSize: 3, batchFirst: true });
   head = new Conv2d({ inChannels: 6, outChannels: 1, kernelSize: 1 });
@@ -17,10 +17,10 @@ class EncoderForecaster extends Module {
   forward(frames, steps) {
     const [batch, , channels, height, width] = frames.shape;
     const { states } = this.encoder.forward(frames);
-    // The forecaster gets no input but the states: zeros, as in the paper.
+    // The forecaster's input is zero, as in the paper: it has the states alone.
     const nothing = Tensor.zeros([batch, steps, channels, height, width]);
     const { output } = this.forecaster.forward(nothing, states);
-    // A convolution takes [N, C, H, W]: time joins the batch and leaves it again.
+    // Conv2d takes [N, C, H, W]: merge time into the batch, then split it again.
     const flat = output.flatten(0, 1);
     return this.head.forward(flat).sigmoid().reshape([batch, steps, channels, height, width]);
   }

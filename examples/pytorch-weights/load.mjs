@@ -1,4 +1,4 @@
-// Weights that PyTorch saved (make_weights.py beside this file), loaded unchanged, give PyTorch's numbers.
+// Loads weights saved by PyTorch (make_weights.py beside this file) unchanged and gets PyTorch's numbers.
 import { ConvLSTM, noGrad, safetensors } from 'convlstm';
 
 const here = (name) => new URL(name, import.meta.url);

@@ -7,7 +7,7 @@ import { Conv2d, ConvLSTM, manualSeed } from 'convlstm';
 
 const kSize = 24;
 
-/** A camera that sees a spot cross the picture: anything with { data, shape } is a frame. */
+/** A camera that films a moving spot. A frame is any { data, shape }. */
 async function* camera(count) {
   for (let t = 0; t < count; t++) {
     await setTimeout(5);
@@ -22,7 +22,7 @@ const cells = new ConvLSTM({ inputDim: 1, hiddenDim: [8, 8], kernelSize: 3, numL
 const head = new Conv2d({ inChannels: 8, outChannels: 1, kernelSize: 1 });
 const stream = cells.stream();
 
-// 1. One step for each frame as it comes.
+// 1. One step per frame.
 let seen = 0;
 for await (const h of stream.run(camera(10))) {
   seen++;
@@ -30,7 +30,7 @@ for await (const h of stream.run(camera(10))) {
 }
 console.log(`${seen} frames seen`);
 
-// 2. The next five frames, each prediction fed back. The stream itself does not move.
+// 2. Five more frames, each prediction fed back. The stream's own state stays unchanged.
 const predictions = [];
 for (const frame of stream.forecast(5, (h) => head.forward(h).sigmoid())) {
   predictions.push(await frame.mean().item());
@@ -40,7 +40,7 @@ console.log(
   `${predictions.length} frames forecast, mean values ${predictions.map((p) => p.toFixed(3))}`,
 );
 
-// 3. The state as bytes: another process could load them and go on.
+// 3. The state as bytes, which another process can load to continue.
 const saved = await stream.save();
 const resumed = cells.stream().load(saved);
 const next = { data: new Float32Array(kSize * kSize).fill(0.5), shape: [1, 1, kSize, kSize] };
@@ -48,7 +48,7 @@ const [here, there] = [stream.step(next), resumed.step(next)];
 const difference = await here.sub(there).abs().max().item();
 console.log(`resumed from ${saved.length} bytes, difference ${difference}`);
 
-// 4. As one stage of a pipeline, with the pipeline's back-pressure.
+// 4. A stage of a pipeline, with back-pressure.
 const energies = [];
 await pipeline(
   camera(6),

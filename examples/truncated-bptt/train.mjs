@@ -1,6 +1,6 @@
-// Truncated backpropagation through time: a sequence too long to differentiate at once is cut into
-// windows. The state goes on from window to window, its gradient does not: detach() is the cut. Memory is
-// that of one window, however long the sequence is.
+// Truncated backpropagation through time: a sequence too long to differentiate as a whole is cut into
+// windows. detach() passes the state from window to window without its gradient. Memory is that of one
+// window for any length of the sequence.
 //
 //   node examples/truncated-bptt/train.mjs --frames 1000
 import { parseArgs } from 'node:util';
@@ -26,7 +26,7 @@ class Net extends Module {
   cells = new ConvLSTM({ inputDim: 1, hiddenDim: 16, kernelSize: 5, batchFirst: true });
   head = new Conv2d({ inChannels: 16, outChannels: 1, kernelSize: 1 });
 
-  /** For each frame of x the next one, before the sigmoid, and the states to go on from. */
+  /** Logits of the frame after each frame of x, and the last states. */
   forward(x, states) {
     const result = this.cells.forward(x, states);
     const [batch, time, ...frame] = x.shape;
@@ -41,7 +41,7 @@ manualSeed(3);
 const net = init.forgetBias(new Net(), 1);
 for (const { conv } of net.cells.cells) init.xavierUniform(conv.weight, { gain: 2 });
 const adam = new Adam(net.parameters(), { lr: 1e-2 });
-// A square that moves and bounces in a video without an end.
+// An endless video of a moving, bouncing square.
 const square = { data: new Uint8Array(25).fill(255), shape: [1, 5, 5] };
 const options = { frames: kFrames + 1, size: kSize, numDigits: 1, speed: [1, 2], seed: 1 };
 const video = Tensor.from(new MovingMnist(square, options).batch(4));
@@ -59,7 +59,7 @@ for (let begin = 0; begin + kWindow <= kFrames; begin += kWindow) {
   adam.zeroGrad();
   losses.push(await loss.item());
 
-  // The next window starts from these values, and backpropagation ends here.
+  // The next window starts from these values; backpropagation stops here.
   const detached = result.states.map(({ h, c }) => ({ h: h.detach(), c: c.detach() }));
   for (const { h, c } of [...result.states, ...(states ?? [])]) {
     h.dispose();

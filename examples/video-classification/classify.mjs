@@ -1,5 +1,5 @@
-// Which way does the digit go, and how fast? A ConvLSTM, global average pooling and a linear layer, trained
-// on moving MNIST digits and tested on digits that it has never seen.
+// Classifies videos of moving digits by direction and speed: a ConvLSTM, global average pooling and a
+// linear layer, trained on moving MNIST digits and tested on unseen ones.
 //
 //   node examples/video-classification/classify.mjs
 //   node examples/video-classification/classify.mjs --steps 120
@@ -39,7 +39,7 @@ class Classifier extends Module {
   });
   classes = new Linear({ inFeatures: kHidden, outFeatures: kClasses.length });
 
-  /** Frames [B, T, 1, H, W] to a score for each class, [B, 8]. */
+  /** Frames [B, T, 1, H, W] to class scores [B, 8]. */
   forward(frames) {
     const { states } = this.cells.forward(functional.pixelUnshuffle(frames, kPatch));
     return this.classes.forward(states.at(-1).h.mean([2, 3]));

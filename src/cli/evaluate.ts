@@ -19,7 +19,7 @@ interface EvaluateOptions {
   json?: true;
 }
 
-/** Scores of the model and of repeating the last frame. */
+/** Scores of the model and of persistence: the last frame repeated. */
 interface Scores {
   sequences: number;
   model: LeadTimeScores;
@@ -30,15 +30,15 @@ export function addEvaluate(program: Command): void {
   const command = program
     .command('evaluate')
     .description('score a trained model by lead time on test data')
-    .requiredOption('--data <folder>', 'as in training: its test frames, or digits')
-    .option('--run <folder>', 'a run of `convlstm train`: its configuration and its model')
-    .option('--config <file>', 'JSON configuration that tells the data; that of --run by default')
-    .option('--weights <file>', 'safetensors file of a model; that of --run by default')
-    .option('--samples <n>', 'how many sequences; all there are by default', parseCount)
-    .option('--json', 'for programs')
+    .requiredOption('--data <folder>', 'data as in training; the test frames or digits are used')
+    .option('--run <folder>', 'run of `convlstm train`, for its configuration and model')
+    .option('--config <file>', 'JSON configuration of the data; default: that of --run')
+    .option('--weights <file>', 'safetensors file of the model; default: that of --run')
+    .option('--samples <n>', 'number of sequences; default: all', parseCount)
+    .option('--json', 'JSON output')
     .addHelpText(
       'after',
-      '\nErrors are sums over a frame, frames 0..1 on the scale of the model; persistence repeats the last frame.',
+      '\nErrors are sums over a frame with values 0..1 (divided by the scale of the model); persistence repeats the last frame.',
     )
     .action(run);
   addComputing(command, 'highest');
@@ -48,7 +48,7 @@ async function run(options: EvaluateOptions, command: Command): Promise<void> {
   const folder = options.run === undefined ? null : new RunFolder(options.run);
   const [file, weights] = [options.config ?? folder?.config, options.weights ?? folder?.model];
   if (file === undefined || weights === undefined) {
-    command.error('--run, or --config and --weights, are needed');
+    command.error('--run is needed, or --config and --weights');
   }
   const config = await readConfig(file);
   const model = await loadModel(weights);
@@ -88,13 +88,13 @@ async function score(
   return { sequences: count, model: scores[0]!.sum!, persistence: scores[1]!.sum! };
 }
 
-/** Values 0..1. */
+/** Frames with values 0..1. */
 async function toArray(model: Forecaster, frames: Tensor): Promise<NdArray> {
   using normalized = model.normalize(frames);
   return { data: await normalized.data(), shape: [...frames.shape] };
 }
 
-/** Adds `share` of `scores` to a mean. */
+/** Adds `scores`, weighted by `share`, to a mean. */
 function addScores(
   mean: LeadTimeScores | null,
   scores: LeadTimeScores,

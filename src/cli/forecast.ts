@@ -25,9 +25,9 @@ interface ForecastOptions {
 }
 
 interface Output {
-  /** What --out is for this format, in the help. */
+  /** Value of --out for this format, in the help. */
   usage: string;
-  /** Whether frames are written as images: values 0..1 instead of the frames' own. */
+  /** Whether frames are normalized to 0..1 first. */
   images: boolean;
   /** @param forecasts [C, H, W] each */
   write(out: string, forecasts: readonly NdArray[]): Promise<void>;
@@ -78,11 +78,11 @@ export function addForecast(program: Command): void {
     )
     .requiredOption('--steps <n>', 'frames to forecast', parseCount)
     .requiredOption('--out <path>', kUsage, parseOut)
-    .option('--model <file>', 'JSON description of the model, where the weights have none')
+    .option('--model <file>', 'JSON description of the model, for weights without one')
     .addHelpText(
       'after',
-      '\nImages are 0..1, radar mm/h, .npy as it is; images of the forecast show 0 to the scale of the model.' +
-        '\nFrames that the model cannot cut to whole patches get zeros at the bottom and the right.',
+      '\nInput values: images 0..1, radar mm/h, .npy unchanged. Output images span 0 to the scale of the model.' +
+        '\nFrames whose sides are no multiples of the patch size are padded with zeros at the bottom and right.',
     )
     .action(run);
   addComputing(command, 'highest');

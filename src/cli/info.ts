@@ -13,8 +13,8 @@ function list(entries: readonly string[]): string {
 export function addInfo(program: Command): void {
   program
     .command('info')
-    .description('what this machine has and what is used of it')
-    .option('--json', 'for programs')
+    .description('hardware of this machine and the part in use')
+    .option('--json', 'JSON output')
     .action((options: InfoOptions) => {
       const info = backendInfo();
       if (options.json) {

@@ -14,9 +14,9 @@ interface InspectOptions {
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .description('keys, shapes and parameter count of a safetensors file, and whose ConvLSTM it is')
+    .description('keys, shapes, parameter count and probable origin of a safetensors file')
     .argument('<weights>', 'safetensors file, or - for standard input')
-    .option('--json', 'for programs')
+    .option('--json', 'JSON output')
     .action(async (weights: string, options: InspectOptions) => {
       const source = weights === '-' ? await buffer(process.stdin) : weights;
       const { tensors, metadata } = await readHeader(source);
@@ -43,7 +43,7 @@ export function addInspect(program: Command): void {
         [
           'family',
           family === null
-            ? 'not known; docs/weights.md of this package tells them apart'
+            ? 'unknown; see docs/weights.md of this package'
             : `${family.name} (a guess)`,
         ],
         ...(family?.gateOrder ? [['gate order', family.gateOrder] as const] : []),

@@ -12,7 +12,7 @@ import { addTrain } from './train.js';
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const program = new Command('convlstm')
-  .description('ConvLSTM: forecast the next frames, train models, look into weights')
+  .description('ConvLSTM: forecast frames, train models, inspect weights')
   .version(version)
   .exitOverride()
   .configureOutput({
@@ -21,10 +21,10 @@ const program = new Command('convlstm')
 for (const add of [addForecast, addTrain, addEvaluate, addInspect, addInfo, addBuild]) add(program);
 program.addHelpText(
   'after',
-  '\nExit codes: 0 done, 1 failed, 2 not understood. `convlstm COMMAND --help` says more.',
+  '\nExit codes: 0 success, 1 failure, 2 bad arguments. See also `convlstm COMMAND --help`.',
 );
 
-// `convlstm --help | head -1`: a reader that has seen enough is no failure.
+// A closed pipe, as of `convlstm --help | head -1`, is not a failure.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -35,7 +35,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has said it already; it counts help and version as errors of code 0.
+    // Commander has printed its message already. Help and version have exit code 0.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
     process.stderr.write(

@@ -1,4 +1,4 @@
-/** A message of several lines on one. */
+/** Joins the lines of a message. */
 export function oneLine(text: string): string {
   return text
     .trim()
@@ -6,7 +6,7 @@ export function oneLine(text: string): string {
     .replaceAll(':;', ':');
 }
 
-/** Lines of a name and what it is, the names in one column. */
+/** Prints names and values in two columns. */
 export function printFields(fields: readonly (readonly [string, string])[]): void {
   const width = Math.max(...fields.map(([name]) => name.length)) + 2;
   for (const [name, value] of fields) console.log(name.padEnd(width) + value);

@@ -1,6 +1,6 @@
 import type { NdArray } from '../io/nd-array.js';
 
-/** Copies the part of a frame [C, H, W] that both sizes have; the rest is zeros. */
+/** Crops a frame [C, H, W], or pads it with zeros, at the bottom and right. */
 function resize({ data, shape }: NdArray, height: number, width: number): NdArray {
   const [channels, oldHeight, oldWidth] = shape as [number, number, number];
   if (height === oldHeight && width === oldWidth) return { data, shape };
@@ -15,14 +15,14 @@ function resize({ data, shape }: NdArray, height: number, width: number): NdArra
   return { data: resized, shape: [channels, height, width] };
 }
 
-/** A frame [C, H, W] with zeros below and to the right, its sides multiples of `patchSize`. */
+/** Pads a frame [C, H, W] with zeros at the bottom and right to multiples of `patchSize`. */
 export function padFrame(frame: NdArray, patchSize: number): NdArray {
   const [, height, width] = frame.shape as [number, number, number];
   const up = (side: number) => Math.ceil(side / patchSize) * patchSize;
   return resize(frame, up(height), up(width));
 }
 
-/** The upper left part of a frame [C, H, W]. */
+/** Crops a frame [C, H, W] to its upper left part. */
 export function cropFrame(frame: NdArray, [height, width]: readonly [number, number]): NdArray {
   return resize(frame, height, width);
 }

@@ -31,27 +31,30 @@ interface TrainOptions extends ComputingOptions {
   json?: true;
 }
 
-/** What starts a process, `timeout` say, may hand on a signal that has come to the process itself too. */
+/** Signals within this time are one stop: `timeout`, for one, forwards a signal that the process got too. */
 const kSameStopMs = 1000;
 
-/** Sequences in a report. */
+/** Number of sequences in a report. */
 const kShown = 3;
 
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('train a model on frames')
-    .option('--config <file>', 'JSON configuration; that of the run with --resume')
-    .requiredOption('--data <folder>', "frames, or MNIST's files, as the configuration's data says")
-    .option('--out <folder>', 'where the run is kept; that of --resume by default')
-    .option('--resume <folder>', 'go on from the last checkpoint of a run')
-    .option('--json', 'reports as JSON lines on standard output')
+    .option('--config <file>', 'JSON configuration; default with --resume: that of the run')
+    .requiredOption(
+      '--data <folder>',
+      "frames or MNIST's files, as `data` of the configuration says",
+    )
+    .option('--out <folder>', 'folder of the run; default: that of --resume')
+    .option('--resume <folder>', 'continue a run from its last checkpoint')
+    .option('--json', 'print reports as JSON lines on standard output')
     .addHelpText(
       'after',
-      '\nThe run: checkpoint.safetensors and its curve, checkpoint.svg; model.safetensors, the best by' +
-        '\nvalidation, for `convlstm forecast`; config.json, log.jsonl and report.html.' +
-        '\nCtrl-C ends the run after the step in progress, with a checkpoint; a second later, at once.' +
-        '\nschemas/train.schema.json of this package describes the configuration.',
+      '\nFiles of a run: checkpoint.safetensors and its loss curve, checkpoint.svg; model.safetensors, the model' +
+        '\nwith the best validation, for `convlstm forecast`; config.json, log.jsonl and report.html.' +
+        '\nCtrl-C ends the run with a checkpoint after the step in progress; again after a second, at once.' +
+        '\nschemas/train.schema.json of this package documents the configuration.',
     )
     .action(run);
   addComputing(command, 'that of the configuration');
@@ -81,7 +84,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   await folder.open(settings);
   await folder.cutLog(trainer.step);
   if (from !== null && elsewhere && trainer.best !== null) await folder.copyModel(from);
-  // A run that was killed between the two has the checkpoint of its best step, but not the model.
+  // A run killed between the two writes has the checkpoint of its best step but not the model.
   if (trainer.best?.step === trainer.step) {
     await folder.saveModel(model, trainer.step);
   }
@@ -98,7 +101,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   };
   const display = openDisplay({ progress: options.json ? 'json' : 'auto' });
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  // Who reads along may go away; what has been trained is not lost with it.
+  // A reader that closes the pipe stops the run like Ctrl-C: the checkpoint is written.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', stop);
   try {
     for await (const report of trainer) {
@@ -125,7 +128,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
 }
 
-/** What a run is made of, as the configuration has it. */
+/** Makes the parts of a run from its configuration. */
 async function prepare(
   config: TrainConfig,
   place: string,
@@ -134,7 +137,7 @@ async function prepare(
 ): Promise<{
   model: Forecaster;
   trainer: Trainer<SequenceSample>;
-  /** What forecasts are shown of. */
+  /** Data whose forecasts the report shows. */
   shown: Dataset<SequenceSample>;
 }> {
   const training = (await openData(config, place, 'train'))!;

@@ -6,12 +6,12 @@ import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reductio
 /** Options of `balancedMseMae`. */
 export interface BalancedLossOptions extends LossOptions {
   /**
-   * Ascending, in the units of the target; default [2, 5, 10, 30], rain rates in mm/h. For a target in
-   * other units, pixel values say, those of these rates.
+   * Ascending thresholds in the units of the target; default [2, 5, 10, 30], rain rates in mm/h. A target
+   * in other units, such as pixel values, needs the thresholds in those units.
    */
   thresholds?: readonly number[] | undefined;
   /**
-   * One more than thresholds: the weight below the first, from the first on, and so on; default
+   * Weights, one more than thresholds: below the first threshold, from the first on, and so on; default
    * [1, 2, 5, 10, 30].
    */
   weights?: readonly number[] | undefined;
@@ -31,7 +31,7 @@ function checkSteps(thresholds: readonly number[], weights: readonly number[]): 
   }
 }
 
-/** The last weight, less each difference of weights where the target is below that threshold. */
+/** Weight of each element: the last weight, minus the weight steps of the thresholds above the target. */
 function weightsOf(
   target: Tensor,
   thresholds: readonly number[],
@@ -48,11 +48,11 @@ function weightsOf(
 }
 
 /**
- * B-MSE + B-MAE of Shi et al. 2017 ("Deep learning for precipitation nowcasting"): squared plus
- * absolute error, each pixel weighted by how hard it truly rained there, since heavy rain is rare. The
- * paper's figure is the sum over a frame: `mean` times the number of pixels.
+ * B-MSE + B-MAE of Shi et al. 2017 ("Deep learning for precipitation nowcasting"): squared plus absolute
+ * error, each pixel weighted by its true rain rate, since heavy rain is rare. The paper reports sums over
+ * a frame: `mean` times the number of pixels.
  *
- * @param target of the shape of `input`
+ * @param target same shape as `input`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts

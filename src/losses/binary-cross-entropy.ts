@@ -16,7 +16,7 @@ import {
 import type { Tensor } from '../tensor/tensor.js';
 import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
-/** PyTorch's floors: for a logarithm, and for p (1 - p) under the gradient. */
+/** PyTorch's lower bounds: of the logarithms, and of p (1 - p) in the gradient's denominator. */
 const kLogFloor = -100;
 const kVarianceFloor = 1e-12;
 
@@ -32,11 +32,11 @@ function logarithms(p: Tensor): [Tensor, Tensor] {
 }
 
 /**
- * The cross-entropy of probabilities, -t log p - (1 - t) log(1 - p), with logarithms held above -100,
+ * Binary cross-entropy of probabilities, -t log p - (1 - t) log(1 - p), with logarithms clamped at -100,
  * as PyTorch's `binary_cross_entropy`.
  *
  * @param input probabilities, from 0 to 1
- * @param target of the same shape, from 0 to 1
+ * @param target same shape, from 0 to 1
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts
@@ -82,10 +82,10 @@ function targetGrad(grad: Tensor, p: Tensor): Tensor {
 }
 
 /**
- * `bceLoss` of sigmoid(input), without the sigmoid's loss of digits, as PyTorch's
+ * `bceLoss` of sigmoid(input), more accurate than the two in turn, as PyTorch's
  * `binary_cross_entropy_with_logits`.
  *
- * @param target of the shape of `input`, from 0 to 1
+ * @param target same shape as `input`, from 0 to 1
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts

@@ -7,7 +7,7 @@ import { checkCall, kReduction, type LossOptions, reduceLoss } from './reduction
 
 /** log(softmax(x)) along axis 1. */
 function logSoftmax(x: Tensor): Tensor {
-  // What is subtracted cancels: it needs no gradient.
+  // The maximum cancels out: it needs no gradient.
   using largest = noGrad(() => max(x, 1, { keepDim: true }));
   using shifted = sub(x, largest);
   using powers = exp(shifted);
@@ -16,7 +16,7 @@ function logSoftmax(x: Tensor): Tensor {
   return sub(shifted, logTotal);
 }
 
-/** [B, ...] to [B, C, ...]: 1 at the class named, 0 at the others; NaN where none of them is named. */
+/** Class indices [B, ...] to one-hot [B, C, ...]; NaN for an index that is not a class. */
 function oneHot(indices: Tensor, classes: number): Tensor {
   const [batch, ...places] = indices.shape;
   using column = reshape(indices, [batch!, 1, ...places]);
@@ -31,11 +31,11 @@ function oneHot(indices: Tensor, classes: number): Tensor {
 }
 
 /**
- * The cross-entropy of softmax(input) along axis 1, as PyTorch's `cross_entropy`.
+ * Cross-entropy of softmax(input) along axis 1, as PyTorch's `cross_entropy`.
  *
  * @param input logits [B, C, ...]
- * @param target class indices [B, ...], or probabilities of the shape of `input`. An index that is no
- *   class makes the loss NaN
+ * @param target class indices [B, ...], or probabilities of the shape of `input`. An index outside 0..C - 1
+ *   makes the loss NaN
  * @returns a single number, or [B, ...] with reduction `'none'`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example

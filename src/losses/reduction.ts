@@ -1,4 +1,4 @@
-/** What the losses have in common: checks of their operands and the last step. */
+/** Checks of operands and the reduction, shared by all losses. */
 import { ConvLSTMError } from '../errors.js';
 import { mean, sum } from '../functional/index.js';
 import { checkChoice, checkNames, type Names } from '../options.js';
@@ -6,7 +6,7 @@ import { deviceOf } from '../tensor/operands.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
-/** One number for all elements, their mean or their sum, or the losses of the elements as they are. */
+/** Mean or sum over all elements, or `'none'`: the loss of each element. */
 export type Reduction = 'mean' | 'sum' | 'none';
 
 /** Options of a loss. */
@@ -52,7 +52,7 @@ export function checkAlike<T extends LossOptions>(
   }
 }
 
-/** Takes over `losses`. */
+/** Takes ownership of `losses`. */
 export function reduceLoss(losses: Tensor, options: LossOptions): Tensor {
   if (options.reduction === 'none') return losses;
   try {

@@ -4,9 +4,9 @@ import type { Tensor } from '../tensor/tensor.js';
 import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
 /**
- * The squared error, as PyTorch's `mse_loss`.
+ * Squared error, as PyTorch's `mse_loss`.
  *
- * @param target of the shape of `input`
+ * @param target same shape as `input`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts
@@ -21,9 +21,9 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
 }
 
 /**
- * The absolute error, as PyTorch's `l1_loss`.
+ * Absolute error, as PyTorch's `l1_loss`.
  *
- * @param target of the shape of `input`
+ * @param target same shape as `input`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts
@@ -38,14 +38,14 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
 
 /** Options of `huberLoss`. */
 export interface HuberLossOptions extends LossOptions {
-  /** Where the square ends and the straight line begins; default 1. */
+  /** Error at which the square turns into a straight line; default 1. */
   delta?: number | undefined;
 }
 
 /**
- * d^2 / 2 for an error d of at most `delta`, delta (|d| - delta / 2) beyond, as PyTorch's `huber_loss`.
+ * Huber loss: d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), as PyTorch's `huber_loss`.
  *
- * @param target of the shape of `input`
+ * @param target same shape as `input`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
  * ```ts
@@ -57,7 +57,7 @@ export function huberLoss(input: Tensor, target: Tensor, options: HuberLossOptio
   const delta = checkPositive('delta', options.delta ?? 1);
   using difference = sub(input, target);
   using error = abs(difference);
-  // m (|d| - m / 2) with m = min(|d|, delta) is both.
+  // m (|d| - m / 2) with m = min(|d|, delta) covers both cases.
   using inner = minimum(error, delta);
   using half = mul(inner, 0.5);
   using rest = sub(error, half);

@@ -16,7 +16,7 @@ import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkAlike, kReduction, type LossOptions, reduceLoss } from './reduction.js';
 
-/** Averages frames [N, 1, H, W] by the Gaussian window, which is separable. */
+/** Filters frames [N, 1, H, W] by the Gaussian window: columns, then rows. */
 function blur(frames: Tensor): Tensor {
   const { device } = frames;
   using down = Tensor.from(kGauss, [1, 1, kWindow, 1], { device });
@@ -25,7 +25,7 @@ function blur(frames: Tensor): Tensor {
   return conv2d(columns, across, null, { precision: 'highest' });
 }
 
-/** The windows' averages of a, b, a a, b b and a b: five times [N, 1, H', W']. */
+/** Window means of a, b, a a, b b and a b, each [N, 1, H', W']. */
 function moments(a: Tensor, b: Tensor): Tensor[] {
   const count = a.shape[0]!;
   using squareA = square(a);
@@ -46,7 +46,7 @@ function ratio(x: Tensor, y: Tensor, c: number): Tensor {
   return div(numerator, denominator);
 }
 
-/** The similarity at each place of the window: [N, 1, H', W']. */
+/** Similarity at each position of the window, [N, 1, H', W']. */
 function similarity(a: Tensor, b: Tensor): Tensor {
   const averages = moments(a, b);
   const [meanA, meanB, meanSquareA, meanSquareB, meanProduct] = averages as [
@@ -70,11 +70,11 @@ function similarity(a: Tensor, b: Tensor): Tensor {
 }
 
 /**
- * 1 - structural similarity of frames with values 0..1: the function `ssim` of this package (Gaussian
- * window of 11x11, sigma 1.5), differentiable.
+ * 1 - structural similarity of frames with values 0..1, differentiable; the same number as `ssim` (Gaussian
+ * window of 11x11, sigma 1.5).
  *
  * @param input [..., H, W], height and width at least 11
- * @param target of the same shape
+ * @param target same shape
  * @returns a single number, or one per frame, [...], with reduction `'none'`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example

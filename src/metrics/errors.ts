@@ -1,4 +1,4 @@
-/** Scores of forecasts. Each function compares two frames, or anything of equal length. */
+/** Scores of forecasts. Each function compares two frames of equal length. */
 import { types } from 'node:util';
 import { ConvLSTMError } from '../errors.js';
 import { refuseValues } from '../io/nd-array.js';
@@ -13,15 +13,16 @@ function checkLength(forecast: Float32Array, truth: Float32Array): void {
   checkValues('forecast', forecast);
   checkValues('truth', truth);
   if (forecast.length !== truth.length || truth.length === 0) {
-    const message = `forecast: expected ${truth.length} values as the truth has, got ${forecast.length}`;
+    const message = `forecast: expected ${truth.length} values like the truth, got ${forecast.length}`;
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
 }
 
 /**
- * Squared error summed over the frame: what the Moving MNIST literature calls its MSE.
+ * Squared error summed over the frame: the MSE of the Moving MNIST literature.
  *
- * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a Float32Array.
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a
+ *   Float32Array
  * @example
  * ```ts
  * squaredError(Float32Array.of(0, 1), Float32Array.of(0.5, 1));   // 0.25
@@ -37,7 +38,8 @@ export function squaredError(forecast: Float32Array, truth: Float32Array): numbe
 /**
  * Absolute error summed over the frame: the literature's MAE.
  *
- * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a Float32Array.
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a
+ *   Float32Array
  * @example
  * ```ts
  * absoluteError(Float32Array.of(0, 1), Float32Array.of(0.5, 1));   // 0.5
@@ -50,14 +52,15 @@ export function absoluteError(forecast: Float32Array, truth: Float32Array): numb
   return sum;
 }
 
-/** PyTorch's floor for the logarithm in `binary_cross_entropy`. */
+/** PyTorch's lower bound of the logarithms in `binary_cross_entropy`. */
 const kLogFloor = -100;
 
 /**
  * Cross-entropy summed over the frame, -t log p - (1 - t) log(1 - p), both between 0 and 1. Logarithms
- * are held above -100, as PyTorch's `binary_cross_entropy` does.
+ * are clamped at -100, as in PyTorch's `binary_cross_entropy`.
  *
- * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a Float32Array.
+ * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a
+ *   Float32Array
  * @example
  * ```ts
  * crossEntropy(Float32Array.of(0.5), Float32Array.of(1));   // 0.693...

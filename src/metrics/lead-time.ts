@@ -4,7 +4,7 @@ import { checkCount } from '../options.js';
 import { absoluteError, crossEntropy, squaredError } from './errors.js';
 import { kWindow, ssim } from './ssim.js';
 
-/** Scores by lead time: entry k is of the forecasts k + 1 frames ahead, a mean over the batch. */
+/** Scores by lead time: entry k is the mean over the batch of the forecasts k + 1 frames ahead. */
 export interface LeadTimeScores {
   /** Squared error summed over a frame. */
   squaredError: number[];
@@ -39,13 +39,13 @@ function newFrames(batch: number, steps: number, size: number): Float32Array {
   try {
     return new Float32Array(batch * steps * size);
   } catch (cause) {
-    const message = `steps: ${steps} of ${batch} x ${size} values are more than there is memory for`;
+    const message = `steps: ${steps} of ${batch} x ${size} values do not fit into memory`;
     throw new ConvLSTMError('ERR_OUT_OF_MEMORY', message, { cause });
   }
 }
 
 /**
- * The forecast that any other has to beat: the last frame, again and again.
+ * Persistence forecast, the baseline for any other: the last frame repeated.
  *
  * @param frames [B, T, C, H, W]
  * @returns [B, steps, C, H, W]
@@ -69,10 +69,10 @@ export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
 }
 
 /**
- * Scores of forecasts with values 0..1 against what came, for each lead time.
+ * Scores forecasts with values 0..1 against the truth, for each lead time.
  *
  * @param forecast [B, T, C, H, W], height and width at least 11
- * @param truth of the same shape
+ * @param truth same shape
  * @throws ConvLSTMError ERR_SHAPE for other shapes, ERR_OPTION for anything but an array
  * @example
  * ```ts
@@ -86,7 +86,7 @@ export function scoreByLeadTime(
 ): LeadTimeScores {
   const sizes = sizesOf('truth', truth);
   if (sizesOf('forecast', forecast).some((size, axis) => size !== sizes[axis])) {
-    const message = `forecast: expected [${truth.shape.join(', ')}] as the truth, got [${forecast.shape.join(', ')}]`;
+    const message = `forecast: expected [${truth.shape.join(', ')}] like the truth, got [${forecast.shape.join(', ')}]`;
     throw new ConvLSTMError('ERR_SHAPE', message);
   }
   const [batch, time, channels, height, width] = sizes;

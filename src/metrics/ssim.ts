@@ -18,15 +18,15 @@ function gaussian(): Float64Array {
   return weights.map((weight) => weight / sum);
 }
 
-/** Products that the window averages: a, b, a a, b b, a b. */
+/** Number of window means: of a, b, a a, b b, a b. */
 const kMoments = 5;
 
 /**
  * Structural similarity of two frames with values 0..1 (Wang et al. 2004): the mean of
- * (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)) over all places of a Gaussian window
- * of 11x11, σ = 1.5, that lie wholly inside the frame; K1 = 0.01, K2 = 0.03, data range 1, variances with
+ * (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)) over all positions of a Gaussian window
+ * of 11x11, σ = 1.5, inside the frame; K1 = 0.01, K2 = 0.03, data range 1, variances with
  * weights that sum to 1. scikit-image's `structural_similarity(a, b, data_range=1, gaussian_weights=True,
- * use_sample_covariance=False)` is the same number.
+ * use_sample_covariance=False)` gives the same number.
  *
  * @param size height and width, each at least 11
  * @throws ConvLSTMError ERR_SHAPE for a smaller frame or for lengths that do not fit, ERR_OPTION for a
@@ -55,7 +55,7 @@ export function ssim(
   }
   const rows = height - kWindow + 1;
   const columns = width - kWindow + 1;
-  // The window is separable: down the columns first, then along each row.
+  // Separable window: columns first, then rows.
   const vertical = new Float64Array(kMoments * width);
   let sum = 0;
   for (let y = 0; y < rows; y++) {

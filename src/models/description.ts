@@ -4,45 +4,45 @@ import { checkChoice, refuseOption } from '../options.js';
 import { type CellName, kCells, type LayersDescription } from './cells.js';
 
 /**
- * What a weights file is for, as JSON: under the key `convlstm` of the safetensors metadata, or in a file
- * beside it. Fields that are left out have their defaults; unknown ones are refused.
+ * Description of the model of a weights file, as JSON: under the key `convlstm` of the safetensors
+ * metadata, or in a file beside it. Missing fields have their defaults; unknown fields are refused.
  *
- * The model cuts each frame to patches (PixelUnshuffle), runs the layers of ConvLSTM over them, makes the
- * next frame's patches of the last layer's h by one convolution (`head`) and an output function, and
+ * The model cuts each frame to patches (PixelUnshuffle), runs the recurrent layers over them, computes the
+ * next frame's patches from the last layer's h by one convolution (`head`) and an output function, and
  * feeds them back. Keys of its weights: `cell_list.<layer>.conv.weight`, `cell_list.<layer>.conv.bias`,
  * `head.weight`, `head.bias`, gates packed i, f, o, g.
  */
 export interface ModelDescription {
-  /** Of this format; 1. */
+  /** Version of this format: 1. */
   version: 1;
-  /** Channels of a frame; 1 by default. */
+  /** Channels of a frame; default 1. */
   channels: number;
-  /** Side in pixels of the square patches that become channels; 1 by default. */
+  /** Side in pixels of the square patches that become channels; default 1. */
   patchSize: number;
-  /** Kind of the recurrent layers; `'convlstm'` by default. */
+  /** Kind of the recurrent layers; default `'convlstm'`. */
   cell: CellName;
   /** Channels of h, one entry for each layer. */
   hiddenDim: readonly number[];
-  /** [height, width] of the kernel, one entry for each layer. One number stands for all; 3 by default. */
+  /** [height, width] of the kernel, one entry for each layer; default 3 by 3. */
   kernelSize: readonly Pair[];
-  /** Whether the layers have biases; true by default. The head has one always. */
+  /** Whether the layers have biases; default true. The head always has one. */
   bias: boolean;
-  /** `false` (default), `'channel'` or `'spatial'`: three more weights a layer, Wci, Wcf, Wco. */
+  /** Peephole weights Wci, Wcf, Wco of each layer: `false` (default), `'channel'` or `'spatial'`. */
   peephole: Peephole;
-  /** [height, width] of a frame in pixels: with `peephole: 'spatial'`, and only then; else null. */
+  /** [height, width] of a frame in pixels for `peephole: 'spatial'`; else null. */
   imageSize: Pair | null;
-  /** Side of the head's square kernel, odd; 1 by default. */
+  /** Side of the head's square kernel, odd; default 1. */
   headKernelSize: number;
-  /** What the head's result goes through: `'sigmoid'` (default) or `'linear'`, nothing. */
+  /** Output function after the head: `'sigmoid'` (default) or `'linear'`, the identity. */
   output: 'sigmoid' | 'linear';
-  /** The frame value that is 1 inside the model; 1 by default. 20, say, for rain in mm/h. */
+  /** Frame value that the model sees as 1; default 1. Rain in mm/h may have 20. */
   scale: number;
 }
 
-/** A description as people write it: only `version` and `hiddenDim` have no default. */
+/** A description as input: only `version` and `hiddenDim` have no default. */
 export type ModelDescriptionInput = Partial<Omit<ModelDescription, 'kernelSize'>> &
   Pick<ModelDescription, 'version' | 'hiddenDim'> & {
-    /** One number stands for all sides of all layers; 3 by default. */
+    /** One number for both sides in all layers, or [height, width] per layer; default 3. */
     kernelSize?: number | readonly Pair[];
   };
 
@@ -86,7 +86,7 @@ function kernelSizes(value: unknown, numLayers: number): Pair[] {
 /**
  * Checks a description and fills in its defaults.
  *
- * @throws ConvLSTMError ERR_OPTION that names the field, what it may be and what it was.
+ * @throws ConvLSTMError ERR_OPTION that names the field, what was expected and what was given
  * @example
  * ```ts
  * parseDescription({ version: 1, patchSize: 4, hiddenDim: [64, 64] }).kernelSize;   // [[3, 3], [3, 3]]
@@ -100,7 +100,7 @@ export function parseDescription(value: unknown): ModelDescription {
   if (given['version'] !== 1) refuseOption('version', '1', given['version']);
   for (const field of Object.keys(given)) {
     if (!kFields.has(field))
-      refuseOption(field, `no such field but ${[...kFields].join(', ')}`, given[field]);
+      refuseOption(field, `one of the fields ${[...kFields].join(', ')}`, given[field]);
   }
   const fields: Record<string, unknown> = {
     version: 1,
@@ -153,7 +153,7 @@ export function layersOf(description: ModelDescription): LayersDescription {
   };
 }
 
-/** Number of weights of such a model. @internal */
+/** Number of weights of the described model. @internal */
 export function parameterCount(description: ModelDescription): number {
   const layers = layersOf(description);
   const { cell, hiddenDim, headKernelSize } = description;

@@ -1,12 +1,12 @@
 import type { TensorEntry } from '../io/safetensors.js';
 
-/** Which ConvLSTM a weights file is of, as its keys and shapes tell. */
+/** Origin of a weights file, guessed from its keys and shapes. */
 export interface Family {
   /** The project or framework. */
   name: string;
-  /** Its gate order, as `loadStateDict` takes it; null where each gate has weights of its own. */
+  /** Gate order for `loadStateDict`; null if each gate has its own weights. */
   gateOrder: string | null;
-  /** What to know before loading it. */
+  /** How to load the file. */
   note: string;
 }
 
@@ -20,18 +20,18 @@ function some(entries: readonly Entry[], key: RegExp, rank: number): boolean {
   return entries.some(({ name, shape }) => key.test(name) && shape.length === rank);
 }
 
-/** A convolution to the four gates of x and h together: [4 h, input + h, kh, kw]. */
+/** Whether a weight is the convolution of [x, h] to four gates: [4 h, input + h, kh, kw]. */
 function isGateConvolution({ shape }: Entry): boolean {
   const [out, input] = shape;
   return shape.length === 4 && out! % 4 === 0 && input! > out! / 4;
 }
 
-/** The first that matches is the guess. */
+/** The first matching rule wins. */
 const kRules: readonly Rule[] = [
   {
     name: 'ndrplz/ConvLSTM_pytorch, or convlstm',
     gateOrder: 'ifog',
-    note: "loads as it is; listings that split it as f, i, o, g need gateOrder: 'fiog', which no key shows",
+    note: "loads unchanged; listings that split gates as f, i, o, g need gateOrder: 'fiog', which no key shows",
     matches: (entries) =>
       entries.some(
         (entry) => /cell_list\.\d+\.conv\.weight$/.test(entry.name) && isGateConvolution(entry),
@@ -56,19 +56,19 @@ const kRules: readonly Rule[] = [
   {
     name: 'automan000/Convolutional_LSTM_PyTorch',
     gateOrder: null,
-    note: 'a convolution for each gate, of x and of h: join Wx and Wh along axis 1, then i, f, o, c along axis 0',
+    note: 'one convolution per gate for x and one for h: join Wx and Wh along axis 1, then i, f, o, c along axis 0',
     matches: (entries) => some(entries, /Wxi\.weight$/, 4) && some(entries, /Whi\.weight$/, 4),
   },
   {
     name: 'Keras ConvLSTM2D or TensorFlow.js',
     gateOrder: 'ifgo',
-    note: "kernels are [kh, kw, in, 4 F]: transpose(3, 2, 0, 1), then side by side along axis 1; recurrent_activation has to be 'sigmoid', the default of Keras 3 but not of Keras 2",
+    note: "kernels are [kh, kw, in, 4 F]: transpose(3, 2, 0, 1), then side by side along axis 1; recurrent_activation must be 'sigmoid', the default of Keras 3 but not of Keras 2",
     matches: (entries) => some(entries, /recurrent_kernel(:0)?$/, 4),
   },
   {
     name: 'Flax ConvLSTMCell',
     gateOrder: 'igfo',
-    note: 'kernels are [kh, kw, in, 4 F]; two biases to add, and 1 to the forget gate',
+    note: 'kernels are [kh, kw, in, 4 F]; add the two biases, and 1 to the forget gate',
     matches: (entries) =>
       some(entries, /(^|[./])ih[./]kernel$/, 4) && some(entries, /(^|[./])hh[./]kernel$/, 4),
   },
@@ -81,8 +81,8 @@ const kRules: readonly Rule[] = [
 ];
 
 /**
- * Guesses the family from keys and shapes; docs/weights.md says how each is loaded. Null where none is
- * known.
+ * Guesses the family from keys and shapes; null for an unknown one. docs/weights.md describes how to load
+ * each.
  *
  * @internal
  */

@@ -11,19 +11,20 @@ import {
 } from './description.js';
 import { Forecaster } from './forecaster.js';
 
-/** The metadata key that a description stands under. */
+/** Metadata key of the description. */
 const kMetadataKey = 'convlstm';
 
-/** No model so much larger than its weights file is built. */
+/** Largest ratio of the model's parameters to the file's for which a model is built. */
 const kMaxExcess = 4;
 
 /** Options of `loadModel`. */
 export interface LoadModelOptions {
-  /** The description, or a JSON file of it; the weights' own metadata by default. */
+  /** Description, or a JSON file of it; default: the metadata of the weights file. */
   model?: FilePath | ModelDescriptionInput | undefined;
   /**
-   * Whether the model is loaded to be trained: in `train()`, with `requiresGrad` on its parameters.
-   * Default false: in `eval()`, and `forward` keeps nothing for `backward()`, with no need of `noGrad`.
+   * Whether the model is to be trained: in `train()`, its parameters with `requiresGrad`. Default false:
+   * in `eval()`, its parameters without, so that `forward` saves nothing for `backward()` and needs no
+   * `noGrad`.
    */
   trainable?: boolean | undefined;
 }
@@ -38,10 +39,10 @@ function parse(place: string, text: string): ModelDescription {
 }
 
 /**
- * The description in a safetensors file's metadata, or null where it has none.
+ * The description in a safetensors file's metadata; null if it has none.
  *
- * @param source how messages name the file
- * @throws ConvLSTMError ERR_FORMAT for a description that is none
+ * @param source name of the file in messages
+ * @throws ConvLSTMError ERR_FORMAT for a malformed description
  * @internal
  */
 export function describedIn(
@@ -53,10 +54,10 @@ export function describedIn(
 }
 
 /**
- * Builds the model that a weights file describes, and loads its weights: for inference, unless
- * `trainable` asks for more.
+ * Builds the model that a weights file describes and loads its weights: for inference by default, with
+ * `trainable` for training.
  *
- * @throws ConvLSTMError ERR_FORMAT for a file that breaks its format or has no description, ERR_STATE_DICT
+ * @throws ConvLSTMError ERR_FORMAT for a malformed file or one without a description, ERR_STATE_DICT
  *   for weights that do not fit the description, ERR_IO when a file cannot be read, ERR_OPTION
  * @example
  * ```ts
@@ -75,7 +76,7 @@ export async function loadModel(
   const trainable = checkFlag('trainable', options.trainable ?? false);
   const { tensors: entries, metadata } = await safetensors.readHeader(source);
   const description = parseDescription(await describe(source, metadata, options.model));
-  // Before anything of the described size is allocated. Smaller misfits are loadStateDict's to list.
+  // Checked before anything of the described size is allocated. loadStateDict lists smaller misfits.
   const expected = parameterCount(description);
   const got = entries.reduce((sum, { shape }) => sum + safeElementCount(shape)!, 0);
   if (expected > kMaxExcess * got) {
@@ -110,7 +111,7 @@ async function describe(
 }
 
 /**
- * Writes a model with its description, for `loadModel`.
+ * Writes a model's weights and description, for `loadModel`.
  *
  * @throws ConvLSTMError ERR_IO when the file cannot be written.
  * @example

@@ -23,18 +23,18 @@ import {
 /** Options of `Forecaster.unroll`. */
 export interface UnrollOptions {
   /**
-   * Scheduled sampling (Bengio et al. 2015): the probability that a step over the target is fed the true
-   * frame in the place of the model's own forecast, drawn for each sequence and step. 0 by default.
+   * Scheduled sampling (Bengio et al. 2015): probability that a step over the target is fed the true frame
+   * instead of the model's own forecast, drawn for each sequence and step. Default 0.
    */
   teacherForcing?: number | undefined;
-  /** Where its draws come from: numbers even in [0, 1); Math.random by default. */
+  /** Source of the draws, uniform in [0, 1); default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
 /**
- * A model that continues a sequence of frames: patches, layers of ConvLSTM, a convolution that makes the
- * next frame's patches of the last layer's h, an output function; each forecast is the next input. A
- * `ModelDescription` says all about it but the weights.
+ * A model that continues a sequence of frames: patches, recurrent layers, a convolution from the last
+ * layer's h to the next frame's patches, an output function. Each forecast is the next input. A
+ * `ModelDescription` defines everything but the weights.
  *
  * @example
  * ```ts
@@ -45,16 +45,16 @@ export interface UnrollOptions {
 export class Forecaster extends Module {
   static override readonly keys: Readonly<Record<string, string>> = { cells: 'cell_list' };
 
-  /** With its defaults filled in. */
+  /** Description with defaults filled in. */
   readonly description: ModelDescription;
   /** The recurrent layers, first to last. */
   readonly cells: readonly RecurrentCell[];
-  /** From the last layer's h to the next frame's patches. */
+  /** Convolution from the last layer's h to the next frame's patches. */
   readonly head: Conv2d;
   /** Private, so that keys are `cell_list.0...` as in the files, without a name before. */
   readonly #layers: RecurrentStack;
 
-  /** @throws ConvLSTMError ERR_OPTION for a description that is none; the message names the field */
+  /** @throws ConvLSTMError ERR_OPTION for a malformed description; the message names the field */
   constructor(description: ModelDescriptionInput) {
     super();
     this.description = parseDescription(description);
@@ -71,8 +71,7 @@ export class Forecaster extends Module {
   }
 
   /**
-   * Frames in the model's units, where 1 is the frame value `description.scale`: what images and scores
-   * of values 0..1 take.
+   * Divides frames by `description.scale`: the model's units, 0..1 for images and scores.
    *
    * @param frames any shape
    * @example
@@ -87,7 +86,7 @@ export class Forecaster extends Module {
     return scale === 1 ? frames.clone() : frames.div(scale);
   }
 
-  /** [..., C, H, W] in the frames' units to patches in the model's. */
+  /** Frames [..., C, H, W] to patches in the model's units. */
   #toPatches(frames: Tensor): Tensor {
     using normalized = this.normalize(frames);
     return pixelUnshuffle(normalized, this.description.patchSize);
@@ -102,7 +101,7 @@ export class Forecaster extends Module {
     return scaled;
   }
 
-  /** The last layer's h to the next frame's patches. */
+  /** Patches of the next frame, from the last layer's h. */
   #predict(h: Tensor): Tensor {
     const logits = this.head.forward(h);
     if (this.description.output === 'linear') return logits;
@@ -112,12 +111,12 @@ export class Forecaster extends Module {
   }
 
   /**
-   * The `steps` frames after the last one of `frames`. A model of `loadModel` keeps nothing for
-   * `backward()`; one that is to be trained does, outside `noGrad`.
+   * Forecasts the `steps` frames after the last one of `frames`. Outside `noGrad` a model to train saves what
+   * `backward()` needs; a model of `loadModel` saves nothing.
    *
-   * @param frames [B, T, C, H, W]; height and width are multiples of the patch size
+   * @param frames [B, T, C, H, W]; H and W multiples of the patch size
    * @returns [B, steps, C, H, W]
-   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a number of steps that is none
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION unless `steps` is a positive integer
    */
   forward(frames: Tensor, steps: number): Tensor {
     checkCount('steps', steps);
@@ -147,18 +146,19 @@ export class Forecaster extends Module {
   }
 
   /**
-   * For training: the head's results for every frame but the first, before the output function, in the
-   * model's units. The model is fed the input's true frames, and over the target its own forecasts, or
-   * true frames where `teacherForcing` draws them; gradients go back through what is fed.
+   * Forward pass of training: the head's results for every frame but the first, before the output
+   * function, in the model's units. The model is fed the true frames of the input, then over the target its
+   * own forecasts, or true frames with probability `teacherForcing`. Gradients flow through the forecasts
+   * that are fed back.
    *
    * @param input [B, T, C, H, W]
    * @param target [B, T', C, H, W], the frames that follow
-   * @returns [B, T - 1 + T', C, H, W]; entry k is of frame k + 1 of both together
-   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a probability that is none
+   * @returns [B, T - 1 + T', C, H, W]; entry k forecasts frame k + 1 of input and target together
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a probability outside 0..1
    * @example
    * ```ts
    * const logits = model.unroll(input, target, { teacherForcing: 0.5 });
-   * const loss = bceWithLogitsLoss(logits.slice([0, 9]), target); // of the target's frames alone
+   * const loss = bceWithLogitsLoss(logits.slice([0, 9]), target); // the target's frames only
    * ```
    */
   unroll(input: Tensor, target: Tensor, options: UnrollOptions = {}): Tensor {
@@ -170,10 +170,10 @@ export class Forecaster extends Module {
     const [batch, time, ...frame] = target.shape;
     const expected = [input.shape[0], ...input.shape.slice(2)].join();
     if (input.shape.length !== 5 || [batch, ...frame].join() !== expected || !time) {
-      const message = `target: expected the sizes of [${input.shape.join(', ')}] but for the time, got [${target.shape.join(', ')}]`;
+      const message = `target: expected the sizes of [${input.shape.join(', ')}] except time, got [${target.shape.join(', ')}]`;
       throw new ConvLSTMError('ERR_SHAPE', message);
     }
-    // Which true frames are fed after the input's, by step and sequence.
+    // Whether each step over the target is fed the true frame, by step and sequence.
     const coins = Array.from({ length: time - 1 }, () =>
       Array.from({ length: batch! }, () => random() < teacherForcing),
     );
@@ -186,7 +186,7 @@ export class Forecaster extends Module {
       return tensor;
     };
     try {
-      // All that is fed true frames runs as one sequence.
+      // The leading true frames run as one sequence.
       const given = known === 0 ? [] : [use(target.slice([null, 0], [null, known]))];
       const seen = known === 0 ? input : use(Tensor.concat([input, ...given], 1));
       let step = this.#layers.forward(use(this.#toPatches(seen)));
@@ -213,7 +213,7 @@ export class Forecaster extends Module {
     }
   }
 
-  /** The patches fed after step `t` of the target: true ones where the coins say so. */
+  /** The patches fed after step `t` of the target: true ones for sequences whose coin is true. */
   #mix(
     own: Tensor,
     target: Tensor,
@@ -231,14 +231,14 @@ export class Forecaster extends Module {
   }
 
   /**
-   * The `steps` frames after the last one of a source that is read to its end, frame by frame: memory does
-   * not grow with its length.
+   * Reads a source of frames to its end, then forecasts the `steps` frames after the last one. Memory does
+   * not grow with the number of frames.
    *
-   * @param frames each [B, C, H, W], or [C, H, W] for a batch of one: tensors, or whatever `Tensor.from`
-   *   makes one of
-   * @returns each [B, C, H, W]; the caller's own
-   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a number of steps that is none or a source
-   *   without frames
+   * @param frames each [B, C, H, W], or [C, H, W] for a batch of one: tensors, or sources that `Tensor.from`
+   *   takes
+   * @returns frames [B, C, H, W], owned by the caller
+   * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION for a source without frames, or unless `steps` is a
+   *   positive integer
    * @example
    * ```ts
    * for await (const frame of model.forecast(readFrames('radar/'), 10)) show(await frame.data());

@@ -7,11 +7,11 @@ import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.
 export interface AdamOptions {
   /** Learning rate; default 1e-3. */
   lr: number;
-  /** How much of the averages of gradients and of their squares is kept; default [0.9, 0.999]. */
+  /** Decay of the running means of gradients and of squared gradients; default [0.9, 0.999]. */
   betas: readonly [number, number];
-  /** Added to the root; default 1e-8. */
+  /** Added to the denominator; default 1e-8. */
   eps: number;
-  /** `Adam` adds this times the parameter to the gradient; default 0. `AdamW` see there. */
+  /** `Adam`: L2 penalty, added to the gradient as this times the parameter; default 0. `AdamW`: see there. */
   weightDecay: number;
 }
 
@@ -52,7 +52,7 @@ abstract class AdamFamily extends Optimizer<AdamOptions> {
 }
 
 /**
- * Adam (Kingma and Ba 2015), as PyTorch's.
+ * Adam (Kingma and Ba 2015), same formulas as PyTorch's `Adam`.
  *
  * @example
  * ```ts
@@ -77,8 +77,8 @@ export class Adam extends AdamFamily {
 }
 
 /**
- * Adam with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch's: each step first takes
- * lr * weightDecay of every parameter away; `weightDecay` is 0.01 by default.
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019), same formulas as PyTorch's `AdamW`. Each
+ * step first multiplies every parameter by 1 - lr * weightDecay; default `weightDecay` 0.01.
  *
  * @example
  * ```ts

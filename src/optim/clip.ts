@@ -14,7 +14,7 @@ import {
 import { checkAtLeastZero, refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** Those of the parameters that have a gradient. */
+/** Parameters that have a gradient. */
 function withGrad(parameters: Iterable<Tensor>): (Tensor & { grad: Tensor })[] {
   if (typeof parameters?.[Symbol.iterator] !== 'function') {
     refuseOption('parameters', 'those of net.parameters()', parameters);
@@ -36,7 +36,7 @@ function squaredNorm(x: Tensor): Tensor {
 }
 
 /**
- * The root of the sum of the squares of all gradients, of shape [].
+ * L2 norm of all gradients together, shape [].
  *
  * @internal
  */
@@ -52,11 +52,12 @@ export function gradNorm(parameters: Iterable<Tensor>): Tensor {
 }
 
 /**
- * Scales all gradients by one factor, so that the root of the sum of all their squares is at most
- * `maxNorm`; as PyTorch's `clip_grad_norm_`. Nothing is waited for.
+ * Scales all gradients by one factor so that their L2 norm together is at most `maxNorm`, as PyTorch's
+ * `clip_grad_norm_`. Returns at once; the device computes.
  *
- * @returns that root before the scaling, of shape []
- * @throws ConvLSTMError ERR_OPTION for a norm below 0 or no parameters, ERR_DEVICE when gradients are on several devices
+ * @returns the norm before scaling, shape []
+ * @throws ConvLSTMError ERR_OPTION for a norm below 0 or anything but parameters, ERR_DEVICE for gradients
+ *   on several devices
  * @example
  * ```ts
  * loss.backward();
@@ -79,10 +80,9 @@ export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Ten
 }
 
 /**
- * Holds every element of every gradient between -clipValue and clipValue; as PyTorch's
- * `clip_grad_value_`.
+ * Clamps every element of every gradient to [-clipValue, clipValue], as PyTorch's `clip_grad_value_`.
  *
- * @throws ConvLSTMError ERR_OPTION for a value below 0 or no parameters
+ * @throws ConvLSTMError ERR_OPTION for a value below 0 or anything but parameters
  * @example
  * ```ts
  * loss.backward();

@@ -3,17 +3,17 @@ import { Schedule, type Scheduled } from './schedule.js';
 
 /** Options of `CosineWithWarmup`. */
 export interface CosineWithWarmupOptions {
-  /** Steps until the end, those of the warm-up included. */
+  /** Steps of the whole schedule, warm-up included. */
   totalSteps: number;
-  /** Default 0. */
+  /** Steps of linear warm-up; default 0. */
   warmupSteps?: number | undefined;
-  /** Where the rate ends; default 0. */
+  /** Rate at the end; default 0. */
   minLr?: number | undefined;
 }
 
 /**
- * The rate rises in a straight line over `warmupSteps` steps, from its share of one step, and then
- * falls to `minLr` along half a cosine, as PyTorch's `CosineAnnealingLR`; there it stays.
+ * Linear warm-up over `warmupSteps` steps, the first at lr / warmupSteps, then half a cosine down to
+ * `minLr`, as PyTorch's `CosineAnnealingLR`, and constant afterwards.
  *
  * @example
  * ```ts

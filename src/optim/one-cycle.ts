@@ -11,26 +11,26 @@ import { Schedule, type Scheduled, type ScheduledGroup } from './schedule.js';
 
 /** Options of `OneCycle`. */
 export interface OneCycleOptions {
-  /** The rate at the top, of all groups. */
+  /** Peak rate, of all groups. */
   maxLr: number;
   /** Steps of the whole cycle. */
   totalSteps: number;
-  /** Share of the steps in which the rate rises; default 0.3. */
+  /** Fraction of the steps in which the rate rises; default 0.3. */
   pctStart?: number | undefined;
-  /** The rate begins with maxLr / divFactor; default 25. */
+  /** The first rate is maxLr / divFactor; default 25. */
   divFactor?: number | undefined;
-  /** It ends with maxLr / divFactor / finalDivFactor; default 1e4. */
+  /** The last rate is maxLr / divFactor / finalDivFactor; default 1e4. */
   finalDivFactor?: number | undefined;
-  /** `'cos'` or `'linear'`; default `'cos'`. */
+  /** Shape of both phases; default `'cos'`. */
   annealStrategy?: 'cos' | 'linear' | undefined;
   /**
-   * Momentum falls while the rate rises, and the other way round: `momentum` of SGD and RMSprop, the
-   * first of Adam's `betas`. Default true.
+   * Whether momentum falls while the rate rises and rises while it falls: `momentum` of SGD and RMSprop,
+   * `betas[0]` of Adam. Default true.
    */
   cycleMomentum?: boolean | undefined;
-  /** Momentum at the top; default 0.85. */
+  /** Momentum at the peak rate; default 0.85. */
   baseMomentum?: number | undefined;
-  /** Momentum at both ends; default 0.95. */
+  /** Momentum at the first and the last step; default 0.95. */
   maxMomentum?: number | undefined;
 }
 
@@ -60,8 +60,8 @@ function checkSettings(settings: Settings): void {
 }
 
 /**
- * The rate rises to `maxLr` and then falls far below where it began (Smith and Topin 2018), as
- * PyTorch's `OneCycleLR`. Momentum goes the other way.
+ * One-cycle policy (Smith and Topin 2018), as PyTorch's `OneCycleLR`: the rate rises to `maxLr`, then
+ * falls far below its first value; momentum moves the other way.
  *
  * @example
  * ```ts
@@ -97,7 +97,7 @@ export class OneCycle extends Schedule {
     else if (group.momentum !== undefined) group.momentum = momentum;
   }
 
-  /** From `first` to `top` and on to `last`. */
+  /** Value at a step of the cycle `first`, `top`, `last`. */
   #along(steps: number, first: number, top: number, last: number): number {
     const { pctStart, totalSteps } = this.#settings;
     const peak = pctStart * totalSteps - 1;

@@ -13,20 +13,20 @@ import {
   type Setting,
 } from './state-dict.js';
 
-/** Parameters that share hyperparameters, which may be changed between steps. */
+/** Parameters that share hyperparameters. Programs may change these between steps. */
 export type ParameterGroup<Options> = Options & {
-  /** In the order in which they were given. */
+  /** Parameters in the order given. */
   readonly parameters: readonly Tensor[];
 };
 
-/** A group as a constructor takes it: options left out are those of the constructor. */
+/** A group as constructors take it; missing options are those of the constructor. */
 export type ParameterGroupOptions<Options> = Partial<Options> & {
-  /** Of this group; each belongs to one group only. */
+  /** Parameters of this group; a parameter is in one group only. */
   parameters: Iterable<Tensor>;
 };
 
 /**
- * One update on a backend: what goes in, and the storages of its states; null before the first.
+ * Operands of one update on a backend.
  *
  * @internal
  */
@@ -35,22 +35,22 @@ export interface Update<Options> {
   parameter: Storage;
   grad: Storage;
   state(name: string): Storage | null;
-  /** 1 for the first. */
+  /** Step of the parameter, counted from 1. */
   step: number;
   group: ParameterGroup<Options>;
 }
 
 const kParameters = 'parameters or groups { parameters, ... }, as of net.parameters()';
 
-/** What SGD, RMSprop, Adam and AdamW have in common. */
+/** Base class of SGD, RMSprop, Adam and AdamW. */
 export abstract class Optimizer<Options extends { lr: number }> {
-  /** The parameters by groups; `optimizer.groups[0].lr = 1e-4` takes effect with the next step. */
+  /** Parameter groups; `optimizer.groups[0].lr = 1e-4` takes effect at the next step. */
   readonly groups: readonly ParameterGroup<Options>[];
   readonly #name: string;
   #states = new Map<Tensor, ParameterState>();
 
   /**
-   * Computes on the backend: `parameter`, and every state by its name.
+   * Queues one update; returns the storages of the new `parameter` and of each new state by name.
    *
    * @internal
    */
@@ -121,15 +121,15 @@ export abstract class Optimizer<Options extends { lr: number }> {
     this.check(options);
   }
 
-  /** Every parameter, group after group. */
+  /** All parameters, group after group. */
   #parameters(): Tensor[] {
     return this.groups.flatMap((group) => group.parameters);
   }
 
   /**
-   * Changes every parameter that has a gradient. Returns at once; the device computes.
+   * Updates every parameter that has a gradient. Returns at once; the device computes.
    *
-   * @throws ConvLSTMError ERR_DEVICE when a parameter has moved away from its gradient or its state
+   * @throws ConvLSTMError ERR_DEVICE for a parameter on another device than its gradient or its state
    */
   step(): void {
     for (const group of this.groups) {
@@ -164,7 +164,7 @@ export abstract class Optimizer<Options extends { lr: number }> {
     this.#states.set(parameter, { steps: step, tensors: states });
   }
 
-  /** Disposes the gradients, so that the next `backward()` starts from zero. */
+  /** Disposes the gradients: the next `backward()` starts from zero. */
   zeroGrad(): void {
     for (const parameter of this.#parameters()) {
       parameter.grad?.dispose();
@@ -173,8 +173,8 @@ export abstract class Optimizer<Options extends { lr: number }> {
   }
 
   /**
-   * What a later run needs to go on: tensors for a safetensors file, and settings that are JSON. Later
-   * steps do not show in it.
+   * State for a later run: tensors for a safetensors file, settings as JSON. It is a snapshot: later steps
+   * do not change it.
    *
    * @example
    * ```ts
@@ -200,12 +200,11 @@ export abstract class Optimizer<Options extends { lr: number }> {
   }
 
   /**
-   * Takes up where `stateDict()` was called, hyperparameters included: all of it, or nothing when it
-   * throws.
+   * Restores the state of `stateDict()`, hyperparameters included: all of it, or nothing when it throws.
    *
    * @returns this optimizer
-   * @throws ConvLSTMError ERR_STATE_DICT when it is not of an optimizer of this kind with parameters of
-   *   these shapes
+   * @throws ConvLSTMError ERR_STATE_DICT for the state of another kind of optimizer or of parameters of
+   *   other shapes
    */
   loadStateDict(dict: {
     tensors: Readonly<Record<string, Tensor | TensorLike>>;
@@ -227,7 +226,7 @@ export abstract class Optimizer<Options extends { lr: number }> {
     return this;
   }
 
-  /** Disposes what is remembered of the parameters, not the parameters. Idempotent. */
+  /** Disposes the optimizer's states, not the parameters. Idempotent. */
   dispose(): void {
     for (const { tensors } of this.#states.values()) {
       for (const tensor of Object.values(tensors)) tensor.dispose();

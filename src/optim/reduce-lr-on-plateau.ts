@@ -6,19 +6,19 @@ import { checkOptimizer, isCount, type Scheduled } from './schedule.js';
 export interface ReduceLROnPlateauOptions {
   /** Whether a smaller or a larger metric is better; default `'min'`. */
   mode?: 'min' | 'max' | undefined;
-  /** What the rates are multiplied by; default 0.1. */
+  /** Factor on the rates at a reduction; default 0.1. */
   factor?: number | undefined;
-  /** How many steps without improvement are let pass; default 10. */
+  /** Steps without improvement before a reduction; default 10. */
   patience?: number | undefined;
-  /** What counts as an improvement; default 1e-4. */
+  /** Least change that counts as an improvement; default 1e-4. */
   threshold?: number | undefined;
-  /** Of the best metric by `threshold` times itself or by `threshold`; default `'rel'`. */
+  /** Whether `threshold` is relative to the best metric or absolute; default `'rel'`. */
   thresholdMode?: 'rel' | 'abs' | undefined;
-  /** Steps after a reduction that count as no plateau; default 0. */
+  /** Steps after a reduction that do not count as a plateau; default 0. */
   cooldown?: number | undefined;
-  /** Default 0. */
+  /** Lower bound of the rates; default 0. */
   minLr?: number | undefined;
-  /** A reduction by less is not made; default 1e-8. */
+  /** Least reduction that is made; default 1e-8. */
   eps?: number | undefined;
 }
 
@@ -49,18 +49,18 @@ function checkSettings(settings: Settings): void {
   checkChoice('thresholdMode', thresholdMode, ['rel', 'abs']);
 }
 
-/** What a `ReduceLROnPlateau` knows; `best` is null before the first metric. */
+/** State of a `ReduceLROnPlateau`. */
 export interface PlateauStateDict {
   /** The best metric so far; null before the first. */
   best: number | null;
-  /** Steps since without improvement. */
+  /** Steps without improvement since then. */
   badSteps: number;
-  /** Steps that still count as no plateau. */
+  /** Steps of the cooldown that are left. */
   cooldownLeft: number;
 }
 
 /**
- * The rates times `factor` when a metric has not improved for longer than `patience` steps, as
+ * Multiplies the rates by `factor` when a metric has not improved for more than `patience` steps, as
  * PyTorch's `ReduceLROnPlateau`. The rates themselves are part of the optimizer's state.
  *
  * @example
@@ -90,7 +90,7 @@ export class ReduceLROnPlateau {
     return this.#optimizer.groups.map(({ lr }) => lr);
   }
 
-  /** Takes the metric of this epoch into account. Anything but a finite number is no improvement. */
+  /** Takes the metric of an epoch. NaN and infinities are no improvement. */
   step(metric: number): void {
     const { patience, cooldown, factor, minLr, eps } = this.#settings;
     if (this.#improves(metric)) {
@@ -121,13 +121,13 @@ export class ReduceLROnPlateau {
     return mode === 'min' ? metric < bound : metric > bound;
   }
 
-  /** What `loadStateDict` needs to go on: JSON. */
+  /** State for `loadStateDict`, as JSON. */
   stateDict(): PlateauStateDict {
     return { best: this.#best, badSteps: this.#badSteps, cooldownLeft: this.#cooldownLeft };
   }
 
   /**
-   * Takes up where `stateDict()` was called.
+   * Restores the state of `stateDict()`.
    *
    * @returns this schedule
    * @throws ConvLSTMError ERR_STATE_DICT for anything else

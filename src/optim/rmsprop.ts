@@ -7,20 +7,20 @@ import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.
 export interface RMSpropOptions {
   /** Learning rate; default 1e-2. */
   lr: number;
-  /** How much of the average of squares is kept; default 0.99. */
+  /** Decay of the running mean of squared gradients; default 0.99. */
   alpha: number;
-  /** Added to the root; default 1e-8. */
+  /** Added to the denominator; default 1e-8. */
   eps: number;
-  /** Default 0. */
+  /** Momentum; default 0. */
   momentum: number;
-  /** Added to the gradient: this times the parameter; default 0. */
+  /** L2 penalty, added to the gradient as this times the parameter; default 0. */
   weightDecay: number;
 }
 
 const kDefaults: RMSpropOptions = { lr: 1e-2, alpha: 0.99, eps: 1e-8, momentum: 0, weightDecay: 0 };
 
 /**
- * RMSprop, as PyTorch's: the optimizer of the ConvLSTM's paper.
+ * RMSprop, same formulas as PyTorch's `RMSprop`: the optimizer of Shi et al. 2015.
  *
  * @example
  * ```ts

@@ -1,28 +1,28 @@
 import { ConvLSTMError, show } from '../errors.js';
 import { refuseOption } from '../options.js';
 
-/** What schedules change of a group. */
+/** Hyperparameters of a group that schedules change. */
 export interface ScheduledGroup {
   /** The learning rate. */
   lr: number;
-  /** Of SGD and RMSprop. */
+  /** Momentum of SGD and RMSprop. */
   momentum?: number;
-  /** Of Adam and AdamW. */
+  /** Decays of Adam and AdamW; schedules change the first. */
   betas?: readonly [number, number];
 }
 
-/** What a schedule needs of an optimizer. */
+/** The part of an optimizer that schedules use. */
 export interface Scheduled {
-  /** What the rates are set of. */
+  /** Groups whose rates are set. */
   readonly groups: readonly ScheduledGroup[];
 }
 
-/** A schedule's state: JSON. */
+/** State of a schedule, as JSON. */
 export type ScheduleStateDict = Record<string, number | number[]>;
 
 /**
- * What the schedules have in common: a learning rate for every group, as a function of the number of
- * steps made. A schedule sets the rates when it is made and at each `step()`.
+ * Base class of schedules whose rates depend on the number of steps alone. A schedule sets the rates of
+ * all groups when it is made and at each `step()`.
  */
 export abstract class Schedule {
   readonly #optimizer: Scheduled;
@@ -36,13 +36,13 @@ export abstract class Schedule {
   }
 
   /**
-   * The rate after `steps` steps for a group that began with `baseLr`.
+   * Rate after `steps` steps of a group whose first rate was `baseLr`.
    *
    * @internal
    */
   protected abstract rate(baseLr: number, steps: number): number;
 
-  /** How often `step` was called. */
+  /** Number of calls of `step`. */
   get steps(): number {
     return this.#steps;
   }
@@ -52,14 +52,14 @@ export abstract class Schedule {
     return this.#optimizer.groups.map(({ lr }) => lr);
   }
 
-  /** Sets the rates of the next step, or epoch: after the optimizer's. */
+  /** Sets the rates of the next step or epoch. Call it after the optimizer's `step()`. */
   step(): void {
     this.#steps++;
     this.apply();
   }
 
   /**
-   * Sets the rates of this moment.
+   * Sets the rates for the present number of steps.
    *
    * @internal
    */
@@ -71,22 +71,22 @@ export abstract class Schedule {
   }
 
   /**
-   * Sets what else a schedule changes of a group.
+   * Changes other hyperparameters of a group.
    *
    * @internal
    */
   protected change(_group: ScheduledGroup, _steps: number): void {}
 
-  /** What `loadStateDict` needs to go on: JSON. */
+  /** State for `loadStateDict`, as JSON. */
   stateDict(): ScheduleStateDict {
     return { steps: this.#steps, baseLrs: [...this.#baseLrs] };
   }
 
   /**
-   * Takes up where `stateDict()` was called, and sets the rates of that moment.
+   * Restores the state of `stateDict()` and sets its rates.
    *
    * @returns this schedule
-   * @throws ConvLSTMError ERR_STATE_DICT when it is not of a schedule of as many groups
+   * @throws ConvLSTMError ERR_STATE_DICT for anything but the state of a schedule of as many groups
    */
   loadStateDict(dict: unknown): this {
     const state = dict as { steps?: unknown; baseLrs?: unknown } | null;

@@ -7,13 +7,13 @@ import { Optimizer, type ParameterGroupOptions, type Update } from './optimizer.
 export interface SGDOptions {
   /** Learning rate; default 1e-3. */
   lr: number;
-  /** Default 0. */
+  /** Momentum; default 0. */
   momentum: number;
-  /** Share of the gradient that momentum leaves out; default 0. */
+  /** Fraction of the gradient left out of the momentum buffer; default 0. */
   dampening: number;
-  /** Default false. */
+  /** Whether momentum is Nesterov's; default false. */
   nesterov: boolean;
-  /** Added to the gradient: this times the parameter; default 0. */
+  /** L2 penalty, added to the gradient as this times the parameter; default 0. */
   weightDecay: number;
 }
 
@@ -26,7 +26,7 @@ const kDefaults: SGDOptions = {
 };
 
 /**
- * Stochastic gradient descent, as PyTorch's `SGD`.
+ * Stochastic gradient descent, same formulas as PyTorch's `SGD`.
  *
  * @example
  * ```ts

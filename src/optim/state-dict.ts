@@ -1,40 +1,40 @@
-/** Reading of optimizers' state dicts, every part checked. */
+/** Reads and checks state dicts of optimizers. */
 import { ConvLSTMError, show } from '../errors.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** What an optimizer remembers of one parameter. */
+/** State of one parameter. */
 export interface ParameterState {
-  /** Steps it has been through. */
+  /** Number of updates. */
   steps: number;
-  /** By the names of the backend's results. */
+  /** State tensors by the names of the backend's results. */
   tensors: Record<string, Tensor>;
 }
 
 /** A hyperparameter. */
 export type Setting = number | boolean | number[];
 
-/** The part of an optimizer's state that is JSON. */
+/** The JSON part of an optimizer's state. */
 export interface OptimizerSettings {
-  /** `'Adam'` and the like. */
+  /** Name of the optimizer: `'Adam'`. */
   optimizer: string;
-  /** The groups in their order. */
+  /** Groups in their order. */
   groups: {
-    /** How many the group has. */
+    /** Number of parameters. */
     parameters: number;
-    /** Its hyperparameters by name. */
+    /** Hyperparameters by name. */
     options: Record<string, Setting>;
   }[];
-  /** Of each parameter, group after group. */
+  /** Number of updates of each parameter, group after group. */
   steps: number[];
 }
 
-/** What `stateDict()` of an optimizer returns. */
+/** State of an optimizer. */
 export interface OptimizerStateDict {
-  /** `<parameter>.<state>`, parameters counted group after group: `0.average`, `0.squareAverage`. */
+  /** Keys `<parameter>.<state>`, parameters counted group after group: `0.average`, `0.squareAverage`. */
   tensors: Record<string, Tensor>;
-  /** Hyperparameters and numbers of steps, as JSON. */
+  /** Hyperparameters and numbers of updates, as JSON. */
   settings: OptimizerSettings;
 }
 
@@ -60,7 +60,7 @@ function sameKind(a: unknown, b: unknown): boolean {
   return Array.isArray(b) && a.length === b.length && b.every((entry) => typeof entry === 'number');
 }
 
-/** Settings that fit an optimizer of this name with these groups. */
+/** Checks settings against an optimizer's name and groups. */
 export function readSettings(
   optimizer: string,
   groups: readonly { readonly parameters: readonly Tensor[] }[],
@@ -98,7 +98,7 @@ export function readSettings(
   return structuredClone(value);
 }
 
-/** The states of parameters, on the devices of the parameters. */
+/** Copies state tensors to the devices of their parameters. */
 export function readStates(
   parameters: readonly Tensor[],
   steps: readonly number[],

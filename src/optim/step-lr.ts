@@ -5,12 +5,12 @@ import { Schedule, type Scheduled } from './schedule.js';
 export interface StepLROptions {
   /** Steps between two changes of the rate. */
   stepSize: number;
-  /** Default 0.1. */
+  /** Factor on the rate at each change; default 0.1. */
   gamma?: number | undefined;
 }
 
 /**
- * The rate times `gamma` after every `stepSize` steps, as PyTorch's `StepLR`.
+ * Multiplies the rate by `gamma` after every `stepSize` steps, as PyTorch's `StepLR`.
  *
  * @example
  * ```ts

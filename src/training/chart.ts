@@ -3,16 +3,16 @@
 /** One line of a chart. */
 export interface Series {
   name: string;
-  /** By rising x; points whose y is no finite number are left out. */
+  /** Sorted by x; points without a finite y are left out. */
   points: readonly (readonly [x: number, y: number])[];
 }
 
-/** What a chart shows. */
+/** Contents of a chart. */
 export interface ChartOptions {
   title: string;
   xLabel: string;
   series: readonly Series[];
-  /** Whether the y axis is logarithmic where the values are positive and far apart; true by default. */
+  /** Allows a logarithmic y axis, used for positive values a factor of 20 or more apart; default true. */
   logarithmic?: boolean;
 }
 
@@ -21,9 +21,9 @@ const kHeight = 340;
 const kMargin = { top: 40, right: 20, bottom: 44, left: 64 };
 /** Distinguishable with every kind of colour vision (Okabe and Ito). */
 const kColours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
-/** More points than pixels show nothing more. */
+/** Upper limit of points drawn: more than the pixels of a line add nothing. */
 const kMaxPoints = 600;
-/** From this ratio of the largest to the smallest value on, the y axis is logarithmic. */
+/** Ratio of the largest to the smallest value from which the y axis is logarithmic. */
 const kLogRatio = 20;
 
 /** @internal */
@@ -45,7 +45,7 @@ function ticks(low: number, high: number, count: number): number[] {
   return found;
 }
 
-/** 1, 2 and 5 times the powers of ten from `low` to `high`; the powers alone where those are many. */
+/** 1, 2 and 5 times the powers of ten from `low` to `high`; fewer factors above 2 and 4 decades. */
 function logTicks(low: number, high: number): number[] {
   const decades = Math.log10(high / low);
   const factors = decades > 4 ? [1] : decades > 2 ? [1, 3] : [1, 2, 5];
@@ -65,7 +65,7 @@ export function formatNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** Means of neighbours, at most `kMaxPoints` of them. */
+/** Averages neighbours until at most `kMaxPoints` remain. */
 function thin(points: Series['points']): Series['points'] {
   const finite = points.filter((point) => point.every(Number.isFinite));
   if (finite.length <= kMaxPoints) return finite;
@@ -77,7 +77,7 @@ function thin(points: Series['points']): Series['points'] {
   });
 }
 
-/** From values to pixels along one axis, and where its ticks are. */
+/** Maps values to pixels along one axis. */
 interface Scale {
   at(value: number): number;
   ticks: number[];
@@ -109,7 +109,7 @@ function yScale(values: readonly number[], from: number, to: number, logarithmic
 }
 
 /**
- * A chart of lines over one x axis as an SVG document.
+ * Draws lines over one x axis as an SVG document.
  *
  * @internal
  */
@@ -177,7 +177,7 @@ export function lineChart({ title, xLabel, series, logarithmic = true }: ChartOp
     });
   } else {
     parts.push(
-      `<text x="${kWidth / 2}" y="${kHeight / 2}" text-anchor="middle" fill="#555">nothing yet</text>`,
+      `<text x="${kWidth / 2}" y="${kHeight / 2}" text-anchor="middle" fill="#555">no data yet</text>`,
     );
   }
   parts.push('</svg>');

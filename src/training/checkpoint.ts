@@ -4,7 +4,7 @@ import * as safetensors from '../io/safetensors.js';
 import { refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** What a checkpoint holds: numbers, text, tensors, and lists and objects of such. */
+/** Contents of a checkpoint: numbers, text, tensors, and lists and objects of these. */
 export type CheckpointState =
   | null
   | boolean
@@ -14,16 +14,16 @@ export type CheckpointState =
   | readonly CheckpointState[]
   | { readonly [name: string]: CheckpointState | undefined };
 
-/** The metadata key that everything but the tensors stands under. */
+/** Metadata key of everything but the tensors. */
 const kMetadataKey = 'convlstm_checkpoint';
 
-/** Stands for a tensor, in the JSON: `{ "$tensor": "model.head.bias" }`. */
+/** Replaces a tensor in the JSON: `{ "$tensor": "model.head.bias" }`. */
 const kTensorMark = '$tensor';
 
-/** The same state with marks for tensors, which go into `tensors` by their path. */
+/** Replaces tensors by marks; the tensors go into `tensors` under their path. */
 function pack(path: string, state: CheckpointState, tensors: Record<string, Tensor>): unknown {
   if (state instanceof Tensor) {
-    // Two paths are one text where names have dots of their own.
+    // Names that contain dots can make two paths equal.
     const name = path in tensors ? `${path}#${Object.keys(tensors).length}` : path;
     tensors[name] = state;
     return { [kTensorMark]: name };
@@ -34,9 +34,9 @@ function pack(path: string, state: CheckpointState, tensors: Record<string, Tens
   if (state === null || ['boolean', 'number', 'string'].includes(typeof state)) return state;
   const inner = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
   if (Array.isArray(state)) return state.map((entry, n) => pack(inner(n), entry, tensors));
-  // JSON would leave out a function, and make an object of a typed array or a map.
+  // JSON would drop a function and turn a typed array or a map into a plain object.
   if (Object.prototype.toString.call(state) !== '[object Object]') {
-    const expected = 'null, a boolean, a number, a text, a Tensor, or a list or object of such';
+    const expected = 'null, a boolean, a number, a text, a Tensor, or a list or object of these';
     refuseOption(path || 'state', expected, state);
   }
   const entries = Object.entries(state).filter(([, entry]) => entry !== undefined);
@@ -59,11 +59,12 @@ function unpack(name: string, json: unknown, tensors: Record<string, Tensor>): C
 }
 
 /**
- * Writes a state to one safetensors file: its tensors under their paths, `model.head.bias`, everything
- * else as JSON in the metadata. The name means the old file or the whole new one at any moment, also
- * when the process is killed or the power fails.
+ * Writes a state to one safetensors file: tensors under their paths (`model.head.bias`), the rest as JSON
+ * in the metadata. The write is atomic: at any moment, also after a kill or a power cut, the name is the
+ * old file or the complete new one.
  *
- * @throws ConvLSTMError ERR_OPTION for what JSON and tensors do not have, ERR_IO when it cannot be written
+ * @throws ConvLSTMError ERR_OPTION for values that are neither JSON nor tensors, ERR_IO when the file
+ *   cannot be written
  * @example
  * ```ts
  * await saveCheckpoint('run.safetensors', { model: net.stateDict(), optimizer: adam.stateDict(), step });
@@ -76,9 +77,9 @@ export async function saveCheckpoint(path: FilePath, state: CheckpointState): Pr
 }
 
 /**
- * Reads what `saveCheckpoint` wrote. The tensors are the caller's own.
+ * Reads a file of `saveCheckpoint`. The caller owns the tensors.
  *
- * @throws ConvLSTMError ERR_FORMAT for a file that is none, ERR_IO when it cannot be read
+ * @throws ConvLSTMError ERR_FORMAT for a file that is not a checkpoint, ERR_IO when it cannot be read
  * @example
  * ```ts
  * const { model, optimizer, step } = await loadCheckpoint('run.safetensors');
@@ -106,7 +107,7 @@ function parse(name: string, text: string, tensors: Record<string, Tensor>): Che
     return unpack(name, JSON.parse(text), tensors);
   } catch (error) {
     if (error instanceof ConvLSTMError) throw error;
-    // What is nested deeper than the stack is neither.
+    // A RangeError of JSON nested deeper than the stack ends here too.
     throw formatError(name, `its metadata '${kMetadataKey}' is not JSON of a state`, error);
   }
 }

@@ -30,26 +30,33 @@ const pairs = { type: 'array', items: size, minItems: 2, maxItems: 2 };
 /** `ModelDescription` has a checker of its own. */
 const model: Field<ModelDescription> = {
   schema: {
-    description: 'The model: what convlstm weights files carry as their description.',
+    description: 'The model, as in the description of a convlstm weights file',
     type: 'object',
     properties: {
       version: { const: 1 },
-      channels: { description: 'Of a frame', ...size, default: 1 },
-      patchSize: { description: 'Side of the patches that become channels', ...size, default: 1 },
+      channels: { description: 'Channels of a frame', ...size, default: 1 },
+      patchSize: {
+        description: 'Side in pixels of the square patches that become channels',
+        ...size,
+        default: 1,
+      },
       cell: { description: 'Kind of the layers', enum: Object.keys(kCells), default: 'convlstm' },
       hiddenDim: { description: 'Channels of each layer', type: 'array', items: size, minItems: 1 },
       kernelSize: {
-        description: 'A number for all layers, or [height, width] for each',
+        description: 'One number for all layers, or [height, width] per layer',
         oneOf: [size, { type: 'array', items: pairs }],
         default: 3,
       },
       bias: { type: 'boolean', default: true },
       peephole: { enum: [false, 'channel', 'spatial'], default: false },
-      imageSize: { description: "With peephole 'spatial'", oneOf: [pairs, { type: 'null' }] },
-      headKernelSize: { description: 'Odd', ...size, default: 1 },
+      imageSize: {
+        description: "[height, width] of a frame, for peephole 'spatial' only",
+        oneOf: [pairs, { type: 'null' }],
+      },
+      headKernelSize: { description: "Side of the head's square kernel, odd", ...size, default: 1 },
       output: { enum: ['sigmoid', 'linear'], default: 'sigmoid' },
       scale: {
-        description: 'The frame value that is 1 inside the model',
+        description: 'Frame value that the model sees as 1',
         type: 'number',
         exclusiveMinimum: 0,
         default: 1,
@@ -73,7 +80,7 @@ const model: Field<ModelDescription> = {
 };
 
 const lengths = {
-  inputLength: count({ description: 'Frames that are seen', default: 10 }),
+  inputLength: count({ description: 'Frames of input', default: 10 }),
   targetLength: count({ description: 'Frames to forecast', default: 10 }),
 };
 
@@ -83,18 +90,18 @@ const data = variants(
       fields: {
         ...lengths,
         length: count({
-          description: 'Sequences in an epoch, none of them twice',
+          description: 'Sequences per epoch, all different',
           default: 10_000,
         }),
-        validationLength: count({ description: 'Sequences to validate with', default: 500 }),
+        validationLength: count({ description: 'Sequences for validation', default: 500 }),
         size: count({ description: 'Height and width of a frame', default: 64 }),
-        numDigits: count({ description: 'Digits in a sequence', default: 2 }),
+        numDigits: count({ description: 'Digits per sequence', default: 2 }),
         speed: pair({
-          description: 'Slowest and fastest speed in pixels a frame',
+          description: 'Slowest and fastest speed in pixels per frame',
           names: 'slowest, fastest',
           default: [3, 5],
         }),
-        bounce: flag({ description: 'Whether digits turn at the walls', default: true }),
+        bounce: flag({ description: 'Whether digits bounce off the walls', default: true }),
       },
       check(path: string, { size, speed }: { size: number; speed: Pair }) {
         const [slowest, fastest] = speed;
@@ -107,13 +114,13 @@ const data = variants(
     frames: {
       fields: {
         ...lengths,
-        stride: count({ description: 'Frames from one window to the next', default: 1 }),
+        stride: count({ description: 'Frames between the starts of two windows', default: 1 }),
         crop: sizeOrNull({
-          description: 'Height and width to cut out: anywhere for training, the middle otherwise',
+          description: '[height, width] of a crop: random for training, centred otherwise',
           default: null,
         }),
         flip: choice(['none', 'horizontal', 'vertical', 'both'], {
-          description: 'Axes along which training windows are mirrored by chance',
+          description: 'Axes along which training windows are mirrored at random',
           default: 'none',
         }),
       },
@@ -121,15 +128,15 @@ const data = variants(
   },
   {
     description:
-      "What --data names: for 'moving-mnist' a folder of MNIST's image files; for 'frames' one with " +
-      'the folders train, validation and test, or with nothing but frames and folders of frames.',
+      "The data in the folder of --data. 'moving-mnist': MNIST's image files. 'frames': the folders " +
+      'train, validation and test, or frames and folders of frames alone.',
   },
 );
 
 const optimizer = variants(kOptimizers, { description: 'The optimizer', default: 'adam' });
 
 const schedule = variants(kSchedules, {
-  description: "How the learning rate goes on from optimizer.lr, which is 'one-cycle's highest",
+  description: "Course of the learning rate from optimizer.lr, which is the peak of 'one-cycle'",
   default: 'constant',
 });
 
@@ -142,7 +149,7 @@ const fields = {
     default: 'mse',
   }),
   lossFrames: choice(['all', 'targets'], {
-    description: 'Whether the loss is also of the forecasts of frames that are seen',
+    description: 'Whether forecasts of the input frames count in the loss too',
     default: 'all',
   }),
   optimizer,
@@ -150,62 +157,74 @@ const fields = {
   initialization: object(
     {
       kind: choice(['uniform', 'xavier', 'kaiming', 'orthogonal'], {
-        description: "Of the convolutions, gate by gate; 'uniform' is PyTorch's default",
+        description:
+          "Distribution of the convolutions' weights, drawn per gate; 'uniform' is PyTorch's default",
         default: 'xavier',
       }),
       gain: number({
-        description: 'What the weights of the layers, not those of the head, are multiplied by',
+        description: 'Factor on the weights of the recurrent layers, not on those of the head',
         above: 0,
         default: 1,
       }),
       forgetBias: numberOrNull({
-        description: 'Bias of the forget gates; null for a random one',
+        description: 'Bias of the forget gates; null for random values',
         default: 1,
       }),
-      headBias: numberOrNull({ description: 'Of the head; null for a random one', default: null }),
+      headBias: numberOrNull({
+        description: 'Bias of the head; null for random values',
+        default: null,
+      }),
     },
-    'The weights before the first step',
+    'Initial weights',
   ),
   epochs: count({ description: 'Passes over the data', default: 10 }),
-  batchSize: count({ description: 'Sequences in a batch', default: 16 }),
-  accumulate: count({ description: 'Batches to a step of the optimizer', default: 1 }),
+  batchSize: count({ description: 'Sequences per batch', default: 16 }),
+  accumulate: count({ description: 'Batches per optimizer step', default: 1 }),
   clipNorm: number({
-    description: 'Largest norm of the gradients; 0 for any',
+    description: 'Largest norm of all gradients together; 0 for no limit',
     least: 0,
     default: 0,
   }),
   teacherForcing: object(
     {
-      from: number({ description: 'At the first step', least: 0, most: 1, default: 0 }),
-      to: number({ description: 'From step `steps` on', least: 0, most: 1, default: 0 }),
-      steps: countOrNull({ description: 'Steps in between; null for all', default: null }),
+      from: number({ description: 'Probability at the first step', least: 0, most: 1, default: 0 }),
+      to: number({
+        description: 'Probability from step `steps` on',
+        least: 0,
+        most: 1,
+        default: 0,
+      }),
+      steps: countOrNull({
+        description: 'Steps from the first probability to the last; null for the whole run',
+        default: null,
+      }),
     },
-    'Scheduled sampling: the probability that a true frame is fed in the place of a forecast one',
+    'Scheduled sampling: probability that the model is fed the true frame instead of its own forecast',
   ),
   precision: choice(kPrecisions, {
-    description: 'Of the convolutions',
+    description: 'Precision of the convolutions',
     default: 'highest',
   }),
   seed: natural({
-    description: 'Decides weights, order and what is random in the data',
+    description: 'Seed of weights, order and data augmentation',
     default: 0,
   }),
-  workers: natural({ description: 'Threads that make samples', default: 1 }),
+  workers: natural({ description: 'Threads that prepare samples', default: 1 }),
   reportEvery: count({ description: 'Steps between two reports', default: 10 }),
   checkpointEvery: count({ description: 'Steps between two checkpoints', default: 200 }),
   validateEvery: countOrNull({
-    description: 'Steps between two validations; null for the end of an epoch',
+    description: 'Steps between two validations; null for one at the end of each epoch',
     default: null,
   }),
   patience: countOrNull({
-    description: 'Validations without a better one after which training ends; null for never',
+    description: 'Validations without improvement before training ends; null for no early stopping',
     default: null,
   }),
 };
 
 function choiceOfVersion(): Field<1> {
   return {
-    schema: { description: 'Of this format', const: 1 },
+    schema: { description: 'Version of this format', const: 1 },
     optional: false,
     parse: (path, value) => {
       return value === 1 ? value : refuseOption(path, '1', value);
@@ -216,15 +235,15 @@ function choiceOfVersion(): Field<1> {
 const config = object(fields, 'A training run of `convlstm train`');
 
 /**
- * What `convlstm train` is told in its configuration file, with all defaults filled in:
- * `schemas/train.schema.json` of this package says of each field what it means and may be.
+ * Configuration of `convlstm train`, with all defaults filled in. `schemas/train.schema.json` of this
+ * package documents each field.
  */
 export type TrainConfig = ValueOf<typeof config>;
 
 /**
  * Checks a configuration of `convlstm train` and fills in its defaults.
  *
- * @throws ConvLSTMError ERR_OPTION that names the field, what it may be and what it was
+ * @throws ConvLSTMError ERR_OPTION that names the field, what was expected and what was given
  * @example
  * ```ts
  * const config = parseTrainConfig(JSON.parse(await readFile('model.json', 'utf8')));
@@ -232,7 +251,7 @@ export type TrainConfig = ValueOf<typeof config>;
  * ```
  */
 export function parseTrainConfig(value: unknown): TrainConfig {
-  // A file may name its schema, for editors.
+  // `$schema` is for editors.
   const { $schema: _, ...given } = (value ?? {}) as Record<string, unknown>;
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   const parsed = config.parse('', isObject ? given : value);

@@ -1,27 +1,27 @@
 /**
- * Fields of a configuration: each checks a value and says in JSON Schema what it checks, so that the
- * shipped schema and the messages of the command line have one source.
+ * Fields of a configuration. Each checks a value and describes the check in JSON Schema: the shipped
+ * schema and the messages of the command line have one source.
  */
 import { refuseOption } from '../options.js';
 
 /** A JSON Schema (draft 2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** One value of a configuration. `T` is what it is once checked. */
+/** One value of a configuration; `T` is the type of the checked value. */
 export interface Field<T> {
   schema: JsonSchema;
   /** Whether it may be left out. */
   optional: boolean;
   /**
-   * The checked value, with defaults where it was left out.
+   * Returns the checked value, the default for undefined.
    *
-   * @param path how messages name it: `optimizer.lr`
-   * @throws ConvLSTMError ERR_OPTION that names the field, what it may be and what it was
+   * @param path name of the value in messages: `optimizer.lr`
+   * @throws ConvLSTMError ERR_OPTION that names the field, what was expected and what was given
    */
   parse(path: string, value: unknown): T;
 }
 
-/** What a field stands for. */
+/** Type of a field's checked value. */
 export type ValueOf<F> = F extends Field<infer T> ? T : never;
 
 interface FieldOptions<T> {
@@ -29,7 +29,7 @@ interface FieldOptions<T> {
   default?: T;
 }
 
-/** A field that accepts what `test` does. */
+/** A field whose check is `test`. */
 function simple<T>(
   options: FieldOptions<T>,
   expected: string,
@@ -122,7 +122,7 @@ export function flag(options: FieldOptions<boolean>): Field<boolean> {
   return simple(options, 'true or false', { type: 'boolean' }, test);
 }
 
-/** One of some words. */
+/** One of a list of words. */
 export function choice<const W extends string>(
   words: readonly W[],
   options: FieldOptions<NoInfer<W>>,
@@ -132,7 +132,7 @@ export function choice<const W extends string>(
   return simple(options, expected, { enum: words }, (value) => words.includes(value as W));
 }
 
-/** Two numbers of at least 0. `names` says what they are: `slowest, fastest`. */
+/** Two numbers of at least 0, called `names` in messages: `slowest, fastest`. */
 export function pair(
   options: FieldOptions<readonly [number, number]> & { names: string },
 ): Field<readonly [number, number]> {
@@ -172,7 +172,7 @@ function asObject(path: string, value: unknown): Readonly<Record<string, unknown
   return value as Record<string, unknown>;
 }
 
-/** An object of these fields and no others; it may be left out where all of them may. */
+/** An object of these fields and no others; optional if all of them are. */
 export function object<F extends Fields>(fields: F, description: string): Field<ValuesOf<F>> {
   const names = Object.keys(fields);
   const required = names.filter((name) => !fields[name]!.optional);
@@ -189,7 +189,7 @@ export function object<F extends Fields>(fields: F, description: string): Field<
       const given = value === undefined && required.length === 0 ? {} : asObject(path, value);
       for (const name of Object.keys(given)) {
         if (!names.includes(name)) {
-          refuseOption(join(path, name), `no such field but ${names.join(', ')}`, given[name]);
+          refuseOption(join(path, name), `one of the fields ${names.join(', ')}`, given[name]);
         }
       }
       const entries = names.map((name) => [
@@ -201,30 +201,30 @@ export function object<F extends Fields>(fields: F, description: string): Field<
   };
 }
 
-/** Rows by the word in the field `kind` of a configuration. */
+/** Rows by the value of the field `kind`. */
 type Variants = Readonly<
   Record<
     string,
     {
       readonly fields: Fields;
-      /** Refuses values that contradict each other; `path` is that of the object. */
+      /** Refuses values that contradict each other. `path`: name of the object in messages. */
       check?(path: string, values: object): void;
     }
   >
 >;
 
-/** The checked object of one of the rows. */
+/** Type of the checked object: one of the rows. */
 export type VariantOf<V extends Variants> = {
   [Kind in keyof V]: { readonly kind: Kind } & ValuesOf<V[Kind]['fields']>;
 }[keyof V];
 
-/** One of several objects, told apart by `kind`. */
+/** One of several objects, chosen by `kind`. */
 export function variants<V extends Variants>(
   kinds: V,
   options: { description: string; default?: keyof V & string },
 ): Field<VariantOf<V>> {
   const words = Object.keys(kinds);
-  const kind = choice(words, { description: 'Which of them' });
+  const kind = choice(words, { description: 'Kind' });
   const objects = new Map(
     words.map((word) => [word, object({ ...kinds[word]!.fields, kind }, options.description)]),
   );

@@ -1,4 +1,4 @@
-/** From a configuration to what a run needs: data, model, optimizer, schedule, loss. */
+/** Makes the parts of a run from its configuration: data, model, loss. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { noGrad } from '../autograd/grad-mode.js';
@@ -22,13 +22,13 @@ import type { LossFunction } from './trainer-options.js';
 
 type MovingMnistData = Extract<TrainConfig['data'], { kind: 'moving-mnist' }>;
 
-/** What data is for. */
+/** Use of data in a run. */
 export type Split = 'train' | 'validation' | 'test';
 
-/** MNIST's last digits for training are kept for validation. */
+/** Digits for validation: the last of MNIST's training set. */
 const kValidationDigits = 5000;
 
-/** Different sequences of the three, also where digits are the same. */
+/** Seeds that make the three splits differ even on the same digits. */
 const kSeeds: Readonly<Record<Split, number>> = { train: 0, validation: 1, test: 2 };
 
 async function openMovingMnist(
@@ -66,9 +66,9 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * The data of a run; null where there is none to validate with.
+ * Opens the data of a run; null for a validation split that does not exist.
  *
- * @throws ConvLSTMError ERR_IO, ERR_FORMAT for data that is not there
+ * @throws ConvLSTMError ERR_IO for missing data, ERR_FORMAT
  */
 export async function openData(
   config: TrainConfig,
@@ -82,7 +82,7 @@ export async function openData(
   const own = await isFolder(part);
   if (!own) {
     if (split === 'validation') return null;
-    // What is kept for something else is not to be trained on, nor tested with.
+    // A folder with other splits must not be trained or tested on as a whole.
     for (const other of Object.keys(kSeeds)) {
       if (!(await isFolder(join(folder, other)))) continue;
       const message = `${folder}: expected a folder '${split}' beside '${other}', got none`;
@@ -107,7 +107,7 @@ const kInitializers = {
   orthogonal: init.orthogonal,
 };
 
-/** A weight [rows, ...] of as many weights, one under another, as it packs gates. */
+/** Initialises a weight [rows, ...], each of its packed gates on its own. */
 function initializeWeight(weight: Parameter, { kind, gain }: TrainConfig['initialization']): void {
   if (kind === 'uniform') return;
   const parts = weight.gates.length || 1;
@@ -119,7 +119,7 @@ function initializeWeight(weight: Parameter, { kind, gain }: TrainConfig['initia
   weight.assign(Tensor.concat(gates));
 }
 
-/** Gates are initialised apart: packed they would count as four times as many outputs. */
+/** Initialises each gate on its own: packed, the fan-out would be four times too large. */
 function initialize(model: Forecaster, options: TrainConfig['initialization']): void {
   const { forgetBias, headBias } = options;
   const gates = model.cells.flatMap((cell) => cell.parameters()).filter((each) => each.gates);
@@ -133,7 +133,7 @@ function initialize(model: Forecaster, options: TrainConfig['initialization']): 
   }
 }
 
-/** The model of a run before its first step. */
+/** Makes the model of a run, seeded and initialised. */
 export function buildModel(config: TrainConfig): Forecaster {
   manualSeed(config.seed);
   const model = new Forecaster(config.model).to({ precision: config.precision });
@@ -142,7 +142,7 @@ export function buildModel(config: TrainConfig): Forecaster {
 }
 
 /**
- * That the model of a run takes the frames of its data.
+ * Checks that the frames of the data fit the model.
  *
  * @throws ConvLSTMError ERR_OPTION
  */
@@ -169,10 +169,10 @@ export async function checkFrames(
 }
 
 /**
- * How many steps a run makes.
+ * Number of optimizer steps of a run.
  *
- * @param samples of an epoch
- * @throws ConvLSTMError ERR_OPTION where there are too few for one step
+ * @param samples number of samples per epoch
+ * @throws ConvLSTMError ERR_OPTION for too few samples for one step
  */
 export function stepsOfRun(
   { batchSize, accumulate, epochs }: TrainConfig,
@@ -180,7 +180,7 @@ export function stepsOfRun(
 ): number {
   const batches = epochs * Math.floor(samples / batchSize);
   if (batches === 0) {
-    refuseOption('batchSize', `at most the ${samples} sequences there are to train on`, batchSize);
+    refuseOption('batchSize', `at most the ${samples} sequences of the training data`, batchSize);
   }
   if (accumulate > batches)
     refuseOption('accumulate', `at most the ${batches} batches of the run`, accumulate);
@@ -188,26 +188,26 @@ export function stepsOfRun(
 }
 
 /**
- * That nothing waits for validations where there are none.
+ * Refuses settings that need validation, for data without a validation split.
  *
  * @throws ConvLSTMError ERR_OPTION
  */
 export function checkUnvalidated({ validateEvery, patience, schedule }: TrainConfig): void {
-  const none = 'where there is no folder of validation';
+  const none = 'without a validation folder';
   if (validateEvery !== null) refuseOption('validateEvery', `null ${none}`, validateEvery);
   if (patience !== null) refuseOption('patience', `null ${none}`, patience);
   if (kSchedules[schedule.kind].needsValidation)
     refuseOption('schedule.kind', `another ${none}`, schedule.kind);
 }
 
-/** The loss of the head's results `logits` against frames in the model's units. */
+/** Loss of the head's results `logits` against frames in the model's units. */
 function lossOf({ loss, model }: TrainConfig, logits: Tensor, truth: Tensor): Tensor {
   const { ofLogits = false, compute } = lossNamed(loss);
   const forecast = ofLogits || model.output === 'linear' ? logits : logits.sigmoid();
   return compute(forecast, truth, model.scale);
 }
 
-/** How likely a true frame is fed at a step: from the first to the last probability in a straight line. */
+/** Probability of teacher forcing at a step: linear from the first to the last value. */
 function forcingAt(
   { from, to, steps }: TrainConfig['teacherForcing'],
   step: number,
@@ -218,8 +218,8 @@ function forcingAt(
 }
 
 /**
- * The loss of a run: of a model that sees the input and feeds itself over the target, or is fed true
- * frames now and then.
+ * Training loss: the model sees the input, then its own forecasts over the target, or true frames with
+ * the probability of teacher forcing.
  */
 export function trainingLoss(
   config: TrainConfig,
@@ -227,7 +227,7 @@ export function trainingLoss(
   totalSteps: number,
 ): LossFunction<SequenceSample> {
   return ({ input, target }, { step }) => {
-    // Of the step alone, so that a resumed run draws what an uninterrupted one does.
+    // Seeded by the step: a resumed run draws the same numbers as an uninterrupted one.
     const draws = new RandomStream(config.seed, step);
     const logits = model.unroll(input, target, {
       teacherForcing: forcingAt(config.teacherForcing, step, totalSteps),
@@ -241,7 +241,7 @@ export function trainingLoss(
   };
 }
 
-/** The loss of forecasts alone, nothing but themselves fed. */
+/** Validation loss: of the target's forecasts, without teacher forcing. */
 export function validationLoss(
   config: TrainConfig,
   model: Forecaster,

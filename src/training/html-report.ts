@@ -2,17 +2,17 @@ import type { NdArray } from '../io/nd-array.js';
 import * as png from '../io/png.js';
 import { escapeXml } from './chart.js';
 
-/** A sequence and what a model made of it, each of frames [T, C, H, W] with values 0..1. */
+/** A sequence and its forecast: frames [T, C, H, W] with values 0..1. */
 export interface ForecastExample {
   input: Readonly<NdArray>;
   target: Readonly<NdArray>;
   forecast: Readonly<NdArray>;
 }
 
-/** What a report of a run shows. */
+/** Contents of a run's report. */
 export interface HtmlReport {
   title: string;
-  /** Lines of a table. */
+  /** Rows of the table. */
   facts: readonly (readonly [name: string, value: string])[];
   /** SVG documents. */
   charts: readonly string[];
@@ -22,10 +22,10 @@ export interface HtmlReport {
 }
 
 const kGap = 2;
-/** Frames are shown at this height or a little more. */
+/** Height of a shown frame in pixels, rounded to a whole zoom factor. */
 const kShownHeight = 64;
 
-/** Rows of frames, null for an empty place, side by side in one grey picture. */
+/** Draws rows of frames in one grey picture; null leaves a place empty. */
 function mosaic(rows: readonly (Float32Array | null)[][], height: number, width: number): NdArray {
   const columns = Math.max(...rows.map((row) => row.length));
   const shape = [rows.length * (height + kGap) - kGap, columns * (width + kGap) - kGap];
@@ -51,7 +51,7 @@ function framesOf({ data, shape }: Readonly<NdArray>): Float32Array[] {
   );
 }
 
-/** The picture of an example: what was seen and came above, the forecast below what came. */
+/** Draws an example: input and target above, the forecast below the target. */
 function picture({ input, target, forecast }: ForecastExample): string {
   const [height, width] = input.shape.slice(2) as [number, number];
   const seen = framesOf(input);
@@ -66,7 +66,7 @@ function picture({ input, target, forecast }: ForecastExample): string {
   const zoom = Math.max(1, Math.round(kShownHeight / height));
   const [rows, columns] = image.shape as [number, number];
   const url = `data:image/png;base64,${Buffer.from(png.encode(image)).toString('base64')}`;
-  return `<img src="${url}" width="${columns * zoom}" height="${rows * zoom}" alt="${seen.length} frames seen and ${target.shape[0]} that came; below, the forecasts">`;
+  return `<img src="${url}" width="${columns * zoom}" height="${rows * zoom}" alt="${seen.length} input frames and ${target.shape[0]} target frames; the forecasts below">`;
 }
 
 const kStyle = `
@@ -79,7 +79,7 @@ const kStyle = `
   pre { background: #f5f5f5; padding: 1rem; overflow-x: auto; font-size: 13px; }`;
 
 /**
- * A run as one HTML file that needs nothing beside it.
+ * Renders a run as one self-contained HTML file.
  *
  * @internal
  */
@@ -90,7 +90,7 @@ export function renderReport({ title, facts, charts, examples, settings }: HtmlR
   );
   const forecasts = [
     '<h2>Forecasts</h2>',
-    '<p>Above, the frames that were seen and those that came; below the latter, the forecasts.</p>',
+    '<p>Input and target frames above, forecasts below the target frames.</p>',
     ...examples.map(picture),
   ];
   return `<!doctype html>

@@ -1,7 +1,7 @@
 import { lineChart } from './chart.js';
 import type { TrainHistory } from './trainer-options.js';
 
-/** The losses of a run by step. @internal */
+/** Draws the losses of a run by step. @internal */
 export function lossCurve({ loss, validation }: TrainHistory): string {
   const series = [
     { name: 'training', points: loss },

@@ -1,4 +1,4 @@
-/** The losses that a configuration can name; a further one is a row of the table. */
+/** Losses that a configuration can name; a new loss is one row. */
 import {
   balancedMseMae,
   bceWithLogitsLoss,
@@ -11,16 +11,16 @@ import { kWindow } from '../metrics/ssim.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 interface Loss {
-  /** What a user has to know, for the schema. */
+  /** Restriction on its use, for the schema. */
   note?: string;
-  /** Takes the head's results before the sigmoid; default: the forecast frames. */
+  /** Whether it takes the head's results before the sigmoid; default: it takes frames. */
   ofLogits?: boolean;
   /** Least height and width of a frame in pixels; default 1. */
   leastSize?: number;
   /**
    * @param forecast frames, or logits, in the model's units
    * @param truth frames in the model's units
-   * @param scale the frame value that is 1 in the model's units
+   * @param scale frame value that is 1 in the model's units
    */
   compute(forecast: Tensor, truth: Tensor, scale: number): Tensor;
 }
@@ -36,7 +36,7 @@ export const kLosses = {
   huber: { compute: (forecast, truth) => huberLoss(forecast, truth) },
   ssim: { leastSize: kWindow, compute: (forecast, truth) => ssimLoss(forecast, truth) },
   balanced: {
-    note: "'balanced' is that of Shi et al. 2017, for frames in mm/h",
+    note: "'balanced' is the B-MSE + B-MAE of Shi et al. 2017, for frames in mm/h",
     compute: (forecast, truth, scale) => balancedMseMae(forecast.mul(scale), truth.mul(scale)),
   },
 } satisfies Record<string, Loss>;

@@ -1,4 +1,4 @@
-/** The optimizers that a configuration can name; a further one is a row of the table. */
+/** Optimizers that a configuration can name; a new optimizer is one row. */
 import { Adam, AdamW, RMSprop, SGD } from '../optim/index.js';
 import { refuseOption } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -12,10 +12,15 @@ const decay = (preset: number) =>
 const momentum = (preset: number) => number({ description: 'Momentum', least: 0, default: preset });
 const betas = {
   beta1: number({ description: 'Decay of the mean gradient', least: 0, below: 1, default: 0.9 }),
-  beta2: number({ description: 'Decay of its square', least: 0, below: 1, default: 0.999 }),
+  beta2: number({
+    description: 'Decay of the mean squared gradient',
+    least: 0,
+    below: 1,
+    default: 0.999,
+  }),
 };
 
-/** @param check refuses values that contradict each other; `path` is where the configuration has them */
+/** @param check refuses values that contradict each other; `path` is the name of the object in messages */
 const row = <F extends Fields>(
   fields: F,
   build: (options: ValuesOf<F>, parameters: readonly Tensor[]) => AnyOptimizer,
@@ -36,7 +41,12 @@ export const kOptimizers = {
   rmsprop: row(
     {
       lr: rate(1e-3),
-      alpha: number({ description: 'Smoothing', least: 0, most: 1, default: 0.9 }),
+      alpha: number({
+        description: 'Decay of the mean squared gradient',
+        least: 0,
+        most: 1,
+        default: 0.9,
+      }),
       momentum: momentum(0),
       weightDecay: decay(0),
     },

@@ -3,10 +3,10 @@ import { checkChoice, checkNames } from '../options.js';
 import { formatNumber } from './chart.js';
 import type { TrainReport } from './trainer-options.js';
 
-/** How a run is shown: `'auto'` is a bar on a terminal and lines elsewhere. */
+/** Style of progress: `'auto'` is a bar on a terminal and lines elsewhere. */
 export type ProgressStyle = 'auto' | 'lines' | 'json' | 'none';
 
-/** Where a run is shown. */
+/** Options of `Trainer.run`. */
 export interface ProgressOptions {
   /** `'auto'` by default. */
   progress?: ProgressStyle | undefined;
@@ -33,7 +33,7 @@ export function formatDuration(seconds: number): string {
   return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** What a report says besides how far it is. */
+/** Text of a report, without the number of steps. */
 function describe({ epoch, loss, lr, validation, samplesPerSecond, etaSeconds }: TrainReport) {
   return [
     `epoch ${epoch}`,
@@ -87,7 +87,7 @@ class Lines implements ProgressDisplay {
 
 /**
  * @internal
- * @throws ConvLSTMError ERR_OPTION for an option that is unknown
+ * @throws ConvLSTMError ERR_OPTION for an unknown option
  */
 export function openDisplay(options: ProgressOptions = {}): ProgressDisplay {
   checkNames('Trainer.run', options, { progress: 'auto', stream: true });

@@ -12,7 +12,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    // V8 says where, but not for every mistake.
+    // V8 gives the position for most mistakes, not for all.
     const at = / at position (\d+)/.exec((cause as Error).message);
     const line = at && text.slice(0, Number(at[1])).split('\n').length;
     const message = `is not valid JSON${line === null ? '' : `: line ${line}`}`;
@@ -21,9 +21,9 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * A configuration file.
+ * Reads a configuration file.
  *
- * @throws ConvLSTMError ERR_OPTION that names file and field, ERR_FORMAT for what is no JSON, ERR_IO
+ * @throws ConvLSTMError ERR_OPTION that names file and field, ERR_FORMAT for malformed JSON, ERR_IO
  */
 export async function readConfig(path: string): Promise<TrainConfig> {
   try {
@@ -34,7 +34,7 @@ export async function readConfig(path: string): Promise<TrainConfig> {
   }
 }
 
-/** Awaits `work`, which options of a file decide: its ERR_OPTION gets the name of the file. */
+/** Awaits `work` done with the options of a file; its ERR_OPTION gets the name of the file. */
 export async function withOptionsOf<T>(path: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -44,7 +44,7 @@ export async function withOptionsOf<T>(path: string, work: Promise<T>): Promise<
   }
 }
 
-/** A folder that holds one run. */
+/** The folder of one run. */
 export class RunFolder {
   readonly path: string;
 
@@ -68,7 +68,7 @@ export class RunFolder {
     return join(this.path, 'log.jsonl');
   }
 
-  /** Whether there is a run in it. */
+  /** Whether the folder has a checkpoint. */
   async holdsRun(): Promise<boolean> {
     try {
       return (await stat(this.checkpoint)).isFile();
@@ -77,7 +77,7 @@ export class RunFolder {
     }
   }
 
-  /** Makes the folder where there is none, and removes what a killed run left unfinished. */
+  /** Creates the folder if missing and removes unfinished files of a killed run. */
   async open(config: TrainConfig): Promise<void> {
     try {
       await mkdir(this.path, { recursive: true });
@@ -90,7 +90,7 @@ export class RunFolder {
     await writeBytes(this.config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   }
 
-  /** Takes out of the log what came after the step that is gone on from, and what was cut short. */
+  /** Drops log lines after `step`, from which the run resumes, and an incomplete last line. */
   async cutLog(step: number): Promise<void> {
     const kept = (await this.#readLog()).split('\n').filter((line) => stepOf(line) <= step);
     await writeBytes(this.#log, Buffer.from(kept.map((line) => `${line}\n`).join('')));
@@ -117,7 +117,7 @@ export class RunFolder {
     await saveModel(this.model, model, { metadata: { steps: String(step) } });
   }
 
-  /** The best model so far of a run that is gone on with here. */
+  /** Copies the best model so far of the run that is resumed here. */
   async copyModel(from: RunFolder): Promise<void> {
     try {
       await writeBytes(this.model, await readFile(from.model));
@@ -131,7 +131,7 @@ export class RunFolder {
   }
 }
 
-/** The step of a line of the log; Infinity for half a line. */
+/** The step of a log line; Infinity for an incomplete one. */
 function stepOf(line: string): number {
   try {
     return (JSON.parse(line) as { step: number }).step;

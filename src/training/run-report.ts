@@ -11,7 +11,7 @@ import { formatDuration } from './progress.js';
 import type { Trainer } from './trainer.js';
 import type { TrainReport } from './trainer-options.js';
 
-/** What the model makes of a sample, all with values 0..1. */
+/** A sample with the model's forecast, values 0..1. */
 async function forecastOf(
   model: Forecaster,
   { input, target }: SequenceSample,
@@ -31,7 +31,7 @@ async function forecastOf(
   };
 }
 
-/** The report of a forecaster's run after one of its reports: an HTML document. */
+/** Renders a forecaster's run as an HTML document. */
 export async function reportOfRun(
   trainer: Trainer<SequenceSample>,
   model: Forecaster,

@@ -1,4 +1,4 @@
-/** What a `Trainer` keeps in its checkpoints. */
+/** State of a `Trainer` in its checkpoints. */
 import type { DataLoader, LoaderPosition } from '../data/data-loader.js';
 import { ConvLSTMError } from '../errors.js';
 import { inFile } from '../io/files.js';
@@ -14,11 +14,11 @@ import type { AnyOptimizer, TrainHistory } from './trainer-options.js';
 export interface Best {
   loss: number;
   step: number;
-  /** Validations since. */
+  /** Validations since then. */
   since: number;
 }
 
-/** A run after some step. */
+/** State of a run after a step. */
 export interface RunState {
   step: number;
   seconds: number;
@@ -33,7 +33,7 @@ export interface RunState {
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Values by step. */
+/** Whether a value is a list of [step, value]. */
 function isCurve(value: unknown): boolean {
   return (
     Array.isArray(value) &&
@@ -43,7 +43,7 @@ function isCurve(value: unknown): boolean {
   );
 }
 
-/** What the parts check themselves is left to them. */
+/** Checks the structure; model, optimizer, schedule and loader check their own parts. */
 export function checkRunState(name: string, state: object): asserts state is RunState {
   const { step, seconds, position, random, best, history, optimizer, model } =
     state as Partial<RunState>;
@@ -60,7 +60,7 @@ export function checkRunState(name: string, state: object): asserts state is Run
   }
 }
 
-/** What a run changes. */
+/** Parts of a run that have a state. */
 interface RunParts {
   model: Module;
   optimizer: AnyOptimizer;
@@ -68,13 +68,13 @@ interface RunParts {
   data: Pick<DataLoader, 'seek'>;
 }
 
-/** What has a state that is taken as a whole or not at all. */
+/** A part whose `loadStateDict` changes everything or, when it throws, nothing. */
 interface Stateful<T> {
   stateDict(): T;
   loadStateDict(state: T): unknown;
 }
 
-/** Brings every part to where the state of file `name` has it; none of them when one refuses. */
+/** Loads the state of file `name` into every part, or into none when one throws. */
 export function loadRunState(name: string, state: RunState, parts: RunParts): void {
   const undo: (() => void)[] = [];
   const load = <T>(part: Stateful<T>, next: T) => {

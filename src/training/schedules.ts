@@ -1,4 +1,4 @@
-/** The schedules that a configuration can name; a further one is a row of the table. */
+/** Schedules that a configuration can name; a new schedule is one row. */
 import {
   CosineWithWarmup,
   OneCycle,
@@ -18,7 +18,7 @@ const row = <F extends Fields>(
   needsValidation = false,
 ) => ({ fields, build, needsValidation });
 
-const factor = { description: 'What the rate is multiplied by', above: 0, default: 0.1 };
+const factor = { description: 'Factor on the rate at each change', above: 0, default: 0.1 };
 
 export const kSchedules = {
   constant: row({}, () => null),
@@ -30,7 +30,7 @@ export const kSchedules = {
   cosine: row(
     {
       warmup: natural({ description: 'Steps of linear warm-up', default: 0 }),
-      floor: number({ description: 'The last rate', least: 0, default: 0 }),
+      floor: number({ description: 'Rate at the end', least: 0, default: 0 }),
     },
     ({ warmup, floor }, optimizer, totalSteps) => {
       if (warmup >= totalSteps) {
@@ -42,7 +42,7 @@ export const kSchedules = {
   'one-cycle': row(
     {
       rise: number({
-        description: 'Share of the steps that rise',
+        description: 'Fraction of the steps in which the rate rises',
         above: 0,
         most: 1,
         default: 0.3,
@@ -58,7 +58,7 @@ export const kSchedules = {
     {
       factor: number({ ...factor, below: 1 }),
       patience: natural({
-        description: 'Validations without a better one before it is',
+        description: 'Validations without improvement before the rate changes',
         default: 10,
       }),
     },

@@ -1,4 +1,4 @@
-/** What a `Trainer` does with batches: a step of the optimizer, and the mean loss of a validation. */
+/** One training step, and the mean loss of a validation. */
 import { noGrad } from '../autograd/grad-mode.js';
 import type { Batch } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
@@ -11,17 +11,17 @@ import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { AnyOptimizer, LossFunction, TrainProgress } from './trainer-options.js';
 
-/** How the steps of a training are made. */
+/** Parts of a training step. */
 export interface StepOptions<S extends Sample> {
   model: Module;
   optimizer: AnyOptimizer;
   loss: LossFunction<S>;
-  /** Batches to a step. */
+  /** Batches per step. */
   accumulate: number;
   clipNorm: number | null;
 }
 
-/** Samples in a batch. */
+/** Number of samples in a batch. */
 function samplesOf(batch: Batch): number {
   return Object.values(batch)[0]!.shape[0]!;
 }
@@ -50,7 +50,7 @@ function checkFinite(step: number, what: string, value: number): void {
   throw new ConvLSTMError('ERR_NOT_FINITE', message);
 }
 
-/** Adds a batch's part to the gradients; the part of the loss comes when it is computed. */
+/** Adds a batch's part to the gradients; resolves to its part of the loss. */
 function backwardOf<S extends Sample>(
   { loss, accumulate }: StepOptions<S>,
   batch: Batch<S>,
@@ -64,7 +64,7 @@ function backwardOf<S extends Sample>(
   return value;
 }
 
-/** The norms of the gradients, clipped where they are to be: one for each device. */
+/** Clips the gradients if `clipNorm` is not null; returns their norm per device, before clipping. */
 function norms(parameters: readonly Tensor[], clipNorm: number | null): Tensor[] {
   if (clipNorm !== null) return [clipGradNorm(parameters, clipNorm)];
   const devices = new Set(parameters.map(({ device }) => device));
@@ -74,9 +74,9 @@ function norms(parameters: readonly Tensor[], clipNorm: number | null): Tensor[]
 }
 
 /**
- * One step of the optimizer. Gradients are gone afterwards, however it ends.
+ * Makes one optimizer step. Gradients are null afterwards, also after an error.
  *
- * @throws ConvLSTMError ERR_NOT_FINITE, before anything has changed; what data and loss throw
+ * @throws ConvLSTMError ERR_NOT_FINITE, before any parameter has changed; errors of data and loss
  */
 export async function trainStep<S extends Sample>(
   options: StepOptions<S>,
@@ -85,7 +85,7 @@ export async function trainStep<S extends Sample>(
 ): Promise<{ loss: number; samples: number }> {
   const { model, optimizer, accumulate, clipNorm } = options;
   const optimized = optimizer.groups.flatMap(({ parameters }) => parameters);
-  // Those of the model that are not optimized have gradients too.
+  // Parameters of the model outside the optimizer get gradients too.
   const parameters = new Set<Tensor>([...optimized, ...model.parameters()]);
   let [loss, samples] = [0, 0];
   try {
@@ -115,7 +115,7 @@ export async function trainStep<S extends Sample>(
   return { loss, samples };
 }
 
-/** The mean over the samples of `batches`, with the model in `eval()` and nothing recorded. */
+/** Mean loss over the samples of `batches`, with the model in `eval()` and without recording. */
 export async function meanLoss<S extends Sample>(
   model: Module,
   loss: LossFunction<S>,

@@ -8,75 +8,75 @@ import { Schedule } from '../optim/schedule.js';
 import { checkCount, checkNames, checkPositive, refuseOption } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
-/** Any of `SGD`, `RMSprop`, `Adam` and `AdamW`. */
+/** `SGD`, `RMSprop`, `Adam` or `AdamW`. */
 export type AnyOptimizer = Pick<
   Optimizer<{ lr: number }>,
   'groups' | 'step' | 'stateDict' | 'loadStateDict'
 >;
 
-/** Where a run stands when a loss is asked for. */
+/** Position of a run at a call of the loss. */
 export interface TrainProgress {
   /** Counted from 1. */
   epoch: number;
-  /** The step that is being made, counted from 1. */
+  /** Step in progress, counted from 1. */
   step: number;
 }
 
 /**
- * What is to be made small: a single number, differentiable. Called synchronously; every tensor made in
- * it is disposed after the step.
+ * Returns the number to minimise, differentiable, of shape [] or one element. It is synchronous; every
+ * tensor made in it is disposed after the step.
  */
 export type LossFunction<S extends Sample> = (batch: Batch<S>, progress: TrainProgress) => Tensor;
 
-/** How a model is validated. */
+/** Options of validation. */
 export interface ValidationOptions<S extends Sample> {
-  /** Goes through its epoch 0 each time. */
+  /** Validation data; each validation runs over its epoch 0. */
   data: DataLoader<S>;
-  /** That of the training by default. Called with the model in `eval()`, recording nothing. */
+  /** Default: the training loss. Called within `noGrad`, with the model in `eval()`. */
   loss?: LossFunction<S> | undefined;
-  /** Steps between two validations; null, the default, for the end of each epoch. */
+  /** Steps between two validations; null, the default, validates after each epoch. */
   every?: number | null | undefined;
-  /** Training ends after so many validations without a better one; null, the default, for never. */
+  /** Validations without improvement before training ends; null, the default, never ends it early. */
   patience?: number | null | undefined;
 }
 
-/** Where a run is kept. */
+/** Options of checkpoints. */
 export interface CheckpointOptions {
-  /** A safetensors file. The curve of the loss is drawn beside it, as `<name>.svg`. */
+  /** Safetensors file; the loss curve is drawn beside it as `<name>.svg`. */
   file: FilePath;
-  /** Steps between two checkpoints; 100 by default. There is one at the end in any case. */
+  /** Steps between two checkpoints; default 100. The end of training writes one too. */
   every?: number | undefined;
 }
 
 /** Options of `Trainer`. */
 export interface TrainerOptions<S extends Sample> {
-  /** What is trained. */
+  /** Model to train. */
   model: Module;
-  /** Of the model's parameters. */
+  /** Optimizer of the model's parameters. */
   optimizer: AnyOptimizer;
-  /** What it is trained on, from the loader's position on. */
+  /** Training data, from the loader's position on. */
   data: DataLoader<S>;
-  /** What is to be made small. */
+  /** Loss to minimise. */
   loss: LossFunction<S>;
-  /** Passes over the data; 1 by default. */
+  /** Passes over the data; default 1. */
   epochs?: number | undefined;
-  /** Stepped once a step; `ReduceLROnPlateau` once a validation. */
+  /** Stepped after each step; `ReduceLROnPlateau` after each validation. Default none. */
   schedule?: Schedule | ReduceLROnPlateau | null | undefined;
-  /** Batches whose gradients make one step; 1 by default. */
+  /** Batches per step, their gradients averaged; default 1. */
   accumulate?: number | undefined;
-  /** The largest norm of all gradients together; any by default. */
+  /** Largest norm of all gradients together; null, the default, for no limit. */
   clipNorm?: number | null | undefined;
-  /** None by default. */
+  /** Default: no validation. */
   validation?: ValidationOptions<S> | null | undefined;
-  /** None by default. */
+  /** Default: no checkpoints. */
   checkpoint?: CheckpointOptions | null | undefined;
-  /** Steps between two reports; 10 by default. */
+  /** Steps between two reports; default 10. */
   reportEvery?: number | undefined;
-  /** Ends the training after the step in progress, with a checkpoint. */
+  /** Aborting ends the training after the step in progress, with a checkpoint. */
   signal?: AbortSignal | undefined;
 }
 
-/** What a trainer tells now and then. */
+/** Progress of a training, yielded every `reportEvery` steps, after validations and at the end. */
 export interface TrainReport {
   /** Counted from 1. */
   epoch: number;
@@ -84,31 +84,31 @@ export interface TrainReport {
   step: number;
   /** Steps of the whole training. */
   totalSteps: number;
-  /** The mean over the steps since the last report. */
+  /** Mean training loss since the last report. */
   loss: number;
-  /** Of this step, in the first group of parameters. */
+  /** Learning rate of this step, first parameter group. */
   lr: number;
-  /** Since the last report. */
+  /** Throughput since the last report. */
   samplesPerSecond: number;
-  /** Until the end, at the pace so far. */
+  /** Estimated seconds to the end, at the mean pace so far. */
   etaSeconds: number;
-  /** The mean loss over the validation's data, when this step was followed by one; else null. */
+  /** Mean validation loss; null if this step was not followed by a validation. */
   validation: number | null;
-  /** Whether that is the least so far. */
+  /** Whether `validation` is the least so far. */
   best: boolean;
 }
 
-/** What the curves are drawn of: values by step. */
+/** Values by step, for curves. */
 export interface TrainHistory {
-  /** Of each report. */
+  /** Training loss of each report. */
   loss: [step: number, loss: number][];
-  /** Of each validation. */
+  /** Loss of each validation. */
   validation: [step: number, loss: number][];
-  /** Of each report. */
+  /** Learning rate of each report. */
   lr: [step: number, lr: number][];
 }
 
-/** Why a training ended. */
+/** Reason for the end of a training. */
 export type TrainEnd = 'done' | 'patience' | 'aborted';
 
 function checkValidation<S extends Sample>(validation: ValidationOptions<S>): void {
@@ -135,7 +135,7 @@ function checkCheckpoint(checkpoint: CheckpointOptions): void {
 
 /**
  * @internal
- * @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown
+ * @throws ConvLSTMError ERR_OPTION for an option out of range or unknown
  */
 export function checkTrainerOptions<S extends Sample>(options: TrainerOptions<S>): void {
   checkNames('Trainer', options, {
@@ -155,7 +155,8 @@ export function checkTrainerOptions<S extends Sample>(options: TrainerOptions<S>
   const { model, optimizer, data, loss, schedule, clipNorm, validation, checkpoint, signal } =
     options;
   if (!(model instanceof Module)) refuseOption('model', 'a Module', model);
-  if (!Array.isArray(optimizer?.groups)) refuseOption('optimizer', 'one such as Adam', optimizer);
+  if (!Array.isArray(optimizer?.groups))
+    refuseOption('optimizer', 'an optimizer such as Adam', optimizer);
   if (!(data instanceof DataLoader)) refuseOption('data', 'a DataLoader', data);
   if (typeof loss !== 'function') refuseOption('loss', 'a function', loss);
   const { epochs = 1, accumulate = 1, reportEvery = 1 } = options;
@@ -164,12 +165,12 @@ export function checkTrainerOptions<S extends Sample>(options: TrainerOptions<S>
   }
   if (clipNorm != null) checkPositive('clipNorm', clipNorm);
   if (validation) checkValidation(validation);
-  if (validation?.data === data) refuseOption('validation.data', 'a loader of its own', data);
+  if (validation?.data === data) refuseOption('validation.data', 'a loader other than data', data);
   if (schedule instanceof ReduceLROnPlateau) {
     if (!validation)
-      refuseOption('schedule', 'validation for ReduceLROnPlateau to go by', validation);
+      refuseOption('schedule', 'validation, which ReduceLROnPlateau needs', validation);
   } else if (schedule && !(schedule instanceof Schedule)) {
-    refuseOption('schedule', 'one of this package', schedule);
+    refuseOption('schedule', 'a schedule of this package', schedule);
   }
   if (checkpoint) checkCheckpoint(checkpoint);
   if (signal && !(signal instanceof AbortSignal)) refuseOption('signal', 'an AbortSignal', signal);

@@ -22,7 +22,7 @@ import {
   type ValidationOptions,
 } from './trainer-options.js';
 
-/** What has happened since the last report. */
+/** Sums since the last report. */
 interface Window {
   step: number;
   seconds: number;
@@ -30,7 +30,7 @@ interface Window {
   loss: number;
 }
 
-/** One step that was made. */
+/** A completed step. */
 interface Step extends TrainProgress {
   loss: number;
   samples: number;
@@ -38,12 +38,11 @@ interface Step extends TrainProgress {
 }
 
 /**
- * Trains a model: steps of an optimizer over batches of a loader, with reports, validation, checkpoints.
+ * Trains a model: optimizer steps over the batches of a loader, with reports, validation, checkpoints.
  *
- * Iterating it trains, and what a loop is given are reports; `run()` does the same and shows them. A
- * training goes on where it stood, in the same process by another loop, in another one after `resume`:
- * with the same data, device and thread count it ends with the same bits as one that was never
- * interrupted.
+ * Iterating a trainer trains and yields reports; `run()` does the same and shows them. A training
+ * continues where it stopped: by another loop in the same process, after `resume` in another one. With the
+ * same data, device and thread count it ends with the same bits as an uninterrupted training.
  *
  * @example
  * ```ts
@@ -62,7 +61,7 @@ interface Step extends TrainProgress {
 export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainReport> {
   /** Steps of the whole training. */
   readonly totalSteps: number;
-  /** For curves; a checkpoint keeps it. */
+  /** Values for curves; saved in checkpoints. */
   readonly history: TrainHistory = { loss: [], validation: [], lr: [] };
   readonly #steps: StepOptions<S>;
   readonly #data: DataLoader<S>;
@@ -72,17 +71,17 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   readonly #reportEvery: number;
   readonly #signal: AbortSignal | undefined;
   #step = 0;
-  /** The step that the last checkpoint is of. */
+  /** Step of the last checkpoint. */
   #saved = 0;
-  /** Where data and random numbers stood before the step that is being made. */
+  /** Positions of data and random numbers before the step in progress. */
   #before: Pick<RunState, 'position' | 'random'> | null = null;
-  /** Of loops that have ended. */
+  /** Seconds of loops that have ended. */
   #seconds = 0;
   #begun: number | null = null;
   #best: Best | null = null;
   #ended: TrainEnd | null = null;
 
-  /** @throws ConvLSTMError ERR_OPTION for an option out of its range or unknown */
+  /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
   constructor(options: TrainerOptions<S>) {
     checkTrainerOptions(options);
     const { epochs = 1, accumulate = 1, clipNorm = null, reportEvery = 10 } = options;
@@ -109,33 +108,33 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     return this.#step;
   }
 
-  /** Seconds that the steps took, validations and checkpoints included, those before `resume` too. */
+  /** Seconds of training, with validations and checkpoints, and with those before `resume`. */
   get seconds(): number {
     return this.#seconds + (this.#begun === null ? 0 : now() - this.#begun);
   }
 
-  /** Why the training ended; null while it has not. */
+  /** Reason for the end of the training; null before it. */
   get ended(): TrainEnd | null {
     return this.#ended;
   }
 
-  /** The least validation loss so far, and after which step it was found. */
+  /** Least validation loss so far and its step; null before the first validation. */
   get best(): {
     /** The validation loss. */
     readonly loss: number;
-    /** Steps that had been made. */
+    /** Steps done before it. */
     readonly step: number;
   } | null {
     return this.#best && { loss: this.#best.loss, step: this.#best.step };
   }
 
   /**
-   * Trains to the end and shows how it goes on.
+   * Trains to the end and shows the progress.
    *
-   * @returns why it ended
+   * @returns the reason for the end
    * @throws ConvLSTMError ERR_NOT_FINITE for a loss that is NaN or infinite, with the step in its
-   *   message; ERR_OPTION while another loop trains; what the data and the loss throw. The parameters are
-   *   then those before the step, and a checkpoint of them is written
+   *   message; ERR_OPTION while another loop trains; errors of data and loss. The parameters are then those
+   *   before the step, and a checkpoint of them is written
    */
   async run(options: ProgressOptions = {}): Promise<TrainEnd> {
     const display = openDisplay(options);
@@ -148,9 +147,9 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   }
 
   /**
-   * Trains from where it stands; leaving the loop leaves it there.
+   * Trains from the present step; leaving the loop stops there.
    *
-   * @throws ConvLSTMError ERR_OPTION in a second loop at the same time
+   * @throws ConvLSTMError ERR_OPTION for a second loop at the same time
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainReport, void> {
     this.#checkIdle('one loop at a time');
@@ -166,7 +165,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
 
   #checkIdle(expected: string): void {
     if (this.#begun === null) return;
-    const message = `Trainer: expected ${expected}; await the one that is training, or leave it by break`;
+    const message = `Trainer: expected ${expected}; await the loop that is training, or leave it by break`;
     throw new ConvLSTMError('ERR_OPTION', message);
   }
 
@@ -210,15 +209,15 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     }
   }
 
-  /** Why the training is at its end; null where it is not. */
+  /** Reason for the end; null while there are steps left. */
   #findEnd(): TrainEnd | null {
-    if (this.#step >= this.totalSteps) return 'done'; // more where a longer run is gone on from
+    if (this.#step >= this.totalSteps) return 'done'; // above totalSteps after resuming from a longer run
     const patience = this.#validation?.patience ?? Infinity;
     if (this.#best && this.#best.since >= patience) return 'patience';
     return this.#signal?.aborted ? 'aborted' : null;
   }
 
-  /** Whether a validation follows the step. */
+  /** Whether a validation is due after the step. */
   #isValidated({ epoch, step }: Step): boolean {
     if (!this.#validation) return false;
     const { every = null } = this.#validation;
@@ -239,7 +238,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
       const { position, random } = this.#before;
       this.#data.seek(position);
       setRandomState(random);
-      // What ends the training is what is thrown.
+      // The caller needs the error of the step, not that of the checkpoint.
       if (this.#step > this.#saved) await this.save().catch(() => {});
       throw error;
     } finally {
@@ -251,7 +250,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     return { position: this.#data.position, random: randomState() };
   }
 
-  /** The mean loss over the validation's data. */
+  /** Mean loss over the validation data. */
   async #validate(progress: TrainProgress): Promise<number> {
     const { model, loss: ownLoss } = this.#steps;
     const { data, loss = ownLoss } = this.#validation!;
@@ -260,7 +259,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     return mean;
   }
 
-  /** Keeps the best validation; true for a new one. */
+  /** Updates the best validation; true if `loss` is the new best. */
   #compare(loss: number): boolean {
     if (Number.isFinite(loss)) this.history.validation.push([this.#step, loss]);
     const better = Number.isFinite(loss) && !(this.#best && this.#best.loss <= loss);
@@ -270,10 +269,10 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   }
 
   /**
-   * Writes the checkpoint, and the curve beside it, where there are to be any. In the middle of a step
-   * they are of the last whole one.
+   * Writes the checkpoint and the loss curve, if `checkpoint` was given. During a step both are those of
+   * the last completed step.
    *
-   * @throws ConvLSTMError ERR_IO when one cannot be written
+   * @throws ConvLSTMError ERR_IO when a file cannot be written
    */
   async save(): Promise<void> {
     if (!this.#checkpoint) return;
@@ -304,14 +303,14 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   }
 
   /**
-   * Goes on from a checkpoint: of this trainer's own file, or of another one. Model, optimizer, data and
-   * schedule are to be made as they were for the run that wrote it; without a schedule, or with one
-   * where the run had none, that part is left out. All of them change, or none when it throws.
+   * Resumes from a checkpoint, the trainer's own or another file. Model, optimizer, data and schedule have
+   * to be built as in the run that wrote it; the schedule's state is skipped if one of the two runs has
+   * no schedule. Everything is loaded, or nothing when it throws.
    *
    * @returns this trainer
-   * @throws ConvLSTMError ERR_FORMAT for a file that is no such checkpoint, ERR_STATE_DICT for one of
-   *   another model or optimizer, ERR_OPTION for one of other data or while a loop trains, ERR_IO when it
-   *   cannot be read
+   * @throws ConvLSTMError ERR_FORMAT for a file that is not a trainer's checkpoint, ERR_STATE_DICT for
+   *   another model or optimizer, ERR_OPTION for other data or while a loop trains, ERR_IO when it cannot
+   *   be read
    * @example
    * ```ts
    * if (existsSync('run.safetensors')) await trainer.resume('run.safetensors');

@@ -41,7 +41,7 @@ function convlstm(args: readonly string[], input?: Uint8Array, env = {}): Promis
   });
 }
 
-/** One line that names the program, and nothing on standard output. */
+/** Expects one line on standard error that names the program, and no standard output. */
 function expectFailure(result: Result, code: number, message: RegExp): void {
   expect(result.stderr).toMatch(/^convlstm: [^\n]+\n$/);
   expect(result.stderr).toMatch(message);
@@ -53,7 +53,7 @@ let folder: string;
 let weights: string;
 let frames: string;
 let model: Forecaster;
-/** What the model forecasts of the frames: [3, 1, 8, 6]. */
+/** The model's forecast of the frames: [3, 1, 8, 6]. */
 let expected: Float32Array;
 
 beforeAll(async () => {
@@ -108,7 +108,7 @@ describe('forecast', () => {
     const out = join(folder, 'javascript.npy');
     const args = forecast(frames, out, '--device', 'javascript');
     const result = await convlstm(args, undefined, { CONVLSTM_DEBUG: '1' });
-    expect(result).toMatchObject({ code: 0, stderr: '' }); // the engine logs its kernels
+    expect(result).toMatchObject({ code: 0, stderr: '' }); // the native engine would log its kernels
     expectClose((await npy.load(out)).data, expected, 1e-5);
   });
 
@@ -140,7 +140,7 @@ describe('forecast', () => {
     expect(shape).toEqual([3, 1, 8, 6]);
   });
 
-  it('writes PNG frames into a folder that it makes', async () => {
+  it('writes PNG frames into a new folder', async () => {
     const out = join(folder, 'made', 'here');
     expect(await convlstm(forecast(frames, out))).toMatchObject({ code: 0, stderr: '' });
     expect(await readdir(out)).toEqual(['forecast-1.png', 'forecast-2.png', 'forecast-3.png']);
@@ -149,7 +149,7 @@ describe('forecast', () => {
     expectClose(data, expected.subarray(48, 96), 0.5 / 255 + 1e-6);
   });
 
-  it('writes an animation with one image for each frame', async () => {
+  it('writes an animation with one image per frame', async () => {
     const out = join(folder, 'out.gif');
     expect(await convlstm(forecast(frames, out))).toMatchObject({ code: 0, stderr: '' });
     const bytes = await readFile(out);
@@ -157,7 +157,7 @@ describe('forecast', () => {
     expect(bytes.toString('latin1').split('\x21\xf9\x04').length - 1).toBe(3);
   });
 
-  it('pads frames to whole patches and cuts the forecast to their size', async () => {
+  it('pads frames to whole patches and crops the forecast', async () => {
     const odd = join(folder, 'odd.pgm');
     const data = Float32Array.from({ length: 35 }, (_, i) => (i % 7) / 255);
     await pgm.save(odd, { data, shape: [7, 5] });
@@ -173,7 +173,7 @@ describe('forecast', () => {
     expectClose(got.data, await cut.data(), 1e-6);
   });
 
-  it('takes the description from a file, and shows images on its scale', async () => {
+  it('takes a description file and divides images by its scale', async () => {
     const beside = join(folder, 'model.json');
     await writeFile(beside, JSON.stringify({ ...model.description, scale: 2 }));
     const [array, images] = [join(folder, 'scaled.npy'), join(folder, 'scaled')];
@@ -235,7 +235,7 @@ describe('forecast', () => {
     );
   });
 
-  it('says on one line what the state dict lacks', async () => {
+  it('names the missing keys of the state dict on one line', async () => {
     const other = join(folder, 'other.json');
     await writeFile(other, JSON.stringify({ version: 1, hiddenDim: [4, 4], patchSize: 2 }));
     const result = await convlstm(forecast(frames, '-', '--model', other));
@@ -264,7 +264,7 @@ describe('forecast', () => {
       /Expected NAME\.gif, NAME\.npy, a folder for PNG frames or - /,
     ],
     ['an unknown option', ['info', '--speed', '9'], /unknown option '--speed'/],
-  ])('does not understand %s: code 2', async (_, args, message) => {
+  ])('exits with code 2 for %s', async (_, args, message) => {
     expectFailure(await convlstm(args), 2, message);
   });
 });
@@ -281,7 +281,7 @@ describe('inspect', () => {
     expect(text).toMatch(/^model +\{"version":1,"hiddenDim":\[4\]/m);
   });
 
-  it('gives the same as JSON', async () => {
+  it('prints the same as JSON', async () => {
     const { code, stdout } = await convlstm(['inspect', '--json', weights]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout.toString())).toMatchObject({
@@ -306,14 +306,12 @@ describe('inspect', () => {
     expect(piped.stdout.equals(file.stdout)).toBe(true);
   });
 
-  it('has something to say of any file in the format, and code 1 for others', async () => {
+  it('describes any safetensors file and exits with code 1 for others', async () => {
     const empty = join(folder, 'empty.safetensors');
     await safetensors.save(empty, {});
     const { code, stdout } = await convlstm(['inspect', empty]);
     expect(code).toBe(0);
-    expect(stdout.toString()).toMatch(
-      /^parameters +0\nfamily +not known.*\nmodel +not described\n$/,
-    );
+    expect(stdout.toString()).toMatch(/^parameters +0\nfamily +unknown.*\nmodel +not described\n$/);
     expectFailure(
       await convlstm(['inspect', main]),
       1,
@@ -324,7 +322,7 @@ describe('inspect', () => {
 });
 
 describe('info', () => {
-  it('tells people and programs the same', async () => {
+  it('prints the same for people and programs', async () => {
     const [people, programs] = [await convlstm(['info']), await convlstm(['info', '--json'])];
     expect([people.code, people.stderr]).toEqual([0, '']);
     const info = JSON.parse(programs.stdout.toString());
@@ -333,14 +331,14 @@ describe('info', () => {
     expect(people.stdout.toString().trim().split('\n')).toHaveLength(8);
   });
 
-  it('refuses a bad environment on one line', async () => {
+  it('refuses a bad environment variable on one line', async () => {
     const result = await convlstm(['info'], undefined, { CONVLSTM_DEVICE: 'abacus' });
     expectFailure(result, 1, /abacus/);
   });
 });
 
 describe('the command itself', () => {
-  it('has help for each command', async () => {
+  it('prints help for each command', async () => {
     for (const command of [[], ['forecast'], ['inspect'], ['info'], ['build']]) {
       const { code, stdout, stderr } = await convlstm([...command, '--help']);
       expect([code, stderr]).toEqual([0, '']);
@@ -348,7 +346,7 @@ describe('the command itself', () => {
     }
   });
 
-  it.skipIf(process.platform === 'win32')('bears a reader that goes away', async () => {
+  it.skipIf(process.platform === 'win32')('tolerates a closed pipe', async () => {
     const command = promisify(exec);
     for (const args of ['--help', 'info --json', `inspect ${weights}`]) {
       const line = `"${process.execPath}" "${main}" ${args} | true; echo "\${PIPESTATUS[0]}"`;
@@ -356,7 +354,7 @@ describe('the command itself', () => {
     }
   });
 
-  it('knows its version and no other command', async () => {
+  it('prints its version and refuses an unknown command', async () => {
     const { version } = JSON.parse(
       await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
     );
@@ -365,8 +363,8 @@ describe('the command itself', () => {
     expect((await convlstm([])).code).toBe(2);
   });
 
-  it.skipIf(process.platform === 'win32')('build says what is missing', async () => {
-    // No cmake and no compiler can be found there.
+  it.skipIf(process.platform === 'win32')('build names missing requirements', async () => {
+    // The PATH has neither cmake nor a compiler.
     const result = await convlstm(['build'], undefined, { PATH: folder, CXX: '' });
     expectFailure(result, 1, /needs cmake .* and a C\+\+20 compiler/);
   });

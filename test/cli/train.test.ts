@@ -11,7 +11,7 @@ import { type ProgramResult, runProgram } from '../support/program.js';
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const convlstm = (...args: string[]): Promise<ProgramResult> => runProgram(main, { args });
 
-/** One line that names the program. */
+/** Expects a line that names the program. */
 function expectFailure(result: ProgramResult, exitCode: number, message: RegExp): void {
   expect(result.stderr.trim().split('\n').at(-1)).toMatch(/^convlstm: /);
   expect(result.stderr).toMatch(message);
@@ -38,7 +38,7 @@ let data: string;
 let config: string;
 const run = (name: string) => join(folder, name);
 
-/** Sequences of 8 frames of a square that moves. */
+/** Writes sequences of 8 frames of a moving square. */
 async function writeFrames(part: string, sequences: number, seed: number): Promise<void> {
   const digits = { data: new Uint8Array(25).fill(255), shape: [1, 5, 5] };
   const source = new MovingMnist(digits, {
@@ -71,7 +71,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('train', () => {
-  it('leaves model, checkpoint, curve, log and report', async () => {
+  it('writes model, checkpoint, curve, log and report', async () => {
     const result = await convlstm('train', '--config', config, '--data', data, '--out', run('a'));
     expect(result.stderr).toMatch(/^step 2\/16, epoch 1, loss /);
     expect(result.exitCode).toBe(0);
@@ -109,7 +109,7 @@ describe('train', () => {
     expect(html).toMatch(/convlstm [\d.]+, javascript</);
   });
 
-  it('goes on after SIGTERM and ends with the bits of a run that was not stopped', async () => {
+  it('resumes after SIGTERM and ends with the bits of an uninterrupted run', async () => {
     const args = ['train', '--config', config, '--data', data, '--out', run('b'), '--json'];
     const child = spawn(process.execPath, [main, ...args]);
     let [stdout, stderr] = ['', ''];
@@ -125,7 +125,7 @@ describe('train', () => {
     expect(stderr).toMatch(/^convlstm: stopped after step \d+ of 16; --resume \S+ continues\n$/);
     const { step } = JSON.parse(stdout.trim().split('\n').at(-1)!);
     expect(step).toBeLessThan(16);
-    // What a killed run leaves unfinished goes.
+    // Unfinished files of a killed run are removed.
     await writeFile(join(run('b'), '.convlstm-0.tmp'), 'half');
     await appendFile(join(run('b'), 'log.jsonl'), '{"epoch":1,"st');
     const result = await convlstm('train', '--resume', run('b'), '--data', data, '--json');
@@ -148,7 +148,7 @@ describe('train', () => {
     expect(await readdir(run('b'))).not.toContain('.convlstm-0.tmp');
   });
 
-  it('takes a signal that comes twice for one', async () => {
+  it('treats two signals at once as one', async () => {
     const slow = join(folder, 'slow.json');
     const wide = { version: 1, patchSize: 1, hiddenDim: [128] };
     await writeFile(slow, JSON.stringify({ ...settings, model: wide, reportEvery: 1 }));
@@ -169,7 +169,7 @@ describe('train', () => {
     expect(stderr).toMatch(/convlstm: stopped after step \d+ of 16; --resume \S+ continues\n$/);
   });
 
-  it('ends with a checkpoint when nobody reads its reports any more', async () => {
+  it('ends with a checkpoint when its reader closes the pipe', async () => {
     const long = join(folder, 'long.json');
     await writeFile(long, JSON.stringify({ ...settings, epochs: 400 }));
     const args = ['train', '--config', long, '--data', data, '--out', run('piped'), '--json'];
@@ -186,7 +186,7 @@ describe('train', () => {
     expect(stderr).toContain(`after step ${step} of`);
   });
 
-  it('loses no step to a frame that cannot be read, and goes on once it can', async () => {
+  it('loses no step to an unreadable frame and resumes once it is readable', async () => {
     const place = join(folder, 'damaged');
     await cp(data, place, { recursive: true });
     const frame = join(place, 'train', 's3', '7.png');
@@ -205,7 +205,7 @@ describe('train', () => {
     expect(await plain(resumed!['model'])).toEqual(await plain(whole!['model']));
   });
 
-  it('has the best model also where the run was killed just before it was written', async () => {
+  it('writes the best model after a kill just before its write', async () => {
     const { best, step } = await loadCheckpoint(join(run('a'), 'checkpoint.safetensors'));
     expect(best).toMatchObject({ step });
     await cp(run('a'), run('killed'), { recursive: true });
@@ -218,7 +218,7 @@ describe('train', () => {
     expect(late!.equals(whole!)).toBe(true);
   });
 
-  it('takes what --config says over the run’s own, into another folder', async () => {
+  it('resumes into another folder with another configuration', async () => {
     const longer = join(folder, 'longer.json');
     await writeFile(
       longer,
@@ -230,7 +230,7 @@ describe('train', () => {
     expect(JSON.parse(result.stdout.trim().split('\n').at(-1)!).step).toBe(20);
     const { step } = await loadCheckpoint(join(run('a'), 'checkpoint.safetensors'));
     expect(step).toBe(16);
-    // Its best model so far comes along.
+    // The best model so far is copied.
     using model = await loadModel(join(run('c'), 'model.safetensors'));
     expect(model.description.patchSize).toBe(4);
     const done = await convlstm('train', '--resume', run('a'), '--data', data, '--out', run('d'));
@@ -252,7 +252,7 @@ describe('train', () => {
       1,
       /0\.png: is not valid JSON/,
     ],
-  ])('says on one line what is wrong: %s', async (_, args, code, message) => {
+  ])('fails with one line: %s', async (_, args, code, message) => {
     const places: Record<string, string> = {
       CONFIG: config,
       DATA: data,
@@ -267,7 +267,7 @@ describe('train', () => {
   const { model } = settings;
   it.each<[string, object, string]>([
     ['wrong', { optimizer: { kind: 'adam', lr: '1' } }, 'optimizer.lr: expected a number above 0'],
-    // What only the data tells.
+    // Checks that need the data.
     ['16 steps', { schedule: { kind: 'cosine', warmup: 16 } }, 'schedule.warmup: expected fewer'],
     ['16 windows', { batchSize: 17 }, 'batchSize: expected at most the 16 sequences'],
     ['16 batches', { accumulate: 17 }, 'accumulate: expected at most the 16 batches'],
@@ -284,7 +284,7 @@ describe('train', () => {
       "loss: expected another than 'ssim', which needs 11 by 11 pixels, for frames of [8, 8]",
     ],
     ['a small crop', { data: { ...settings.data, crop: [16, 8] } }, 'crop: expected at most'],
-  ])('names the field of a configuration that does not fit: %s', async (_, fields, message) => {
+  ])('names the wrong field of a configuration: %s', async (_, fields, message) => {
     const wrong = join(folder, 'wrong.json');
     await writeFile(wrong, JSON.stringify({ ...settings, ...fields }));
     const result = await convlstm('train', '--config', wrong, '--data', data, '--out', 'x');
@@ -297,7 +297,7 @@ describe('train', () => {
     ['validateEvery', { validateEvery: 3 }],
     ['patience', { patience: 3 }],
     ['schedule.kind', { schedule: { kind: 'plateau' } }],
-  ])('refuses %s where there is nothing to validate with', async (field, fields) => {
+  ])('refuses %s without validation data', async (field, fields) => {
     const wrong = join(folder, 'wrong.json');
     await writeFile(wrong, JSON.stringify({ ...settings, ...fields }));
     const place = join(data, 'train');
@@ -305,11 +305,11 @@ describe('train', () => {
     expectFailure(
       result,
       1,
-      new RegExp(`wrong\\.json: ${field}: expected .* no folder of validation`),
+      new RegExp(`wrong\\.json: ${field}: expected .* without a validation folder`),
     );
   });
 
-  it('says on which line a configuration is no JSON', async () => {
+  it('names the line of malformed JSON', async () => {
     const wrong = join(folder, 'wrong.json');
     await writeFile(wrong, '{\n  "version": 1,\n  "epochs": 3,\n}\n');
     const result = await convlstm('train', '--config', wrong, '--data', data, '--out', 'x');
@@ -317,7 +317,7 @@ describe('train', () => {
   });
 });
 
-/** Tensors as their bits. */
+/** The bits of tensors. */
 async function plain(value: unknown): Promise<unknown> {
   if (value instanceof Tensor) return [...new Uint32Array((await value.data()).buffer)];
   if (typeof value !== 'object' || value === null) return value;
@@ -334,7 +334,7 @@ describe('evaluate', () => {
     expect(result.stdout).toMatch(/^mean( +[\d.]+){6}$/m);
   });
 
-  it('gives programs what it found, of as many sequences as they ask for', async () => {
+  it('prints JSON scores of --samples sequences', async () => {
     const args = ['--weights', join(run('a'), 'model.safetensors'), '--config', config];
     const scored = await convlstm('evaluate', ...args, '--data', data, '--samples', '3', '--json');
     expect(scored).toMatchObject({ exitCode: 0, stderr: '' });
@@ -349,12 +349,12 @@ describe('evaluate', () => {
       ]);
       expect(scores.squaredError).toHaveLength(2);
     }
-    // A 5x5 square that moves by at most 2 pixels a frame: persistence errs by some of its border.
+    // A 5x5 square moves by at most 2 pixels per frame: persistence is wrong along its border.
     expect(persistence.squaredError[0]).toBeGreaterThan(4);
     expect(persistence.squaredError[0]).toBeLessThan(40);
   });
 
-  it('says which of the model does not fit the frames', async () => {
+  it('names the field of the model that does not fit the frames', async () => {
     const place = join(folder, 'odd', 'test');
     await mkdir(place, { recursive: true });
     for (let t = 0; t < 5; t++) {
@@ -369,10 +369,10 @@ describe('evaluate', () => {
   });
 
   it.each<[string, string[], number, RegExp]>([
-    ['neither run nor weights', [], 2, /--run, or --config and --weights, are needed/],
+    ['neither run nor weights', [], 2, /--run is needed, or --config and --weights/],
     ['no run', ['--run', 'nowhere'], 1, /cannot read/],
     ['half a sample', ['--run', 'x', '--samples', '0.5'], 2, /Expected a positive integer/],
-  ])('says on one line what is wrong: %s', async (_, args, code, message) => {
+  ])('fails with one line: %s', async (_, args, code, message) => {
     expectFailure(await convlstm('evaluate', ...args, '--data', data), code, message);
   });
 });

@@ -73,7 +73,7 @@ describe.each(devices)('losses on %s', (device) => {
     expectError(() => crossEntropyLoss(x.flatten(), x.flatten()), 'ERR_SHAPE', '[B, C, ...]');
   });
 
-  it('ssimLoss is 1 less the metric', async () => {
+  it('ssimLoss is 1 - ssim', async () => {
     const [x, y] = [frames(3), frames(4)];
     const losses = await ssimLoss(x, y, { reduction: 'none' }).data();
     for (const [index, loss] of losses.entries()) {
@@ -83,14 +83,14 @@ describe.each(devices)('losses on %s', (device) => {
     expect(await ssimLoss(x, x).item()).toBeCloseTo(0, 6);
   });
 
-  it('crossEntropyLoss is NaN where the target is no class', async () => {
+  it('crossEntropyLoss is NaN for a target that is not a class', async () => {
     const logits = Tensor.from(randomValues(12, 5), [4, 3], { device });
     const target = Tensor.from([0, 3, -1, 2], undefined, { device });
     const losses = await crossEntropyLoss(logits, target, { reduction: 'none' }).data();
     expect([...losses].map(Number.isNaN)).toEqual([false, true, true, false]);
   });
 
-  it('stay NaN', async () => {
+  it('propagate NaN', async () => {
     const x = frames(1);
     const broken = x.mul(Number.NaN);
     for (const [, loss] of alike) {
@@ -102,7 +102,7 @@ describe.each(devices)('losses on %s', (device) => {
 describe('losses on the fallback', () => {
   const device = 'javascript';
   it.each(alike)('%s has the gradient of finite differences', (_, loss) => {
-    // Between 0.1 and 0.9, and no two so near that a step crosses.
+    // Between 0.1 and 0.9, no two closer than a finite-difference step.
     const values = randomValues(169, 6, 0.1).map((value) => value + 0.25);
     const x = Tensor.from(values, [1, 13, 13], { device });
     const y = Tensor.from(randomValues(169, 7, 0.1), [1, 13, 13], { device }).add(0.7);

@@ -1,4 +1,4 @@
-// In a file, and so a process, of its own: what other tests leave to the collector would be counted.
+// In its own file and process: garbage of other tests would be counted.
 import { describe, expect, it } from 'vitest';
 import {
   backendInfo,
@@ -27,7 +27,7 @@ const losses = [
 const liveBytes = () => backendInfo().memory.liveBytes;
 
 describe.skipIf(!backendInfo().binary.loaded)('memory of losses', () => {
-  it('holds nothing but the results', async () => {
+  it('is that of the results alone', async () => {
     using x = Tensor.rand([2, 4, 16, 16], { device: 'cpu' });
     using y = Tensor.rand([2, 4, 16, 16], { device: 'cpu' });
     const before = liveBytes();
@@ -36,7 +36,7 @@ describe.skipIf(!backendInfo().binary.loaded)('memory of losses', () => {
       await value.data();
       expect(liveBytes()).toBeGreaterThan(before);
       value.dispose();
-      // The queue lets go of an operation's storages a moment after its result is there.
+      // The queue releases an operation's storages a moment after its result.
       await expect.poll(liveBytes, { message: loss.name }).toBe(before);
     }
   });

@@ -18,11 +18,11 @@ it.each<[string, (...values: unknown[]) => unknown, unknown[]]>([
   ['forecast: expected a Float32Array, got undefined', ssim as never, []],
   ['truth: expected a Float32Array, got [1]', ssim as never, [new Float32Array(1), [1]]],
   ['forecast: expected a Float32Array, got undefined', squaredError as never, []],
-])('names the argument that is none: %s', (message, call, values) => {
+])('names the wrong argument: %s', (message, call, values) => {
   expectError(() => call(...values), 'ERR_OPTION', message);
 });
 
-it('ssim names a size that is none', () => {
+it('ssim names a malformed size', () => {
   const frame = new Float32Array(area);
   expectError(
     () => ssim(frame, frame, undefined as never),
@@ -41,7 +41,7 @@ describe('persistence', () => {
     });
   });
 
-  it('refuses what is no sequence and no number of steps', () => {
+  it('refuses malformed sequences and numbers of steps', () => {
     const flat = { data: new Float32Array(4), shape: [1, 1, 2, 2] };
     expect(() => persistence(flat, 1)).toThrow(
       'frames: expected [B, T, C, H, W], got [1, 1, 2, 2]',
@@ -58,7 +58,7 @@ describe('persistence', () => {
 });
 
 describe('scoreByLeadTime', () => {
-  it('is the mean over the batch of each frame’s score, channels summed or, for SSIM, averaged', () => {
+  it('averages over the batch; sums channels, averages them for SSIM', () => {
     const [forecast, truth] = [array(1), array(2)];
     const scores = scoreByLeadTime(forecast, truth);
     const planes = (lead: number) =>
@@ -74,7 +74,7 @@ describe('scoreByLeadTime', () => {
     expect(Object.values(scores).map((values) => values.length)).toEqual([3, 3, 3, 3]);
   });
 
-  it('finds nothing wrong with the truth', () => {
+  it('gives the truth perfect scores', () => {
     const {
       squaredError: squared,
       absoluteError,
@@ -87,14 +87,14 @@ describe('scoreByLeadTime', () => {
     for (const value of similar) expect(value).toBeCloseTo(1, 12);
   });
 
-  it('refuses arrays of two shapes', () => {
+  it('refuses arrays of different shapes', () => {
     const other = { data: array(1).data, shape: [3, 2, 2, 11, 12] };
     expect(() => scoreByLeadTime(other, array(1))).toThrow(
-      'forecast: expected [2, 3, 2, 11, 12] as the truth, got [3, 2, 2, 11, 12]',
+      'forecast: expected [2, 3, 2, 11, 12] like the truth, got [3, 2, 2, 11, 12]',
     );
   });
 
-  it('refuses frames that the window of SSIM does not fit in', () => {
+  it('refuses frames smaller than the window of SSIM', () => {
     const small = { data: new Float32Array(110), shape: [1, 1, 1, 10, 11] };
     expect(() => scoreByLeadTime(small, small)).toThrow(
       'truth: expected frames of at least 11x11, got [1, 1, 1, 10, 11]',

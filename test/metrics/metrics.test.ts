@@ -9,7 +9,7 @@ describe.each(loadFixture<object>('metrics'))('$options.name', ({ tensors }) => 
   const size = tensors.get('truth')!.shape as [number, number];
   const scores = [...tensors.get('scores')!.values];
 
-  it('has the errors and the SSIM of their definitions in float64', () => {
+  it('matches errors and SSIM computed in float64', () => {
     const got = [
       squaredError(forecast, truth),
       absoluteError(forecast, truth),
@@ -23,7 +23,7 @@ describe.each(loadFixture<object>('metrics'))('$options.name', ({ tensors }) => 
 describe('ssim', () => {
   const frame = randomValues(400, 1);
 
-  it('is 1 for equal frames and the same both ways', () => {
+  it('is 1 for equal frames and symmetric', () => {
     const other = randomValues(400, 2);
     expect(ssim(frame, frame, [20, 20])).toBeCloseTo(1, 12);
     expect(ssim(frame, other, [20, 20])).toBeCloseTo(ssim(other, frame, [20, 20]), 12);
@@ -46,7 +46,7 @@ describe('ssim', () => {
 it.each([squaredError, absoluteError, crossEntropy])(
   '%o refuses unequal or no frames',
   (metric) => {
-    const message = /forecast: expected \d values as the truth has, got \d/;
+    const message = /forecast: expected \d values like the truth, got \d/;
     expect(() => metric(new Float32Array(2), new Float32Array(3))).toThrow(message);
     expect(() => metric(new Float32Array(0), new Float32Array(0))).toThrow(message);
   },

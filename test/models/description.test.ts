@@ -5,7 +5,7 @@ import { parameterCount } from '../../src/models/description.js';
 const least = { version: 1, hiddenDim: [8] } as const;
 
 describe('parseDescription', () => {
-  it('fills in what is left out', () => {
+  it('fills in defaults', () => {
     expect(parseDescription({ version: 1, hiddenDim: [8, 4] })).toEqual({
       version: 1,
       hiddenDim: [8, 4],
@@ -25,7 +25,7 @@ describe('parseDescription', () => {
     });
   });
 
-  it('gives back what it gave', () => {
+  it('keeps a parsed description as it is', () => {
     const full = parseDescription({
       version: 1,
       hiddenDim: [8, 4],
@@ -57,7 +57,7 @@ describe('parseDescription', () => {
       { ...least, hiddenDim: [8, 0] },
       'hiddenDim: expected a list of positive integers, got [8, 0]',
     ],
-    [{ ...least, hidenDim: 3 }, 'hidenDim: expected no such field but version, hiddenDim, '],
+    [{ ...least, hidenDim: 3 }, 'hidenDim: expected one of the fields version, hiddenDim, '],
     [
       JSON.parse('{"version":1,"hiddenDim":[8],"__proto__":{"bias":false}}'),
       '__proto__: expected no such field',
@@ -121,7 +121,7 @@ it.each<ModelDescriptionInput>([
   },
   { version: 1, hiddenDim: [4, 4], peephole: 'channel', headKernelSize: 3 },
   { version: 1, hiddenDim: [4], peephole: 'spatial', imageSize: [8, 12], patchSize: 4 },
-])('parameterCount counts what the model of %j has', (description) => {
+])('parameterCount counts the parameters of the model %j', (description) => {
   using model = new Forecaster(description);
   const sizes = model.parameters().map(({ size }) => size);
   const total = sizes.reduce((sum, size) => sum + size, 0);

@@ -49,21 +49,21 @@ describe('guessFamily', () => {
       { 'params.cell.ih.kernel': [3, 3, 1, 64], 'params.cell.hh.kernel': [3, 3, 16, 64] },
     ],
     ['PyTorch nn.LSTM', 'ifgo', { weight_ih_l0: [64, 3], weight_hh_l0: [64, 16] }],
-  ])('knows %s', (name, gateOrder, shapes) => {
+  ])('recognises %s', (name, gateOrder, shapes) => {
     expect(guessFamily(entries(shapes))).toMatchObject({ name, gateOrder });
   });
 
   it.each<Record<string, number[]>>([
     {},
     { 'conv.weight': [64, 19, 3, 3] },
-    // PredRNN's cells have the key but seven gates.
+    // PredRNN cells have this key but seven gates.
     {
       'cell_list.0.conv_x.0.weight': [448, 16, 5, 5],
       'cell_list.0.conv_m.0.weight': [192, 64, 5, 5],
     },
     { 'cell_list.0.conv.weight': [30, 19, 3, 3] },
     { 'cell_list.0.conv.weight': [64, 3, 3, 3] },
-  ])('knows nothing of %j', (shapes) => {
+  ])('does not recognise %j', (shapes) => {
     expect(guessFamily(entries(shapes))).toBeNull();
   });
 });

@@ -35,7 +35,7 @@ async function forecastOf(forecaster: Forecaster): Promise<number[]> {
 }
 
 describe('a saved model', () => {
-  it('comes back with its description, its weights and other metadata', async () => {
+  it('loads with its description, weights and other metadata', async () => {
     using loaded = await loadModel(weights);
     expect(loaded.description).toEqual(model.description);
     expect(loaded.training).toBe(false);
@@ -50,7 +50,7 @@ describe('a saved model', () => {
     ]);
   });
 
-  it('can be described from outside, by an object or a file, which go before the metadata', async () => {
+  it('takes a description from an object or a file before that of the metadata', async () => {
     const beside = join(folder, 'model.json');
     await writeFile(beside, JSON.stringify({ ...description, scale: 7 }));
     for (const given of [beside, { ...description, scale: 7 }]) {
@@ -79,7 +79,7 @@ describe('loadModel refuses', () => {
     await expect(loading).rejects.toThrow(message);
   });
 
-  it('a description file that is broken or missing, by its name', async () => {
+  it('a malformed or missing description file, by name', async () => {
     const broken = join(folder, 'broken.json');
     await writeFile(broken, '{"version":1}');
     await expect(loadModel(weights, { model: broken })).rejects.toThrow(
@@ -100,7 +100,7 @@ describe('loadModel refuses', () => {
     );
   });
 
-  it('a model beyond all memory before it builds it', async () => {
+  it('a model that exceeds memory, before building it', async () => {
     const convlstm = JSON.stringify({ version: 1, hiddenDim: [2 ** 40], patchSize: 2 });
     const loading = loadModel(await bytes({ convlstm }));
     await expect(loading).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
@@ -109,7 +109,7 @@ describe('loadModel refuses', () => {
 });
 
 describe('Forecaster', () => {
-  it('multiplies by the scale after and divides by it before', async () => {
+  it('divides frames by the scale and multiplies forecasts by it', async () => {
     using scaled = new Forecaster({ ...description, scale: 4 });
     scaled.loadStateDict(Object.fromEntries(model.namedParameters()));
     using frames = Tensor.full([1, 2, 1, 4, 6], 2);
@@ -118,7 +118,7 @@ describe('Forecaster', () => {
     expect([...(await forecast.data())]).toEqual(expected);
   });
 
-  it('normalizes frames of any shape: 1 is the scale', async () => {
+  it('normalizes frames of any shape by the scale', async () => {
     using scaled = new Forecaster({ ...description, scale: 20 });
     using rain = Tensor.from([
       [0, 5],
@@ -142,7 +142,7 @@ describe('Forecaster', () => {
     await expect(model.forecast([], 1).next()).rejects.toThrow(/has seen no frame yet/);
   });
 
-  it('reads a source no further than it must and closes it when the caller stops', async () => {
+  it('reads the source once to its end and stops with the caller', async () => {
     let read = 0;
     const source = function* () {
       for (; read < 3; read++) yield { data: new Float32Array(16), shape: [1, 1, 4, 4] };

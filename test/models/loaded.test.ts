@@ -1,4 +1,4 @@
-// In a file, and so a process, of its own: what other tests leave to the collector would be counted.
+// In its own file and process: garbage of other tests would be counted.
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { convLstmStack } from '../../src/functional/conv-lstm-stack.js';
@@ -19,7 +19,7 @@ vi.mock('../../src/functional/conv-lstm-stack.js', { spy: true });
 const device = { device: 'cpu' } as const;
 const description = { version: 1, hiddenDim: [16, 8], patchSize: 2 } as const;
 
-/** The queue lets go of an operation's storages a moment after its result is there. */
+/** Waits, because the queue releases an operation's storages a moment after its result. */
 async function settledBytes(): Promise<number> {
   await setTimeout(50);
   return backendInfo().memory.liveBytes;
@@ -31,11 +31,11 @@ async function weightsFile(): Promise<Uint8Array> {
   return await safetensors.save(null, Object.fromEntries(model.namedParameters()), { metadata });
 }
 
-/** What a forecast leaves allocated, in multiples of its own bytes. */
+/** Memory allocated by a forecast, in multiples of its own bytes. */
 async function held(trainable: boolean): Promise<number> {
   using model = await loadModel(await weightsFile(), { trainable });
   using frames = Tensor.rand([1, 6, 1, 16, 16], device);
-  using first = noGrad(() => model.forward(frames, 4)); // packs the weights, which stay
+  using first = noGrad(() => model.forward(frames, 4)); // packs the weights once
   await first.data();
   const before = await settledBytes();
   using forecast = model.forward(frames, 4);
@@ -44,7 +44,7 @@ async function held(trainable: boolean): Promise<number> {
 }
 
 describe.skipIf(!backendInfo().binary.loaded)('a loaded model', () => {
-  it('holds its forecast alone, unless it is to be trained', async () => {
+  it('holds only its forecast unless it is trainable', async () => {
     expect(await held(false)).toBeLessThan(1.5);
     expect(await held(true)).toBeGreaterThan(20);
   });
@@ -57,7 +57,7 @@ describe.skipIf(!backendInfo().binary.loaded)('a loaded model', () => {
     expect(stack.mock.results.map(({ value }) => value?.states.length)).toEqual([2, 2]);
   });
 
-  it('passes a gradient on to frames that ask for one', async () => {
+  it('passes gradients to frames with requiresGrad', async () => {
     const model = await loadModel(await weightsFile());
     const frames = Tensor.rand([1, 2, 1, 4, 4]);
     frames.requiresGrad = true;
@@ -66,7 +66,7 @@ describe.skipIf(!backendInfo().binary.loaded)('a loaded model', () => {
     expect(model.parameters().every(({ grad }) => grad === null)).toBe(true);
   });
 
-  it('learns with trainable, and an error says so without', async () => {
+  it('learns with trainable; without it the error names the option', async () => {
     manualSeed(1);
     const frames = Tensor.rand([2, 3, 1, 4, 4]);
     const target = Tensor.full([2, 1, 1, 4, 4], 0.9);

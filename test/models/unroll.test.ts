@@ -16,7 +16,7 @@ const unroll = (options = {}) => noGrad(() => model.unroll(input, target, option
 const forecast = (x: Tensor, steps: number) => noGrad(() => model.forward(x, steps));
 
 describe('Forecaster.unroll', () => {
-  it('forecasts over the target as forward does, and every frame of the input but the first', async () => {
+  it('forecasts the target as forward does, and every input frame but the first', async () => {
     const logits = unroll();
     expect(logits.shape).toEqual([3, 6, 1, 6, 8]);
     const own = forecast(input, 3);
@@ -27,7 +27,7 @@ describe('Forecaster.unroll', () => {
     }
   });
 
-  it('is fed every true frame where it is taught always', async () => {
+  it('feeds every true frame with teacherForcing 1', async () => {
     const logits = unroll({ teacherForcing: 1 });
     for (const seen of [4, 5, 6]) {
       const next = forecast(part(both, 0, seen), 1);
@@ -35,8 +35,8 @@ describe('Forecaster.unroll', () => {
     }
   });
 
-  it('draws for each sequence and step which frame it is fed', async () => {
-    // Of 2 steps for 3 sequences: only sequence 1 at the first, 0 and 2 at the second.
+  it('draws the frame to feed per sequence and step', async () => {
+    // 2 steps, 3 sequences: true frames for sequence 1 at the first step, for 0 and 2 at the second.
     const coins = [0.9, 0.1, 0.9, 0.1, 0.9, 0.1];
     const draws = [...coins];
     const logits = unroll({ teacherForcing: 0.5, random: () => draws.shift()! });
@@ -54,7 +54,7 @@ describe('Forecaster.unroll', () => {
     }
   });
 
-  it('is one sequence as long as true frames are fed', async () => {
+  it('runs the leading true frames as one sequence', async () => {
     const draws = [0, 0, 0, 1, 1, 1];
     const logits = unroll({ teacherForcing: 0.5, random: () => draws.shift()! });
     const [taught, own] = [unroll({ teacherForcing: 1 }), unroll()];
@@ -99,7 +99,7 @@ describe('gradients of unroll', () => {
         return mseLoss(logits.sigmoid(), Tensor.concat([x, y], 1).slice([null, 1]));
       };
       loss().backward();
-      // Along a random direction of all parameters at once.
+      // Directional derivative along a random direction of all parameters.
       const directions = net.parameters().map(({ shape }) => Tensor.randn([...shape], { device }));
       let slope = 0;
       for (const [n, parameter] of net.parameters().entries()) {

@@ -23,7 +23,7 @@ describe.each(devices)('clipping on %s', (device) => {
     expect(before.disposed).toBe(true);
   });
 
-  it('clipGradNorm leaves small gradients as they are', async () => {
+  it('clipGradNorm keeps small gradients', async () => {
     const list = [withGrad([0.3, 0.1])];
     expect(await clipGradNorm(list, 1).item()).toBeCloseTo(Math.sqrt(0.1), 6);
     expect(await list[0]!.grad!.data()).toEqual(Float32Array.of(0.3, 0.1));
@@ -31,13 +31,13 @@ describe.each(devices)('clipping on %s', (device) => {
     expect(await clipGradNorm([withGrad([0, 0])], 1).item()).toBe(0);
   });
 
-  it('clipGradNorm shows a gradient that is not finite', async () => {
+  it('clipGradNorm returns NaN for a gradient that is not finite', async () => {
     expect(await clipGradNorm([withGrad([1, Number.NaN])], 1).item()).toBeNaN();
     const list = [withGrad([1, Number.POSITIVE_INFINITY])];
     expect(await clipGradNorm(list, 1).item()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('clipGradValue holds every element between two bounds', async () => {
+  it('clipGradValue clamps every element', async () => {
     const list = [withGrad([-3, -0.5, 0.2, 7]), new Parameter(Tensor.zeros([1], { device }))];
     clipGradValue(list, 0.5);
     expect(await list[0]!.grad!.data()).toEqual(Float32Array.of(-0.5, -0.5, 0.2, 0.5));

@@ -1,4 +1,4 @@
-// In a file, and so a process, of its own: what other tests leave to the collector would be counted.
+// In its own file and process: garbage of other tests would be counted.
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,7 +13,7 @@ import {
   Tensor,
 } from '../../src/index.js';
 
-/** The queue lets go of an operation's storages a moment after its result is there. */
+/** Waits, because the queue releases an operation's storages a moment after its result. */
 async function settledBytes(): Promise<number> {
   await setTimeout(50);
   return backendInfo().memory.liveBytes;
@@ -29,7 +29,7 @@ describe.skipIf(!backendInfo().binary.loaded)('memory of a training step', () =>
     expect(await settledBytes()).toBe(0);
     using x = Tensor.rand([8, 16], place);
     using target = Tensor.rand([8, 16], place);
-    // Parameters share these elements until the first step; nothing is left to the collector.
+    // Parameters share these elements until the first step; no garbage is left.
     using firstScale = Tensor.rand([1, 16], place);
     using firstShift = Tensor.rand([8, 1], place);
     using scale = new Parameter(firstScale);

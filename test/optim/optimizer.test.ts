@@ -31,7 +31,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     (list: Parameter[]) => new AdamW(list),
   ];
 
-  it('bring a loss down', async () => {
+  it('reduce a loss', async () => {
     const target = tensor(1);
     for (const build of kinds) {
       const x = parameter(2);
@@ -49,7 +49,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     }
   });
 
-  it('leave parameters without a gradient alone, and zeroGrad leaves none', async () => {
+  it('skip parameters without a gradient; zeroGrad removes all gradients', async () => {
     for (const build of kinds) {
       const [x, y] = [parameter(3), parameter(4)];
       const before = await x.data();
@@ -65,7 +65,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     }
   });
 
-  it('go on from a state dict with the same bits', async () => {
+  it('continue from a state dict with the same bits', async () => {
     for (const build of kinds) {
       const [x, y] = [parameter(6), parameter(7, [2])];
       const optimizer = build([x, y]);
@@ -95,7 +95,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     }
   });
 
-  it('keep a state dict as it was', async () => {
+  it('do not change a state dict by later steps', async () => {
     const x = parameter(8);
     const adam = new Adam([x]);
     x.grad = tensor(9);
@@ -116,7 +116,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     });
   });
 
-  it('load all of a state dict or nothing', async () => {
+  it('load a whole state dict or nothing', async () => {
     const [x, y] = [parameter(8), parameter(9)];
     const adam = new Adam([x, { parameters: [y], lr: 0.5 }]);
     x.grad = tensor(9);
@@ -147,7 +147,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     );
   });
 
-  it('take groups with options of their own', () => {
+  it('take groups with their own options', () => {
     const [x, y, z] = [parameter(1), parameter(2), parameter(3)];
     const adam = new AdamW([x, { parameters: [y], lr: 1 }, { parameters: [z], weightDecay: 0 }], {
       eps: 1e-6,
@@ -160,7 +160,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     expect(adam.groups.map(({ parameters }) => parameters)).toEqual([[x], [y], [z]]);
   });
 
-  it('refuse what they cannot use', () => {
+  it('refuse arguments that are no parameters', () => {
     const x = parameter(1);
     expectError(() => new Adam([]), 'ERR_OPTION', 'Adam: expected at least one parameter');
     expectError(() => new Adam([x, x]), 'ERR_OPTION', 'twice');
@@ -181,7 +181,7 @@ describe.each(devices)('optimizers on %s', (device) => {
     expectError(() => new Adam([{ parameters: [x], decay: 1 } as never]), 'ERR_OPTION', 'decay');
   });
 
-  it('refuse a parameter that moved away from its gradient or its state', () => {
+  it('refuse a parameter on another device than its gradient or state', () => {
     if (device === 'javascript') return;
     const x = parameter(1);
     const adam = new Adam([x]);

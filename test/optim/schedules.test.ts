@@ -1,4 +1,4 @@
-// The schedules of test/fixtures/optimizers.py, and what they have in common.
+// Schedules against test/fixtures/optimizers.py, and their common interface.
 import { describe, expect, it } from 'vitest';
 import {
   Adam,
@@ -22,7 +22,7 @@ interface Options {
   options: object;
   rates: [number, number][];
   metrics?: number[];
-  /** Of OneCycle only; the others leave momentum at 0.6. */
+  /** Momentum by step, of OneCycle only; the others leave it at 0.6. */
   momenta?: [number, number][];
 }
 
@@ -45,7 +45,7 @@ const kinds = {
     new CosineWithWarmup(sgd, options as CosineWithWarmupOptions),
 };
 
-/** Both ways round: from the start, and from a state dict made at `cut`. */
+/** Runs from the start, and again from a state dict made at `cut`. */
 function follow(
   { rates, metrics, momenta }: Options,
   build: (sgd: SGD) => Schedule | ReduceLROnPlateau,
@@ -85,7 +85,7 @@ describe('schedules', () => {
     for (let cut = 0; cut < options.rates.length; cut += 2) follow(options, build, cut);
   });
 
-  it('stay at the end', () => {
+  it('stay at the last rate', () => {
     const sgd = twoGroups();
     const cosine = new CosineWithWarmup(sgd, { totalSteps: 3, minLr: 0.1 });
     for (let step = 0; step < 9; step++) cosine.step();
@@ -96,7 +96,7 @@ describe('schedules', () => {
     expect(cycle.lrs[0]).toBeCloseTo(1 / 25 / 1e4, 12);
   });
 
-  it('cycle the first beta of Adam, and leave alone what has no momentum', () => {
+  it('cycle the first beta of Adam and skip optimizers without momentum', () => {
     const parameter = new Parameter(Tensor.zeros([1], { device: 'javascript' }));
     const adam = new Adam([parameter], { betas: [0.5, 0.98] });
     const schedule = new OneCycle(adam, { maxLr: 1, totalSteps: 5, pctStart: 0.6 });
@@ -109,7 +109,7 @@ describe('schedules', () => {
     expect(Object.keys(bare.groups[0]!)).toEqual(['lr']);
   });
 
-  it('take metrics that are no numbers for no improvement', () => {
+  it('treat NaN and infinite metrics as no improvement', () => {
     const sgd = twoGroups();
     const schedule = new ReduceLROnPlateau(sgd, { patience: 0, factor: 0.5 });
     schedule.step(Number.NaN);

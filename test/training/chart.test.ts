@@ -5,20 +5,20 @@ import { renderReport } from '../../src/training/html-report.js';
 const chart = (points: [number, number][], name = 'loss') =>
   lineChart({ title: 'Loss', xLabel: 'step', series: [{ name, points }] });
 
-/** The pixels of the only line. */
+/** Pixels of the single line. */
 function pixelsOf(svg: string): [number, number][] {
   const text = /<polyline points="([^"]*)"/.exec(svg)![1]!;
   return text.split(' ').map((pair) => pair.split(',').map(Number) as [number, number]);
 }
 
-/** y of the labels of the axis, by their number. */
+/** y coordinate of each axis label, by its number. */
 function yTicks(svg: string): Map<number, number> {
   const found = svg.matchAll(/<text x="56" y="([\d.]+)"[^>]*>([^<]+)</g);
   return new Map([...found].map(([, y, text]) => [Number(text), Number(y)]));
 }
 
 describe('lineChart', () => {
-  it('puts points where the labels of the axes say', () => {
+  it('places points by the axis labels', () => {
     const svg = chart([
       [0, 1],
       [10, 3],
@@ -34,7 +34,7 @@ describe('lineChart', () => {
     expect(second![1]).toBeLessThan(first![1]);
   });
 
-  it('has a logarithmic axis for losses that fall far, unless told otherwise', () => {
+  it('uses a logarithmic axis for a wide range, unless switched off', () => {
     const points: [number, number][] = [
       [1, 100],
       [2, 10],
@@ -49,8 +49,8 @@ describe('lineChart', () => {
     expect(e![1] - d![1]).toBeGreaterThan(5 * (f![1] - e![1]));
   });
 
-  it('is drawn of nothing, of one point, of equal values and of values that are none', () => {
-    expect(chart([])).toContain('nothing yet');
+  it('draws no points, one point, equal values and NaN', () => {
+    expect(chart([])).toContain('no data yet');
     for (const points of [
       [[5, 2]],
       [[5, 0]],
@@ -72,14 +72,14 @@ describe('lineChart', () => {
     }
   });
 
-  it('thins long lines to means of neighbours', () => {
+  it('averages neighbours of long lines', () => {
     const points = Array.from({ length: 6000 }, (_, n): [number, number] => [n, n % 2]);
     const pixels = pixelsOf(chart(points));
     expect(pixels.length).toBe(600);
     expect(new Set(pixels.map(([, y]) => y)).size).toBe(1);
   });
 
-  it('writes names as text', () => {
+  it('escapes names', () => {
     const svg = chart([[1, 1]], '<b> & "c"');
     expect(svg).toContain('&lt;b&gt; &amp; &quot;c&quot;');
     expect(svg).not.toContain('<b>');
@@ -99,7 +99,7 @@ describe('renderReport', () => {
     settings: { note: '</pre><script>' },
   });
 
-  it('is one file that asks for nothing else', () => {
+  it('is one self-contained file', () => {
     const places = html.matchAll(/(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)/g);
     for (const [, place] of places) expect(place).toMatch(/^data:/);
     expect(html).not.toContain('<script');
@@ -108,7 +108,7 @@ describe('renderReport', () => {
     expect(html).toContain('<svg');
   });
 
-  it('shows frames as they are, forecasts below those that came', async () => {
+  it('shows frames unchanged, forecasts below their targets', async () => {
     const { png } = await import('../../src/index.js');
     const [, base64] = /data:image\/png;base64,([^"]+)"/.exec(html)!;
     const { data, shape } = await png.load(Buffer.from(base64!, 'base64'));
@@ -116,7 +116,7 @@ describe('renderReport', () => {
     const at = (row: number, column: number) => data[row * 48 + column]!;
     expect(at(4, 4)).toBeCloseTo(0.5, 2);
     expect(at(4, 8)).toBe(1); // a gap
-    expect(at(14, 4)).toBe(1); // nothing was forecast of what was seen
+    expect(at(14, 4)).toBe(1); // no forecast below input frames
     expect(at(14, 34)).toBeCloseTo(0.5, 2);
   });
 });

@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('checkpoints', () => {
-  it('hold numbers, text, lists, objects and tensors, to the last bit', async () => {
+  it('keep numbers, text, lists, objects and tensors bit by bit', async () => {
     const weight = Tensor.from(Float32Array.of(0.1, -0, 1e-45, Infinity), [2, 2]);
     const state = {
       step: 2 ** 53 - 1,
@@ -50,7 +50,7 @@ describe('checkpoints', () => {
     const [first, second] = parts as unknown as [{ average: Tensor }, Tensor[]];
     expect(await first.average.toArray()).toEqual([1, 1, 1]);
     expect(second[0]!.shape).toEqual([]);
-    // Any reader of safetensors finds the tensors under their paths.
+    // Any safetensors reader finds the tensors under their paths.
     const { tensors } = await safetensors.readHeader(file);
     expect(tensors.map(({ name }) => name)).toEqual([
       'model.cells.0.weight',
@@ -60,7 +60,7 @@ describe('checkpoints', () => {
     expect(await readdir(folder)).toEqual(['run.safetensors']);
   });
 
-  it('tell apart names that read alike', async () => {
+  it('distinguish names whose paths are equal', async () => {
     await saveCheckpoint(file, { a: { 'b.c': Tensor.from(1) }, 'a.b': { c: Tensor.from(2) } });
     const { a, 'a.b': ab } = (await loadCheckpoint(file)) as unknown as Record<
       string,
@@ -74,14 +74,14 @@ describe('checkpoints', () => {
     [{ a: [() => 1] }, 'a.0: expected', '[Function'],
     [{ a: new Map() }, 'a: expected', 'Map'],
     [3n, 'state: expected', '3'],
-  ])('refuse what would not come back: %o', async (state, name, kind) => {
+  ])('refuse values that JSON would lose: %o', async (state, name, kind) => {
     const saving = saveCheckpoint(join(folder, 'none.safetensors'), state as never);
     await expect(saving).rejects.toMatchObject({ code: 'ERR_OPTION' });
     await expect(saving).rejects.toThrow(name);
     await expect(saving).rejects.toThrow(`got ${kind}`);
   });
 
-  it('refuse numbers that JSON does not have, and leave the old file', async () => {
+  it('refuse NaN and infinities and leave the old file', async () => {
     await saveCheckpoint(file, { step: 1 });
     const saving = saveCheckpoint(file, { history: [[1, Number.NaN]] });
     await expect(saving).rejects.toMatchObject({
@@ -130,7 +130,7 @@ describe('checkpoints', () => {
 });
 
 describe('random state', () => {
-  it('goes on with the same numbers', async () => {
+  it('continues with the same numbers', async () => {
     manualSeed(7);
     Tensor.rand([5]);
     const state = randomState();
@@ -138,7 +138,7 @@ describe('random state', () => {
     expect(await Tensor.randn([6]).data()).not.toEqual(expected);
     setRandomState(JSON.parse(JSON.stringify(state)));
     expect(await Tensor.randn([6]).data()).toEqual(expected);
-    // Taking it changes nothing.
+    // Reading the state does not change it.
     setRandomState(state);
     randomState();
     expect(await Tensor.randn([6]).data()).toEqual(expected);

@@ -25,7 +25,7 @@ describe('parseTrainConfig', () => {
     expect(config.teacherForcing).toEqual({ from: 0, to: 0, steps: null });
   });
 
-  it('gives back what it is given, also once more', () => {
+  it('keeps a parsed configuration as it is', () => {
     const config = parseTrainConfig({
       $schema: 'node_modules/convlstm/schemas/train.schema.json',
       ...least,
@@ -61,7 +61,7 @@ describe('parseTrainConfig', () => {
     ],
     [
       { ...least, data: { kind: 'frames', speed: [1, 2] } },
-      'data.speed: expected no such field but inputLength, targetLength, stride, crop, flip, kind, got [1, 2]',
+      'data.speed: expected one of the fields inputLength, targetLength, stride, crop, flip, kind, got [1, 2]',
     ],
     [
       { ...least, data: { kind: 'moving-mnist', speed: [3] } },
@@ -111,16 +111,16 @@ describe('parseTrainConfig', () => {
     expectError(() => parseTrainConfig(value), 'ERR_OPTION', message);
   });
 
-  it('names a field that there is not', () => {
+  it('names an unknown field', () => {
     expectError(
       () => parseTrainConfig({ ...least, learningRate: 0.1 }),
       'ERR_OPTION',
-      'learningRate: expected no such field but version, model, data,',
+      'learningRate: expected one of the fields version, model, data,',
     );
   });
 });
 
-/** Whether a value fits a schema: as much of JSON Schema as ours uses. */
+/** Validates the subset of JSON Schema that our schema uses. */
 function fits(schema: JsonSchema, value: unknown): boolean {
   const {
     type,
@@ -174,19 +174,19 @@ function fits(schema: JsonSchema, value: unknown): boolean {
 describe('the JSON schema', () => {
   const schema = trainSchema();
 
-  it('and the checks take the configuration of the examples', () => {
+  it('and the checks accept the configuration of the examples', () => {
     const file = new URL('../../examples/moving-mnist/train.json', import.meta.url);
     const example = JSON.parse(readFileSync(file, 'utf8'));
     expect(parseTrainConfig(example).model.hiddenDim).toEqual([64, 64]);
     expect(fits(schema, example)).toBe(true);
   });
 
-  it('is the one that is shipped (npm run schema)', () => {
+  it('equals the shipped one (npm run schema)', () => {
     const file = new URL('../../schemas/train.schema.json', import.meta.url);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(schema);
   });
 
-  it('takes what the checks take and refuses what they refuse', () => {
+  it('accepts and refuses the same as the checks', () => {
     const good = [
       least,
       parseTrainConfig(least),

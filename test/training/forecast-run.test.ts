@@ -69,9 +69,9 @@ describe('a run learns', () => {
   it.each([
     [{ kind: 'constant' }, [0.1, 0.1, 0.1, 0.1]],
     [{ kind: 'step', every: 2, factor: 0.5 }, [0.1, 0.1, 0.05, 0.05]],
-    // A step of warm-up, then half a cosine over the three that are left.
+    // One step of warm-up, then half a cosine over the remaining three.
     [{ kind: 'cosine', warmup: 1 }, [0.1, 0.1, 0.075, 0.025]],
-    // Up over half of the steps from a 25th, down to a ten-thousandth of that.
+    // From 1/25 of the peak up over half of the steps, then down to 1e-4 of the first rate.
     [{ kind: 'one-cycle', rise: 0.5 }, [0.004, 0.1, 0.05, 4e-7]],
     [{ kind: 'plateau', patience: 1, factor: 0.5 }, [0.1, 0.1, 0.1, 0.05]],
   ])('with schedule %j', (schedule, rates) => {
@@ -81,7 +81,7 @@ describe('a run learns', () => {
     const stepped = buildSchedule(config.schedule, optimizer, 4);
     const got = rates.map(() => {
       const { lr } = optimizer.groups[0]!;
-      stepped?.step(1); // never better than the first
+      stepped?.step(1); // no improvement after the first
       return lr;
     });
     expectClose(got, rates, 1e-6);
@@ -89,7 +89,7 @@ describe('a run learns', () => {
 });
 
 describe('the loss of a run', () => {
-  it('is of all frames but the first, or of the target alone', async () => {
+  it('covers all frames but the first, or the target alone', async () => {
     using net = buildModel(configOf({}));
     const draw = { epoch: 1, step: 1 };
     const all = trainingLoss(configOf({ lossFrames: 'all' }), net, 1)(batch, draw);
@@ -103,7 +103,7 @@ describe('the loss of a run', () => {
     expect(await validated.item()).toBeCloseTo(await targets.item(), 5);
   });
 
-  it('is of frames on the scale of the model', async () => {
+  it('is in the units of the model', async () => {
     const scaled = configOf({ model: { ...model, scale: 4 } });
     using net = buildModel(scaled);
     using plain = buildModel(configOf({}));
@@ -113,7 +113,7 @@ describe('the loss of a run', () => {
     expect(await trainingLoss(scaled, net, 1)(four, draw).item()).toBeCloseTo(await one.item(), 5);
   });
 
-  it('draws which frames are fed of the step alone, less and less of them', async () => {
+  it('draws the true frames to feed from the step alone, with falling probability', async () => {
     const config = configOf({ teacherForcing: { from: 1, to: 0 } });
     using net = buildModel(config);
     const lossAt = (step: number, from = config) =>
@@ -141,19 +141,19 @@ describe('the weights of a run', () => {
   const deviation = (values: Float32Array) =>
     Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);
 
-  it('are those of its seed', async () => {
+  it('depend on the seed alone', async () => {
     expect(await weightsOf({})).toEqual(await weightsOf({}));
     expect((await weightsOf({}, 2)).weight).not.toEqual((await weightsOf({})).weight);
   });
 
-  it('are spread gate by gate as their kind says', async () => {
-    // One gate has 4 + 16 channels in, 16 out, 3x3.
+  it('follow the distribution of their kind, gate by gate', async () => {
+    // A gate has 4 + 16 input channels, 16 output channels, 3x3.
     const { weight } = await weightsOf({ kind: 'xavier', gain: 1.5 });
     expect(deviation(weight)).toBeCloseTo(1.5 * Math.sqrt(2 / (36 * 9)), 2);
     const { weight: plain } = await weightsOf({ kind: 'uniform' });
     expect(deviation(plain)).toBeCloseTo(1 / Math.sqrt(3 * 20 * 9), 2);
     const { weight: rows } = await weightsOf({ kind: 'orthogonal', gain: 2 });
-    // Rows of a gate have length 2 and are orthogonal; those of different gates need not be.
+    // Rows within a gate have length 2 and are orthogonal; rows of two gates need not be.
     const row = (n: number) => rows.subarray(n * 180, (n + 1) * 180);
     const dot = (a: number, b: number) => row(a).reduce((sum, v, i) => sum + v * row(b)[i]!, 0);
     expect(dot(3, 3)).toBeCloseTo(4, 4);
@@ -162,7 +162,7 @@ describe('the weights of a run', () => {
     expect(Math.abs(dot(3, 19))).toBeGreaterThan(1e-4);
   });
 
-  it('have the biases that are asked for', async () => {
+  it('have the configured biases', async () => {
     const { bias, head } = await weightsOf({ forgetBias: 2, headBias: -3 });
     expect([...bias.subarray(16, 32)]).toEqual(Array(16).fill(2));
     expect(Math.max(...bias.subarray(0, 16))).toBeLessThan(0.5);
@@ -184,7 +184,7 @@ describe('frames of a run', () => {
     await npy.save(join(folder, 'frames.npy'), array);
   };
 
-  it('never mix what is kept apart', async () => {
+  it('never mix the splits', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'convlstm-splits-'));
     try {
       const lengthOf = async (split: 'train' | 'validation' | 'test') =>
@@ -213,7 +213,7 @@ describe('Moving MNIST of a run', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'convlstm-mnist-'));
-    // Digit n of a file has the grey value n / 2 or, in the file for tests, 200 all over.
+    // Digit n of a file has the grey value n / 2, in the test file 200.
     const write = (name: string, count: number, value: (n: number) => number) => {
       const header = Buffer.from([
         0,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { setUp } from '../support/training.js';
 
 describe('Trainer.run', () => {
-  it('shows itself as lines, or as JSON, or not at all', async () => {
+  it('prints lines, JSON or nothing', async () => {
     const shown = async (progress: 'auto' | 'lines' | 'json' | 'none') => {
       const stream = new PassThrough();
       const { trainer } = setUp();

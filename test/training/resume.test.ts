@@ -27,7 +27,7 @@ describe('resuming', () => {
   const bits = async (model: Line) =>
     Promise.all(model.parameters().map(async (p) => new Uint32Array((await p.data()).buffer)));
 
-  it('ends with the same bits wherever the run was interrupted', async () => {
+  it('ends with the same bits after an interruption anywhere', async () => {
     const options = { accumulate: 2, epochs: 8, clipNorm: 0.5, reportEvery: 1 };
     const make = (file?: string) => {
       manualSeed(11);
@@ -53,7 +53,7 @@ describe('resuming', () => {
       const file = join(folder, `stopped-${stop}.safetensors`);
       const interrupted = make(file);
       for await (const { step } of interrupted.trainer) if (step >= stop) break;
-      manualSeed(99); // as another process would stand
+      manualSeed(99); // the random state of another process
       const { model, trainer } = make();
       await trainer.resume(file);
       await drain(trainer);
@@ -64,7 +64,7 @@ describe('resuming', () => {
     }
   });
 
-  it('loses no step to what data or loss throw', async () => {
+  it('loses no step to errors of data or loss', async () => {
     const file = join(folder, 'failed.safetensors');
     const make = (failing: 'data' | 'loss' | null) => {
       manualSeed(11);
@@ -102,14 +102,14 @@ describe('resuming', () => {
       await drain(trainer);
       expect(await bits(model)).toEqual(await bits(whole.model));
     }
-    // The same trainer can go on too.
+    // The same trainer can continue too.
     const { model, trainer } = make('data');
     await expect(drain(trainer)).rejects.toMatchObject({ code: 'ERR_IO' });
     await drain(trainer);
     expect(await bits(model)).toEqual(await bits(whole.model));
   });
 
-  it('saves the last whole step when it is asked to in the middle of one', async () => {
+  it('saves the last completed step when save() is called during a step', async () => {
     const file = join(folder, 'middle.safetensors');
     const make = (watch: (step: number) => void = () => {}) => {
       const setting: Setting = setUp({
@@ -127,7 +127,7 @@ describe('resuming', () => {
     await drain(whole.trainer);
     let saving: Promise<void> | undefined;
     const { trainer } = make((step) => {
-      // As a timer or a signal would.
+      // A timer or a signal may call save() at this point.
       if (step === 4) queueMicrotask(() => (saving = trainer.save()));
     });
     for await (const { step } of trainer) if (step >= 4) break;
@@ -138,10 +138,10 @@ describe('resuming', () => {
     expect(await bits(later.model)).toEqual(await bits(whole.model));
   });
 
-  it('keeps the curve beside the checkpoint', async () => {
+  it('writes the curve beside the checkpoint', async () => {
     const file = join(folder, 'curve.safetensors');
     const { trainer } = setUp({ checkpoint: { file, every: 5 } });
-    // While it trains, and at the end.
+    // During training and at the end.
     for await (const _ of trainer) {
       expect(await readFile(join(folder, 'curve.svg'), 'utf8')).toContain('<svg');
     }
@@ -153,7 +153,7 @@ describe('resuming', () => {
     expect(await drain(later)).toEqual([]);
   });
 
-  it('refuses what does not fit, and is as it was', async () => {
+  it('refuses a checkpoint that does not fit and stays unchanged', async () => {
     const file = join(folder, 'other.safetensors');
     const none = join(folder, 'none.safetensors');
     await drain(setUp({ checkpoint: { file } }).trainer);
@@ -175,7 +175,7 @@ describe('resuming', () => {
     }
     await expect(setUp().trainer.resume(`${file}.gone`)).rejects.toMatchObject({ code: 'ERR_IO' });
 
-    // The model fits, and then the optimizer or the data does not.
+    // The model fits; the optimizer or the data does not.
     const { model, optimizer } = setUp();
     const loss = ({ input }: Batch<Point>) => input.mul(model.slope).sum();
     const short = new DataLoader(points, { batchSize: 12 }).seek({ epoch: 5, batch: 0 });
@@ -202,7 +202,7 @@ describe('resuming', () => {
     }
   });
 
-  it('is at its end where the run has gone further than it would', async () => {
+  it('is done after resuming from a longer run', async () => {
     const file = join(folder, 'longer.safetensors');
     await drain(setUp({ checkpoint: { file }, epochs: 2 }).trainer);
     const { trainer } = setUp({ epochs: 1 });

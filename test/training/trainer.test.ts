@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('Trainer', () => {
-  it('learns, and reports how far it is', async () => {
+  it('learns and reports its progress', async () => {
     const { model, trainer } = setUp({ epochs: 100 });
     expect(trainer.totalSteps).toBe(300);
     const reports = await drain(trainer);
@@ -56,7 +56,7 @@ describe('Trainer', () => {
   });
 
   it('adds up the gradients of several batches to one step', async () => {
-    // In eval mode nothing is drawn, so that two batches of 2 are one of 4.
+    // Eval mode draws no masks: two batches of 2 equal one of 4.
     const plain = (model: Line) => ({
       loss: ({ input, target }: { input: Tensor; target: Tensor }) =>
         mseLoss(input.mul(model.slope).add(model.offset), target),
@@ -80,7 +80,7 @@ describe('Trainer', () => {
     expect(parts.losses).toHaveLength(6);
     expectClose(parts.losses, whole.losses, 1e-5);
     expectClose(parts.values, whole.values, 1e-5);
-    // What is left over at the end fills no step.
+    // Remaining batches do not fill a step.
     expect((await run(4, 4)).losses).toHaveLength(1);
   });
 
@@ -141,7 +141,7 @@ describe('Trainer', () => {
     expect(reports.map(({ step }) => step)).toEqual([3, 6, 9, 12]);
     expect(seen).toEqual([5, 5, 2, 5, 5, 2, 5, 5, 2, 5, 5, 2]);
     expect(model.training).toBe(true);
-    // A mean over samples: the last batch is smaller.
+    // Mean over samples: the last batch is smaller.
     const [slope, offset] = await model.values();
     let sum = 0;
     for (let n = 0; n < 12; n++) {
@@ -154,8 +154,8 @@ describe('Trainer', () => {
     expect(setting.trainer.history.validation).toHaveLength(4);
   });
 
-  it('ends when validations get no better, and lowers the rate before', async () => {
-    // Worse and worse after the second one.
+  it('lowers the rate, then ends, without improvement in validation', async () => {
+    // Rising losses after the second validation.
     const scores = [3, 2, 2, 4, 5, 6, 7, 8];
     const { model, optimizer } = setUp();
     const trainer = new Trainer<Point>({
@@ -184,11 +184,11 @@ describe('Trainer', () => {
     expect(trainer.ended).toBe('patience');
     expect(trainer.best).toEqual({ step: 4, loss: 2 });
     expect(optimizer.groups[0]!.lr).toBeCloseTo(0.05 / 8, 10);
-    expect(await drain(trainer)).toEqual([]); // it is at its end
+    expect(await drain(trainer)).toEqual([]); // it has ended
     expect([trainer.step, trainer.ended]).toEqual([10, 'patience']);
   });
 
-  it('finishes the step, saves and ends when it is told to', async () => {
+  it('finishes the step, saves and ends on its signal', async () => {
     const file = join(folder, 'aborted.safetensors');
     const interrupt = new AbortController();
     const { trainer } = setUp({
@@ -207,13 +207,13 @@ describe('Trainer', () => {
     await later.resume(file);
     expect(later.step).toBe(5);
     expect((await drain(later)).map(({ step }) => step)).toEqual([6, 8, 10, 12]);
-    // Nothing is trained under a signal that was given before.
+    // A signal aborted before the start trains nothing.
     const { trainer: none } = setUp({ signal: interrupt.signal });
     expect(await drain(none)).toEqual([]);
     expect([none.step, none.ended]).toEqual([0, 'aborted']);
   });
 
-  // The root of 0 is 0; its slope is infinite.
+  // sqrt(0) has an infinite gradient.
   const steep = (loss: Tensor, { slope }: Line) => loss.add(slope.sub(slope.detach()).sqrt().sum());
   it.each<[string, number | null, (loss: Tensor, model: Line) => Tensor]>([
     ['the loss is NaN', null, (loss) => loss.mul(Number.NaN)],
@@ -256,7 +256,7 @@ describe('Trainer', () => {
     },
   );
 
-  it('passes on what data and loss throw, and can go on', async () => {
+  it('passes on errors of data and loss and can continue', async () => {
     let failing = true;
     const { model, optimizer } = setUp();
     const trainer = new Trainer<Point>({
@@ -274,7 +274,7 @@ describe('Trainer', () => {
     expect(trainer.step).toBe(3);
   });
 
-  it('refuses a second loop and a resume while one trains, and only then', async () => {
+  it('refuses a second loop and a resume only while a loop trains', async () => {
     const file = join(folder, 'one-loop.safetensors');
     const { trainer } = setUp({ reportEvery: 1, checkpoint: { file } });
     const refusal = (action: string) => ({
@@ -297,7 +297,7 @@ describe('Trainer', () => {
     expect(trainer.step).toBe(12);
   });
 
-  it('says before the first step that the checkpoint has no folder', async () => {
+  it('refuses a checkpoint in a missing folder before the first step', async () => {
     const file = join(folder, 'none', 'run.safetensors');
     const { trainer } = setUp({ checkpoint: { file } });
     await expect(drain(trainer)).rejects.toMatchObject({
@@ -307,7 +307,7 @@ describe('Trainer', () => {
     expect(trainer.step).toBe(0);
   });
 
-  it('disposes what a step leaves behind, and nothing that lives longer', async () => {
+  it('disposes the tensors of a step and nothing that lives longer', async () => {
     const left: Tensor[] = [];
     const { model, optimizer } = setUp();
     const constant = Tensor.from(2);
@@ -330,7 +330,7 @@ describe('Trainer', () => {
     expect([constant, ...model.parameters()].some((tensor) => tensor.disposed)).toBe(false);
   });
 
-  it('leaves alone what is not optimized, and takes what is not of the model', async () => {
+  it('leaves parameters outside the optimizer alone and trains parameters outside the model', async () => {
     manualSeed(11);
     const model = new Line();
     const factor = new Parameter(Tensor.from([1]));
@@ -362,13 +362,16 @@ describe('Trainer', () => {
     ['clipNorm', { clipNorm: 0 }],
     ['reportEvery', { reportEvery: -1 }],
     ['model: expected a Module, got undefined', { model: undefined as never }],
-    ['optimizer: expected one such as Adam, got [class SGD', { optimizer: SGD as never }],
+    ['optimizer: expected an optimizer such as Adam, got [class SGD', { optimizer: SGD as never }],
     ['data: expected a DataLoader, got [1]', { data: [1] as never }],
     ['data: expected a DataLoader, got { length: 12', { data: points as never }],
     ['loss: expected a function, got undefined', { loss: undefined as never }],
-    ['schedule: expected one of this package, got { step', { schedule: { step() {} } as never }],
     [
-      'schedule: expected validation for ReduceLROnPlateau',
+      'schedule: expected a schedule of this package, got { step',
+      { schedule: { step() {} } as never },
+    ],
+    [
+      'schedule: expected validation, which ReduceLROnPlateau needs',
       { schedule: new ReduceLROnPlateau(new SGD(new Line().parameters())) },
     ],
     ['validation.data: expected a DataLoader, got undefined', { validation: {} as never }],
@@ -386,7 +389,7 @@ describe('Trainer', () => {
     expectError(() => setUp(options), 'ERR_OPTION', name);
   });
 
-  it('says that a loss function is synchronous', async () => {
+  it('refuses an asynchronous loss', async () => {
     const loss = (async () => Tensor.from(1)) as unknown as () => Tensor;
     await expect(drain(setUp({ loss }).trainer)).rejects.toMatchObject({
       code: 'ERR_OPTION',
@@ -401,7 +404,7 @@ describe('Trainer', () => {
     await expect(drain(trainer)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
   });
 
-  it('refuses to validate with the loader of the training', () => {
+  it('refuses the training loader for validation', () => {
     const data = new DataLoader(points);
     expectError(() => setUp({ data, validation: { data } }), 'ERR_OPTION', 'validation.data');
   });
