@@ -60,7 +60,7 @@ describe('parseDescription', () => {
     [{ ...least, hidenDim: 3 }, 'hidenDim: expected one of the fields version, hiddenDim, '],
     [
       JSON.parse('{"version":1,"hiddenDim":[8],"__proto__":{"bias":false}}'),
-      '__proto__: expected no such field',
+      '__proto__: expected one of the fields',
     ],
     [{ ...least, channels: 0 }, 'channels: expected a positive integer, got 0'],
     [{ ...least, patchSize: 1.5 }, 'patchSize: expected a positive integer, got 1.5'],

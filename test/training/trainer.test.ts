@@ -279,7 +279,7 @@ describe('Trainer', () => {
     const { trainer } = setUp({ reportEvery: 1, checkpoint: { file } });
     const refusal = (action: string) => ({
       code: 'ERR_OPTION',
-      message: expect.stringMatching(new RegExp(`^Trainer: expected ${action}.*; await the one`)),
+      message: expect.stringMatching(new RegExp(`^Trainer: expected ${action}.*; await the loop`)),
     });
     for await (const { step } of trainer) {
       if (step === 2) await trainer.save();
