@@ -75,7 +75,6 @@ describe('native', () => {
   /** To be resolved and deleted. */
   const kKnown = [
     'core/spin_wait.h includes hwy/cache_control.h',
-    'cpu/simd/activations-inl.h includes cpu/conv_lstm/cell.h',
     'cuda/device/device.cc includes cuda/architectures.h',
     'cuda/gemm/pack_weights.cuh includes cuda/convolution/gradient_phases.h',
   ];
