@@ -82,8 +82,6 @@ void Queue::Wait(Ticket ticket) const {
   }
 }
 
-void Queue::Drain() const { Wait(shared_->enqueued.load(std::memory_order_acquire)); }
-
 void Queue::Stop(std::chrono::steady_clock::time_point deadline) {
   shared_->stopped = true;
   while (shared_->at_work && std::chrono::steady_clock::now() < deadline) {

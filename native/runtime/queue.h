@@ -33,9 +33,6 @@ class Queue {
   // Blocks until Done(ticket).
   void Wait(Ticket ticket) const;
 
-  // Blocks until every task enqueued before has run.
-  void Drain() const;
-
   // For the end of the process: no other task begins, and the one at work is waited for, until
   // `deadline` at most. What has not run by then never does.
   void Stop(std::chrono::steady_clock::time_point deadline);

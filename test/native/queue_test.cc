@@ -15,13 +15,14 @@ TEST_SUITE("core") {
     Queue queue;
     std::vector<int> order;
     std::vector<std::thread::id> ids;
+    Queue::Ticket last = 0;
     for (int k = 0; k < 5000; ++k) {
-      queue.Enqueue([&, k] {
+      last = queue.Enqueue([&, k] {
         order.push_back(k);
         ids.push_back(std::this_thread::get_id());
       });
     }
-    queue.Drain();
+    queue.Wait(last);
     REQUIRE(order.size() == 5000);
     for (int k = 0; k < 5000; ++k) REQUIRE(order[k] == k);
     for (const std::thread::id id : ids) REQUIRE(id == ids[0]);
@@ -64,7 +65,7 @@ TEST_SUITE("core") {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    queue.Drain();
+    queue.Wait(queue.Enqueue([] {}));
     CHECK(sum == 800);
   }
 
