@@ -61,8 +61,8 @@ export interface Conv2dArguments {
   precision: Precision;
 }
 
-/** One layer over a whole sequence; a single step is a sequence of time = 1. */
-export interface ConvLstmArguments {
+/** A layer, but for its input: above others it takes the output of the one below. */
+export interface ConvLstmLayerArguments {
   batch: number;
   time: number;
   /** x and output are [time, batch, ...] when true, else [batch, time, ...]. */
@@ -73,8 +73,6 @@ export interface ConvLstmArguments {
   width: number;
   kernelHeight: number;
   kernelWidth: number;
-  /** [batch, time, inputDim, height, width] */
-  x: Storage;
   /** [4 * hiddenDim, inputDim + hiddenDim, kernelHeight, kernelWidth], gates packed i, f, o, g. */
   weight: Storage;
   /** [4 * hiddenDim] */
@@ -97,6 +95,12 @@ export interface ConvLstmArguments {
   zoneoutH: Storage | null;
   zoneoutC: Storage | null;
   precision: Precision;
+}
+
+/** One layer over a whole sequence; a single step is a sequence of time = 1. */
+export interface ConvLstmArguments extends ConvLstmLayerArguments {
+  /** [batch, time, inputDim, height, width] */
+  x: Storage;
   /**
    * What a later `convLstmBackward` is left: 0 nothing; 1 gates and c of every step; k > 1 c of every
    * k-th step, from which the steps between are computed again.
@@ -277,11 +281,10 @@ export interface Backend {
   conv2d(args: Conv2dArguments): Storage;
   convLstm(args: ConvLstmArguments): ConvLstmResult;
   /**
-   * `convLstm` for layers one on another, first to last, without holding the sequences between them:
-   * `x` of all but the first stands for the output of the layer before and is not looked at, nor is
-   * `saveEvery`. Absent where a backend has nothing to gain by it.
+   * `convLstm` for layers one on another, first to last, without holding the sequences between them;
+   * `x` is the first layer's. Absent where a backend has nothing to gain by it.
    */
-  convLstmStack?(layers: readonly ConvLstmArguments[]): ConvLstmStackResult;
+  convLstmStack?(layers: readonly ConvLstmLayerArguments[], x: Storage): ConvLstmStackResult;
   /**
    * `value` with `probability`, else 0. Element n is decided by word n % 4 of the Philox block with
    * the counter `counter` + floor(n / 4), as `src/tensor/random.ts` makes it: `value` where

@@ -44,6 +44,10 @@ const layer = () => ({
   precision: 'highest',
   saveEvery: 2,
 });
+const stackLayer = () => {
+  const { x, saveEvery, ...rest } = layer();
+  return rest;
+};
 const convolution = () => ({
   x: upload(48),
   xShape: [2, 1, 4, 6],
@@ -88,7 +92,11 @@ const calls = (): Call[] => [
     { ...convolution(), grad: upload(60), wants: { x: true, weight: true, bias: true } },
   ],
   ['convLstm', layer()],
-  ['convLstmStack', [layer(), { ...layer(), x: null, inputDim: 1, weight: upload(72) }]],
+  [
+    'convLstmStack',
+    [stackLayer(), { ...stackLayer(), inputDim: 1, weight: upload(72) }],
+    upload(72),
+  ],
   [
     'convLstmBackward',
     {

@@ -1,59 +1,90 @@
-// Values of JavaScript, checked: each reader throws Error(kOption) naming the argument when it is
-// not what it should be.
+// Arguments of JavaScript, checked: what is not what it should be throws Error(kOption), which
+// names the argument.
 #ifndef CONVLSTM_ADDON_ARGUMENTS_H_
 #define CONVLSTM_ADDON_ARGUMENTS_H_
 
 #include <napi.h>
 
 #include <cstdint>
-#include <initializer_list>
-#include <string_view>
-#include <utility>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "addon/environment.h"
+#include "core/names.h"
 #include "core/shape.h"
 #include "core/storage.h"
+#include "ops/visit.h"
 
 namespace convlstm::addon {
 
-double ToNumber(Napi::Value value, const char* name);
 int64_t ToInteger(Napi::Value value, const char* name);  // at most 2^53 in magnitude
-bool ToBoolean(Napi::Value value, const char* name);
-Shape ToIntegers(Napi::Value value, const char* name);  // an array
 
-// The place of the string in `names`.
-int ToChoice(Napi::Value value, const char* name, std::initializer_list<std::string_view> names);
-
-// As above with the enumeration whose values are in the order of `names`.
-template <typename Enum>
-Enum ToEnum(Napi::Value value, const char* name, std::initializer_list<std::string_view> names) {
-  return static_cast<Enum>(ToChoice(value, name, names));
-}
-
-// Properties of an object of arguments.
-class Arguments {
+// Reads what VisitArguments lists (ops/visit.h).
+class ArgumentReader {
  public:
-  explicit Arguments(Napi::Value value);
+  // Arguments by position.
+  explicit ArgumentReader(const Napi::CallbackInfo& info);
+  // Properties of an object.
+  ArgumentReader(Napi::Value object, const char* name);
 
-  double Number(const char* name) const { return ToNumber(Get(name), name); }
-  int64_t Integer(const char* name) const { return ToInteger(Get(name), name); }
-  bool Boolean(const char* name) const { return ToBoolean(Get(name), name); }
-  Shape Integers(const char* name) const { return ToIntegers(Get(name), name); }
-  std::pair<int64_t, int64_t> IntegerPair(const char* name) const;
-  template <typename Enum>
-  Enum Choice(const char* name, std::initializer_list<std::string_view> names) const {
-    return ToEnum<Enum>(Get(name), name, names);
+  template <typename T>
+  void operator()(const char* name, T&& target) {
+    Read(Next(name), name, target);
   }
-  StoragePtr RequiredStorage(const char* name) const {
-    return environment_.Unwrap(Get(name), name);
-  }
-  StoragePtr OptionalStorage(const char* name) const;  // null for null
-  Arguments Object(const char* name) const { return Arguments(Get(name)); }
+  // Null for null and undefined.
+  void operator()(const char* name, StoragePtr& target, Nullable);
 
  private:
-  Napi::Value Get(const char* name) const { return object_.Get(name); }
+  Napi::Value Next(const char* name);
+
+  void Read(Napi::Value value, const char* name, double& target);
+  void Read(Napi::Value value, const char* name, float& target);
+  void Read(Napi::Value value, const char* name, int64_t& target);
+  void Read(Napi::Value value, const char* name, uint32_t& target);
+  void Read(Napi::Value value, const char* name, uint64_t& target);
+  void Read(Napi::Value value, const char* name, bool& target);
+  void Read(Napi::Value value, const char* name, Shape& target);
+  void Read(Napi::Value value, const char* name, StoragePtr& target);
+  template <typename T>
+  void Read(Napi::Value value, const char* name, T& target) {
+    if constexpr (HasArguments<T>) {
+      target.VisitArguments(ArgumentReader(value, name));
+    } else {
+      target = static_cast<T>(ReadChoice(value, name, NamesOf<T>()));
+    }
+  }
+  template <typename T>
+  void Read(Napi::Value value, const char* name, std::vector<T>& target) {
+    const Napi::Array array = ToArray(value, name);
+    const uint32_t length = array.Length();
+    for (uint32_t k = 0; k < length; ++k) Read(array.Get(k), name, target.emplace_back());
+  }
+  template <typename... T>
+  void Read(Napi::Value value, const char* name, std::tuple<T&...>& target) {
+    Shape integers;
+    Read(value, name, integers);
+    CheckCount(name, integers, sizeof...(T));
+    std::apply([next = integers.begin()](T&... each) mutable { ((each = *next++), ...); }, target);
+  }
+
+  template <typename Enum>
+  static std::span<const char* const> NamesOf() {
+    static constexpr auto names = [] {
+      std::array<const char*, kNames<Enum>.size()> all{};
+      for (size_t k = 0; k < all.size(); ++k) all[k] = kNames<Enum>[k].name;
+      return all;
+    }();
+    return names;
+  }
+  static size_t ReadChoice(Napi::Value value, const char* name, std::span<const char* const> names);
+  static Napi::Array ToArray(Napi::Value value, const char* name);
+  static void CheckCount(const char* name, const Shape& integers, size_t expected);
 
   Environment& environment_;
+  const Napi::CallbackInfo* const info_ = nullptr;  // null where there is an object
+  size_t next_ = 0;
   Napi::Object object_;
 };
 

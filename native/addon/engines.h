@@ -2,6 +2,8 @@
 #ifndef CONVLSTM_ADDON_ENGINES_H_
 #define CONVLSTM_ADDON_ENGINES_H_
 
+#include <napi.h>
+
 #include "core/storage.h"
 #include "runtime/engine.h"
 
@@ -9,6 +11,11 @@ namespace convlstm::addon {
 
 // The engine that has the storage's elements.
 Engine& EngineOf(const Storage& storage);
+
+// The engine of the backend that a function belongs to.
+inline Engine& EngineOf(const Napi::CallbackInfo& info) {
+  return *static_cast<Engine*>(info.Data());
+}
 
 }  // namespace convlstm::addon
 

@@ -10,7 +10,7 @@ namespace {
 
 Napi::Error WithCode(Napi::Env env, ErrorCode code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", Napi::String::New(env, CodeName(code)));
+  error.Set("code", Napi::String::New(env, NameOf(code)));
   return error;
 }
 

@@ -1,17 +1,26 @@
 // The one exception of the core. It never crosses Node-API: native/addon turns it into a JavaScript
-// error whose `code` is CodeName(code) .
+// error whose `code` is NameOf(code).
 #ifndef CONVLSTM_CORE_ERROR_H_
 #define CONVLSTM_CORE_ERROR_H_
 
 #include <stdexcept>
 #include <string>
 
+#include "core/names.h"
+
 namespace convlstm {
 
 enum class ErrorCode { kShape, kDtype, kOption, kDevice, kDisposed, kOutOfMemory, kInternal };
-
-// "ERR_SHAPE", "ERR_OUT_OF_MEMORY", ...: stable, part of the public face.
-const char* CodeName(ErrorCode code);
+// Stable: part of the public face.
+template <>
+inline constexpr auto kNames<ErrorCode> =
+    NamesInOrder<ErrorCode>({{ErrorCode::kShape, "ERR_SHAPE"},
+                             {ErrorCode::kDtype, "ERR_DTYPE"},
+                             {ErrorCode::kOption, "ERR_OPTION"},
+                             {ErrorCode::kDevice, "ERR_DEVICE"},
+                             {ErrorCode::kDisposed, "ERR_DISPOSED"},
+                             {ErrorCode::kOutOfMemory, "ERR_OUT_OF_MEMORY"},
+                             {ErrorCode::kInternal, "ERR_INTERNAL"}});
 
 class Error : public std::runtime_error {
  public:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <variant>
 
 #include "cpu/conv_lstm/backward.h"
 #include "cpu/conv_lstm/sequence.h"
@@ -39,62 +41,12 @@ class TheCpu final : public Engine {
   BufferStatistics Statistics() override { return GetBufferStatistics(); }
   void EmptyCache() override { EmptyBufferCache(); }
 
-  void Fill(float value, Storage& out) override { cpu::Fill(value, out, pool()); }
-  void FillBernoulli(const Bernoulli& bernoulli, Storage& out) override {
-    cpu::FillBernoulli(bernoulli, out, pool());
-  }
-  void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) override {
-    cpu::Unary(op, x, alpha, out, pool());
-  }
-  void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha,
-                     Storage& out) override {
-    cpu::UnaryBackward(op, saved, grad, alpha, out, pool());
-  }
-  void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
-              Storage& out) override {
-    cpu::Binary(op, shapes, a, b, out, pool());
-  }
-  void Reduce(const Reduction& reduction, Storage& x, Storage& out) override {
-    cpu::Reduce(reduction, x, out, pool());
-  }
-  void Permute(const Permutation& permutation, Storage& x, Storage& out) override {
-    cpu::Permute(permutation, x, out, pool());
-  }
-  void TakeSlice(const Slice& slice, Storage& x, Storage& out) override {
-    cpu::TakeSlice(slice, x, out, pool());
-  }
-  void SliceBackward(const Slice& slice, Storage& grad, Storage& out) override {
-    cpu::SliceBackward(slice, grad, out, pool());
-  }
-  void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
-                   Storage& out) override {
-    cpu::Concatenate(concatenation, parts, out, pool());
-  }
-  void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) override {
-    cpu::Conv2d(shape, inputs, out, pool());
-  }
-  void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
-                const ConvLstmOutputs& outputs) override {
-    cpu::ConvLstm(shape, inputs, precision, outputs, pool());
+  void Run(Operation operation) override {
+    std::visit([](auto& op) { cpu::Run(pool(), std::move(op)); }, operation);
   }
   // Half the bytes of what training keeps, for gradients that stay far within what `medium` allows.
   SavedFormat FormatOfSaved(Precision precision) const override {
     return precision == Precision::kMedium ? SavedFormat::k16Bits : SavedFormat::kFloat32;
-  }
-  void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
-    cpu::ConvLstmStack(layers, pool());
-  }
-  void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs, const StoragePtr& grad,
-                      const Conv2dGradients& gradients) override {
-    cpu::Conv2dBackward(shape, inputs, grad, gradients, pool());
-  }
-  void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
-                        Precision precision, const ConvLstmGradients& gradients) override {
-    cpu::ConvLstmBackward(shape, std::move(inputs), precision, gradients, pool());
-  }
-  void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
-                     const OptimizerState& after) override {
-    cpu::OptimizerStep(options, grad, before, after, pool());
   }
 
  private:

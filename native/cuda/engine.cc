@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <variant>
 
 #include "core/error.h"
 #include "cuda/device/device.h"
@@ -106,76 +107,9 @@ class Gpu final : public Engine {
     });
   }
 
-  void Fill(float value, Storage& out) override {
+  void Run(Operation operation) override {
     device_.Use();
-    cuda::Fill(device_, value, out);
-  }
-  void FillBernoulli(const Bernoulli& bernoulli, Storage& out) override {
-    device_.Use();
-    cuda::FillBernoulli(device_, bernoulli, out);
-  }
-  void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) override {
-    device_.Use();
-    cuda::Unary(device_, op, x, alpha, out);
-  }
-  void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha,
-                     Storage& out) override {
-    device_.Use();
-    cuda::UnaryBackward(device_, op, saved, grad, alpha, out);
-  }
-  void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
-              Storage& out) override {
-    device_.Use();
-    cuda::Binary(device_, op, shapes, a, b, out);
-  }
-  void Reduce(const Reduction& reduction, Storage& x, Storage& out) override {
-    device_.Use();
-    cuda::Reduce(device_, reduction, x, out);
-  }
-  void Permute(const Permutation& permutation, Storage& x, Storage& out) override {
-    device_.Use();
-    cuda::Permute(device_, permutation, x, out);
-  }
-  void TakeSlice(const Slice& slice, Storage& x, Storage& out) override {
-    device_.Use();
-    cuda::TakeSlice(device_, slice, x, out);
-  }
-  void SliceBackward(const Slice& slice, Storage& grad, Storage& out) override {
-    device_.Use();
-    cuda::SliceBackward(device_, slice, grad, out);
-  }
-  void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
-                   Storage& out) override {
-    device_.Use();
-    cuda::Concatenate(device_, concatenation, parts, out);
-  }
-  void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) override {
-    device_.Use();
-    cuda::Conv2d(device_, shape, inputs, out);
-  }
-  void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
-                const ConvLstmOutputs& outputs) override {
-    device_.Use();
-    cuda::ConvLstm(device_, shape, inputs, precision, outputs);
-  }
-  void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) override {
-    device_.Use();
-    cuda::ConvLstmStack(device_, layers);
-  }
-  void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs, const StoragePtr& grad,
-                      const Conv2dGradients& gradients) override {
-    device_.Use();
-    cuda::Conv2dBackward(device_, shape, inputs, grad, gradients);
-  }
-  void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
-                        Precision precision, const ConvLstmGradients& gradients) override {
-    device_.Use();
-    cuda::ConvLstmBackward(device_, shape, inputs, precision, gradients);
-  }
-  void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
-                     const OptimizerState& after) override {
-    device_.Use();
-    cuda::OptimizerStep(device_, options, grad, before, after);
+    std::visit([this](const auto& op) { cuda::Run(device_, op); }, operation);
   }
 
  private:

@@ -5,19 +5,47 @@
 #include <cmath>
 #include <cstdint>
 
+#include "ops/visit.h"
+
 namespace convlstm {
 
 // Element n is `value` where word n % 4 of the Philox block with the counter `counter` + n / 4,
 // shifted right by 8, is below probability * 2^24, else 0: the same bits on every backend.
-struct Bernoulli {
-  double probability;
-  float value;
-  uint32_t key0;
-  uint32_t key1;
-  uint64_t counter;
+struct BernoulliMask {
+  double probability = 0;
+  float value = 0;
+  uint32_t key0 = 0;
+  uint32_t key1 = 0;
+  uint64_t counter = 0;
 
   // What a word shifted right by 8 has to be below.
   uint32_t threshold() const { return static_cast<uint32_t>(std::ceil(probability * 0x1p24)); }
+};
+
+struct Bernoulli {
+  static constexpr auto kName = "bernoulli";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  int64_t length = 0;
+  BernoulliMask mask{};
+  StoragePtr out{};  // [length]
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("length", length);
+    visit("probability", mask.probability);
+    visit("value", mask.value);
+    visit("key0", mask.key0);
+    visit("key1", mask.key1);
+    visit("counter", mask.counter);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, Shape{length});
+  }
+
+  // Throws Error(kOption) unless the probability is in [0, 1].
+  void Check() const;
 };
 
 }  // namespace convlstm

@@ -7,7 +7,8 @@
 
 namespace convlstm {
 
-void CheckConv2d(const Conv2dShape& s, const Conv2dInputs& inputs) {
+void Conv2d::Check() const {
+  const Conv2dShape& s = shape;
   constexpr int64_t kMaxParameter = int64_t{1} << 31;  // later arithmetic cannot overflow
   for (const int64_t dim : {s.in_channels, s.height, s.width, s.out_channels, s.kernel_height,
                             s.kernel_width, s.stride_y, s.stride_x, s.dilation_y, s.dilation_x}) {
@@ -23,6 +24,11 @@ void CheckConv2d(const Conv2dShape& s, const Conv2dInputs& inputs) {
                   "conv2d: expected padding of 0 to 2^31, got " + std::to_string(padding));
     }
   }
+  if (weight_channels != s.in_channels) {
+    throw Error(ErrorCode::kShape, "conv2d: expected a weight for " +
+                                       std::to_string(s.in_channels) + " channels, got one for " +
+                                       std::to_string(weight_channels));
+  }
   CheckElements("conv2d: x", inputs.x, {s.batch, s.in_channels, s.height, s.width});
   CheckElements("conv2d: weight", inputs.weight,
                 {s.out_channels, s.in_channels, s.kernel_height, s.kernel_width});
@@ -37,16 +43,9 @@ void CheckConv2d(const Conv2dShape& s, const Conv2dInputs& inputs) {
   CheckElements("conv2d: output", nullptr, s.output());
 }
 
-void CheckConv2dBackward(const Conv2dShape& s, const Conv2dInputs& inputs, const StoragePtr& grad,
-                         const Conv2dGradients& gradients) {
-  CheckConv2d(s, inputs);
-  if (grad == nullptr) {
-    throw Error(ErrorCode::kOption, "conv2dBackward: grad is required");
-  }
-  CheckElements("conv2dBackward: grad", grad, s.output());
-  CheckElements("conv2dBackward: x", gradients.x, {inputs.x->elements()});
-  CheckElements("conv2dBackward: weight", gradients.weight, {inputs.weight->elements()});
-  CheckElements("conv2dBackward: bias", gradients.bias, {s.out_channels});
+void Conv2dBackward::Check() const {
+  forward.Check();
+  CheckElements("conv2dBackward: grad", grad, forward.shape.output());
 }
 
 }  // namespace convlstm

@@ -3,9 +3,10 @@
 #define CONVLSTM_OPS_CONV2D_H_
 
 #include <cstdint>
+#include <tuple>
 
-#include "core/shape.h"
-#include "core/storage.h"
+#include "core/precision.h"
+#include "ops/visit.h"
 
 namespace convlstm {
 
@@ -26,22 +27,87 @@ struct Conv2dShape {
 };
 
 struct Conv2dInputs {
-  StoragePtr x;       // [batch, in_channels, height, width]
-  StoragePtr weight;  // [out_channels, in_channels, kernel_height, kernel_width]
-  StoragePtr bias;    // [out_channels] or null
+  StoragePtr x{};       // [batch, in_channels, height, width]
+  StoragePtr weight{};  // [out_channels, in_channels, kernel_height, kernel_width]
+  StoragePtr bias{};    // [out_channels] or null
+};
+
+struct Conv2d {
+  static constexpr auto kName = "conv2d";
+  static constexpr auto kCalling = Calling::kByName;
+
+  Conv2dShape shape{};
+  Conv2dInputs inputs{};
+  Precision precision = Precision::kHighest;
+  StoragePtr out{};
+  int64_t weight_channels = shape.in_channels;  // those that the weight takes
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    Conv2dShape& s = shape;
+    visit("x", inputs.x);
+    visit("xShape", std::tie(s.batch, s.in_channels, s.height, s.width));
+    visit("weight", inputs.weight);
+    visit("weightShape",
+          std::tie(s.out_channels, weight_channels, s.kernel_height, s.kernel_width));
+    visit("bias", inputs.bias, kNullable);
+    visit("stride", std::tie(s.stride_y, s.stride_x));
+    visit("padding", std::tie(s.padding_y, s.padding_x));
+    visit("dilation", std::tie(s.dilation_y, s.dilation_x));
+    visit("precision", precision);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, shape.output());
+  }
+
+  // Throws Error(kShape) unless the storages have their elements and the kernel fits into the
+  // padded image.
+  void Check() const;
 };
 
 // As the operands are; null where not wanted.
 struct Conv2dGradients {
-  StoragePtr x, weight, bias;
+  StoragePtr x{}, weight{}, bias{};
 };
 
-// Throws Error(kShape) unless the storages have their elements and the kernel fits into the padded
-// image.
-void CheckConv2d(const Conv2dShape& shape, const Conv2dInputs& inputs);
-// Likewise for the gradient of the result and what is to be filled.
-void CheckConv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs,
-                         const StoragePtr& grad, const Conv2dGradients& gradients);
+struct Conv2dWants {
+  bool x = true, weight = true, bias = true;
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("x", x);
+    visit("weight", weight);
+    visit("bias", bias);
+  }
+};
+
+struct Conv2dBackward {
+  static constexpr auto kName = "conv2dBackward";
+  static constexpr auto kCalling = Calling::kByName;
+
+  Conv2d forward{};   // its `out` is null
+  StoragePtr grad{};  // of the result
+  Conv2dWants wants{};
+  Conv2dGradients gradients{};
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    forward.VisitArguments(visit);
+    visit("grad", grad);
+    visit("wants", wants);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    const auto& [x, weight, bias] = forward.inputs;
+    visit("x", gradients.x, ShapeIf(wants.x, {x->elements()}));
+    visit("weight", gradients.weight, ShapeIf(wants.weight, {weight->elements()}));
+    visit("bias", gradients.bias, ShapeIf(wants.bias, {forward.shape.out_channels}));
+  }
+
+  // As Conv2d's, for grad too.
+  void Check() const;
+};
 
 }  // namespace convlstm
 

@@ -20,12 +20,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/names.h"
 #include "core/precision.h"
-#include "core/storage.h"
+#include "ops/visit.h"
 
 namespace convlstm {
 
 enum class Peephole { kNone, kChannel, kSpatial };
+template <>
+inline constexpr auto kNames<Peephole> = NamesInOrder<Peephole>({{Peephole::kNone, "none"},
+                                                                 {Peephole::kChannel, "channel"},
+                                                                 {Peephole::kSpatial, "spatial"}});
 
 struct ConvLstmShape {
   int64_t batch;
@@ -43,18 +48,50 @@ struct ConvLstmShape {
   int64_t pad_left() const { return (kernel_width - 1) / 2; }
   // Which frame of x and of output holds step `t` of sequence `b`.
   int64_t frame(int64_t b, int64_t t) const { return time_major ? t * batch + b : b * time + t; }
+  // With time_major the output's first two axes change places.
+  Shape output() const { return {batch, time, hidden_dim, height, width}; }
+  Shape state() const { return {batch, hidden_dim, height, width}; }
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("batch", batch);
+    visit("time", time);
+    visit("timeMajor", time_major);
+    visit("inputDim", input_dim);
+    visit("hiddenDim", hidden_dim);
+    visit("height", height);
+    visit("width", width);
+    visit("kernelHeight", kernel_height);
+    visit("kernelWidth", kernel_width);
+  }
 };
 
 struct ConvLstmInputs {
-  StoragePtr x;       // [batch, time, input_dim, height, width] or time first
-  StoragePtr weight;  // [4 * hidden, input + hidden, kernel_height, kernel_width], gates i f o g
-  StoragePtr bias;    // [4 * hidden] or null
+  StoragePtr x{};       // [batch, time, input_dim, height, width] or time first
+  StoragePtr weight{};  // [4 * hidden, input + hidden, kernel_height, kernel_width], gates i f o g
+  StoragePtr bias{};    // [4 * hidden] or null
   Peephole peephole = Peephole::kNone;
-  StoragePtr wci, wcf, wco;  // [hidden] or [hidden, height, width]; null without peephole
-  StoragePtr h0, c0;         // [batch, hidden, height, width] or null for zeros
-  StoragePtr recurrent_mask = nullptr;  // [batch, hidden, height, width] or null
+  StoragePtr wci{}, wcf{}, wco{};  // [hidden] or [hidden, height, width]; null without peephole
+  StoragePtr h0{}, c0{};           // [batch, hidden, height, width] or null for zeros
+  StoragePtr recurrent_mask{};     // [batch, hidden, height, width] or null
   // As output, or [1], or null.
-  StoragePtr zoneout_h = nullptr, zoneout_c = nullptr;
+  StoragePtr zoneout_h{}, zoneout_c{};
+
+  // All but x, which a layer above others has not.
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("weight", weight);
+    visit("bias", bias, kNullable);
+    visit("peephole", peephole);
+    visit("wci", wci, kNullable);
+    visit("wcf", wcf, kNullable);
+    visit("wco", wco, kNullable);
+    visit("h0", h0, kNullable);
+    visit("c0", c0, kNullable);
+    visit("recurrentMask", recurrent_mask, kNullable);
+    visit("zoneoutH", zoneout_h, kNullable);
+    visit("zoneoutC", zoneout_c, kNullable);
+  }
 };
 
 // How the gates are kept for the backward pass, and with them c.
@@ -67,11 +104,11 @@ enum class SavedFormat {
 };
 
 struct ConvLstmOutputs {
-  StoragePtr output;  // [batch, time, hidden, height, width] or time first
-  StoragePtr h, c;    // [batch, hidden, height, width]
+  StoragePtr output{};  // [batch, time, hidden, height, width] or time first
+  StoragePtr h{}, c{};  // [batch, hidden, height, width]
   // SavedElements(shape, save_every, saved_format) elements for the backward pass; null with
   // save_every 0.
-  StoragePtr saved = nullptr;
+  StoragePtr saved{};
   int64_t save_every = 0;
   SavedFormat saved_format = SavedFormat::kFloat32;
 };
@@ -79,16 +116,28 @@ struct ConvLstmOutputs {
 // One layer of a stack: x of all but the first and output of all but the last are null, for the one
 // stands for the other.
 struct ConvLstmLayer {
-  ConvLstmShape shape;
-  ConvLstmInputs inputs;
-  Precision precision;
-  ConvLstmOutputs outputs;
+  ConvLstmShape shape{};
+  ConvLstmInputs inputs{};
+  Precision precision = Precision::kHighest;
+  ConvLstmOutputs outputs{};
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    shape.VisitArguments(visit);
+    inputs.VisitArguments(visit);
+    visit("precision", precision);
+  }
+
+  // Throws Error(kShape) unless every storage present has the number of elements that `shape` says
+  // and every dimension is at least 1. `needs_x`: the layer has no other below.
+  void Check(bool needs_x) const;
 };
 
 // What a call leaves to its backward pass, in channels-last frames: with save_every 1 the gates
 // [time][batch][pixel][4 * hidden], i f o g; with any, c after the steps k - 1, 2k - 1, ... but not
 // after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden]. Without the gates c
-// is in float32: steps are computed again from it. The elements are a storage's, of 4 bytes.
+// is in float32: steps are computed again from it. The elements are a storage's, of 4 bytes; 0 with
+// save_every 0.
 int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every,
                       SavedFormat format = SavedFormat::kFloat32);
 
@@ -127,31 +176,134 @@ class SavedFrames {
   float* const data_;
 };
 
+struct ConvLstm : ConvLstmLayer {
+  static constexpr auto kName = "convLstm";
+  static constexpr auto kCalling = Calling::kByName;
+
+  SavedFormat& saved_format() { return outputs.saved_format; }
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("x", inputs.x);
+    ConvLstmLayer::VisitArguments(visit);
+    visit("saveEvery", outputs.save_every);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("output", outputs.output, shape.output());
+    visit("h", outputs.h, shape.state());
+    visit("c", outputs.c, shape.state());
+    visit("saved", outputs.saved,
+          ShapeIf(outputs.save_every > 0,
+                  {SavedElements(shape, outputs.save_every, outputs.saved_format)}));
+  }
+
+  // Throws Error(kOption) too, unless save_every is 0 to 2^31.
+  void Check() const;
+};
+
+// Layers one on another, first to last, without the sequences between them.
+struct ConvLstmStack {
+  static constexpr auto kName = "convLstmStack";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  std::vector<ConvLstmLayer> layers{};
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("layers", layers);
+    if (!layers.empty()) visit("x", layers.front().inputs.x);
+  }
+  // After the output h and c of one layer after another.
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("output", layers.back().outputs.output, layers.back().shape.output());
+    for (ConvLstmLayer& layer : layers) {
+      visit("h", layer.outputs.h, layer.shape.state());
+      visit("c", layer.outputs.c, layer.shape.state());
+    }
+  }
+
+  // As ConvLstm's of every layer; each must take what the one before gives.
+  void Check() const;
+};
+
 // The results of a call and the gradients that came for them, null for zeros.
 struct ConvLstmBackwardInputs {
-  ConvLstmInputs forward;
-  StoragePtr output;
-  StoragePtr saved;  // used up
-  int64_t save_every;
-  StoragePtr output_grad, h_grad, c_grad;
+  ConvLstmInputs forward{};
+  StoragePtr output{};
+  StoragePtr saved{};  // used up
+  int64_t save_every = 0;
+  StoragePtr output_grad{}, h_grad{}, c_grad{};
   SavedFormat saved_format = SavedFormat::kFloat32;
 };
 
 // As the operands are; null where not wanted.
 struct ConvLstmGradients {
-  StoragePtr x, h0, c0, weight, bias, wci, wcf, wco;
+  StoragePtr x{}, h0{}, c0{}, weight{}, bias{}, wci{}, wcf{}, wco{};
 };
 
-// Throws Error(kShape) unless every storage present has the number of elements that `shape` says
-// and every dimension is at least 1.
-void CheckConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs);
-// The same of every layer; each must take what the one before gives.
-void CheckConvLstmStack(const std::vector<ConvLstmLayer>& layers);
-// Throws Error(kOption) unless save_every is 0 to 2^31.
-void CheckSaveEvery(int64_t save_every);
-// Likewise for all that a backward pass is given and is to fill.
-void CheckConvLstmBackward(const ConvLstmShape& shape, const ConvLstmBackwardInputs& in,
-                           const ConvLstmGradients& out);
+struct ConvLstmWants {
+  bool x = true, h0 = true, c0 = true, weight = true, bias = true, peephole = true;
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("x", x);
+    visit("h0", h0);
+    visit("c0", c0);
+    visit("weight", weight);
+    visit("bias", bias);
+    visit("peephole", peephole);
+  }
+};
+
+struct ConvLstmBackward {
+  static constexpr auto kName = "convLstmBackward";
+  static constexpr auto kCalling = Calling::kByName;
+
+  ConvLstmShape shape{};
+  ConvLstmBackwardInputs inputs{};
+  Precision precision = Precision::kHighest;  // the forward call's
+  ConvLstmWants wants{};
+  ConvLstmGradients gradients{};
+
+  SavedFormat& saved_format() { return inputs.saved_format; }
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("x", inputs.forward.x);
+    shape.VisitArguments(visit);
+    inputs.forward.VisitArguments(visit);
+    visit("precision", precision);
+    visit("saveEvery", inputs.save_every);
+    visit("output", inputs.output);
+    visit("saved", inputs.saved);
+    visit("outputGrad", inputs.output_grad, kNullable);
+    visit("hGrad", inputs.h_grad, kNullable);
+    visit("cGrad", inputs.c_grad, kNullable);
+    visit("wants", wants);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    const auto like = [&](const char* name, StoragePtr& gradient, const StoragePtr& operand,
+                          bool wanted) {
+      const bool present = operand != nullptr && wanted;
+      visit(name, gradient, ShapeIf(present, {present ? operand->elements() : 0}));
+    };
+    const ConvLstmInputs& in = inputs.forward;
+    like("x", gradients.x, in.x, wants.x);
+    like("h0", gradients.h0, in.h0, wants.h0);
+    like("c0", gradients.c0, in.c0, wants.c0);
+    like("weight", gradients.weight, in.weight, wants.weight);
+    like("bias", gradients.bias, in.bias, wants.bias);
+    like("wci", gradients.wci, in.wci, wants.peephole);
+    like("wcf", gradients.wcf, in.wcf, wants.peephole);
+    like("wco", gradients.wco, in.wco, wants.peephole);
+  }
+
+  // As ConvLstm's, for the results and their gradients too.
+  void Check() const;
+};
 
 }  // namespace convlstm
 

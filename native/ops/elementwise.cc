@@ -21,13 +21,17 @@ bool Broadcasts(const Shape& shape, const Shape& out) {
 
 }  // namespace
 
-void CheckBinary(const BinaryShapes& shapes, const StoragePtr& a, const StoragePtr& b) {
-  CheckElements("binary: a", a, shapes.a);
-  CheckElements("binary: b", b, shapes.b);
-  CheckElements("binary: out", nullptr, shapes.out);
-  if (!Broadcasts(shapes.a, shapes.out) || !Broadcasts(shapes.b, shapes.out)) {
-    throw Error(ErrorCode::kShape, "binary: " + ToString(shapes.a) + " and " + ToString(shapes.b) +
-                                       " do not broadcast to " + ToString(shapes.out));
+void UnaryBackward::Check() const {
+  CheckElements("unaryBackward: saved", saved, {grad->elements()});
+}
+
+void Binary::Check() const {
+  CheckElements("binary: a", a, a_shape);
+  CheckElements("binary: b", b, b_shape);
+  CheckElements("binary: out", nullptr, out_shape);
+  if (!Broadcasts(a_shape, out_shape) || !Broadcasts(b_shape, out_shape)) {
+    throw Error(ErrorCode::kShape, "binary: " + ToString(a_shape) + " and " + ToString(b_shape) +
+                                       " do not broadcast to " + ToString(out_shape));
   }
 }
 

@@ -2,8 +2,8 @@
 #ifndef CONVLSTM_OPS_ELEMENTWISE_H_
 #define CONVLSTM_OPS_ELEMENTWISE_H_
 
-#include "core/shape.h"
-#include "core/storage.h"
+#include "core/names.h"
+#include "ops/visit.h"
 
 namespace convlstm {
 
@@ -20,18 +20,129 @@ enum class UnaryOp {
   kSquare,
   kSoftplus
 };
+template <>
+inline constexpr auto kNames<UnaryOp> = NamesInOrder<UnaryOp>({{UnaryOp::kNeg, "neg"},
+                                                               {UnaryOp::kAbs, "abs"},
+                                                               {UnaryOp::kExp, "exp"},
+                                                               {UnaryOp::kLog, "log"},
+                                                               {UnaryOp::kSqrt, "sqrt"},
+                                                               {UnaryOp::kSigmoid, "sigmoid"},
+                                                               {UnaryOp::kTanh, "tanh"},
+                                                               {UnaryOp::kRelu, "relu"},
+                                                               {UnaryOp::kLeakyRelu, "leakyRelu"},
+                                                               {UnaryOp::kSquare, "square"},
+                                                               {UnaryOp::kSoftplus, "softplus"}});
 
 // kMaximum and kMinimum give NaN where either operand is NaN, kGreater and kEqual 0.
 enum class BinaryOp { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kGreater, kEqual };
+template <>
+inline constexpr auto kNames<BinaryOp> = NamesInOrder<BinaryOp>({{BinaryOp::kAdd, "add"},
+                                                                 {BinaryOp::kSub, "sub"},
+                                                                 {BinaryOp::kMul, "mul"},
+                                                                 {BinaryOp::kDiv, "div"},
+                                                                 {BinaryOp::kMaximum, "maximum"},
+                                                                 {BinaryOp::kMinimum, "minimum"},
+                                                                 {BinaryOp::kGreater, "greater"},
+                                                                 {BinaryOp::kEqual, "equal"}});
 
-struct BinaryShapes {
-  Shape a;
-  Shape b;
-  Shape out;  // what a and b broadcast to
+struct Fill {
+  static constexpr auto kName = "fill";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  int64_t length = 0;
+  float value = 0;
+  StoragePtr out{};  // [length]
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("length", length);
+    visit("value", value);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, Shape{length});
+  }
+  void Check() const {}
 };
 
-// Throws Error(kShape) unless both broadcast to `out` and the storages have their elements.
-void CheckBinary(const BinaryShapes& shapes, const StoragePtr& a, const StoragePtr& b);
+struct Unary {
+  static constexpr auto kName = "unary";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  UnaryOp op{};
+  StoragePtr x{};
+  float alpha = 0;   // the negative slope of kLeakyRelu
+  StoragePtr out{};  // as x
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("op", op);
+    visit("x", x);
+    visit("alpha", alpha);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, Shape{x->elements()});
+  }
+  void Check() const {}
+};
+
+struct UnaryBackward {
+  static constexpr auto kName = "unaryBackward";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  UnaryOp op{};
+  // The result for kExp, kSqrt, kSigmoid, kTanh and kRelu, the operand for the others.
+  StoragePtr saved{};
+  StoragePtr grad{};  // of the result
+  float alpha = 0;
+  StoragePtr out{};  // the operand's gradient, as grad
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("op", op);
+    visit("saved", saved);
+    visit("grad", grad);
+    visit("alpha", alpha);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, Shape{grad->elements()});
+  }
+
+  // Throws Error(kShape) unless saved has the elements of grad.
+  void Check() const;
+};
+
+struct Binary {
+  static constexpr auto kName = "binary";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  BinaryOp op{};
+  StoragePtr a{};
+  Shape a_shape{};
+  StoragePtr b{};
+  Shape b_shape{};
+  Shape out_shape{};  // what both broadcast to
+  StoragePtr out{};
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("op", op);
+    visit("a", a);
+    visit("aShape", a_shape);
+    visit("b", b);
+    visit("bShape", b_shape);
+    visit("outShape", out_shape);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, out_shape);
+  }
+
+  // Throws Error(kShape) unless both broadcast to out_shape and have their shapes' elements.
+  void Check() const;
+};
 
 }  // namespace convlstm
 

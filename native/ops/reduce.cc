@@ -7,11 +7,11 @@
 
 namespace convlstm {
 
-bool Reduction::reduces(size_t axis) const {
+bool Reduce::reduces(size_t axis) const {
   return std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end();
 }
 
-Shape Reduction::output() const {
+Shape Reduce::out_shape() const {
   Shape kept;
   for (size_t axis = 0; axis < shape.size(); ++axis) {
     if (!reduces(axis)) kept.push_back(shape[axis]);
@@ -19,20 +19,20 @@ Shape Reduction::output() const {
   return kept;
 }
 
-void CheckReduction(const Reduction& reduction, const StoragePtr& x) {
-  CheckElements("reduce: x", x, reduction.shape);
+void Reduce::Check() const {
+  CheckElements("reduce: x", x, shape);
   int64_t previous = -1;
-  for (const int64_t axis : reduction.axes) {
-    if (axis <= previous || axis >= static_cast<int64_t>(reduction.shape.size())) {
-      throw Error(ErrorCode::kShape, "reduce: " + ToString(reduction.axes) +
-                                         " are not ascending axes of " + ToString(reduction.shape));
+  for (const int64_t axis : axes) {
+    if (axis <= previous || axis >= static_cast<int64_t>(shape.size())) {
+      throw Error(ErrorCode::kShape,
+                  "reduce: " + ToString(axes) + " are not ascending axes of " + ToString(shape));
     }
     previous = axis;
   }
-  const int64_t outputs = NumElements(reduction.output());
-  if (reduction.op == ReduceOp::kMax && x->elements() == 0 && outputs > 0) {
+  const int64_t outputs = NumElements(out_shape());
+  if (op == ReduceOp::kMax && x->elements() == 0 && outputs > 0) {
     throw Error(ErrorCode::kShape,
-                "reduce: no element of " + ToString(reduction.shape) + " to take the maximum of");
+                "reduce: no element of " + ToString(shape) + " to take the maximum of");
   }
 }
 

@@ -4,26 +4,47 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/shape.h"
-#include "core/storage.h"
+#include "core/names.h"
+#include "ops/visit.h"
 
 namespace convlstm {
 
 // kMax gives NaN where any element is NaN.
 enum class ReduceOp { kSum, kMean, kMax };
+template <>
+inline constexpr auto kNames<ReduceOp> = NamesInOrder<ReduceOp>({{ReduceOp::kSum, "sum"},
+                                                                 {ReduceOp::kMean, "mean"},
+                                                                 {ReduceOp::kMax, "max"}});
 
-struct Reduction {
-  ReduceOp op;
-  Shape shape;
-  std::vector<int64_t> axes;  // ascending
+struct Reduce {
+  static constexpr auto kName = "reduce";
+  static constexpr auto kCalling = Calling::kByPosition;
+
+  ReduceOp op{};
+  StoragePtr x{};
+  Shape shape{};
+  std::vector<int64_t> axes{};  // ascending
+  StoragePtr out{};             // without the axes that are reduced
+
+  template <typename Visitor>
+  void VisitArguments(Visitor&& visit) {
+    visit("op", op);
+    visit("x", x);
+    visit("shape", shape);
+    visit("axes", axes);
+  }
+  template <typename Visitor>
+  void VisitResults(Visitor&& visit) {
+    visit("out", out, out_shape());
+  }
 
   bool reduces(size_t axis) const;
-  Shape output() const;  // without the axes that are reduced
-};
+  Shape out_shape() const;
 
-// Throws Error(kShape) unless `x` has the shape's elements, the axes are ascending axes of it and,
-// for kMax, no axis that is reduced is empty while there is an output.
-void CheckReduction(const Reduction& reduction, const StoragePtr& x);
+  // Throws Error(kShape) unless x has the shape's elements, the axes are ascending axes of it and,
+  // for kMax, no axis that is reduced is empty while there is a result.
+  void Check() const;
+};
 
 }  // namespace convlstm
 

@@ -1,4 +1,4 @@
-// What computes on one device: the operations of binding.d.ts that every device has.
+// What computes on one device.
 //
 // All but the constructor's work runs on the thread of queue(), unless it says otherwise. Storages
 // are in memory(), outputs have the right number of elements and are not allocated yet. What goes
@@ -8,18 +8,10 @@
 
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "core/buffer.h"
-#include "core/precision.h"
 #include "core/storage.h"
-#include "ops/bernoulli.h"
-#include "ops/conv2d.h"
-#include "ops/conv_lstm.h"
-#include "ops/elementwise.h"
-#include "ops/optimizers.h"
-#include "ops/rearrange.h"
-#include "ops/reduce.h"
+#include "runtime/operations.h"
 #include "runtime/queue.h"
 
 namespace convlstm {
@@ -52,32 +44,12 @@ class Engine {
   virtual BufferStatistics Statistics() = 0;
   virtual void EmptyCache() = 0;
 
-  virtual void Fill(float value, Storage& out) = 0;
-  virtual void FillBernoulli(const Bernoulli& bernoulli, Storage& out) = 0;
-  virtual void Unary(UnaryOp op, Storage& x, float alpha, Storage& out) = 0;
-  virtual void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha,
-                             Storage& out) = 0;
-  virtual void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
-                      Storage& out) = 0;
-  virtual void Reduce(const Reduction& reduction, Storage& x, Storage& out) = 0;
-  virtual void Permute(const Permutation& permutation, Storage& x, Storage& out) = 0;
-  virtual void TakeSlice(const Slice& slice, Storage& x, Storage& out) = 0;
-  virtual void SliceBackward(const Slice& slice, Storage& grad, Storage& out) = 0;
-  virtual void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
-                           Storage& out) = 0;
-  virtual void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out) = 0;
-  virtual void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
-                        Precision precision, const ConvLstmOutputs& outputs) = 0;
-  // The saved_format of what is saved: that of outputs and of the backward pass's inputs.
+  // Fills the operation's results, which Prepare (runtime/prepare.h) has made. Operands go as soon
+  // as they are of no more use.
+  virtual void Run(Operation operation) = 0;
+
+  // How a call of `precision` leaves the gates to its backward pass.
   virtual SavedFormat FormatOfSaved(Precision) const { return SavedFormat::kFloat32; }
-  virtual void ConvLstmStack(const std::vector<ConvLstmLayer>& layers) = 0;
-  virtual void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs,
-                              const StoragePtr& grad, const Conv2dGradients& gradients) = 0;
-  // `inputs` go as soon as they are of no more use.
-  virtual void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
-                                Precision precision, const ConvLstmGradients& gradients) = 0;
-  virtual void OptimizerStep(const OptimizerOptions& options, Storage& grad,
-                             const OptimizerState& before, const OptimizerState& after) = 0;
 
  protected:
   ~Engine() = default;

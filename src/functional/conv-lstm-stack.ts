@@ -31,7 +31,10 @@ export function convLstmStack(
     return call;
   });
   const { output, states } = run(x.device, (backend) =>
-    backend.convLstmStack!(calls.map(({ tensors, argumentsOf }) => argumentsOf(tensors, 0))),
+    backend.convLstmStack!(
+      calls.map(({ tensors, argumentsOf }) => argumentsOf(tensors, 0)),
+      x.storage,
+    ),
   );
   return {
     output: Tensor.fromStorage(output, shape, x.device),

@@ -102,12 +102,12 @@ struct StackOperands {
       if (one_by_one || l + 1 == shapes.size()) layer.outputs.output = storage(state * s.time);
       if (one_by_one) {
         if (l > 0) layer.inputs.x = x;
-        engine.ConvLstm(s, layer.inputs, precision, layer.outputs);
+        engine.Run(ConvLstm{layer});
         x = layer.outputs.output;
       }
       layers.push_back(layer);
     }
-    if (!one_by_one) engine.ConvLstmStack(layers);
+    if (!one_by_one) engine.Run(ConvLstmStack{layers});
     return layers.back().outputs.output;
   }
 
@@ -121,10 +121,13 @@ struct StackOperands {
     const auto sequence = std::make_shared<Storage>(in.h0->elements() * s.time, engine.memory());
     const auto saved = std::make_shared<Storage>(SavedElements(s, 1), engine.memory());
     const ConvLstmOutputs outputs = {sequence, like(in.h0), like(in.c0), saved, 1};
-    engine.ConvLstm(s, in, precision, outputs);
-    engine.ConvLstmBackward(s, {in, sequence, saved, 1, sequence, nullptr, nullptr}, precision,
-                            {like(in.x), like(in.h0), like(in.c0), like(in.weight), like(in.bias),
-                             nullptr, nullptr, nullptr});
+    engine.Run(ConvLstm{{s, in, precision, outputs}});
+    engine.Run(ConvLstmBackward{s,
+                                {in, sequence, saved, 1, sequence, nullptr, nullptr},
+                                precision,
+                                {},
+                                {like(in.x), like(in.h0), like(in.c0), like(in.weight),
+                                 like(in.bias), nullptr, nullptr, nullptr}});
     return sequence;
   }
 };

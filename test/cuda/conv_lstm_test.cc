@@ -21,10 +21,7 @@ struct Results {
 
 Results RunLayer(Engine& engine, const ConvLstmShape& s, const ConvLstmInputs& inputs,
                  Precision precision) {
-  const int64_t state = s.batch * s.hidden_dim * s.pixels();
-  const ConvLstmOutputs outputs = {New(engine, state * s.time), New(engine, state),
-                                   New(engine, state)};
-  OnQueue(engine, [&] { engine.ConvLstm(s, inputs, precision, outputs); });
+  const ConvLstmOutputs outputs = RunOn(engine, ConvLstm{{s, inputs, precision}}).outputs;
   return {Downloaded(engine, outputs.output), Downloaded(engine, outputs.h),
           Downloaded(engine, outputs.c)};
 }
@@ -238,21 +235,14 @@ TEST_CASE("convLstmStack: the bits of layer after layer") {
       expected.push_back(RunLayer(gpu, s, inputs, Precision::kHighest));
       x = Uploaded(gpu, expected.back().output);
       inputs.x = l == 0 ? stack_x : nullptr;
-      const int64_t state = s.batch * s.hidden_dim * s.pixels();
-      layers.push_back(
-          {s, inputs, Precision::kHighest, {nullptr, New(gpu, state), New(gpu, state)}});
+      layers.push_back({s, inputs});
     }
     for (int call = 0; call < 2; ++call) {  // the second updates the graph of the first
-      for (ConvLstmLayer& layer : layers) {
-        layer.outputs.h = New(gpu, layer.outputs.h->elements());
-        layer.outputs.c = New(gpu, layer.outputs.c->elements());
-      }
-      layers.back().outputs.output = New(gpu, layers.back().outputs.h->elements() * time);
-      OnQueue(gpu, [&] { gpu.ConvLstmStack(layers); });
-      CHECK(Downloaded(gpu, layers.back().outputs.output) == expected.back().output);
-      for (size_t l = 0; l < layers.size(); ++l) {
-        CHECK(Downloaded(gpu, layers[l].outputs.h) == expected[l].h);
-        CHECK(Downloaded(gpu, layers[l].outputs.c) == expected[l].c);
+      const std::vector<ConvLstmLayer> ran = RunOn(gpu, ConvLstmStack{layers}).layers;
+      CHECK(Downloaded(gpu, ran.back().outputs.output) == expected.back().output);
+      for (size_t l = 0; l < ran.size(); ++l) {
+        CHECK(Downloaded(gpu, ran[l].outputs.h) == expected[l].h);
+        CHECK(Downloaded(gpu, ran[l].outputs.c) == expected[l].c);
       }
     }
   };

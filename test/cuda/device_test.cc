@@ -23,9 +23,8 @@ TEST_CASE("memory: large copies round trip, the engine survives out of memory") 
       RandomValues((int64_t{20} << 20) / 4 + 7);  // several pieces of a staged copy
   CHECK(Downloaded(gpu, Uploaded(gpu, large)) == large);
 
-  const StoragePtr huge = New(gpu, int64_t{1} << 40);
   try {
-    OnQueue(gpu, [&] { gpu.Fill(0, *huge); });
+    RunOn(gpu, Fill{int64_t{1} << 40, 0});
     FAIL("4 TiB were allocated");
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::kOutOfMemory);
@@ -40,8 +39,7 @@ TEST_CASE("memory: statistics of allocated, cached and released memory") {
   constexpr size_t kBytes = size_t{64} << 20;
   const size_t before = gpu.Statistics().live_bytes;
   {
-    const StoragePtr large = New(gpu, kBytes / sizeof(float));
-    OnQueue(gpu, [&] { gpu.Fill(1, *large); });
+    const StoragePtr large = RunOn(gpu, Fill{kBytes / sizeof(float), 1}).out;
     CHECK(gpu.Statistics().live_bytes >= before + kBytes);
   }
   OnQueue(gpu, [] {});
@@ -74,9 +72,7 @@ TEST_CASE("copies between two GPUs, row-major and channels-last") {
   CHECK(Downloaded(first, x) == values);
   const ConvLstmCase test = MakeCase("", ShapeOf(1, 3, 3, 5, 6, 7, 3, 3));
   const Operands operands(first, test);
-  const ConvLstmOutputs outputs = {New(first, 3 * 210), New(first, 210), New(first, 210)};
-  OnQueue(first,
-          [&] { first.ConvLstm(test.shape, operands.inputs, Precision::kHighest, outputs); });
+  const ConvLstmOutputs outputs = RunOn(first, ConvLstm{{test.shape, operands.inputs}}).outputs;
   const StoragePtr there = Copied(first, second, outputs.output);
   CHECK(there->channels_last());
   CHECK(Downloaded(second, there) == Downloaded(first, outputs.output));
@@ -105,16 +101,15 @@ bool ReportsFaults() {
     try {
       action();
     } catch (const Error& error) {
-      std::printf("%s: %s\n", CodeName(error.code()), error.what());
+      std::printf("%s: %s\n", NameOf(error.code()), error.what());
       return error.code() == ErrorCode::kDevice ? error.what() : "";
     }
     return "";
   };
-  const StoragePtr x = New(gpu, 1000), y = New(gpu, 1000);
+  const StoragePtr x = New(gpu, 1000);
   x->ReplaceByRowMajor(nowhere.Allocate(x->bytes()));
   const std::string fault = error_of([&] {
-    OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kExp, *x, 0, *y); });
-    Downloaded(gpu, y);
+    Downloaded(gpu, RunOn(gpu, Unary{UnaryOp::kExp, x}).out);
   });
   bool reopen = true;
   for (int k = 0; k < 2; ++k) {

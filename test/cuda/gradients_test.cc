@@ -41,11 +41,10 @@ void ForEachGradient(const A& a, const B& b, const Visitor& visit) {
 Gradients Run(Engine& engine, const ConvLstmCase& test, const ConvLstmResultGradients& given,
               int64_t save_every, Precision precision, std::vector<float>* output = nullptr) {
   const ConvLstmShape& s = test.shape;
-  const int64_t state = s.batch * s.hidden_dim * s.pixels();
   const ConvLstmInputs inputs = Operands(engine, test).inputs;
-  const ConvLstmOutputs outputs = {New(engine, state * s.time), New(engine, state),
-                                   New(engine, state), New(engine, SavedElements(s, save_every)),
-                                   save_every};
+  ConvLstm forward = {{s, inputs, precision}};
+  forward.outputs.save_every = save_every;
+  const ConvLstmOutputs outputs = RunOn(engine, forward).outputs;
   const ConvLstmBackwardInputs backward = {inputs,
                                            outputs.output,
                                            outputs.saved,
@@ -53,16 +52,8 @@ Gradients Run(Engine& engine, const ConvLstmCase& test, const ConvLstmResultGrad
                                            Uploaded(engine, given.output),
                                            Uploaded(engine, given.h),
                                            Uploaded(engine, given.c)};
-  const auto like = [&](const StoragePtr& operand) {
-    return operand == nullptr ? nullptr : New(engine, operand->elements());
-  };
-  const ConvLstmGradients gradients = {like(inputs.x),      like(inputs.h0),   like(inputs.c0),
-                                       like(inputs.weight), like(inputs.bias), like(inputs.wci),
-                                       like(inputs.wcf),    like(inputs.wco)};
-  OnQueue(engine, [&] {
-    engine.ConvLstm(s, inputs, precision, outputs);
-    engine.ConvLstmBackward(s, backward, precision, gradients);
-  });
+  const ConvLstmGradients gradients =
+      RunOn(engine, ConvLstmBackward{s, backward, precision}).gradients;
   if (output != nullptr) *output = Downloaded(engine, outputs.output);
   const auto values = [&](const StoragePtr& gradient) {
     return gradient == nullptr ? std::vector<float>() : Downloaded(engine, gradient);
@@ -155,10 +146,8 @@ TEST_CASE("conv2dBackward: random geometries equal the CPU's gradients") {
       Engine& engine = side == 0 ? cpu::CpuEngine() : EngineOf(0);
       const Conv2dInputs inputs = {Uploaded(engine, x), Uploaded(engine, weight), nullptr};
       const StoragePtr deltas = Uploaded(engine, grad);
-      const Conv2dGradients gradients = {New(engine, inputs.x->elements()),
-                                         New(engine, inputs.weight->elements()),
-                                         New(engine, s.out_channels)};
-      OnQueue(engine, [&] { engine.Conv2dBackward(s, inputs, deltas, gradients); });
+      const Conv2dGradients gradients =
+          RunOn(engine, Conv2dBackward{{s, inputs}, deltas}).gradients;
       for (const StoragePtr& gradient : {gradients.x, gradients.weight, gradients.bias}) {
         found[side].push_back(Downloaded(engine, gradient));
       }

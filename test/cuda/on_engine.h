@@ -8,6 +8,7 @@
 
 #include "reference.h"
 #include "runtime/engine.h"
+#include "runtime/prepare.h"
 
 namespace convlstm::cuda {
 
@@ -23,6 +24,14 @@ void OnQueue(Engine& engine, Task task) {
     }
   }));
   if (error) std::rethrow_exception(error);
+}
+
+// The operation with its results, computed on the engine.
+template <typename Op>
+Op RunOn(Engine& engine, Op op) {
+  Prepare(engine, op);
+  OnQueue(engine, [&] { engine.Run(op); });
+  return op;
 }
 
 inline StoragePtr New(Engine& engine, int64_t elements) {

@@ -21,7 +21,7 @@ std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> x, uint32_t key0, uint32_
   return x;
 }
 
-std::vector<float> Expected(const Bernoulli& b, int64_t count) {
+std::vector<float> Expected(const BernoulliMask& b, int64_t count) {
   std::vector<float> values(count);
   for (int64_t n = 0; n < count; ++n) {
     const uint64_t counter = b.counter + n / 4;
@@ -45,12 +45,12 @@ TEST_SUITE("operations") {
     for (const int threads : {1, 3}) {
       cpu::ThreadPool pool(threads);
       for (const int64_t count : {0, 1, 3, 4, 5, 63, 64, 65, 1000, 100003}) {
-        for (const Bernoulli& b : {Bernoulli{0.5, 2.0f, 1, 2, 0},
-                                   Bernoulli{0.9, 1 / 0.9f, 0xffffffff, 0x80000000, 0xfffffffa},
-                                   Bernoulli{1e-3, -1.0f, 7, 0, uint64_t{1} << 52}}) {
-          Storage out(count);
-          cpu::FillBernoulli(b, out, pool);
-          CHECK(Values(out, pool) == Expected(b, count));
+        for (const BernoulliMask& b :
+             {BernoulliMask{0.5, 2.0f, 1, 2, 0},
+              BernoulliMask{0.9, 1 / 0.9f, 0xffffffff, 0x80000000, 0xfffffffa},
+              BernoulliMask{1e-3, -1.0f, 7, 0, uint64_t{1} << 52}}) {
+          const StoragePtr out = RunOnCpu(Bernoulli{count, b}, pool).out;
+          CHECK(Values(*out, pool) == Expected(b, count));
         }
       }
     }
@@ -59,9 +59,9 @@ TEST_SUITE("operations") {
   TEST_CASE("the ends of the range of probabilities are always and never") {
     cpu::ThreadPool pool(2);
     for (const double probability : {0.0, 1.0}) {
-      Storage out(10000);
-      cpu::FillBernoulli({probability, 3.0f, 5, 6, 7}, out, pool);
-      CHECK(Values(out, pool) == std::vector<float>(10000, probability == 0 ? 0.0f : 3.0f));
+      const Bernoulli call = {10000, {probability, 3.0f, 5, 6, 7}};
+      CHECK(Values(*RunOnCpu(call, pool).out, pool) ==
+            std::vector<float>(10000, probability == 0 ? 0.0f : 3.0f));
     }
   }
 }

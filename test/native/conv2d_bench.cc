@@ -25,9 +25,10 @@ int main() {
         nullptr};
     double best = 1e9;
     for (int run = 0; run < 30; ++run) {
-      convlstm::Storage out(convlstm::NumElements(s.output()));
+      convlstm::Conv2d op = {s, inputs};
+      convlstm::Prepare(convlstm::cpu::CpuEngine(), op);
       const auto begin = std::chrono::steady_clock::now();
-      convlstm::cpu::Conv2d(s, inputs, out, pool);
+      convlstm::cpu::Run(pool, op);
       const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
       best = std::min(best, time.count());
     }

@@ -54,10 +54,7 @@ void Check(const Conv2dShape& s, bool with_bias, bool channels_last, cpu::Thread
       channels_last ? ChannelsLastStorage(x, {s.batch, s.in_channels, s.height * s.width})
                     : RowMajorStorage(x),
       RowMajorStorage(weight), with_bias ? RowMajorStorage(bias) : nullptr};
-  CheckConv2d(s, inputs);
-  Storage out(NumElements(s.output()));
-  cpu::Conv2d(s, inputs, out, pool);
-  const std::vector<float> values = Values(out, pool);
+  const std::vector<float> values = Values(*RunOnCpu(Conv2d{s, inputs}, pool).out, pool);
   int64_t k = 0;
   double worst = 0.0;
   ForEachPlace(s.output(), [&](const std::vector<int64_t>& at) {
@@ -114,11 +111,7 @@ void CheckBackward(const Conv2dShape& s, bool channels_last, cpu::ThreadPool& po
                                RowMajorStorage(RandomValues(s.out_channels))};
   const StoragePtr delta = storage(grad, s.out_channels, s.out_height() * s.out_width());
   const auto run = [&] {
-    const auto like = [](const auto& values) { return std::make_shared<Storage>(values.size()); };
-    const Conv2dGradients gradients = {like(x), like(weight),
-                                       std::make_shared<Storage>(s.out_channels)};
-    CheckConv2dBackward(s, inputs, delta, gradients);
-    cpu::Conv2dBackward(s, inputs, delta, gradients, pool);
+    const Conv2dGradients gradients = RunOnCpu(Conv2dBackward{{s, inputs}, delta}, pool).gradients;
     return std::vector<std::vector<float>>{
         Values(*gradients.x, pool), Values(*gradients.weight, pool), Values(*gradients.bias, pool)};
   };
@@ -172,9 +165,9 @@ TEST_SUITE("operations") {
     const Conv2dShape s = {1, 4, 6, 6, 4, 3, 3, 1, 1, 1, 1, 1, 1};
     const auto x = RandomValues(144), both = RandomValues(144);
     const auto gradients = [&](const StoragePtr& weight, const StoragePtr& grad) {
-      const Conv2dGradients wanted = {std::make_shared<Storage>(144),
-                                      std::make_shared<Storage>(144), nullptr};
-      cpu::Conv2dBackward(s, {RowMajorStorage(x), weight, nullptr}, grad, wanted, pool);
+      const Conv2d forward = {s, {RowMajorStorage(x), weight}};
+      const Conv2dGradients wanted =
+          RunOnCpu(Conv2dBackward{forward, grad, {.bias = false}}, pool).gradients;
       return std::vector{Values(*wanted.x, pool), Values(*wanted.weight, pool)};
     };
     // The weight's elements are put into rows while those of the gradient are in use.
@@ -186,9 +179,9 @@ TEST_SUITE("operations") {
     const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
     const auto code = [](const Conv2dShape& shape, const Conv2dInputs& inputs) {
       try {
-        CheckConv2d(shape, inputs);
+        Conv2d{shape, inputs}.Check();
       } catch (const Error& error) {
-        return std::string(CodeName(error.code()));
+        return std::string(NameOf(error.code()));
       }
       return std::string("none");
     };

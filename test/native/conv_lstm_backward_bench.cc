@@ -60,7 +60,7 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
         layer.outputs.saved = Empty(SavedElements(s, save_every, layer.outputs.saved_format));
         layer.outputs.save_every = save_every;
       }
-      ConvLstm(s, layer.inputs, precision, layer.outputs, pool);
+      Run(pool, ConvLstm{{s, layer.inputs, precision, layer.outputs}});
       input = layer.outputs.output;
     }
   };
@@ -76,11 +76,13 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
                                            .wci = nullptr,
                                            .wcf = nullptr,
                                            .wco = nullptr};
-      ConvLstmBackward(
-          layer.shape,
-          {layer.inputs, layer.outputs.output, layer.outputs.saved, layer.outputs.save_every, grad,
-           nullptr, nullptr, layer.outputs.saved_format},
-          precision, gradients, pool);
+      const ConvLstmOutputs& outputs = layer.outputs;
+      Run(pool, ConvLstmBackward{layer.shape,
+                                 {layer.inputs, outputs.output, outputs.saved, outputs.save_every,
+                                  grad, nullptr, nullptr, outputs.saved_format},
+                                 precision,
+                                 {},
+                                 gradients});
       grad = gradients.x;
     }
   };

@@ -53,7 +53,7 @@ Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, in
                                    storage(SavedElements(s, save_every, format)),
                                    save_every,
                                    format};
-  ConvLstm(s, inputs, Precision::kHighest, outputs, pool);
+  Run(pool, ConvLstm{{s, inputs, Precision::kHighest, outputs}});
   const auto frames = [&](const std::vector<float>& values, int64_t count) {
     if (values.empty() || rows) return Upload(values);
     return ChannelsLastStorage(values, {count, s.hidden_dim, s.pixels()});
@@ -72,8 +72,9 @@ Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, in
   const ConvLstmGradients gradients = {like(inputs.x),      like(inputs.h0),   like(inputs.c0),
                                        like(inputs.weight), like(inputs.bias), like(inputs.wci),
                                        like(inputs.wcf),    like(inputs.wco)};
-  CheckConvLstmBackward(s, backward, gradients);
-  ConvLstmBackward(s, backward, Precision::kHighest, gradients, pool);
+  const ConvLstmBackward call = {s, backward, Precision::kHighest, {}, gradients};
+  call.Check();
+  Run(pool, call);
   const auto values = [&](const StoragePtr& gradient) {
     return gradient == nullptr ? std::vector<float>() : Values(*gradient, pool);
   };
@@ -205,7 +206,7 @@ TEST_SUITE("operations") {
           outputs.saved = std::make_shared<Storage>(SavedElements(s, save_every));
           outputs.save_every = save_every;
         }
-        ConvLstm(s, UploadInputs(test), Precision::kHighest, outputs, pool);
+        Run(pool, ConvLstm{{s, UploadInputs(test), Precision::kHighest, outputs}});
         std::vector<float> all = Values(*outputs.output, pool);
         CHECK(LargestError(all, exact.output) <= 1e-5);
         const std::vector<float> h = Values(*outputs.h, pool), c = Values(*outputs.c, pool);
@@ -281,15 +282,17 @@ TEST_SUITE("operations") {
       const ConvLstmInputs inputs = UploadInputs(test);
       const ConvLstmOutputs outputs = {storage(state * s.time), storage(state), storage(state),
                                        storage(SavedElements(s, 1)), 1};
-      ConvLstm(s, inputs, Precision::kHighest, outputs, pool);
+      Run(pool, ConvLstm{{s, inputs, Precision::kHighest, outputs}});
       ConvLstmGradients gradients;
       if (x) gradients.x = storage(inputs.x->elements());
       if (h0) gradients.h0 = storage(state);
       if (weight) gradients.weight = storage(inputs.weight->elements());
-      ConvLstmBackward(s,
-                       {inputs, outputs.output, outputs.saved, 1, Upload(given.output),
-                        Upload(given.h), Upload(given.c)},
-                       Precision::kHighest, gradients, pool);
+      Run(pool, ConvLstmBackward{s,
+                                 {inputs, outputs.output, outputs.saved, 1, Upload(given.output),
+                                  Upload(given.h), Upload(given.c)},
+                                 Precision::kHighest,
+                                 {},
+                                 gradients});
       if (x) CHECK(Values(*gradients.x, pool) == all.x);
       if (h0) CHECK(Values(*gradients.h0, pool) == all.h0);
       if (weight) CHECK(Values(*gradients.weight, pool) == all.weight);
@@ -325,16 +328,18 @@ TEST_SUITE("operations") {
     ConvLstmInputs inputs = UploadInputs(test);
     const ConvLstmOutputs outputs = {storage(36), storage(12), storage(12),
                                      storage(SavedElements(s, 2)), 2};
-    ConvLstm(s, inputs, Precision::kHighest, outputs, pool);
+    Run(pool, ConvLstm{{s, inputs, Precision::kHighest, outputs}});
     // Packing puts the bias into rows while the frames of the states are in use.
     inputs.bias = inputs.h0 = inputs.c0 = ChannelsLastStorage(test.h0, {1, 3, 4});
     ConvLstmGradients gradients;
     gradients.h0 = storage(12);
     gradients.weight = storage(inputs.weight->elements());
-    ConvLstmBackward(s,
-                     {inputs, outputs.output, outputs.saved, 2, Upload(given.output),
-                      Upload(given.h), Upload(given.c)},
-                     Precision::kHighest, gradients, pool);
+    Run(pool, ConvLstmBackward{s,
+                               {inputs, outputs.output, outputs.saved, 2, Upload(given.output),
+                                Upload(given.h), Upload(given.c)},
+                               Precision::kHighest,
+                               {},
+                               gradients});
     CHECK(Values(*gradients.h0, pool) == expected.h0);
     CHECK(Values(*gradients.weight, pool) == expected.weight);
   }
@@ -343,11 +348,11 @@ TEST_SUITE("operations") {
     const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
     const ConvLstmShape s = {2, 3, true, 3, 4, 6, 5, 3, 3};
     const int64_t state = 2 * 4 * 30;
-    const auto code = [&](const ConvLstmBackwardInputs& inputs, const ConvLstmGradients& wanted) {
+    const auto code = [&](const ConvLstmBackwardInputs& inputs) {
       try {
-        CheckConvLstmBackward(s, inputs, wanted);
+        ConvLstmBackward{s, inputs}.Check();
       } catch (const Error& error) {
-        return std::string(CodeName(error.code()));
+        return std::string(NameOf(error.code()));
       }
       return std::string("none");
     };
@@ -361,31 +366,41 @@ TEST_SUITE("operations") {
     CHECK(SavedElements(s, 3) == 0);
     CHECK(SavedElements(s, 1, SavedFormat::k16Bits) == 7 * state);
     CHECK(SavedElements(s, 2, SavedFormat::k16Bits) == state);
-    CHECK(code(good, {}) == "none");
+    CHECK(code(good) == "none");
     ConvLstmBackwardInputs bad = good;
     bad.save_every = 1;
-    CHECK(code(bad, {}) == "ERR_SHAPE");
+    CHECK(code(bad) == "ERR_SHAPE");
     bad.saved = storage(SavedElements(s, 1));
-    CHECK(code(bad, {}) == "none");
+    CHECK(code(bad) == "none");
     bad.saved_format = SavedFormat::k16Bits;
-    CHECK(code(bad, {}) == "ERR_SHAPE");
+    CHECK(code(bad) == "ERR_SHAPE");
     bad.save_every = 0;
-    CHECK(code(bad, {}) == "ERR_OPTION");
+    CHECK(code(bad) == "ERR_OPTION");
     bad = good;
     bad.output = storage(state);
-    CHECK(code(bad, {}) == "ERR_SHAPE");
+    CHECK(code(bad) == "ERR_SHAPE");
     bad = good;
     bad.output_grad = storage(state);
-    CHECK(code(bad, {}) == "ERR_SHAPE");
+    CHECK(code(bad) == "ERR_SHAPE");
     bad = good;
     bad.forward.zoneout_h = storage(2);
-    CHECK(code(bad, {}) == "ERR_SHAPE");
-    ConvLstmGradients wanted;
-    wanted.bias = storage(16);
-    CHECK(code(good, wanted) == "ERR_OPTION");
-    wanted.bias = nullptr;
-    wanted.weight = storage(16);
-    CHECK(code(good, wanted) == "ERR_SHAPE");
+    CHECK(code(bad) == "ERR_SHAPE");
+  }
+
+  TEST_CASE("gradients of absent operands, and those not asked for, are null") {
+    ThreadPool pool(1);
+    const ConvLstmCase test = MakeCase("", {1, 2, false, 2, 3, 4, 4, 3, 3}, {.bias = false});
+    const ConvLstmInputs inputs = UploadInputs(test);
+    ConvLstm forward = {{test.shape, inputs}};
+    forward.outputs.save_every = 1;
+    const ConvLstmOutputs outputs = RunOnCpu(forward, pool).outputs;
+    const ConvLstmBackward backward = {
+        test.shape, {inputs, outputs.output, outputs.saved, 1}, Precision::kHighest, {.x = false}};
+    const ConvLstmGradients gradients = RunOnCpu(backward, pool).gradients;
+    CHECK(gradients.weight != nullptr);
+    for (const StoragePtr& absent : {gradients.x, gradients.bias, gradients.h0, gradients.wci}) {
+      CHECK(absent == nullptr);
+    }
   }
 }
 

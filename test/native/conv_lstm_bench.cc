@@ -87,7 +87,7 @@ void RunOperation(const Workload& workload, ThreadPool& pool) {
                                        std::make_shared<Storage>(state),
                                        std::make_shared<Storage>(state)};
       layer.inputs.x = x;
-      ConvLstm(s, layer.inputs, Precision::kHighest, outputs, pool);
+      Run(pool, ConvLstm{{s, layer.inputs, Precision::kHighest, outputs}});
       x = outputs.output;
     }
   });

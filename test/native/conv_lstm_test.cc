@@ -12,6 +12,7 @@
 #include "cpu/conv_lstm/kernel_choice.h"
 #include "cpu/conv_lstm/sequence.h"
 #include "cpu/frames/layout.h"
+#include "operations.h"
 #include "reference.h"
 
 namespace convlstm::cpu {
@@ -36,17 +37,9 @@ ConvLstmInputs UploadInputs(const ConvLstmCase& test) {
           Upload(test.wco), Upload(test.h0),     Upload(test.c0)};
 }
 
-ConvLstmOutputs MakeOutputs(const ConvLstmShape& s) {
-  const int64_t state = s.batch * s.hidden_dim * s.pixels();
-  return {std::make_shared<Storage>(state * s.time), std::make_shared<Storage>(state),
-          std::make_shared<Storage>(state)};
-}
-
 ConvLstmReference<float> Run(const ConvLstmShape& shape, const ConvLstmInputs& inputs,
                              ThreadPool& pool, Precision precision = Precision::kHighest) {
-  CheckConvLstm(shape, inputs);
-  const ConvLstmOutputs outputs = MakeOutputs(shape);
-  ConvLstm(shape, inputs, precision, outputs, pool);
+  const ConvLstmOutputs outputs = RunOnCpu(ConvLstm{{shape, inputs, precision}}, pool).outputs;
   return {Download(*outputs.output, pool), Download(*outputs.h, pool), Download(*outputs.c, pool)};
 }
 
@@ -200,8 +193,8 @@ TEST_CASE("the same thread count gives the same bits, and any thread count the s
 TEST_CASE("a layer reads the previous layer's channels-last output in place") {
   ThreadPool pool(2);
   const ConvLstmCase below = MakeCase("", {2, 2, true, 3, 6, 5, 4, 3, 3});
-  const ConvLstmOutputs between = MakeOutputs(below.shape);
-  ConvLstm(below.shape, UploadInputs(below), Precision::kHighest, between, pool);
+  const ConvLstmOutputs between =
+      RunOnCpu(ConvLstm{{below.shape, UploadInputs(below)}}, pool).outputs;
   CHECK(between.output->channels_last());
 
   ConvLstmCase above = MakeCase("", {2, 2, true, 6, 7, 5, 4, 3, 3});
@@ -276,8 +269,7 @@ TEST_CASE("a sequence continues from its states") {
     frame.x = Upload({whole.x.begin() + t * x_step, whole.x.begin() + (t + 1) * x_step});
     frame.h0 = h;
     frame.c0 = c;
-    const ConvLstmOutputs outputs = MakeOutputs(shape);
-    ConvLstm(shape, frame, Precision::kHighest, outputs, pool);
+    const ConvLstmOutputs outputs = RunOnCpu(ConvLstm{{shape, frame}}, pool).outputs;
     const std::vector<float> expected(at_once.output.begin() + t * step,
                                       at_once.output.begin() + (t + 1) * step);
     CHECK(LargestError(Download(*outputs.output, pool), expected) <= 1e-6);
@@ -336,9 +328,7 @@ TEST_CASE("a failed input fails the operation with its own error") {
   const ConvLstmCase test = MakeCase("", {1, 1, false, 2, 5, 4, 4, 3, 3});
   const ConvLstmInputs inputs = UploadInputs(test);
   inputs.weight->Fail(std::make_exception_ptr(Error(ErrorCode::kOutOfMemory, "no weights")));
-  CHECK_THROWS_WITH_AS(
-      ConvLstm(test.shape, inputs, Precision::kHighest, MakeOutputs(test.shape), pool),
-      "no weights", Error);
+  CHECK_THROWS_WITH_AS(RunOnCpu(ConvLstm{{test.shape, inputs}}, pool), "no weights", Error);
 }
 
 TEST_CASE("ChosenKernels lists the kernel of a layer") {

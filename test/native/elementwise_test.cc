@@ -51,9 +51,7 @@ std::vector<float> AllMagnitudes() {
 double WorstUlp(UnaryOp op, const std::vector<float>& x, double (*reference)(double)) {
   cpu::ThreadPool pool(2);
   const StoragePtr in = RowMajorStorage(x);
-  Storage out(in->elements());
-  cpu::Unary(op, *in, 0.0f, out, pool);
-  const std::vector<float> y = Values(out, pool);
+  const std::vector<float> y = Values(*RunOnCpu(Unary{op, in}, pool).out, pool);
   double worst = 0;
   for (size_t k = 0; k < x.size(); ++k) {
     const double expected = reference(double{x[k]});
@@ -119,11 +117,10 @@ TEST_SUITE("operations") {
     x[2] = -kInfinity;
     const auto check = [&](UnaryOp op, float alpha, const auto& reference) {
       const StoragePtr in = RowMajorStorage(x);
-      Storage out(in->elements());
-      cpu::Unary(op, *in, alpha, out, pool);
+      const StoragePtr out = RunOnCpu(Unary{op, in, alpha}, pool).out;
       std::vector<float> expected;
       for (const float v : x) expected.push_back(reference(v));
-      CHECK(SameValues(Values(out, pool), expected));
+      CHECK(SameValues(Values(*out, pool), expected));
     };
     check(UnaryOp::kNeg, 0, [](float v) { return -v; });
     check(UnaryOp::kAbs, 0, [](float v) { return std::abs(v); });
@@ -142,9 +139,8 @@ TEST_SUITE("operations") {
       if (positive) {
         for (float& v : values) v = std::abs(v);
       }
-      Storage out(40003);
-      cpu::UnaryBackward(op, *RowMajorStorage(values), *RowMajorStorage(grad), 0.1f, out, pool);
-      const std::vector<float> actual = Values(out, pool);
+      const UnaryBackward call = {op, RowMajorStorage(values), RowMajorStorage(grad), 0.1f};
+      const std::vector<float> actual = Values(*RunOnCpu(call, pool).out, pool);
       double worst = 0;
       for (size_t k = 0; k < values.size(); ++k) {
         worst = std::max(worst, UlpError(actual[k], reference(double{values[k]}, double{grad[k]})));
@@ -173,14 +169,13 @@ TEST_SUITE("operations") {
     for (const bool saved_frames : {false, true}) {
       for (const bool grad_frames : {false, true}) {
         const ChannelsLast layout = {2, 3, 20};
-        Storage out(120);
-        cpu::UnaryBackward(
+        const UnaryBackward call = {
             UnaryOp::kSquare,
-            *(saved_frames ? ChannelsLastStorage(saved, layout) : RowMajorStorage(saved)),
-            *(grad_frames ? ChannelsLastStorage(grad, layout) : RowMajorStorage(grad)), 0, out,
-            pool);
-        CHECK(out.channels_last() == (saved_frames && grad_frames));
-        const std::vector<float> actual = Values(out, pool);
+            saved_frames ? ChannelsLastStorage(saved, layout) : RowMajorStorage(saved),
+            grad_frames ? ChannelsLastStorage(grad, layout) : RowMajorStorage(grad)};
+        const StoragePtr out = RunOnCpu(call, pool).out;
+        CHECK(out->channels_last() == (saved_frames && grad_frames));
+        const std::vector<float> actual = Values(*out, pool);
         for (size_t k = 0; k < 120; ++k) CHECK(actual[k] == 2 * grad[k] * saved[k]);
       }
     }
@@ -192,48 +187,47 @@ TEST_SUITE("operations") {
     const ChannelsLast layout = {2, 3, 20};
     const Shape shape = {2, 3, 4, 5};
     const StoragePtr frames = ChannelsLastStorage(x, layout);
-    Storage threes(120), thirds(120);
-    cpu::Fill(3, threes, pool);
-    cpu::Binary(BinaryOp::kDiv, {{}, {1}, shape}, *RowMajorStorage({1.0f}),
-                *RowMajorStorage({3.0f}), thirds, pool);
-    CHECK(thirds.uniform());
-    CHECK(Values(thirds, pool) == std::vector<float>(120, 1.0f / 3));
-    const auto check = [&](const Storage& out, float factor) {
-      CHECK(out.layout() == layout);
-      CHECK(out.channels_last());
-      CHECK(!out.uniform());
-      const std::vector<float> actual = Values(out, pool);
+    const StoragePtr threes = RunOnCpu(Fill{120, 3}, pool).out;
+    const Binary one_third = {
+        BinaryOp::kDiv, RowMajorStorage({1.0f}), {}, RowMajorStorage({3.0f}), {1}, shape};
+    const StoragePtr thirds = RunOnCpu(one_third, pool).out;
+    CHECK(thirds->uniform());
+    CHECK(Values(*thirds, pool) == std::vector<float>(120, 1.0f / 3));
+    const auto product = [&](const StoragePtr& a, const StoragePtr& b) {
+      return RunOnCpu(Binary{BinaryOp::kMul, a, shape, b, shape, shape}, pool).out;
+    };
+    const auto check = [&](const StoragePtr& out, float factor) {
+      CHECK(out->layout() == layout);
+      CHECK(out->channels_last());
+      CHECK(!out->uniform());
+      const std::vector<float> actual = Values(*out, pool);
       for (size_t k = 0; k < 120; ++k) CHECK(actual[k] == doctest::Approx(factor * x[k]));
     };
-    Storage product(120), reverse(120), gradient(120), both(120);
-    cpu::Binary(BinaryOp::kMul, {shape, shape, shape}, *frames, threes, product, pool);
-    check(product, 3);
-    cpu::Binary(BinaryOp::kMul, {shape, shape, shape}, threes, *frames, reverse, pool);
-    check(reverse, 3);
-    cpu::UnaryBackward(UnaryOp::kSquare, *frames, thirds, 0, gradient, pool);
-    check(gradient, 2.0f / 3);
+    check(product(frames, threes), 3);
+    check(product(threes, frames), 3);
+    check(RunOnCpu(UnaryBackward{UnaryOp::kSquare, frames, thirds}, pool).out, 2.0f / 3);
     CHECK(frames->channels_last());
-    cpu::Binary(BinaryOp::kMul, {shape, shape, shape}, threes, thirds, both, pool);
-    CHECK(both.uniform());
-    cpu::Unary(UnaryOp::kNeg, threes, 0, both, pool);
-    CHECK(both.uniform());
-    CHECK(Values(both, pool) == std::vector<float>(120, -3));
+    CHECK(product(threes, thirds)->uniform());
+    const StoragePtr negative = RunOnCpu(Unary{UnaryOp::kNeg, threes}, pool).out;
+    CHECK(negative->uniform());
+    CHECK(Values(*negative, pool) == std::vector<float>(120, -3));
   }
 
   TEST_CASE("unary operations keep the layout") {
     cpu::ThreadPool pool(2);
     const std::vector<float> x = RandomValues(2 * 3 * 20);
     const StoragePtr in = ChannelsLastStorage(x, {2, 3, 20});
-    Storage out(in->elements());
-    cpu::Unary(UnaryOp::kTanh, *in, 0, out, pool);
-    CHECK(out.channels_last());
-    const std::vector<float> y = Values(out, pool);
+    const StoragePtr out = RunOnCpu(Unary{UnaryOp::kTanh, in}, pool).out;
+    CHECK(out->channels_last());
+    const std::vector<float> y = Values(*out, pool);
     for (size_t k = 0; k < y.size(); ++k) CHECK(std::abs(y[k] - std::tanh(x[k])) < 1e-6);
   }
 
   TEST_CASE("binary operations broadcast as NumPy's") {
     cpu::ThreadPool pool(3);
-    const BinaryShapes shapes[] = {
+    struct {
+      Shape a, b, out;
+    } const shapes[] = {
         {{}, {}, {}},
         {{}, {1}, {2, 35}},
         {{3, 1}, {}, {2, 3, 4}},
@@ -249,22 +243,21 @@ TEST_SUITE("operations") {
         {{0, 3}, {3}, {0, 3}},
         {{2, 1, 2, 1, 2, 1, 2, 1}, {1, 2, 1, 2, 1, 2, 1, 2}, {2, 2, 2, 2, 2, 2, 2, 2}},
     };
-    for (const BinaryShapes& s : shapes) {
+    for (const auto& s : shapes) {
       std::vector<float> a = RandomValues(NumElements(s.a)), b = RandomValues(NumElements(s.b));
       if (a.size() > 2) a[2] = kNaN;
       if (b.size() > 1) b[1] = kNaN;
       const StoragePtr in_a = RowMajorStorage(a), in_b = RowMajorStorage(b);
-      CheckBinary(s, in_a, in_b);
-      for (const BinaryOp op :
-           {BinaryOp::kAdd, BinaryOp::kSub, BinaryOp::kMul, BinaryOp::kDiv, BinaryOp::kMaximum,
-            BinaryOp::kMinimum, BinaryOp::kGreater, BinaryOp::kEqual}) {
-        Storage out(NumElements(s.out));
-        cpu::Binary(op, s, *in_a, *in_b, out, pool);
+      for (const auto& [op, name] : kNames<BinaryOp>) {
+        const BinaryOp binary = op;  // a structured binding, which lambdas may not capture
+        const StoragePtr out = RunOnCpu(Binary{op, in_a, s.a, in_b, s.b, s.out}, pool).out;
         std::vector<float> expected;
         ForEachPlace(s.out, [&](const std::vector<int64_t>& at) {
-          expected.push_back(Apply(op, a[BroadcastOffset(s.a, at)], b[BroadcastOffset(s.b, at)]));
+          expected.push_back(
+              Apply(binary, a[BroadcastOffset(s.a, at)], b[BroadcastOffset(s.b, at)]));
         });
-        CHECK(SameValues(Values(out, pool), expected));
+        CAPTURE(std::string(name));
+        CHECK(SameValues(Values(*out, pool), expected));
       }
     }
   }
@@ -275,10 +268,10 @@ TEST_SUITE("operations") {
     const std::vector<float> a = RandomValues(120), b = RandomValues(120), one = {3.0f};
     const auto check = [&](const StoragePtr& x, const StoragePtr& y, const Shape& y_shape,
                            const std::vector<float>& y_values, bool channels_last) {
-      Storage out(120);
-      cpu::Binary(BinaryOp::kSub, {shape, y_shape, shape}, *x, *y, out, pool);
-      CHECK(out.channels_last() == channels_last);
-      const std::vector<float> values = Values(out, pool);
+      const Binary call = {BinaryOp::kSub, x, shape, y, y_shape, shape};
+      const StoragePtr out = RunOnCpu(call, pool).out;
+      CHECK(out->channels_last() == channels_last);
+      const std::vector<float> values = Values(*out, pool);
       for (size_t k = 0; k < 120; ++k) {
         CHECK(values[k] == a[k] - y_values[y_values.size() == 1 ? 0 : k]);
       }
@@ -291,22 +284,22 @@ TEST_SUITE("operations") {
   }
 
   TEST_CASE("binary shapes that do not fit are refused") {
-    const auto refused = [](const BinaryShapes& s) {
+    const auto refused = [](const Shape& a, const Shape& b, const Shape& out) {
       try {
-        CheckBinary(s, nullptr, nullptr);
+        Binary{BinaryOp::kAdd, nullptr, a, nullptr, b, out}.Check();
       } catch (const Error& error) {
         return error.code() == ErrorCode::kShape;
       }
       return false;
     };
-    CHECK(refused({{2}, {3}, {3}}));
-    CHECK(refused({{2}, {1}, {1}}));
-    CHECK(refused({{2, 1}, {2}, {2}}));
-    CHECK(!refused({{2}, {2}, {1, 2}}));
-    CHECK(refused({{0}, {1}, {1}}));
-    CHECK(refused({{-1}, {1}, {-1}}));
-    CHECK(refused({Shape(9, 1), {1}, Shape(9, 1)}));
-    CHECK(!refused({{0}, {1}, {0}}));
+    CHECK(refused({2}, {3}, {3}));
+    CHECK(refused({2}, {1}, {1}));
+    CHECK(refused({2, 1}, {2}, {2}));
+    CHECK(!refused({2}, {2}, {1, 2}));
+    CHECK(refused({0}, {1}, {1}));
+    CHECK(refused({-1}, {1}, {-1}));
+    CHECK(refused(Shape(9, 1), {1}, Shape(9, 1)));
+    CHECK(!refused({0}, {1}, {0}));
   }
 }
 

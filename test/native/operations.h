@@ -13,8 +13,10 @@
 
 #include "core/shape.h"
 #include "core/storage.h"
+#include "cpu/engine.h"
 #include "cpu/frames/layout.h"
 #include "cpu/threads/thread_pool.h"
+#include "runtime/prepare.h"
 
 namespace convlstm {
 
@@ -71,6 +73,14 @@ inline std::vector<float> Values(const Storage& storage, cpu::ThreadPool& pool) 
   std::vector<float> values(storage.elements());
   cpu::CopyRowMajor(storage, values.data(), pool);
   return values;
+}
+
+// The operation with its results, computed.
+template <typename Op>
+Op RunOnCpu(Op op, cpu::ThreadPool& pool) {
+  Prepare(cpu::CpuEngine(), op);
+  Run(pool, op);
+  return op;
 }
 
 // Calls visit(coordinates) for every place of `shape`, in row-major order.

@@ -58,8 +58,8 @@ TEST_SUITE("operations") {
           const double nesterov = d + o.momentum * buffer.exact[k];
           p.exact[k] -= o.lr * (o.momentum == 0 ? d : o.nesterov ? nesterov : buffer.exact[k]);
         }
-        const OptimizerState after = {Empty(), {o.momentum == 0 ? nullptr : Empty()}};
-        cpu::OptimizerStep(o, *grad, {p.storage, {buffer.storage}}, after, pool);
+        const OptimizerState after =
+            RunOnCpu(SgdStep{o, grad, {p.storage, {buffer.storage}}}, pool).after;
         p.storage = after.parameter;
         buffer.storage = after.slots[0];
       }
@@ -83,8 +83,9 @@ TEST_SUITE("operations") {
           buffer.exact[k] = o.momentum * buffer.exact[k] + d / (std::sqrt(square.exact[k]) + o.eps);
           p.exact[k] -= o.lr * buffer.exact[k];
         }
-        const OptimizerState after = {Empty(), {Empty(), o.momentum == 0 ? nullptr : Empty()}};
-        cpu::OptimizerStep(o, *grad, {p.storage, {square.storage, buffer.storage}}, after, pool);
+        const OptimizerState after =
+            RunOnCpu(RmspropStep{o, grad, {p.storage, {square.storage, buffer.storage}}}, pool)
+                .after;
         p.storage = after.parameter;
         square.storage = after.slots[0];
         buffer.storage = after.slots[1];
@@ -113,8 +114,8 @@ TEST_SUITE("operations") {
           const double v = square.exact[k] / (1 - std::pow(o.beta2, step));
           p.exact[k] -= o.lr * m / (std::sqrt(v) + o.eps);
         }
-        const OptimizerState after = {Empty(), {Empty(), Empty()}};
-        cpu::OptimizerStep(o, *grad, {p.storage, {average.storage, square.storage}}, after, pool);
+        const OptimizerState after =
+            RunOnCpu(AdamStep{o, grad, {p.storage, {average.storage, square.storage}}}, pool).after;
         p.storage = after.parameter;
         average.storage = after.slots[0];
         square.storage = after.slots[1];

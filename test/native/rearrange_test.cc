@@ -46,23 +46,24 @@ TEST_SUITE("operations") {
 
   TEST_CASE("permute") {
     cpu::ThreadPool pool(3);
-    const Permutation permutations[] = {{{}, {}},
-                                        {{5}, {0}},
-                                        {{70, 130}, {1, 0}},
-                                        {{2, 3, 4}, {0, 1, 2}},
-                                        {{5, 4, 3}, {2, 0, 1}},
-                                        {{2, 10, 6, 9, 8}, {1, 0, 2, 3, 4}},
-                                        {{2, 3, 9, 8}, {0, 2, 3, 1}},
-                                        {{3, 65, 2, 66}, {2, 3, 0, 1}},
-                                        {{1, 4, 1, 5}, {3, 2, 1, 0}},
-                                        {{0, 4, 5}, {2, 1, 0}},
-                                        {{2, 1, 3, 2, 1, 2, 3, 2}, {7, 2, 0, 5, 4, 1, 6, 3}}};
-    for (const Permutation& permutation : permutations) {
+    struct {
+      Shape shape;
+      std::vector<int64_t> order;
+    } const permutations[] = {{{}, {}},
+                              {{5}, {0}},
+                              {{70, 130}, {1, 0}},
+                              {{2, 3, 4}, {0, 1, 2}},
+                              {{5, 4, 3}, {2, 0, 1}},
+                              {{2, 10, 6, 9, 8}, {1, 0, 2, 3, 4}},
+                              {{2, 3, 9, 8}, {0, 2, 3, 1}},
+                              {{3, 65, 2, 66}, {2, 3, 0, 1}},
+                              {{1, 4, 1, 5}, {3, 2, 1, 0}},
+                              {{0, 4, 5}, {2, 1, 0}},
+                              {{2, 1, 3, 2, 1, 2, 3, 2}, {7, 2, 0, 5, 4, 1, 6, 3}}};
+    for (const auto& permutation : permutations) {
       const std::vector<float> x = Counted(permutation.shape);
       const StoragePtr in = RowMajorStorage(x);
-      CheckPermutation(permutation, in);
-      Storage out(in->elements());
-      cpu::Permute(permutation, *in, out, pool);
+      const StoragePtr out = RunOnCpu(Permute{in, permutation.shape, permutation.order}, pool).out;
       Shape shape;
       for (const int64_t axis : permutation.order) shape.push_back(permutation.shape[axis]);
       std::vector<float> expected;
@@ -71,11 +72,11 @@ TEST_SUITE("operations") {
         for (size_t axis = 0; axis < at.size(); ++axis) from[permutation.order[axis]] = at[axis];
         expected.push_back(x[OffsetOf(permutation.shape, from)]);
       });
-      CHECK(Values(out, pool) == expected);
+      CHECK(Values(*out, pool) == expected);
     }
-    CHECK(Refused([] { CheckPermutation({{2, 3}, {0, 0}}, nullptr); }));
-    CHECK(Refused([] { CheckPermutation({{2, 3}, {0}}, nullptr); }));
-    CHECK(Refused([] { CheckPermutation({{2, 3}, {0, 2}}, nullptr); }));
+    CHECK(Refused([] { Permute{nullptr, {2, 3}, {0, 0}}.Check(); }));
+    CHECK(Refused([] { Permute{nullptr, {2, 3}, {0}}.Check(); }));
+    CHECK(Refused([] { Permute{nullptr, {2, 3}, {0, 2}}.Check(); }));
   }
 
   TEST_CASE("slice and back, of rows and of channels-last frames") {
@@ -83,7 +84,7 @@ TEST_SUITE("operations") {
     const Shape frames = {2, 4, 3, 5, 6};
     const ChannelsLast layout = {8, 3, 30};
     struct Case {
-      Slice slice;
+      SliceBounds slice;
       bool keeps_frames;
     };
     const Case cases[] = {
@@ -100,16 +101,14 @@ TEST_SUITE("operations") {
         {{{}, {}, {}, {}}, false},
     };
     for (const Case& test : cases) {
-      const Slice& slice = test.slice;
+      const SliceBounds& slice = test.slice;
       const std::vector<float> values = Counted(slice.shape);
       for (const bool channels_last : {false, true}) {
         if (channels_last && values.size() != 720) continue;
         const StoragePtr in =
             channels_last ? ChannelsLastStorage(values, layout) : RowMajorStorage(values);
-        CheckSlice(slice, in);
-        Storage out(NumElements(slice.sizes));
-        cpu::TakeSlice(slice, *in, out, pool);
-        CHECK(out.channels_last() == (channels_last && test.keeps_frames));
+        const StoragePtr out = RunOnCpu(Slice{in, slice}, pool).out;
+        CHECK(out->channels_last() == (channels_last && test.keeps_frames));
         std::vector<float> expected, expected_back(values.size(), 0.0f);
         ForEachPlace(slice.sizes, [&](const std::vector<int64_t>& at) {
           std::vector<int64_t> from(at.size());
@@ -120,59 +119,58 @@ TEST_SUITE("operations") {
           expected.push_back(values[place]);
           expected_back[place] = values[place];
         });
-        CHECK(Values(out, pool) == expected);
+        CHECK(Values(*out, pool) == expected);
 
-        Storage back(in->elements());
-        cpu::SliceBackward(slice, out, back, pool);
-        CHECK(back.channels_last() == (channels_last && test.keeps_frames));
-        CHECK(Values(back, pool) == expected_back);
+        const StoragePtr back = RunOnCpu(SliceBackward{out, slice}, pool).out;
+        CHECK(back->channels_last() == (channels_last && test.keeps_frames));
+        CHECK(Values(*back, pool) == expected_back);
       }
     }
-    CHECK(Refused([] { CheckSliceBackward({{4}, {1}, {2}, {3}}, nullptr); }));
-    CHECK(Refused([] { CheckSliceBackward({{4}, {1}, {2}, {1}}, std::make_shared<Storage>(4)); }));
-    CHECK(Refused([] { CheckSlice({{4}, {0}, {5}, {1}}, nullptr); }));
-    CHECK(Refused([] { CheckSlice({{4}, {1}, {2}, {3}}, nullptr); }));
-    CHECK(Refused([] { CheckSlice({{4}, {-1}, {2}, {1}}, nullptr); }));
-    CHECK(Refused([] { CheckSlice({{4}, {0}, {2}, {0}}, nullptr); }));
-    CHECK(Refused([] { CheckSlice({{4}, {0}, {2}, {int64_t{1} << 62}}, nullptr); }));
-    CHECK(Refused([] { CheckSlice({{4}, {0}, {2, 1}, {1}}, nullptr); }));
+    CHECK(Refused([] { SliceBackward{nullptr, {{4}, {1}, {2}, {3}}}.Check(); }));
+    CHECK(Refused([] {
+      SliceBackward{std::make_shared<Storage>(4), {{4}, {1}, {2}, {1}}}.Check();
+    }));
+    CHECK(Refused([] { Slice{nullptr, {{4}, {0}, {5}, {1}}}.Check(); }));
+    CHECK(Refused([] { Slice{nullptr, {{4}, {1}, {2}, {3}}}.Check(); }));
+    CHECK(Refused([] { Slice{nullptr, {{4}, {-1}, {2}, {1}}}.Check(); }));
+    CHECK(Refused([] { Slice{nullptr, {{4}, {0}, {2}, {0}}}.Check(); }));
+    CHECK(Refused([] { Slice{nullptr, {{4}, {0}, {2}, {int64_t{1} << 62}}}.Check(); }));
+    CHECK(Refused([] { Slice{nullptr, {{4}, {0}, {2, 1}, {1}}}.Check(); }));
   }
 
   TEST_CASE("concat, of rows and of channels-last frames") {
     cpu::ThreadPool pool(3);
     for (const int64_t axis : {0, 1, 2, 3}) {
-      Concatenation concatenation = {{{2, 3, 4, 5}, {2, 3, 4, 5}, {2, 3, 4, 5}}, axis};
-      concatenation.shapes[1][axis] = 1;
+      std::vector<Shape> shapes(3, {2, 3, 4, 5});
+      shapes[1][axis] = 1;
       Shape shape = {2, 3, 4, 5};
       shape[axis] = 2 * shape[axis] + 1;
       for (const bool channels_last : {false, true}) {
         std::vector<StoragePtr> parts;
         std::vector<std::vector<float>> values;
-        for (const Shape& part : concatenation.shapes) {
+        for (const Shape& part : shapes) {
           values.push_back(RandomValues(NumElements(part)));
           parts.push_back(channels_last ? ChannelsLastStorage(values.back(),
                                                               {part[0], part[1], part[2] * part[3]})
                                         : RowMajorStorage(values.back()));
         }
-        CheckConcatenation(concatenation, parts);
-        Storage out(NumElements(shape));
-        cpu::Concatenate(concatenation, parts, out, pool);
-        CHECK(out.channels_last() == (channels_last && axis == 0));
+        const StoragePtr out = RunOnCpu(Concat{parts, shapes, axis}, pool).out;
+        CHECK(out->channels_last() == (channels_last && axis == 0));
         std::vector<float> expected;
         ForEachPlace(shape, [&](std::vector<int64_t> at) {
           size_t part = 0;
-          while (at[axis] >= concatenation.shapes[part][axis]) {
-            at[axis] -= concatenation.shapes[part++][axis];
+          while (at[axis] >= shapes[part][axis]) {
+            at[axis] -= shapes[part++][axis];
           }
-          expected.push_back(values[part][OffsetOf(concatenation.shapes[part], at)]);
+          expected.push_back(values[part][OffsetOf(shapes[part], at)]);
         });
-        CHECK(Values(out, pool) == expected);
+        CHECK(Values(*out, pool) == expected);
       }
     }
-    CHECK(Refused([] { CheckConcatenation({{}, 0}, {}); }));
-    CHECK(Refused([] { CheckConcatenation({{{2, 3}, {2, 4}}, 0}, {nullptr, nullptr}); }));
-    CHECK(Refused([] { CheckConcatenation({{{2, 3}, {2}}, 0}, {nullptr, nullptr}); }));
-    CHECK(Refused([] { CheckConcatenation({{{2, 3}}, 2}, {nullptr}); }));
+    CHECK(Refused([] { Concat{{}, {}, 0}.Check(); }));
+    CHECK(Refused([] { Concat{{nullptr, nullptr}, {{2, 3}, {2, 4}}, 0}.Check(); }));
+    CHECK(Refused([] { Concat{{nullptr, nullptr}, {{2, 3}, {2}}, 0}.Check(); }));
+    CHECK(Refused([] { Concat{{nullptr}, {{2, 3}}, 2}.Check(); }));
   }
 }
 

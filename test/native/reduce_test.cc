@@ -11,8 +11,8 @@
 namespace convlstm {
 namespace {
 
-std::vector<double> Reference(const Reduction& reduction, const std::vector<float>& x) {
-  const Shape kept = reduction.output();
+std::vector<double> Reference(const Reduce& reduction, const std::vector<float>& x) {
+  const Shape kept = reduction.out_shape();
   const bool is_max = reduction.op == ReduceOp::kMax;
   std::vector<double> totals(NumElements(kept),
                              is_max ? -std::numeric_limits<double>::infinity() : 0.0);
@@ -33,13 +33,9 @@ std::vector<double> Reference(const Reduction& reduction, const std::vector<floa
   return totals;
 }
 
-std::vector<float> Run(const Reduction& reduction, const std::vector<float>& x, int threads) {
+std::vector<float> Run(const Reduce& reduction, int threads) {
   cpu::ThreadPool pool(threads);
-  const StoragePtr in = RowMajorStorage(x);
-  CheckReduction(reduction, in);
-  Storage out(NumElements(reduction.output()));
-  cpu::Reduce(reduction, *in, out, pool);
-  return Values(out, pool);
+  return Values(*RunOnCpu(reduction, pool).out, pool);
 }
 
 }  // namespace
@@ -66,9 +62,9 @@ TEST_SUITE("operations") {
     for (const Case& test : cases) {
       const std::vector<float> x = RandomValues(NumElements(test.shape));
       for (const ReduceOp op : {ReduceOp::kSum, ReduceOp::kMean, ReduceOp::kMax}) {
-        const Reduction reduction = {op, test.shape, test.axes};
-        const std::vector<float> values = Run(reduction, x, 1);
-        CHECK(values == Run(reduction, x, 3));
+        const Reduce reduction = {op, RowMajorStorage(x), test.shape, test.axes};
+        const std::vector<float> values = Run(reduction, 1);
+        CHECK(values == Run(reduction, 3));
         const std::vector<double> expected = Reference(reduction, x);
         REQUIRE(values.size() == expected.size());
         for (size_t k = 0; k < values.size(); ++k) {
@@ -82,29 +78,29 @@ TEST_SUITE("operations") {
     const std::vector<float> x = RandomValues(2 * 3 * 20);
     const StoragePtr frames = ChannelsLastStorage(x, {2, 3, 20});
     cpu::ThreadPool pool(2);
-    Storage out(1);
-    cpu::Reduce({ReduceOp::kSum, {2, 3, 4, 5}, {0, 1, 2, 3}}, *frames, out, pool);
+    const Reduce sum = {ReduceOp::kSum, frames, {2, 3, 4, 5}, {0, 1, 2, 3}};
+    const StoragePtr out = RunOnCpu(sum, pool).out;
     CHECK(frames->channels_last());
-    CHECK(out.data()[0] ==
-          doctest::Approx(Reference({ReduceOp::kSum, {120}, {0}}, x)[0]).epsilon(1e-6));
+    CHECK(out->data()[0] ==
+          doctest::Approx(Reference({ReduceOp::kSum, nullptr, {120}, {0}}, x)[0]).epsilon(1e-6));
   }
 
   TEST_CASE("a NaN reaches the maximum from any place") {
     for (const int64_t place : {0, 5, 31, 32, 39999}) {
       std::vector<float> x = RandomValues(40000);
       x[place] = std::numeric_limits<float>::quiet_NaN();
-      CHECK(std::isnan(Run({ReduceOp::kMax, {40000}, {0}}, x, 2)[0]));
-      CHECK(std::isnan(Run({ReduceOp::kMax, {200, 200}, {0}}, x, 2)[place % 200]));
+      CHECK(std::isnan(Run({ReduceOp::kMax, RowMajorStorage(x), {40000}, {0}}, 2)[0]));
+      CHECK(std::isnan(Run({ReduceOp::kMax, RowMajorStorage(x), {200, 200}, {0}}, 2)[place % 200]));
     }
   }
 
   TEST_CASE("reductions of nothing") {
-    CHECK(Run({ReduceOp::kSum, {0, 2}, {0}}, {}, 2) == std::vector<float>{0, 0});
-    CHECK(std::isnan(Run({ReduceOp::kMean, {0}, {0}}, {}, 2)[0]));
-    CHECK(Run({ReduceOp::kMax, {0, 2}, {1}}, {}, 2).empty());
-    CHECK_THROWS_AS(Run({ReduceOp::kMax, {0, 2}, {0}}, {}, 2), Error);
-    CHECK_THROWS_AS(Run({ReduceOp::kSum, {2}, {1}}, {1, 2}, 2), Error);
-    CHECK_THROWS_AS(Run({ReduceOp::kSum, {1, 2}, {1, 0}}, {1, 2}, 2), Error);
+    CHECK(Run({ReduceOp::kSum, RowMajorStorage({}), {0, 2}, {0}}, 2) == std::vector<float>{0, 0});
+    CHECK(std::isnan(Run({ReduceOp::kMean, RowMajorStorage({}), {0}, {0}}, 2)[0]));
+    CHECK(Run({ReduceOp::kMax, RowMajorStorage({}), {0, 2}, {1}}, 2).empty());
+    CHECK_THROWS_AS(Run({ReduceOp::kMax, RowMajorStorage({}), {0, 2}, {0}}, 2), Error);
+    CHECK_THROWS_AS(Run({ReduceOp::kSum, RowMajorStorage({1, 2}), {2}, {1}}, 2), Error);
+    CHECK_THROWS_AS(Run({ReduceOp::kSum, RowMajorStorage({1, 2}), {1, 2}, {1, 0}}, 2), Error);
   }
 }
 

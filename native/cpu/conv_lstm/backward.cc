@@ -335,9 +335,8 @@ class Backward {
 
 }  // namespace
 
-void ConvLstmBackward(const ConvLstmShape& shape, ConvLstmBackwardInputs inputs,
-                      Precision precision, const ConvLstmGradients& gradients, ThreadPool& pool) {
-  Backward(shape, std::move(inputs), precision, gradients, pool).Run();
+void Run(ThreadPool& pool, ConvLstmBackward op) {
+  Backward(op.shape, std::move(op.inputs), op.precision, op.gradients, pool).Run();
 }
 
 }  // namespace convlstm::cpu

@@ -20,18 +20,6 @@ std::map<ChoiceKey, std::string>& Chosen() {
   return chosen;
 }
 
-const char* PrecisionName(Precision precision) {
-  switch (precision) {
-    case Precision::kHighest:
-      return "highest";
-    case Precision::kHigh:
-      return "high";
-    case Precision::kMedium:
-      return "medium";
-  }
-  return "highest";
-}
-
 }  // namespace
 
 // With AMX, `high` by two bfloat16 planes and by float32 Winograd are level (docs/benchmarks.md):
@@ -63,7 +51,7 @@ void RecordChoice(const ConvLstmRequest& request, const ConvLstmKernel& kernel) 
   const std::string line = std::to_string(s.input_dim) + "->" + std::to_string(s.hidden_dim) +
                            " kernel " + by(s.kernel_height, s.kernel_width) + " image " +
                            by(s.height, s.width) + " batch " + std::to_string(s.batch) + " " +
-                           PrecisionName(request.precision) + " -> " + kernel.name();
+                           NameOf(request.precision) + " -> " + kernel.name();
   Chosen().emplace(key, line);
   const char* debug = std::getenv("CONVLSTM_DEBUG");
   if (debug != nullptr && std::strcmp(debug, "1") == 0) {

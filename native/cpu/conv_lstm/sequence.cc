@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <span>
 #include <vector>
 
 #include "core/buffer.h"
@@ -127,14 +128,7 @@ class RunningLayer {
   std::vector<GatePointer> gates_;
 };
 
-}  // namespace
-
-void ConvLstm(const ConvLstmShape& shape, const ConvLstmInputs& inputs, Precision precision,
-              const ConvLstmOutputs& outputs, ThreadPool& pool) {
-  ConvLstmStack({{shape, inputs, precision, outputs}}, pool);
-}
-
-void ConvLstmStack(const std::vector<ConvLstmLayer>& layers, ThreadPool& pool) {
+void RunLayers(ThreadPool& pool, std::span<const ConvLstmLayer> layers) {
   std::deque<RunningLayer> running;
   for (const ConvLstmLayer& layer : layers) running.emplace_back(layer, pool);
   const int64_t time = layers.front().shape.time;
@@ -148,5 +142,13 @@ void ConvLstmStack(const std::vector<ConvLstmLayer>& layers, ThreadPool& pool) {
   }
   for (RunningLayer& layer : running) layer.Finish();
 }
+
+}  // namespace
+
+void Run(ThreadPool& pool, const ConvLstm& op) {
+  const ConvLstmLayer& layer = op;
+  RunLayers(pool, {&layer, 1});
+}
+void Run(ThreadPool& pool, const ConvLstmStack& op) { RunLayers(pool, op.layers); }
 
 }  // namespace convlstm::cpu

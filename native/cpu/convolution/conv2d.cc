@@ -27,13 +27,15 @@ std::shared_ptr<const Buffer> PackOnce(const DirectConvolutionShape& s, Storage&
 
 }  // namespace
 
-void Conv2d(const Conv2dShape& s, const Conv2dInputs& inputs, Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Conv2d& op) {
+  const Conv2dShape& s = op.shape;
+  const Conv2dInputs& inputs = op.inputs;
   const DirectConvolutionShape shape = {ConvolutionOf(s)};
   const std::shared_ptr<const Buffer> packed = PackOnce(shape, *inputs.weight, pool);
   const float* bias = inputs.bias == nullptr ? nullptr : RowMajor(*inputs.bias, pool);
   const int64_t pixels = s.height * s.width, out_pixels = shape.out_height * shape.out_width;
   const HeldFrames x = ToFrames(inputs.x, {s.batch, s.in_channels, pixels}, pool);
-  float* to = out.AllocateChannelsLast({s.batch, s.out_channels, out_pixels});
+  float* to = op.out->AllocateChannelsLast({s.batch, s.out_channels, out_pixels});
   std::vector<const float*> in_frames(s.batch);
   std::vector<float*> out_frames(s.batch);
   for (int64_t b = 0; b < s.batch; ++b) {

@@ -6,10 +6,9 @@
 
 namespace convlstm::cpu {
 
-// Fills `out`, which has the right number of elements and is not allocated yet, and leaves it
-// channels-last. Takes x channels-last as it is, else converts a copy. Packed weights are kept in
-// weight->derived().
-void Conv2d(const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out, ThreadPool& pool);
+// Leaves the result channels-last. Takes x channels-last as it is, else converts a copy. Packed
+// weights are kept in weight->derived().
+void Run(ThreadPool& pool, const Conv2d& op);
 
 }  // namespace convlstm::cpu
 

@@ -33,12 +33,14 @@ void SumPixels(const float* frames, int64_t pixels, int64_t channels, float* sum
 
 }  // namespace
 
-void Conv2dBackward(const Conv2dShape& s, const Conv2dInputs& inputs, const StoragePtr& grad,
-                    const Conv2dGradients& gradients, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Conv2dBackward& op) {
+  const Conv2dShape& s = op.forward.shape;
+  const Conv2dInputs& inputs = op.forward.inputs;
+  const Conv2dGradients& gradients = op.gradients;
   const ConvolutionShape shape = ConvolutionOf(s);
   const int64_t pixels = s.height * s.width, out_pixels = shape.out_height * shape.out_width;
   const int64_t out_stride = s.in_channels * shape.taps();
-  const HeldFrames deltas = ToFrames(grad, {s.batch, s.out_channels, out_pixels}, pool);
+  const HeldFrames deltas = ToFrames(op.grad, {s.batch, s.out_channels, out_pixels}, pool);
   std::vector<const float*> delta_frames(s.batch);
   for (int64_t b = 0; b < s.batch; ++b) {
     delta_frames[b] = deltas.data() + b * s.out_channels * out_pixels;

@@ -6,11 +6,9 @@
 
 namespace convlstm::cpu {
 
-// Fills the gradients that are there, which have the right number of elements and are not allocated
-// yet. `grad` is that of the result. x and grad are taken channels-last as they are, else a copy is
+// x and grad are taken channels-last as they are, else a copy is
 // converted; the gradient of x is left channels-last.
-void Conv2dBackward(const Conv2dShape& shape, const Conv2dInputs& inputs, const StoragePtr& grad,
-                    const Conv2dGradients& gradients, ThreadPool& pool);
+void Run(ThreadPool& pool, const Conv2dBackward& op);
 
 }  // namespace convlstm::cpu
 

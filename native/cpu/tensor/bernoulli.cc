@@ -38,7 +38,7 @@ HWY_INLINE Product Multiply(uint32_t factor, Vec v) {
 
 // Philox4x32-10 (Salmon et al. 2011), one block in each lane: 4 * lanes elements of the mask from
 // block `counter` on.
-HWY_INLINE void Blocks(const Bernoulli& bernoulli, uint64_t counter, uint32_t threshold,
+HWY_INLINE void Blocks(const BernoulliMask& bernoulli, uint64_t counter, uint32_t threshold,
                        float* out) {
   const Tag d;
   const hn::Repartition<float, Tag> df;
@@ -72,7 +72,7 @@ HWY_INLINE void Blocks(const Bernoulli& bernoulli, uint64_t counter, uint32_t th
 }
 
 // Elements [begin, begin + count); `begin` is a multiple of 4.
-void BernoulliRange(const Bernoulli& bernoulli, int64_t begin, int64_t count, float* out) {
+void BernoulliRange(const BernoulliMask& bernoulli, int64_t begin, int64_t count, float* out) {
   constexpr int64_t kElements = 4 * hn::MaxLanes(Tag());
   const uint32_t threshold = bernoulli.threshold();
   uint64_t counter = bernoulli.counter + static_cast<uint64_t>(begin) / 4;
@@ -93,11 +93,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace convlstm::cpu {
 
-void FillBernoulli(const Bernoulli& bernoulli, Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Bernoulli& op) {
   const auto bernoulli_range = CONVLSTM_SIMD(CurrentIsa(), BernoulliRange);
-  float* to = out.Allocate();
-  ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
-    bernoulli_range(bernoulli, begin, count, to + begin);
+  float* to = op.out->Allocate();
+  ForLines(pool, op.length, [&](int64_t begin, int64_t count) {
+    bernoulli_range(op.mask, begin, count, to + begin);
   });
 }
 

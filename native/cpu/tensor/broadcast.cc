@@ -11,12 +11,12 @@ int64_t DimFromEnd(const Shape& shape, size_t k) {
 
 }  // namespace
 
-BroadcastPlan::BroadcastPlan(const BinaryShapes& shapes) {
+BroadcastPlan::BroadcastPlan(const Binary& op) {
   int64_t a_elements = 1, b_elements = 1;
-  for (size_t k = 0; k < shapes.out.size(); ++k) {
-    const int64_t size = DimFromEnd(shapes.out, k);
+  for (size_t k = 0; k < op.out_shape.size(); ++k) {
+    const int64_t size = DimFromEnd(op.out_shape, k);
     if (size == 1) continue;
-    const int64_t a_size = DimFromEnd(shapes.a, k), b_size = DimFromEnd(shapes.b, k);
+    const int64_t a_size = DimFromEnd(op.a_shape, k), b_size = DimFromEnd(op.b_shape, k);
     const Dim dim = {size, a_size == 1 ? 0 : a_elements, b_size == 1 ? 0 : b_elements};
     a_elements *= a_size;
     b_elements *= b_size;

@@ -22,7 +22,7 @@ struct BinaryRun {
 class BroadcastPlan {
  public:
   // Neighbouring dimensions along which each operand either moves or stays become one.
-  explicit BroadcastPlan(const BinaryShapes& shapes);
+  explicit BroadcastPlan(const Binary& op);
 
   int64_t runs() const { return runs_; }
   int64_t run_length() const { return dims_.back().size; }

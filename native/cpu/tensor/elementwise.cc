@@ -181,35 +181,35 @@ float* AllocateLike(const Storage& a, const Storage& b, Storage& out) {
 
 }  // namespace
 
-void Fill(float value, Storage& out, ThreadPool& pool) {
-  float* data = out.AllocateUniform();
-  ForLines(pool, out.elements(),
-           [&](int64_t begin, int64_t count) { std::fill_n(data + begin, count, value); });
+void Run(ThreadPool& pool, const Fill& op) {
+  float* data = op.out->AllocateUniform();
+  ForLines(pool, op.length,
+           [&](int64_t begin, int64_t count) { std::fill_n(data + begin, count, op.value); });
 }
 
-void Unary(UnaryOp op, Storage& x, float alpha, Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Unary& op) {
   const auto unary_range = CONVLSTM_SIMD(CurrentIsa(), UnaryRange);
-  const float* in = x.data();
-  float* to = AllocateLike(x, out);
-  ForLines(pool, x.elements(), [&](int64_t begin, int64_t count) {
-    unary_range(op, in + begin, alpha, to + begin, count);
+  const float* in = op.x->data();
+  float* to = AllocateLike(*op.x, *op.out);
+  ForLines(pool, op.x->elements(), [&](int64_t begin, int64_t count) {
+    unary_range(op.op, in + begin, op.alpha, to + begin, count);
   });
 }
 
-void UnaryBackward(UnaryOp op, Storage& saved, Storage& grad, float alpha, Storage& out,
-                   ThreadPool& pool) {
+void Run(ThreadPool& pool, const UnaryBackward& op) {
+  Storage &saved = *op.saved, &grad = *op.grad, &out = *op.out;
   const auto backward_range = CONVLSTM_SIMD(CurrentIsa(), UnaryBackwardRange);
   const bool as_they_lie = LieAlike(saved, grad);
   const float* from_saved = as_they_lie ? saved.data() : RowMajor(saved, pool);
   const float* from_grad = as_they_lie ? grad.data() : RowMajor(grad, pool);
   float* to = AllocateLike(grad, saved, out);
   ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
-    backward_range(op, from_saved + begin, from_grad + begin, alpha, to + begin, count);
+    backward_range(op.op, from_saved + begin, from_grad + begin, op.alpha, to + begin, count);
   });
 }
 
-void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Storage& out,
-            ThreadPool& pool) {
+void Run(ThreadPool& pool, const Binary& op) {
+  Storage &a = *op.a, &b = *op.b, &out = *op.out;
   const auto binary_range = CONVLSTM_SIMD(CurrentIsa(), BinaryRange);
   // Where every element meets the one at its own place, or one element meets all, the order in
   // memory does not matter.
@@ -224,16 +224,17 @@ void Binary(BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b, Sto
                 : whole_a && whole_b ? AllocateLike(a, b, out)
                                      : AllocateLike(whole_a ? a : b, out);
     ForLines(pool, out.elements(), [&](int64_t begin, int64_t count) {
-      binary_range(op, {whole_a ? from_a + begin : from_a, whole_b ? from_b + begin : from_b,
-                        to + begin, whole_a, whole_b, count});
+      binary_range(op.op, {whole_a ? from_a + begin : from_a, whole_b ? from_b + begin : from_b,
+                           to + begin, whole_a, whole_b, count});
     });
   } else {
     const float* from_a = RowMajor(a, pool);
     const float* from_b = RowMajor(b, pool);
-    const BroadcastPlan plan(shapes);
+    const BroadcastPlan plan(op);
     float* to = out.Allocate();
     ParallelFor(pool, plan.runs(), plan.run_length(), [&](Range range) {
-      plan.ForRuns(range, from_a, from_b, to, [&](const BinaryRun& run) { binary_range(op, run); });
+      plan.ForRuns(range, from_a, from_b, to,
+                   [&](const BinaryRun& run) { binary_range(op.op, run); });
     });
   }
 }

@@ -126,27 +126,29 @@ OptimizerArrays From(int64_t begin, const OptimizerArrays& arrays) {
           {at(arrays.next_slots[0]), at(arrays.next_slots[1])}};
 }
 
-}  // namespace
-
-void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
-                   const OptimizerState& after, ThreadPool& pool) {
+template <typename Options, typename Range>
+void Step(ThreadPool& pool, const OptimizerStep<Options>& op, Range* range) {
+  const auto& [options, grad, before, after] = op;
   const OptimizerArrays arrays = {Read(before.parameter, pool),
-                                  RowMajor(grad, pool),
+                                  Read(grad, pool),
                                   {Read(before.slots[0], pool), Read(before.slots[1], pool)},
                                   Write(after.parameter),
                                   {Write(after.slots[0]), Write(after.slots[1])}};
-  const auto run = [&](auto* range, const auto& factors) {
-    ForLines(pool, grad.elements(),
-             [&](int64_t begin, int64_t count) { range(factors, From(begin, arrays), count); });
-  };
-  const Isa isa = CurrentIsa();
-  if (const auto* sgd = std::get_if<SgdOptions>(&options)) {
-    run(CONVLSTM_SIMD(isa, SgdRange), FactorsOf(*sgd));
-  } else if (const auto* rmsprop = std::get_if<RmspropOptions>(&options)) {
-    run(CONVLSTM_SIMD(isa, RmspropRange), FactorsOf(*rmsprop));
-  } else {
-    run(CONVLSTM_SIMD(isa, AdamRange), FactorsOf(std::get<AdamOptions>(options)));
-  }
+  const auto factors = FactorsOf(options);
+  ForLines(pool, grad->elements(),
+           [&](int64_t begin, int64_t count) { range(factors, From(begin, arrays), count); });
+}
+
+}  // namespace
+
+void Run(ThreadPool& pool, const SgdStep& op) {
+  Step(pool, op, CONVLSTM_SIMD(CurrentIsa(), SgdRange));
+}
+void Run(ThreadPool& pool, const RmspropStep& op) {
+  Step(pool, op, CONVLSTM_SIMD(CurrentIsa(), RmspropRange));
+}
+void Run(ThreadPool& pool, const AdamStep& op) {
+  Step(pool, op, CONVLSTM_SIMD(CurrentIsa(), AdamRange));
 }
 
 }  // namespace convlstm::cpu

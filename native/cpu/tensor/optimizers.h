@@ -1,15 +1,15 @@
 #ifndef CONVLSTM_CPU_TENSOR_OPTIMIZERS_H_
 #define CONVLSTM_CPU_TENSOR_OPTIMIZERS_H_
 
-#include "core/storage.h"
 #include "cpu/threads/thread_pool.h"
 #include "ops/optimizers.h"
 
 namespace convlstm::cpu {
 
-// One pass over memory. The storages of `after` have their lengths and are not allocated yet.
-void OptimizerStep(const OptimizerOptions& options, Storage& grad, const OptimizerState& before,
-                   const OptimizerState& after, ThreadPool& pool);
+// One pass over memory each.
+void Run(ThreadPool& pool, const SgdStep& op);
+void Run(ThreadPool& pool, const RmspropStep& op);
+void Run(ThreadPool& pool, const AdamStep& op);
 
 }  // namespace convlstm::cpu
 

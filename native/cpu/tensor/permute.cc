@@ -16,7 +16,7 @@ struct Axis {
 };
 
 // The axes of the result, outermost first; those that x has side by side in the same order are one.
-std::vector<Axis> ResultAxes(const Permutation& permutation) {
+std::vector<Axis> ResultAxes(const Permute& permutation) {
   const size_t rank = permutation.shape.size();
   std::vector<int64_t> in_strides(rank);
   int64_t elements = 1;
@@ -71,11 +71,11 @@ int64_t Product(const std::vector<Axis>& axes) {
 // Where x and the result share their innermost axis, runs of it are copied. Else the innermost axis
 // of x and that of the result make a matrix that is transposed by tiles, for each place on the
 // other axes.
-void Permute(const Permutation& permutation, Storage& x, Storage& out, ThreadPool& pool) {
-  const float* from = RowMajor(x, pool);
-  float* to = out.Allocate();
-  if (x.elements() == 0) return;
-  std::vector<Axis> others = ResultAxes(permutation);
+void Run(ThreadPool& pool, const Permute& op) {
+  const float* from = RowMajor(*op.x, pool);
+  float* to = op.out->Allocate();
+  if (op.x->elements() == 0) return;
+  std::vector<Axis> others = ResultAxes(op);
   const Axis out_inner = others.back();
   others.pop_back();
   if (out_inner.in_stride == 1) {

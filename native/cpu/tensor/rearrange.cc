@@ -26,7 +26,7 @@ float* AllocateFrames(const Storage& like, Storage& out) {
 class SliceRuns {
  public:
   // A slice with elements.
-  explicit SliceRuns(const Slice& slice) : slice_(slice), strides_(slice.shape.size()) {
+  explicit SliceRuns(const SliceBounds& slice) : slice_(slice), strides_(slice.shape.size()) {
     for (size_t axis = strides_.size(); axis-- > 0;) {
       strides_[axis] = elements_;
       elements_ *= slice.shape[axis];
@@ -76,7 +76,7 @@ class SliceRuns {
     return place;
   }
 
-  const Slice& slice_;
+  const SliceBounds& slice_;
   std::vector<int64_t> strides_;
   size_t outer_rank_;
   int64_t elements_ = 1;
@@ -93,12 +93,13 @@ bool HoldsFrames(const Storage& storage, const SliceRuns& runs) {
 
 }  // namespace
 
-void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Slice& op) {
+  Storage &x = *op.x, &out = *op.out;
   if (out.elements() == 0) {
     out.Allocate();
     return;
   }
-  const SliceRuns runs(slice);
+  const SliceRuns runs(op.bounds);
   const bool frames = HoldsFrames(x, runs);
   const float* from = frames ? x.data() : RowMajor(x, pool);
   float* to = frames ? AllocateFrames(x, out) : out.Allocate();
@@ -116,13 +117,14 @@ void TakeSlice(const Slice& slice, Storage& x, Storage& out, ThreadPool& pool) {
   });
 }
 
-void SliceBackward(const Slice& slice, Storage& grad, Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const SliceBackward& op) {
+  Storage &grad = *op.grad, &out = *op.out;
   if (grad.elements() == 0) {
     float* to = out.Allocate();
     std::fill_n(to, out.elements(), 0.0f);
     return;
   }
-  const SliceRuns runs(slice);
+  const SliceRuns runs(op.bounds);
   const bool frames = HoldsFrames(grad, runs);
   const float* from = frames ? grad.data() : RowMajor(grad, pool);
   float* to = frames ? AllocateFrames(grad, out) : out.Allocate();
@@ -142,14 +144,15 @@ void SliceBackward(const Slice& slice, Storage& grad, Storage& out, ThreadPool& 
   });
 }
 
-void Concatenate(const Concatenation& concatenation, const std::vector<StoragePtr>& parts,
-                 Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Concat& op) {
+  const std::vector<StoragePtr>& parts = op.parts;
+  Storage& out = *op.out;
   // Each part gives one run of elements after another to every row of the result.
-  const Shape& shape = concatenation.shapes.front();
+  const Shape& shape = op.shapes.front();
   int64_t rows = 1, inner = 1;
   for (size_t axis = 0; axis < shape.size(); ++axis) {
-    if (static_cast<int64_t>(axis) < concatenation.axis) rows *= shape[axis];
-    if (static_cast<int64_t>(axis) > concatenation.axis) inner *= shape[axis];
+    if (static_cast<int64_t>(axis) < op.axis) rows *= shape[axis];
+    if (static_cast<int64_t>(axis) > op.axis) inner *= shape[axis];
   }
   struct Run {
     const float* from;
@@ -162,7 +165,7 @@ void Concatenate(const Concatenation& concatenation, const std::vector<StoragePt
   std::vector<Run> runs;
   for (size_t k = 0; k < parts.size(); ++k) {
     const Storage& part = *parts[k];
-    const int64_t length = concatenation.shapes[k][concatenation.axis] * inner;
+    const int64_t length = op.shapes[k][op.axis] * inner;
     frames = frames && HoldsFrames(part, length) && part.layout().channels == first.channels &&
              part.layout().pixels == first.pixels;
     runs.push_back({nullptr, length, row_length});

@@ -115,7 +115,7 @@ struct Axes {
   bool inner_is_reduced = false;
 };
 
-Axes SplitAxes(const Reduction& reduction) {
+Axes SplitAxes(const Reduce& reduction) {
   Axes axes;
   int64_t stride = 1;
   bool first = true, previous = false;
@@ -192,21 +192,22 @@ struct Plan {
 
 }  // namespace
 
-void Reduce(const Reduction& reduction, Storage& x, Storage& out, ThreadPool& pool) {
+void Run(ThreadPool& pool, const Reduce& op) {
+  Storage &x = *op.x, &out = *op.out;
   const float* from = out.elements() == 1 ? x.data() : RowMajor(x, pool);
   float* to = out.Allocate();
-  const bool is_max = reduction.op == ReduceOp::kMax;
+  const bool is_max = op.op == ReduceOp::kMax;
   const double identity = is_max ? -std::numeric_limits<double>::infinity() : 0.0;
   const double count = static_cast<double>(x.elements()) / static_cast<double>(out.elements());
   const auto finish = [&](double total) {
-    return static_cast<float>(reduction.op == ReduceOp::kMean ? total / count : total);
+    return static_cast<float>(op.op == ReduceOp::kMean ? total / count : total);
   };
   if (x.elements() == 0) {
     std::fill_n(to, out.elements(), finish(identity));
     return;
   }
 
-  const Plan plan(SplitAxes(reduction));
+  const Plan plan(SplitAxes(op));
   const auto reduce_run = CONVLSTM_SIMD(CurrentIsa(), ReduceRun);
   const auto reduce_columns = CONVLSTM_SIMD(CurrentIsa(), ReduceColumns);
   const Buffer totals_buffer =
@@ -226,7 +227,7 @@ void Reduce(const Reduction& reduction, Storage& x, Storage& out, ThreadPool& po
         const float* in =
             from + OffsetOf(plan.kept, kept) + OffsetOf(plan.reduced, reduced) + piece;
         const int64_t length = std::min(plan.length, plan.inner - piece);
-        (plan.runs ? reduce_run : reduce_columns)(reduction.op, in, length, total);
+        (plan.runs ? reduce_run : reduce_columns)(op.op, in, length, total);
       }
     }
   });

@@ -6,9 +6,8 @@
 
 namespace convlstm::cpu {
 
-// Sums in float64, in an order that does not depend on the number of threads. `out` has the right
-// number of elements and is not allocated yet.
-void Reduce(const Reduction& reduction, Storage& x, Storage& out, ThreadPool& pool);
+// Sums in float64, in an order that does not depend on the number of threads.
+void Run(ThreadPool& pool, const Reduce& op);
 
 }  // namespace convlstm::cpu
 

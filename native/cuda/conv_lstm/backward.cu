@@ -251,10 +251,8 @@ class Backward {
 
 }  // namespace
 
-void ConvLstmBackward(Device& device, const ConvLstmShape& shape,
-                      const ConvLstmBackwardInputs& inputs, Precision precision,
-                      const ConvLstmGradients& gradients) {
-  Backward(device, shape, inputs, precision, gradients).Run();
+void Run(Device& device, const ConvLstmBackward& op) {
+  Backward(device, op.shape, op.inputs, op.precision, op.gradients).Run();
 }
 
 }  // namespace convlstm::cuda

@@ -176,12 +176,10 @@ class Call {
 
 }  // namespace
 
-void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
-              Precision precision, const ConvLstmOutputs& outputs) {
-  Call(device, {{shape, inputs, precision, outputs}}).Run();
-}
+void Run(Device& device, const ConvLstm& op) { Call(device, {op}).Run(); }
 
-void ConvLstmStack(Device& device, const std::vector<ConvLstmLayer>& layers) {
+void Run(Device& device, const ConvLstmStack& op) {
+  const std::vector<ConvLstmLayer>& layers = op.layers;
   StoragePtr x = layers.front().inputs.x;
   for (auto begin = layers.begin(); begin != layers.end();) {
     const auto end = begin + std::min<std::ptrdiff_t>(kMaxLayers, layers.end() - begin);

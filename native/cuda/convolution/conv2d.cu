@@ -52,7 +52,9 @@ const Buffer& PackOnce(Device& device, Math math, const ConvGeometry& g, int in,
 
 }  // namespace
 
-void Conv2d(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs, Storage& out) {
+void Run(Device& device, const Conv2d& op) {
+  const Conv2dShape& s = op.shape;
+  const Conv2dInputs& inputs = op.inputs;
   const ConvGeometry g = GeometryOf(device, s);
   const auto in = static_cast<int>(s.in_channels), channels = static_cast<int>(s.out_channels);
   const Math math = HighestMath(device);
@@ -60,7 +62,7 @@ void Conv2d(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs, St
   const float* bias = inputs.bias == nullptr ? nullptr : RowMajor(device, *inputs.bias);
   Buffer converted;
   const float* x = ToFrames(device, *inputs.x, {s.batch, in, s.height * s.width}, converted);
-  float* to = out.AllocateChannelsLast({s.batch, channels, s.out_height() * s.out_width()});
+  float* to = op.out->AllocateChannelsLast({s.batch, channels, s.out_height() * s.out_width()});
   Conv2dArguments p = {};
   p.geometry = g;
   p.x = {nullptr, in, static_cast<int>(s.height * s.width), g.chunks(in)};
@@ -76,16 +78,18 @@ void Conv2d(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs, St
   if (g.rows() > 0) Launch(device, Convolve2dCall(device, math, p));
 }
 
-void Conv2dBackward(Device& device, const Conv2dShape& s, const Conv2dInputs& inputs,
-                    const StoragePtr& grad, const Conv2dGradients& gradients) {
+void Run(Device& device, const Conv2dBackward& op) {
+  const Conv2dShape& s = op.forward.shape;
+  const Conv2dInputs& inputs = op.forward.inputs;
+  const Conv2dGradients& gradients = op.gradients;
   const ConvGeometry g = GeometryOf(device, s);
   const auto in = static_cast<int>(s.in_channels), channels = static_cast<int>(s.out_channels);
   const Math math = HighestMath(device);
   const int64_t pixels = s.height * s.width;
   Buffer converted_grad, converted_x;
   const float* const deltas =
-      ToFrames(device, *grad, {s.batch, channels, g.out_pixels()}, converted_grad);
-  const std::shared_ptr<const Buffer> held = grad->buffer();
+      ToFrames(device, *op.grad, {s.batch, channels, g.out_pixels()}, converted_grad);
+  const std::shared_ptr<const Buffer> held = op.grad->buffer();
   if (gradients.x != nullptr) {
     float* const to = gradients.x->AllocateChannelsLast({s.batch, in, pixels});
     DataGradient(device, math, g, {inputs.weight, 0, in, in, channels}).Run(deltas, to);

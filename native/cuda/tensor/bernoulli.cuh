@@ -27,7 +27,7 @@ struct PhiloxBlock {
 };
 
 // One thread per block of four elements.
-__global__ void BernoulliElements(Bernoulli bernoulli, uint32_t threshold, float* out,
+__global__ void BernoulliElements(BernoulliMask bernoulli, uint32_t threshold, float* out,
                                   int64_t count) {
   ForStrided((count + 3) / 4, [&](int64_t block) {
     const PhiloxBlock random(bernoulli.counter + static_cast<uint64_t>(block), bernoulli.key0,

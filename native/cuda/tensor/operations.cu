@@ -45,7 +45,7 @@ Strides BroadcastStrides(const Shape& shape, const Shape& out) {
 
 // Whether a slice takes whole channels-last frames, which are then copied without a conversion. `x`
 // is the sliced tensor or the slice.
-bool TakesFrames(const Slice& slice, const Storage& x) {
+bool TakesFrames(const SliceBounds& slice, const Storage& x) {
   if (!x.channels_last() || x.elements() == 0) return false;
   int64_t run = 1;
   for (size_t axis = slice.shape.size(); axis-- > 0;) {
@@ -70,50 +70,50 @@ Strides Contiguous(int64_t elements) {
 
 }  // namespace
 
-void Fill(Device& device, float value, Storage& out) {
-  float* to = out.Allocate();
-  LaunchStrided(device, "FillElements", FillElements, out.elements(), value, to, out.elements());
+void Run(Device& device, const Fill& op) {
+  float* to = op.out->Allocate();
+  LaunchStrided(device, "FillElements", FillElements, op.length, op.value, to, op.length);
 }
 
-void FillBernoulli(Device& device, const Bernoulli& bernoulli, Storage& out) {
-  float* to = out.Allocate();
-  LaunchStrided(device, "BernoulliElements", BernoulliElements, (out.elements() + 3) / 4, bernoulli,
-                bernoulli.threshold(), to, out.elements());
+void Run(Device& device, const Bernoulli& op) {
+  float* to = op.out->Allocate();
+  LaunchStrided(device, "BernoulliElements", BernoulliElements, (op.length + 3) / 4, op.mask,
+                op.mask.threshold(), to, op.length);
 }
 
-void Unary(Device& device, UnaryOp op, Storage& x, float alpha, Storage& out) {
-  float* to = AllocateLike(x, out);
-  LaunchStrided(device, "UnaryElements", UnaryElements, x.elements(), op, x.data(), alpha, to,
-                x.elements());
+void Run(Device& device, const Unary& op) {
+  float* to = AllocateLike(*op.x, *op.out);
+  LaunchStrided(device, "UnaryElements", UnaryElements, op.x->elements(), op.op, op.x->data(),
+                op.alpha, to, op.x->elements());
 }
 
-void UnaryBackward(Device& device, UnaryOp op, Storage& saved, Storage& grad, float alpha,
-                   Storage& out) {
+void Run(Device& device, const UnaryBackward& op) {
+  Storage &saved = *op.saved, &grad = *op.grad, &out = *op.out;
   if (!SameLayout(saved, grad)) {
     RowMajor(device, saved);
     RowMajor(device, grad);
   }
   float* to = AllocateLike(grad, out);
-  LaunchStrided(device, "UnaryBackwardElements", UnaryBackwardElements, out.elements(), op,
-                saved.data(), grad.data(), alpha, to, out.elements());
+  LaunchStrided(device, "UnaryBackwardElements", UnaryBackwardElements, out.elements(), op.op,
+                saved.data(), grad.data(), op.alpha, to, out.elements());
 }
 
-void Binary(Device& device, BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
-            Storage& out) {
+void Run(Device& device, const Binary& op) {
+  Storage &a = *op.a, &b = *op.b, &out = *op.out;
   // The memory layout does not matter without broadcasting, or with a single element.
   const bool whole_a = a.elements() == out.elements(), whole_b = b.elements() == out.elements();
   if ((whole_a && b.elements() == 1) || (whole_b && a.elements() == 1) ||
       (whole_a && whole_b && SameLayout(a, b))) {
     float* to = AllocateLike(whole_a ? a : b, out);
-    LaunchStrided(device, "BinaryElements", BinaryElements, out.elements(), op, a.data(), whole_a,
-                  b.data(), whole_b, to, out.elements());
+    LaunchStrided(device, "BinaryElements", BinaryElements, out.elements(), op.op, a.data(),
+                  whole_a, b.data(), whole_b, to, out.elements());
     return;
   }
   const float* from_a = RowMajor(device, a);
   const float* from_b = RowMajor(device, b);
-  LaunchStrided(device, "BinaryBroadcast", BinaryBroadcast, out.elements(), op, from_a,
-                BroadcastStrides(shapes.a, shapes.out), from_b,
-                BroadcastStrides(shapes.b, shapes.out), out.Allocate(), out.elements());
+  LaunchStrided(device, "BinaryBroadcast", BinaryBroadcast, out.elements(), op.op, from_a,
+                BroadcastStrides(op.a_shape, op.out_shape), from_b,
+                BroadcastStrides(op.b_shape, op.out_shape), out.Allocate(), out.elements());
 }
 
 void Move(Device& device, const float* in, const Strides& from, float* out, const Strides& to) {
@@ -121,15 +121,17 @@ void Move(Device& device, const float* in, const Strides& from, float* out, cons
                 from.elements());
 }
 
-void Permute(Device& device, const Permutation& permutation, Storage& x, Storage& out) {
-  const float* in = RowMajor(device, x);
-  const std::vector<int64_t> strides = RowMajorStrides(permutation.shape);
+void Run(Device& device, const Permute& op) {
+  const float* in = RowMajor(device, *op.x);
+  const std::vector<int64_t> strides = RowMajorStrides(op.shape);
   Strides from;
-  for (const int64_t axis : permutation.order) from.Add(permutation.shape[axis], strides[axis]);
-  Move(device, in, from, out.Allocate(), Contiguous(out.elements()));
+  for (const int64_t axis : op.order) from.Add(op.shape[axis], strides[axis]);
+  Move(device, in, from, op.out->Allocate(), Contiguous(op.out->elements()));
 }
 
-void TakeSlice(Device& device, const Slice& slice, Storage& x, Storage& out) {
+void Run(Device& device, const Slice& op) {
+  const SliceBounds& slice = op.bounds;
+  Storage &x = *op.x, &out = *op.out;
   const bool frames = TakesFrames(slice, x);
   const float* in = frames ? x.data() : RowMajor(device, x);
   const std::vector<int64_t> strides = RowMajorStrides(slice.shape);
@@ -141,7 +143,9 @@ void TakeSlice(Device& device, const Slice& slice, Storage& x, Storage& out) {
   Move(device, in, from, Allocate(frames, x, out), Contiguous(out.elements()));
 }
 
-void SliceBackward(Device& device, const Slice& slice, Storage& grad, Storage& out) {
+void Run(Device& device, const SliceBackward& op) {
+  const SliceBounds& slice = op.bounds;
+  Storage &grad = *op.grad, &out = *op.out;
   const bool frames = TakesFrames(slice, grad);
   const float* in = frames ? grad.data() : RowMajor(device, grad);
   SlicedAxes sliced;
@@ -152,15 +156,15 @@ void SliceBackward(Device& device, const Slice& slice, Storage& grad, Storage& o
                 Allocate(frames, grad, out), out.elements());
 }
 
-void Concatenate(Device& device, const Concatenation& concatenation,
-                 const std::vector<StoragePtr>& parts, Storage& out) {
+void Run(Device& device, const Concat& op) {
   // Each part is `length` contiguous elements of every row of the result.
-  const Shape& shape = concatenation.shapes.front();
+  const Shape& shape = op.shapes.front();
   int64_t rows = 1;
-  for (int64_t axis = 0; axis < concatenation.axis; ++axis) rows *= shape[axis];
+  for (int64_t axis = 0; axis < op.axis; ++axis) rows *= shape[axis];
+  Storage& out = *op.out;
   float* to = out.Allocate();
   int64_t begin = 0;
-  for (const StoragePtr& part : parts) {
+  for (const StoragePtr& part : op.parts) {
     const int64_t length = rows == 0 ? 0 : part->elements() / rows;
     Strides slots;
     slots.Add(rows, rows == 0 ? 0 : out.elements() / rows);
@@ -171,15 +175,15 @@ void Concatenate(Device& device, const Concatenation& concatenation,
   }
 }
 
-void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out) {
-  const float* in = RowMajor(device, x);
-  float* to = out.Allocate();
-  const int64_t output_count = out.elements();
+void Run(Device& device, const Reduce& op) {
+  const float* in = RowMajor(device, *op.x);
+  float* to = op.out->Allocate();
+  const int64_t output_count = op.out->elements();
   if (output_count == 0) return;
-  const std::vector<int64_t> strides = RowMajorStrides(reduction.shape);
+  const std::vector<int64_t> strides = RowMajorStrides(op.shape);
   Strides outputs, reduced;
   for (size_t axis = 0; axis < strides.size(); ++axis) {
-    (reduction.reduces(axis) ? reduced : outputs).Add(reduction.shape[axis], strides[axis]);
+    (op.reduces(axis) ? reduced : outputs).Add(op.shape[axis], strides[axis]);
   }
   const int64_t count = reduced.elements();
   // Enough slices to fill the device, each with work for all threads of a block.
@@ -187,13 +191,13 @@ void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out
   const int64_t slices =
       std::clamp<int64_t>(std::min(count / kMinLength, kMaxSlices / output_count), 1, kMaxSlices);
   const Buffer partial = device.AllocateArray<double>(output_count * slices);
-  const bool max = reduction.op == ReduceOp::kMax;
+  const bool max = op.op == ReduceOp::kMax;
   Launch(
       device, "ReducePart", ReducePart,
       dim3(static_cast<unsigned>(slices), static_cast<unsigned>(std::min(output_count, kMaxGrid))),
       dim3(kReduceThreads), kReduceThreads / 32 * static_cast<int>(sizeof(double)), max, in,
       outputs, reduced, output_count, count, partial.as<double>());
-  const double divisor = reduction.op == ReduceOp::kMean ? static_cast<double>(count) : 1.0;
+  const double divisor = op.op == ReduceOp::kMean ? static_cast<double>(count) : 1.0;
   LaunchStrided(device, "ReduceSlices", ReduceSlices, output_count, max, partial.as<double>(),
                 slices, divisor, to, output_count);
 }

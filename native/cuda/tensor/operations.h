@@ -3,8 +3,6 @@
 #ifndef CONVLSTM_CUDA_TENSOR_OPERATIONS_H_
 #define CONVLSTM_CUDA_TENSOR_OPERATIONS_H_
 
-#include <vector>
-
 #include "cuda/device/device.h"
 #include "ops/bernoulli.h"
 #include "ops/conv2d.h"
@@ -18,45 +16,38 @@ namespace convlstm::cuda {
 
 struct Strides;
 
-void Fill(Device& device, float value, Storage& out);
-void FillBernoulli(Device& device, const Bernoulli& bernoulli, Storage& out);
-void Unary(Device& device, UnaryOp op, Storage& x, float alpha, Storage& out);
-void UnaryBackward(Device& device, UnaryOp op, Storage& saved, Storage& grad, float alpha,
-                   Storage& out);
-void Binary(Device& device, BinaryOp op, const BinaryShapes& shapes, Storage& a, Storage& b,
-            Storage& out);
+void Run(Device& device, const Fill& op);
+void Run(Device& device, const Bernoulli& op);
+void Run(Device& device, const Unary& op);
+void Run(Device& device, const UnaryBackward& op);
+void Run(Device& device, const Binary& op);
 
 // The k-th place of `to` gets the k-th of `from`.
 void Move(Device& device, const float* in, const Strides& from, float* out, const Strides& to);
 
-void Permute(Device& device, const Permutation& permutation, Storage& x, Storage& out);
-void TakeSlice(Device& device, const Slice& slice, Storage& x, Storage& out);
-void SliceBackward(Device& device, const Slice& slice, Storage& grad, Storage& out);
-void Concatenate(Device& device, const Concatenation& concatenation,
-                 const std::vector<StoragePtr>& parts, Storage& out);
+void Run(Device& device, const Permute& op);
+void Run(Device& device, const Slice& op);
+void Run(Device& device, const SliceBackward& op);
+void Run(Device& device, const Concat& op);
 
 // Sums in float64, in an order that depends on the shape only.
-void Reduce(Device& device, const Reduction& reduction, Storage& x, Storage& out);
+void Run(Device& device, const Reduce& op);
 
-// Float32-class; leaves `out` channels-last.
-void Conv2d(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs, Storage& out);
+// Leaves the result channels-last. Float32-class whatever the precision: the kernels of lower ones
+// are those of the ConvLSTM.
+void Run(Device& device, const Conv2d& op);
+void Run(Device& device, const Conv2dBackward& op);
 
 // Output and states are left channels-last. Packed weights are kept in weight->derived(), the
 // graphs of sequences with the device.
-void ConvLstm(Device& device, const ConvLstmShape& shape, const ConvLstmInputs& inputs,
-              Precision precision, const ConvLstmOutputs& outputs);
-void ConvLstmStack(Device& device, const std::vector<ConvLstmLayer>& layers);
-
-void OptimizerStep(Device& device, const OptimizerOptions& options, Storage& grad,
-                   const OptimizerState& before, const OptimizerState& after);
-
-void Conv2dBackward(Device& device, const Conv2dShape& shape, const Conv2dInputs& inputs,
-                    const StoragePtr& grad, const Conv2dGradients& gradients);
-
+void Run(Device& device, const ConvLstm& op);
+void Run(Device& device, const ConvLstmStack& op);
 // Gradients of x and of the states are left channels-last. The same bits whatever was saved.
-void ConvLstmBackward(Device& device, const ConvLstmShape& shape,
-                      const ConvLstmBackwardInputs& inputs, Precision precision,
-                      const ConvLstmGradients& gradients);
+void Run(Device& device, const ConvLstmBackward& op);
+
+void Run(Device& device, const SgdStep& op);
+void Run(Device& device, const RmspropStep& op);
+void Run(Device& device, const AdamStep& op);
 
 }  // namespace convlstm::cuda
 

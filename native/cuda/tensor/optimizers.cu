@@ -14,25 +14,24 @@ float* Write(const StoragePtr& storage) {
   return storage == nullptr ? nullptr : storage->Allocate();
 }
 
-}  // namespace
-
-void OptimizerStep(Device& device, const OptimizerOptions& options, Storage& grad,
-                   const OptimizerState& before, const OptimizerState& after) {
+template <typename Options, typename Kernel>
+void Step(Device& device, const OptimizerStep<Options>& op, const char* name, Kernel* kernel) {
+  const auto& [options, grad, before, after] = op;
   const OptimizerArrays arrays = {Read(device, before.parameter),
-                                  RowMajor(device, grad),
+                                  Read(device, grad),
                                   {Read(device, before.slots[0]), Read(device, before.slots[1])},
                                   Write(after.parameter),
                                   {Write(after.slots[0]), Write(after.slots[1])}};
-  const int64_t count = grad.elements();
-  if (const auto* sgd = std::get_if<SgdOptions>(&options)) {
-    LaunchStrided(device, "SgdElements", SgdElements, count, FactorsOf(*sgd), arrays, count);
-  } else if (const auto* rmsprop = std::get_if<RmspropOptions>(&options)) {
-    LaunchStrided(device, "RmspropElements", RmspropElements, count, FactorsOf(*rmsprop), arrays,
-                  count);
-  } else {
-    LaunchStrided(device, "AdamElements", AdamElements, count,
-                  FactorsOf(std::get<AdamOptions>(options)), arrays, count);
-  }
+  const int64_t count = grad->elements();
+  LaunchStrided(device, name, kernel, count, FactorsOf(options), arrays, count);
 }
+
+}  // namespace
+
+void Run(Device& device, const SgdStep& op) { Step(device, op, "SgdElements", SgdElements); }
+void Run(Device& device, const RmspropStep& op) {
+  Step(device, op, "RmspropElements", RmspropElements);
+}
+void Run(Device& device, const AdamStep& op) { Step(device, op, "AdamElements", AdamElements); }
 
 }  // namespace convlstm::cuda

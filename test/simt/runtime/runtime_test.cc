@@ -25,9 +25,7 @@ constexpr size_t kMegabyte = size_t{1} << 20;
 
 // A storage filled with `value`, queued and not awaited.
 StoragePtr Filled(Engine& engine, float value, int64_t elements) {
-  const StoragePtr out = New(engine, elements);
-  OnQueue(engine, [&] { engine.Fill(value, *out); });
-  return out;
+  return RunOn(engine, Fill{elements, value}).out;
 }
 
 std::string ErrorOf(ErrorCode code, const std::function<void()>& action) {
@@ -52,9 +50,7 @@ TEST_CASE("uploads overlap with kernels, and later work waits for them") {
     simulated::RunAll();
     CHECK(simulated::CopiedBytes() == before + bytes);
     simulated::HoldKernels(false);
-    const StoragePtr y = New(gpu, x->elements());
-    OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kNeg, *x, 0, *y); });
-    std::vector<float> negative = Downloaded(gpu, y);
+    std::vector<float> negative = Downloaded(gpu, RunOn(gpu, Unary{UnaryOp::kNeg, x}).out);
     for (float& value : negative) value = -value;
     CHECK(negative == values);
   }
@@ -87,9 +83,8 @@ TEST_CASE("pinned blocks and device memory have one user at a time") {
     std::vector<StoragePtr> results;
     for (int k = 0; k < 12; ++k) {
       values.push_back(RandomValues(100 + k % 3 * 1000));
-      const StoragePtr x = Uploaded(gpu, values.back()), y = New(gpu, x->elements());
-      OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kSquare, *x, 0, *y); });
-      results.push_back(y);
+      const StoragePtr x = Uploaded(gpu, values.back());
+      results.push_back(RunOn(gpu, Unary{UnaryOp::kSquare, x}).out);
       if (k % 5 == 4) gpu.EmptyCache();
     }
     for (size_t k = 0; k < values.size(); ++k) {
@@ -108,10 +103,7 @@ TEST_CASE("a sequence whose operands are released while it runs") {
     std::vector<StoragePtr> outputs;
     for (int call = 0; call < 3; ++call) {
       const Operands operands(gpu, test);
-      const ConvLstmOutputs results = {New(gpu, 4 * 60), New(gpu, 60), New(gpu, 60)};
-      OnQueue(gpu,
-              [&] { gpu.ConvLstm(test.shape, operands.inputs, Precision::kHighest, results); });
-      outputs.push_back(results.output);
+      outputs.push_back(RunOn(gpu, ConvLstm{{test.shape, operands.inputs}}).outputs.output);
     }
     for (const StoragePtr& output : outputs) {
       CHECK(LargestError(Downloaded(gpu, output), expected.output) <= 1e-5);
@@ -122,22 +114,17 @@ TEST_CASE("a sequence whose operands are released while it runs") {
 // The output of a layer with its last h or, if `backward`, the gradient of its weights.
 std::vector<std::vector<float>> Trained(Engine& gpu, const ConvLstmCase& test, bool backward) {
   const ConvLstmShape& s = test.shape;
-  const int64_t state = s.batch * s.hidden_dim * s.pixels();
   const Operands operands(gpu, test);
-  const StoragePtr saved = backward ? New(gpu, SavedElements(s, 1)) : nullptr;
-  const ConvLstmOutputs results = {New(gpu, s.time * state), New(gpu, state), New(gpu, state),
-                                   saved, backward ? 1 : 0};
-  const StoragePtr weight = New(gpu, operands.inputs.weight->elements());
-  OnQueue(gpu, [&] { gpu.ConvLstm(s, operands.inputs, Precision::kHighest, results); });
+  ConvLstm forward = {{s, operands.inputs}};
+  forward.outputs.save_every = backward ? 1 : 0;
+  const ConvLstmOutputs results = RunOn(gpu, forward).outputs;
   if (!backward) return {Downloaded(gpu, results.output), Downloaded(gpu, results.h)};
-  ConvLstmGradients gradients = {};
-  gradients.weight = weight;
-  OnQueue(gpu, [&] {
-    gpu.ConvLstmBackward(
-        s, {operands.inputs, results.output, saved, 1, results.output, nullptr, nullptr},
-        Precision::kHighest, gradients);
-  });
-  return {Downloaded(gpu, results.output), Downloaded(gpu, weight)};
+  const ConvLstmBackward call = {
+      s,
+      {operands.inputs, results.output, results.saved, 1, results.output},
+      Precision::kHighest,
+      {.x = false, .bias = false}};
+  return {Downloaded(gpu, results.output), Downloaded(gpu, RunOn(gpu, call).gradients.weight)};
 }
 
 TEST_CASE("sequences of thousands of kernels are several graphs, with the same results") {
@@ -165,17 +152,11 @@ TEST_CASE("weights are packed once per packed form") {
   const StoragePtr& weight = operands.inputs.weight;
   std::map<std::string, std::shared_ptr<const void>> first;
   for (int step = 0; step < 3; ++step) {
-    const StoragePtr saved = New(gpu, SavedElements(s, 1));
-    const ConvLstmOutputs results = {New(gpu, 180), New(gpu, 60), New(gpu, 60), saved, 1};
-    ConvLstmGradients gradients = {};
-    gradients.x = New(gpu, operands.inputs.x->elements());
-    gradients.weight = New(gpu, weight->elements());
-    OnQueue(gpu, [&] {
-      gpu.ConvLstm(s, operands.inputs, Precision::kHighest, results);
-      gpu.ConvLstmBackward(
-          s, {operands.inputs, results.output, saved, 1, results.output, nullptr, nullptr},
-          Precision::kHighest, gradients);
-    });
+    ConvLstm forward = {{s, operands.inputs}};
+    forward.outputs.save_every = 1;
+    const ConvLstmOutputs results = RunOn(gpu, forward).outputs;
+    RunOn(gpu,
+          ConvLstmBackward{s, {operands.inputs, results.output, results.saved, 1, results.output}});
     if (step == 0) first = weight->derived();
     CHECK(first.size() == 3);  // forward, gradient of x, gradient of h
     CHECK(weight->derived() == first);
@@ -189,8 +170,7 @@ TEST_CASE("200 streamed steps hold no more memory than one") {
   size_t held = 0;
   for (int step = 0; step < 200; ++step) {
     operands.inputs.x = Uploaded(gpu, test.x);
-    const ConvLstmOutputs results = {New(gpu, 60), New(gpu, 60), New(gpu, 60)};
-    OnQueue(gpu, [&] { gpu.ConvLstm(test.shape, operands.inputs, Precision::kHighest, results); });
+    const ConvLstmOutputs results = RunOn(gpu, ConvLstm{{test.shape, operands.inputs}}).outputs;
     operands.inputs.h0 = results.h;
     operands.inputs.c0 = results.c;
     Downloaded(gpu, results.output);
@@ -259,9 +239,8 @@ TEST_CASE("several threads on one device") {
     threads.emplace_back([&gpu, &wrong, k] {
       for (int round = 0; round < 20; ++round) {
         const std::vector<float> values(500 + 100 * k, static_cast<float>(round + k));
-        const StoragePtr x = Uploaded(gpu, values), y = New(gpu, x->elements());
-        OnQueue(gpu, [&] { gpu.Unary(UnaryOp::kNeg, *x, 0, *y); });
-        for (const float value : Downloaded(gpu, y)) {
+        const StoragePtr x = Uploaded(gpu, values);
+        for (const float value : Downloaded(gpu, RunOn(gpu, Unary{UnaryOp::kNeg, x}).out)) {
           if (value != -values[0]) ++wrong[k];
         }
       }
@@ -274,12 +253,11 @@ TEST_CASE("several threads on one device") {
 TEST_CASE(
     "a lost device names its last kernels, fails every later call, and does not affect others") {
   Engine &lost = EngineOf(2), &other = EngineOf(1);
-  const StoragePtr x = Uploaded(lost, {1, 2, 3}), y = New(lost, 3);
+  const StoragePtr x = Uploaded(lost, {1, 2, 3});
   simulated::RunAll();
   simulated::FailNextKernel(2);
   const std::string first = ErrorOf(ErrorCode::kDevice, [&] {
-    OnQueue(lost, [&] { lost.Unary(UnaryOp::kExp, *x, 0, *y); });
-    Downloaded(lost, y);
+    Downloaded(lost, RunOn(lost, Unary{UnaryOp::kExp, x}).out);
   });
   CHECK(first.find("cudaErrorIllegalAddress") != std::string::npos);
   CHECK(first.find("launched last: UnaryElements") != std::string::npos);

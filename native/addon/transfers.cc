@@ -1,4 +1,4 @@
-#include "addon/copies.h"
+#include "addon/transfers.h"
 
 #include <exception>
 #include <functional>
@@ -8,10 +8,11 @@
 
 #include "addon/engines.h"
 #include "addon/environment.h"
-#include "addon/submit.h"
 #include "core/buffer.h"
+#include "core/error.h"
 #include "core/storage.h"
 #include "runtime/engine.h"
+#include "runtime/prepare.h"
 
 namespace convlstm::addon {
 namespace {
@@ -56,22 +57,36 @@ void Start(Engine& from, Engine& to, const StoragePtr& x, const Promise& promise
 
 }  // namespace
 
+Napi::Value Upload(const Napi::CallbackInfo& info) {
+  const Napi::Value value = info[0];
+  if (!value.IsTypedArray()) {
+    throw Error(ErrorCode::kOption, "upload: expected a Float32Array");
+  }
+  if (value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    throw Error(ErrorCode::kDtype, "upload: expected a Float32Array, got another typed array");
+  }
+  const auto values = value.As<Napi::Float32Array>();
+  Engine& engine = EngineOf(info);
+  Environment& environment = Environment::Of(info.Env());
+  const auto out =
+      std::make_shared<Storage>(static_cast<int64_t>(values.ElementLength()), engine.memory());
+  if (std::function<void()> copy = engine.Upload(values.Data(), out)) {
+    environment.Enqueue(engine.queue(), TaskOf(std::move(copy), {{"out", out}}));
+  }
+  return environment.Wrap(out);
+}
+
 // Both queues get their part at once, so that each does it in its order; the second waits for what
 // the first promises.
 Napi::Value Copy(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const StoragePtr x = environment.Unwrap(info[0], "x");
   Engine &from = EngineOf(*x), &to = EngineOf(info);
-  const StoragePtr out = NewStorage({x->elements()}, to);
+  const auto out = std::make_shared<Storage>(x->elements(), to.memory());
   const auto promise = std::make_shared<std::promise<Finish>>();
   environment.Enqueue(from.queue(), [&from, &to, x, promise] { Start(from, to, x, promise); });
-  environment.Enqueue(to.queue(), [out, finish = promise->get_future().share()] {
-    try {
-      finish.get()(out);
-    } catch (...) {
-      out->Fail(std::current_exception());
-    }
-  });
+  auto finish = [out, future = promise->get_future().share()] { future.get()(out); };
+  environment.Enqueue(to.queue(), TaskOf(std::move(finish), {{"out", out}}));
   return environment.Wrap(out);
 }
 
