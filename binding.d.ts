@@ -1,13 +1,13 @@
 /**
- * The contract between the TypeScript of this package and what computes for it.
+ * The contract between the TypeScript of this package and its backends: the native addon
+ * (`native/addon`) and the TypeScript fallback (`src/fallback`).
  *
- * Two things satisfy it: the native addon (`native/addon`) and the plain TypeScript fallback
- * (`src/fallback`). Every shape has been checked by the caller (`src/functional`); a backend may
- * still refuse one, with an error that carries a `code`, and must never crash on it.
+ * Callers (`src/functional`) have checked every shape. A backend may still refuse one, with an
+ * error that has a `code`, and must never crash on it.
  *
- * Every operation is enqueued and returns at once with the storages of its results. What goes wrong
- * while it runs (out of memory, a fault of the device) is kept by those storages, passed on to what is
- * computed from them, and thrown by `data()` or `dataSync()`.
+ * Every operation is enqueued and returns its result storages at once. An error while it runs (out
+ * of memory, a device fault) is stored in them, propagates to whatever is computed from them, and
+ * is thrown by `data()` and `dataSync()`.
  */
 
 /** float32 elements in the memory of one backend. Immutable to callers. */
@@ -15,11 +15,11 @@ export interface Storage {
   /** Number of float32 elements. */
   readonly length: number;
   readonly disposed: boolean;
-  /** The elements in row-major order, once they have been computed. */
+  /** The elements in row-major order, when they have been computed. */
   data(): Promise<Float32Array<ArrayBuffer>>;
-  /** The same; blocks the calling thread until then. */
+  /** Like `data()`, but blocks the calling thread. */
   dataSync(): Float32Array<ArrayBuffer>;
-  /** Drops this handle; memory goes when no queued operation needs it any more. Idempotent. */
+  /** Releases this handle; memory is freed when no queued operation needs it. Idempotent. */
   dispose(): void;
 }
 
@@ -61,7 +61,7 @@ export interface Conv2dArguments {
   precision: Precision;
 }
 
-/** A layer, but for its input: above others it takes the output of the one below. */
+/** A layer without its input: within a stack that is the output of the layer below. */
 export interface ConvLstmLayerArguments {
   batch: number;
   time: number;
@@ -85,12 +85,12 @@ export interface ConvLstmLayerArguments {
   /** [batch, hiddenDim, height, width]; null is zeros. */
   h0: Storage | null;
   c0: Storage | null;
-  /** [batch, hiddenDim, height, width]: h of the step before is multiplied by it in the convolution. */
+  /** [batch, hiddenDim, height, width]; multiplies h of the previous step in the convolution. */
   recurrentMask: Storage | null;
   /**
-   * How much of the old h or c each step keeps, 0 to 1: h_t = z h_{t-1} + (1 - z) o tanh(c_t), and
-   * c_t = z c_{t-1} + (1 - z) (f c_{t-1} + i g), where o and tanh see c before it is mixed. Elements lie
-   * as those of the output, or there is one that stands for all.
+   * Share z of the previous h or c that each step keeps, 0 to 1: c' = f c_{t-1} + i g,
+   * c_t = z c_{t-1} + (1 - z) c', h_t = z h_{t-1} + (1 - z) o tanh(c'); o reads c'. Shaped like the
+   * output, or one element for all.
    */
   zoneoutH: Storage | null;
   zoneoutC: Storage | null;
@@ -102,8 +102,8 @@ export interface ConvLstmArguments extends ConvLstmLayerArguments {
   /** [batch, time, inputDim, height, width] */
   x: Storage;
   /**
-   * What a later `convLstmBackward` is left: 0 nothing; 1 gates and c of every step; k > 1 c of every
-   * k-th step, from which the steps between are computed again.
+   * Saved for `convLstmBackward`: with 0 nothing; with 1 gates and c of every step; with k > 1 c of
+   * every k-th step, from which the steps between are recomputed.
    */
   saveEvery: number;
 }
@@ -121,20 +121,20 @@ export interface ConvLstmResult {
 export interface ConvLstmStackResult {
   /** The last layer's h of every step. */
   output: Storage;
-  /** Of every layer after the last step. */
+  /** h and c of every layer after the last step. */
   states: { h: Storage; c: Storage }[];
 }
 
-/** The forward call once more, what came of it, and what is to be found. */
+/** The arguments of the forward call, its results, their gradients, and the gradients wanted. */
 export interface ConvLstmBackwardArguments extends ConvLstmArguments {
   output: Storage;
-  /** Of the forward call. Used up: it may be overwritten, and serves once. */
+  /** The forward call's `saved`; may be overwritten, so it serves once. */
   saved: Storage;
-  /** The gradients of the three results; null is zeros. */
+  /** Gradients of the three results; null is zeros. */
   outputGrad: Storage | null;
   hGrad: Storage | null;
   cGrad: Storage | null;
-  /** Which gradients to compute; those of absent operands are not asked for. */
+  /** Gradients to compute; those of absent operands are null whatever it says. */
   wants: {
     x: boolean;
     h0: boolean;
@@ -145,7 +145,7 @@ export interface ConvLstmBackwardArguments extends ConvLstmArguments {
   };
 }
 
-/** Each with the elements of its operand; null where it was not asked for. */
+/** Each shaped like its operand; null if not wanted. */
 export interface ConvLstmGradients {
   x: Storage | null;
   h0: Storage | null;
@@ -158,7 +158,7 @@ export interface ConvLstmGradients {
 }
 
 export interface Conv2dBackwardArguments extends Conv2dArguments {
-  /** Of the result: [batch, outChannels, outHeight, outWidth]. */
+  /** Gradient of the result: [batch, outChannels, outHeight, outWidth]. */
   grad: Storage;
   wants: { x: boolean; weight: boolean; bias: boolean };
 }
@@ -173,7 +173,7 @@ export interface Conv2dGradients {
 export interface SgdArguments {
   parameter: Storage;
   grad: Storage;
-  /** Null on the first step, when the buffer becomes g, and always without momentum. */
+  /** Null on the first step, which sets the buffer to g, and without momentum. */
   buffer: Storage | null;
   lr: number;
   momentum: number;
@@ -182,7 +182,7 @@ export interface SgdArguments {
   weightDecay: number;
 }
 
-/** The optimizers' results are new storages; their operands stay as they were. */
+/** Results of optimizers are new storages; operands are unchanged. */
 export interface SgdResult {
   parameter: Storage;
   /** Null without momentum. */
@@ -193,9 +193,9 @@ export interface SgdResult {
 export interface RmspropArguments {
   parameter: Storage;
   grad: Storage;
-  /** Null stands for zeros. */
+  /** Null is zeros. */
   squareAverage: Storage | null;
-  /** Null stands for zeros, and always without momentum. */
+  /** Null is zeros; always null without momentum. */
   buffer: Storage | null;
   lr: number;
   alpha: number;
@@ -215,10 +215,10 @@ export interface RmspropResult {
 export interface AdamArguments {
   parameter: Storage;
   grad: Storage;
-  /** Null stands for zeros. */
+  /** Null is zeros. */
   average: Storage | null;
   squareAverage: Storage | null;
-  /** 1 for the first step. */
+  /** Number of the step, from 1. */
   step: number;
   lr: number;
   beta1: number;
@@ -238,18 +238,18 @@ export interface AdamResult {
 export interface Backend {
   /** Copies `values` before it returns. */
   upload(values: Float32Array): Storage;
-  /** The elements of a storage of another device of the addon. The fallback has no such neighbours. */
+  /** Copies a storage of another device. Absent in the fallback, which is one device. */
   copy?(x: Storage): Storage;
   fill(length: number, value: number): Storage;
-  /** `alpha` is the negative slope of leakyRelu; ignored by the others. */
+  /** `alpha` is the negative slope of leakyRelu; other operations ignore it. */
   unary(op: UnaryOp, x: Storage, alpha: number): Storage;
   /**
-   * `grad` of the result to that of x. `saved` is the result for exp, sqrt, sigmoid, tanh and relu, x
-   * for abs, log, leakyRelu, square and softplus, and not looked at for neg. At 0, abs has derivative
-   * 0, relu 0 and leakyRelu `alpha`.
+   * Gradient of x from `grad`, that of the result. `saved` is the result for exp, sqrt, sigmoid,
+   * tanh and relu, x for abs, log, leakyRelu, square and softplus, and unread for neg. The
+   * derivative at 0 is 0 for abs and relu, `alpha` for leakyRelu.
    */
   unaryBackward(op: UnaryOp, saved: Storage, grad: Storage, alpha: number): Storage;
-  /** Both shapes broadcast to `outShape`, which may be larger still, by NumPy's rules. */
+  /** Both shapes broadcast to `outShape` by NumPy's rules; it may be larger than both require. */
   binary(
     op: BinaryOp,
     a: Storage,
@@ -258,10 +258,10 @@ export interface Backend {
     bShape: Shape,
     outShape: Shape,
   ): Storage;
-  /** `axes` are non-negative, ascending, unique. Kept or dropped dimensions are the caller's business. */
+  /** `axes` are non-negative, ascending, unique. The caller keeps or drops reduced dimensions. */
   reduce(op: ReduceOp, x: Storage, shape: Shape, axes: readonly number[]): Storage;
   permute(x: Storage, shape: Shape, order: readonly number[]): Storage;
-  /** Element k of axis a of the result is element starts[a] + k * steps[a]; steps >= 1. */
+  /** Element k of axis a of the result is element starts[a] + k * steps[a] of x; steps >= 1. */
   slice(
     x: Storage,
     shape: Shape,
@@ -269,7 +269,7 @@ export interface Backend {
     sizes: readonly number[],
     steps: readonly number[],
   ): Storage;
-  /** Elements of `shape`: those of `grad` where `slice` took the elements from, else 0. */
+  /** Gradient of `slice`'s x, of `shape`: `grad` at the slice's elements, 0 elsewhere. */
   sliceBackward(
     grad: Storage,
     shape: Shape,
@@ -281,14 +281,14 @@ export interface Backend {
   conv2d(args: Conv2dArguments): Storage;
   convLstm(args: ConvLstmArguments): ConvLstmResult;
   /**
-   * `convLstm` for layers one on another, first to last, without holding the sequences between them;
-   * `x` is the first layer's. Absent where a backend has nothing to gain by it.
+   * Stacked layers, first to last, without storing the sequences between them; `x` is the first
+   * layer's input. Absent in backends that gain nothing by it.
    */
   convLstmStack?(layers: readonly ConvLstmLayerArguments[], x: Storage): ConvLstmStackResult;
   /**
-   * `value` with `probability`, else 0. Element n is decided by word n % 4 of the Philox block with
-   * the counter `counter` + floor(n / 4), as `src/tensor/random.ts` makes it: `value` where
-   * (word >>> 8) / 2^24 < probability.
+   * `value` with `probability`, else 0. Element n uses word n % 4 of Philox block
+   * `counter` + floor(n / 4), as in `src/tensor/random.ts`: `value` if (word >>> 8) / 2^24 <
+   * probability.
    */
   bernoulli(
     length: number,
@@ -306,21 +306,21 @@ export interface Backend {
 }
 
 export interface GpuInfo {
-  /** As its driver has it, e.g. `NVIDIA H100 80GB HBM3`. */
+  /** The driver's name of it, e.g. `NVIDIA H100 80GB HBM3`. */
   name: string;
-  /** Major and minor: `9.0`. */
+  /** Major and minor version: `9.0`. */
   computeCapability: string;
-  /** All of its memory, in bytes. */
+  /** Total memory in bytes. */
   memoryBytes: number;
   /** Bytes of live storages on it; 0 before it is used. */
   liveBytes: number;
-  /** Bytes kept there for reuse. */
+  /** Bytes kept on it for reuse. */
   cachedBytes: number;
-  /** The CUDA version that its driver has, e.g. `13.0`. */
+  /** CUDA version of the driver, e.g. `13.0`. */
   driver: string;
-  /** What multiplies: `tensor cores` or `FMA`. */
+  /** Kernel family: `tensor cores` or `FMA`. */
   kernels: string;
-  /** Why it cannot be used, e.g. that it is older than Turing; empty where it can. */
+  /** Why it cannot be used, e.g. older than Turing; empty if it can. */
   reason: string;
 }
 
@@ -328,40 +328,40 @@ export interface AddonInfo {
   version: string;
   /** The CPU engine on this machine. */
   cpu: {
-    /** The processor's features that matter here, e.g. `avx2`, `avx512f`, `avx512bf16`, `amx-bf16`. */
+    /** Processor features that kernels use, e.g. `avx2`, `avx512f`, `avx512bf16`, `amx-bf16`. */
     features: string[];
-    /** The instruction set in use: the best the machine has, or what CONVLSTM_ISA asked for. */
+    /** Instruction set in use: the machine's best, or that of CONVLSTM_ISA. */
     isa: string;
-    /** All that this machine can run, best first: valid values of CONVLSTM_ISA. */
+    /** Instruction sets of this machine, best first: valid values of CONVLSTM_ISA. */
     isas: string[];
-    /** Of the pool that computes: CONVLSTM_THREADS, else as many as this process may use. */
+    /** Threads that compute: CONVLSTM_THREADS, by default the processors of this process. */
     threads: number;
   };
   /** The GPUs of this machine. */
   cuda: {
-    /** In the order of their numbers: `cuda:0`, `cuda:1`, ... */
+    /** By number: `cuda:0`, `cuda:1`, ... */
     devices: GpuInfo[];
-    /** Why none can be used; empty where one can. */
+    /** Why no GPU can be used; empty if one can. */
     reason: string;
   };
-  /** ConvLSTM kernels chosen so far in this process, e.g. `W1-shape -> winograd-f4x4-3x3 f32 avx512`. */
+  /** ConvLSTM kernels chosen so far in this process, e.g. `... -> winograd-f4x4-3x3 f32 avx512`. */
   kernels: string[];
-  /** Of the CPU engine. */
+  /** Memory of the CPU engine. */
   memory: {
     /** Bytes of live storages. */
     liveBytes: number;
-    /** Bytes kept for reuse; `emptyCache()` gives them back. */
+    /** Bytes kept for reuse; `emptyCache()` frees them. */
     cachedBytes: number;
   };
 }
 
-/** What `native/addon` exports. */
+/** Exports of `native/addon`. */
 export interface Addon {
   /** The CPU engine. */
   cpu: Backend;
-  /** The engine of one GPU, opened at the first call; throws ERR_DEVICE where it is not there. */
+  /** The engine of one GPU, opened at the first call. Throws ERR_DEVICE if absent or unusable. */
   cuda(device: number): Backend;
   info(): AddonInfo;
-  /** Gives back the memory that is kept for reuse: a GPU's when it has done what is queued. */
+  /** Frees memory kept for reuse, a GPU's after its queued operations. */
   emptyCache(): void;
 }

@@ -1,5 +1,4 @@
-// Arguments of JavaScript, checked: what is not what it should be throws Error(kOption), which
-// names the argument.
+// Reads JavaScript arguments. A value of the wrong type throws Error(kOption) naming the argument.
 #ifndef CONVLSTM_ADDON_ARGUMENTS_H_
 #define CONVLSTM_ADDON_ARGUMENTS_H_
 
@@ -21,7 +20,7 @@ namespace convlstm::addon {
 
 int64_t ToInteger(Napi::Value value, const char* name);  // at most 2^53 in magnitude
 
-// Reads what VisitArguments lists (ops/visit.h).
+// A visitor for VisitArguments (ops/visit.h).
 class ArgumentReader {
  public:
   // Arguments by position.
@@ -33,7 +32,7 @@ class ArgumentReader {
   void operator()(const char* name, T&& target) {
     Read(Next(name), name, target);
   }
-  // Null for null and undefined.
+  // null and undefined give a null storage.
   void operator()(const char* name, StoragePtr& target, Nullable);
 
  private:
@@ -83,7 +82,7 @@ class ArgumentReader {
   static void CheckCount(const char* name, const Shape& integers, size_t expected);
 
   Environment& environment_;
-  const Napi::CallbackInfo* const info_ = nullptr;  // null where there is an object
+  const Napi::CallbackInfo* const info_ = nullptr;  // null when reading object_
   size_t next_ = 0;
   Napi::Object object_;
 };

@@ -9,15 +9,15 @@
 
 namespace convlstm::addon {
 
-// What the queue's thread and the environment share. It outlives the environment where tasks are
-// still queued when a worker is terminated.
+// State shared by the queue's thread and the environment. It outlives the environment if a worker
+// is terminated with tasks still queued.
 struct Downloads::Port {
   struct Finished {
     uint64_t id;
     std::exception_ptr error;
   };
 
-  // Held while a buffer is written and until the event loop has been told: Close waits for that.
+  // Held while a buffer is written, until the event loop has been notified; Close waits for it.
   std::mutex writing;
   bool closed = false;
   napi_threadsafe_function wake_up = nullptr;
@@ -43,7 +43,7 @@ struct Downloads::Port {
     if (first) napi_call_threadsafe_function(wake_up, nullptr, napi_tsfn_nonblocking);
   }
 
-  // When the environment ends its buffers go; from here on none is written.
+  // Called before the environment frees its buffers: none is written afterwards.
   static void Close(void* port) {
     std::lock_guard lock(static_cast<Port*>(port)->writing);
     static_cast<Port*>(port)->closed = true;
@@ -56,7 +56,7 @@ Downloads::Downloads(Napi::Env env) : port_(std::make_shared<Port>()) {
       env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
                                            this, Settle, &port_->wake_up));
   napi_unref_threadsafe_function(env, port_->wake_up);
-  // After the function, so that it is called before the function's own hook ends that.
+  // Hooks run in reverse order: added after the function's own hook, this one runs before it.
   NAPI_THROW_IF_FAILED_VOID(env, napi_add_env_cleanup_hook(env, Port::Close, port_.get()));
 }
 
@@ -84,11 +84,11 @@ std::function<void()> Downloads::Add(Engine& engine, StoragePtr storage,
 }
 
 void Downloads::Settle(napi_env env, napi_value, void* context, void*) {
-  if (!env) return;  // the function is only being drained
+  if (!env) return;  // the environment is ending
   try {
     static_cast<Downloads*>(context)->SettleFinished(env);
   } catch (const Napi::Error&) {
-    // A worker that is being terminated takes no more values, and no promise of it is heard.
+    // A worker being terminated accepts no values, and nobody awaits its promises.
   }
 }
 

@@ -1,5 +1,5 @@
-// Promises for elements that are still being computed: a thread of the engine copies them into an
-// ArrayBuffer that nobody else has seen, and the event loop resolves.
+// Promises for elements still being computed. A thread of the engine copies them into an
+// ArrayBuffer that JavaScript has not seen yet; the event loop resolves the promise.
 #ifndef CONVLSTM_ADDON_DOWNLOADS_H_
 #define CONVLSTM_ADDON_DOWNLOADS_H_
 
@@ -14,15 +14,15 @@
 
 namespace convlstm::addon {
 
-// Of one environment; used on its thread. While a download is pending the process stays alive.
+// Pending downloads of one environment; used on its thread. They keep the process alive.
 class Downloads {
  public:
   explicit Downloads(Napi::Env env);
   Downloads(const Downloads&) = delete;
   Downloads& operator=(const Downloads&) = delete;
 
-  // Returns the task for the queue, which settles `deferred` with a Float32Array over all of
-  // `bytes`, or with the error that the storage was left with.
+  // Returns the task for the engine's queue. It resolves `deferred` with a Float32Array over
+  // `bytes` or rejects it with the storage's error.
   std::function<void()> Add(Engine& engine, StoragePtr storage, const Napi::ArrayBuffer& bytes,
                             const Napi::Promise::Deferred& deferred);
 

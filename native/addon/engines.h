@@ -9,10 +9,10 @@
 
 namespace convlstm::addon {
 
-// The engine that has the storage's elements.
+// The engine that holds the storage's elements.
 Engine& EngineOf(const Storage& storage);
 
-// The engine of the backend that a function belongs to.
+// The engine of the `Backend` whose function is called.
 inline Engine& EngineOf(const Napi::CallbackInfo& info) {
   return *static_cast<Engine*>(info.Data());
 }

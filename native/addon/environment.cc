@@ -23,8 +23,8 @@ Napi::Object Environment::Wrap(StoragePtr storage) {
 }
 
 StoragePtr Environment::Unwrap(Napi::Value value, const char* name) const {
-  // An object may be wrapped by another addon or another environment: only what is listed here is
-  // ours to look into.
+  // Another addon or environment may have wrapped the object: only handles listed here are safe to
+  // dereference.
   void* wrapped = nullptr;
   if (napi_unwrap(value.Env(), value, &wrapped) == napi_ok) {
     const auto found = handles_.find(static_cast<const StorageHandle*>(wrapped));
@@ -38,12 +38,12 @@ StoragePtr Environment::Unwrap(Napi::Value value, const char* name) const {
 }
 
 Napi::ArrayBuffer Environment::NewArrayBuffer(Napi::Env env, size_t bytes) const {
-  // Without memory Node-API's function ends the process, and the constructor, which costs more,
-  // throws.
+  // Out of memory, Node-API's function ends the process; the JavaScript constructor, which costs
+  // more, throws.
   constexpr size_t kLarge = size_t{1} << 20;
   if (bytes < kLarge) return Napi::ArrayBuffer::New(env, bytes);
-  // From here on the C library maps every block afresh: the page faults of 59 MB would take as long
-  // as a tenth of the step that made them.
+  // From this size on the C library maps every block afresh: the page faults of 59 MB would take a
+  // tenth of the time of the step that made them.
   constexpr size_t kFresh = size_t{32} << 20;
   try {
     const napi_value length = Napi::Number::New(env, static_cast<double>(bytes));
@@ -68,7 +68,7 @@ void Environment::ReportHeld(Napi::Env env) {
 }
 
 void Environment::Enqueue(Queue& queue, std::function<void()> task) {
-  Queue::Ticket& last = last_tickets_[&queue];  // before the task is there: it may throw
+  Queue::Ticket& last = last_tickets_[&queue];  // may throw, so before the task is enqueued
   last = queue.Enqueue(std::move(task));
 }
 
@@ -78,10 +78,9 @@ Queue::Ticket Environment::LastTicket(const Queue& queue) const {
 }
 
 bool Environment::Settled(const Queue& queue) const {
-  // Waking the event loop takes some 50 us, waking the queue's thread as long: a wait in the middle
-  // of a small step is over sooner than the way through the event loop, and keeps that thread from
-  // falling asleep. While others wait for theirs this one is not in a hurry, so that many calls do
-  // not add up.
+  // Waking the event loop takes some 50 us, waking the queue's thread as long: spinning for a small
+  // step is faster than a trip through the event loop, and keeps the queue's thread awake. With
+  // other downloads pending this one does not spin, so that the waits of many calls do not add up.
   constexpr std::chrono::microseconds kWorthWaiting{100};
   return downloads_.idle() ? queue.SpinUntilDone(LastTicket(queue), kWorthWaiting)
                            : queue.Done(LastTicket(queue));

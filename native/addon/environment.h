@@ -1,4 +1,4 @@
-// What one JavaScript environment (the main thread's or a worker's) has of its own.
+// State of one JavaScript environment: the main thread's or a worker's.
 #ifndef CONVLSTM_ADDON_ENVIRONMENT_H_
 #define CONVLSTM_ADDON_ENVIRONMENT_H_
 
@@ -25,28 +25,27 @@ class Environment {
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-  // The new JavaScript object for `storage`.
+  // A new JavaScript `Storage` for `storage`.
   Napi::Object Wrap(StoragePtr storage);
 
   // The storage of a handle made by this environment. Throws Error(kOption) for any other value and
-  // Error(kDisposed) after dispose(); `name` is what the message calls it. A share of it, not a
-  // reference: reading further arguments may run code of the caller, which may dispose it.
+  // Error(kDisposed) after dispose(); `name` is the argument's, for the message. Returns a share,
+  // not a reference: reading further arguments may run the caller's code, which may dispose it.
   StoragePtr Unwrap(Napi::Value value, const char* name) const;
 
-  // Throws Error(kOutOfMemory) when there is no memory for it.
+  // Throws Error(kOutOfMemory).
   Napi::ArrayBuffer NewArrayBuffer(Napi::Env env, size_t bytes) const;
 
-  // Counts what handles hold (or let go of: negative). V8, which weighs it when it decides whether
-  // to collect, is told by ReportHeld, or here once much has come together: a training step that
-  // makes and frees 100 MB would else set off a collection each time.
+  // Counts bytes held by handles; negative for released bytes. V8 considers them when it schedules
+  // collections, but learns of them in ReportHeld only, or here above 256 MiB: otherwise a training
+  // step that makes and frees 100 MB would trigger a collection each time.
   void Hold(Napi::Env env, int64_t bytes);
   void ReportHeld(Napi::Env env);
 
   void Enqueue(Queue& queue, std::function<void()> task);
 
-  // Whether nothing that this environment put on the queue can still touch its storages, so that
-  // this thread may. Waits for a moment where that is likely to save the way through the event
-  // loop.
+  // True if all tasks that this environment enqueued have run, so that this thread may read its
+  // storages. Spins briefly when that is likely to save a trip through the event loop.
   bool Settled(const Queue& queue) const;
   void WaitUntilSettled(const Queue& queue) const;
 
@@ -59,7 +58,7 @@ class Environment {
 
   Napi::FunctionReference storage_constructor_;
   Napi::FunctionReference array_buffer_constructor_;
-  StoragePtr being_wrapped_;  // passed to the constructor of StorageHandle
+  StoragePtr being_wrapped_;  // argument of the next StorageHandle's constructor
   int64_t unreported_bytes_ = 0;
   std::unordered_set<const StorageHandle*> handles_;
   Downloads downloads_;

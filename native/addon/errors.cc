@@ -26,7 +26,7 @@ Napi::Error ToJavaScript(Napi::Env env, const std::exception_ptr& error) {
   } catch (const std::exception& e) {
     return WithCode(env, ErrorCode::kInternal, e.what());
   } catch (...) {
-    return WithCode(env, ErrorCode::kInternal, "an exception of an unknown kind");
+    return WithCode(env, ErrorCode::kInternal, "an exception of unknown type");
   }
 }
 

@@ -1,4 +1,4 @@
-// From the core's errors to JavaScript's.
+// Converts native errors to JavaScript errors.
 #ifndef CONVLSTM_ADDON_ERRORS_H_
 #define CONVLSTM_ADDON_ERRORS_H_
 
@@ -8,11 +8,11 @@
 
 namespace convlstm::addon {
 
-// An Error with `code`: that of a convlstm::Error, ERR_OUT_OF_MEMORY for std::bad_alloc, else
-// ERR_INTERNAL.
+// A JavaScript Error whose `code` is that of a convlstm::Error, ERR_OUT_OF_MEMORY for
+// std::bad_alloc, else ERR_INTERNAL.
 Napi::Error ToJavaScript(Napi::Env env, const std::exception_ptr& error);
 
-// `Function` as a callback of JavaScript: its exceptions arrive there as such errors.
+// `Function` as a JavaScript callback that throws ToJavaScript(exception).
 template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
 Napi::Value Guarded(const Napi::CallbackInfo& info) {
   try {

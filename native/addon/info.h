@@ -5,8 +5,8 @@
 
 namespace convlstm::addon {
 
-// The object `AddonInfo` of binding.d.ts. Throws Error(kOption) for a CONVLSTM_ISA or
-// CONVLSTM_THREADS that cannot be.
+// The object `AddonInfo` of binding.d.ts. Throws Error(kOption) for an invalid CONVLSTM_ISA or
+// CONVLSTM_THREADS.
 Napi::Value Info(const Napi::CallbackInfo& info);
 
 }  // namespace convlstm::addon

@@ -20,7 +20,7 @@ void KeepLoaded() {
     dlopen(info.dli_fname, RTLD_LAZY | RTLD_NODELETE);
   }
 #endif
-  // ELF: the linker's -z nodelete.
+  // ELF: linked with -z nodelete.
 }
 
 }  // namespace convlstm::addon

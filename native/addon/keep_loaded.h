@@ -3,7 +3,7 @@
 
 namespace convlstm::addon {
 
-// Keeps this binary in memory until the process ends: the queue's thread lives on when a worker
+// Keeps this binary loaded until the process ends: the queue's thread goes on running when a worker
 // ends and its environment unloads the addon.
 void KeepLoaded();
 

@@ -1,8 +1,9 @@
-// What the binary exports: `Addon` of binding.d.ts.
+// Exports of the binary: `Addon` of binding.d.ts.
 #include <napi.h>
 
 #include <limits>
 #include <memory>
+#include <string>
 
 #include "addon/arguments.h"
 #include "addon/environment.h"
@@ -23,11 +24,12 @@ Napi::Value EmptyCache(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// The engine of one GPU.
+// `cuda` of `Addon`.
 Napi::Value Cuda(const Napi::CallbackInfo& info) {
   const int64_t device = ToInteger(info[0], "device");
   if (device < 0 || device > std::numeric_limits<int>::max()) {
-    throw Error(ErrorCode::kOption, "device: expected the number of a GPU");
+    throw Error(ErrorCode::kOption,
+                "device: expected a GPU number from 0, got " + std::to_string(device));
   }
   return MakeBackend(info.Env(), cuda::EngineOf(static_cast<int>(device)));
 }

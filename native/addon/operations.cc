@@ -32,7 +32,7 @@ Napi::Value Wrap(Environment& environment, Napi::Env env, const StoragePtr& stor
   return storage == nullptr ? env.Null() : environment.Wrap(storage);
 }
 
-// The storage of an operation that has one result, else an object of storages by name.
+// A single result is returned itself, several as an object by name.
 Napi::Value Wrap(Environment& environment, Napi::Env env, const Results& results) {
   if (results.size() == 1) return environment.Wrap(results.front().storage);
   Napi::Object object = Napi::Object::New(env);
@@ -40,7 +40,7 @@ Napi::Value Wrap(Environment& environment, Napi::Env env, const Results& results
   return object;
 }
 
-// { output, states: [{ h, c }, ...] } of output, h, c, h, c, ...
+// { output, states: [{ h, c }, ...] } from the results output, h, c, h, c, ...
 Napi::Value WrapStack(Environment& environment, Napi::Env env, const Results& results) {
   Napi::Array states = Napi::Array::New(env, results.size() / 2);
   for (uint32_t k = 0; k < states.Length(); ++k) {
@@ -53,7 +53,7 @@ Napi::Value WrapStack(Environment& environment, Napi::Env env, const Results& re
   return object;
 }
 
-// An operation as a function of `Backend`.
+// One operation as a function of `Backend`.
 template <typename Op>
 Napi::Value Call(const Napi::CallbackInfo& info) {
   Engine& engine = EngineOf(info);

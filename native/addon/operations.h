@@ -1,4 +1,4 @@
-// The functions of `Backend` in binding.d.ts.
+// `Backend` of binding.d.ts.
 #ifndef CONVLSTM_ADDON_OPERATIONS_H_
 #define CONVLSTM_ADDON_OPERATIONS_H_
 

@@ -16,7 +16,7 @@ namespace {
 
 Error DisposedError() { return {ErrorCode::kDisposed, "the storage was disposed"}; }
 
-// Copies what the event loop would not notice: at 1 GB/s this takes 64 us.
+// Copies small storages on the event loop's thread: 64 KiB take 64 us at 1 GB/s.
 void CopyHere(const Storage& storage, float* out) {
   static cpu::ThreadPool& this_thread = *std::make_unique<cpu::ThreadPool>(1).release();
   cpu::CopyRowMajor(storage, out, this_thread);
@@ -46,7 +46,7 @@ StorageHandle::StorageHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) 
   if (!storage_) {
     throw ToJavaScript(info.Env(),
                        std::make_exception_ptr(
-                           Error(ErrorCode::kOption, "operations make storages, new does not")));
+                           Error(ErrorCode::kOption, "Storage: made by operations, not by new")));
   }
   elements_ = storage_->elements();
   environment.handles_.insert(this);
@@ -54,7 +54,7 @@ StorageHandle::StorageHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) 
 }
 
 StorageHandle::~StorageHandle() {
-  // At the end of an environment its data goes before the last handles.
+  // When an environment ends, its instance data is freed before the last handles.
   Environment* environment = Env().GetInstanceData<Environment>();
   if (!environment) return;
   environment->handles_.erase(this);

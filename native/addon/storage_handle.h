@@ -14,7 +14,7 @@ class StorageHandle : public Napi::ObjectWrap<StorageHandle> {
  public:
   static Napi::Function DefineClass(Napi::Env env);
 
-  // For Environment::Wrap; JavaScript that calls it gets an ERR_OPTION.
+  // Called through Environment::Wrap only; throws ERR_OPTION when JavaScript calls it.
   explicit StorageHandle(const Napi::CallbackInfo& info);
   ~StorageHandle() override;
 

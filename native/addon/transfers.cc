@@ -17,7 +17,7 @@
 namespace convlstm::addon {
 namespace {
 
-// Puts the elements into the result, on the thread of its engine's queue.
+// Fills the result, on the thread of its engine's queue.
 using Finish = std::function<void(const StoragePtr& out)>;
 using Promise = std::shared_ptr<std::promise<Finish>>;
 
@@ -76,8 +76,8 @@ Napi::Value Upload(const Napi::CallbackInfo& info) {
   return environment.Wrap(out);
 }
 
-// Both queues get their part at once, so that each does it in its order; the second waits for what
-// the first promises.
+// Each queue gets its part at once and so runs it in its order; the second waits for the promise of
+// the first.
 Napi::Value Copy(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const StoragePtr x = environment.Unwrap(info[0], "x");

@@ -1,4 +1,4 @@
-// Elements that come to a device: from JavaScript, or from another device of this process.
+// Transfers to a device, from JavaScript or from another device of this process.
 #ifndef CONVLSTM_ADDON_TRANSFERS_H_
 #define CONVLSTM_ADDON_TRANSFERS_H_
 

@@ -34,7 +34,7 @@ namespace {
 constexpr size_t kMaxCachedBytes = size_t{1} << 30;
 constexpr size_t kMaxRequest = size_t{1} << 46;
 
-// Large blocks are parts of what is mapped, whole pages of every system's size.
+// Large blocks are cut from mapped pages; 64 KiB is a multiple of every system's page size.
 #if defined(_WIN32)
 constexpr size_t kLargeBlock = SIZE_MAX;
 #else
@@ -44,8 +44,8 @@ constexpr size_t kLargeStep = size_t{64} << 10;
 
 size_t RoundUp(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
 
-// Of the others there are sixteen sizes per power of two: at most 1/16 of a block is waste, and the
-// frames of one network, which differ little, find each other's blocks.
+// Small blocks have sixteen sizes per power of two: at most 1/16 of a block is wasted, and frames
+// of one network, which differ little in size, reuse each other's blocks.
 size_t BlockBytes(size_t bytes) {
   const size_t needed = bytes + kBufferAlignment;
   if (needed >= kLargeBlock) return RoundUp(needed, kLargeStep);
@@ -53,7 +53,7 @@ size_t BlockBytes(size_t bytes) {
 }
 
 #if !defined(_WIN32)
-// Fresh memory at a multiple of 2 MiB; `bytes` are one too. Null when there is none.
+// Fresh memory aligned to 2 MiB; `bytes` is a multiple of 2 MiB. Null when out of memory.
 char* Map(size_t bytes) {
   const auto map = [](size_t size) {
     void* const data =
@@ -102,11 +102,11 @@ class BlockCache {
     void* data = TakeFree(block_bytes);
     peak_live_bytes_ = std::max(peak_live_bytes_, live_bytes_ + block_bytes);
     if (!data) {
-      // What is not asked for again must not pile up beside what is: where layers differ, a
-      // training step would leave more to reuse than it ever needs at once.
+      // Evicts blocks that nobody requests again: with layers of different sizes a training step
+      // would otherwise cache more than its peak use.
       const size_t all = live_bytes_ + block_bytes + cached_bytes_;
       if (all > peak_live_bytes_) FreeOldest(all - peak_live_bytes_);
-      // Past the limit the system would not refuse but kill the process.
+      // Beyond the limit the system kills the process instead of refusing memory.
       if (live_bytes_ + block_bytes + cached_bytes_ > memory_limit_) FreeAll();
       if (live_bytes_ + block_bytes <= memory_limit_) data = TakeFresh(block_bytes);
       if (!data && cached_bytes_ > 0) {
@@ -155,7 +155,7 @@ class BlockCache {
     return data;
   }
 
-  // The block that was given back last: the one most likely to be in the cache of the processor.
+  // The block released last, which is most likely in the processor's cache.
   void* TakeSmall(size_t block_bytes) {
     const auto found = free_blocks_.find(block_bytes);
     if (found == free_blocks_.end()) return nullptr;
@@ -165,12 +165,12 @@ class BlockCache {
     return data;
   }
 
-  // Null when there is no memory.
+  // Null when out of memory.
   void* TakeFresh(size_t block_bytes) {
     if (block_bytes < kLargeBlock) return NewBlock(block_bytes);
     const size_t bytes = RoundUp(block_bytes, kHugePage);
     char* const data = Map(bytes);
-    // Not past the block: a huge page would bring the rest along, which nobody may ask for.
+    // Only for the block: huge pages would also commit the rest, which may never be used.
     if (data) PreferHugePages(data, block_bytes);
     if (data && bytes > block_bytes) {
       free_ranges_.Add(data + block_bytes, bytes - block_bytes, next_age_++);
@@ -179,7 +179,7 @@ class BlockCache {
     return data;
   }
 
-  // At least so many bytes, or all.
+  // Evicts at least `bytes`, or all.
   void FreeOldest(size_t bytes) {
     const size_t kept = cached_bytes_ - std::min(cached_bytes_, bytes);
     while (cached_bytes_ > kept) {
@@ -214,7 +214,7 @@ class BlockCache {
   const size_t memory_limit_ = MemoryLimit();
   const size_t max_cached_bytes_ = std::min(kMaxCachedBytes, memory_limit_ / 4);
   std::mutex mutex_;
-  // Small ones by exact size, none empty; the block given back last at the end.
+  // Small blocks by rounded size, oldest first; no empty list.
   std::map<size_t, std::deque<Block>> free_blocks_;
   FreeRanges free_ranges_;
   size_t live_bytes_ = 0;
@@ -223,7 +223,7 @@ class BlockCache {
   uint64_t next_age_ = 0;
 };
 
-// Never destroyed: the queue's thread may hold buffers while the process exits.
+// Never destroyed: a queue's thread may hold buffers while the process exits.
 BlockCache& Cache() {
   static BlockCache& cache = *std::make_unique<BlockCache>().release();
   return cache;
@@ -238,7 +238,7 @@ class Host final : public Memory {
     }
     const size_t block_bytes = BlockBytes(bytes);
     void* data = Cache().Take(bytes, block_bytes);
-    // Reads of kBufferAlignment bytes past the end are allowed, and so cannot be caught.
+    // Reads up to kBufferAlignment bytes past the end are allowed (buffer.h).
     ASAN_UNPOISON_MEMORY_REGION(data, bytes + kBufferAlignment);
     return {data, bytes, block_bytes, *this};
   }
@@ -280,7 +280,7 @@ BufferStatistics GetBufferStatistics() { return Cache().Statistics(); }
 void EmptyBufferCache() {
   Cache().Empty();
 #ifdef __GLIBC__
-  malloc_trim(0);  // what lies between live blocks
+  malloc_trim(0);  // free memory between live blocks
 #endif
 }
 

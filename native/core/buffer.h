@@ -1,11 +1,11 @@
-// Memory of a device, in blocks that are reused. The host's are aligned.
+// Device memory in reused blocks; host blocks are aligned.
 //
-// A fresh large block costs a page fault per 4 KiB (half of the time of a 480x480 step), so what is
-// given back to the host waits for the next request: small blocks in lists by exact rounded size,
-// the pages of large ones as free ranges (core/free_ranges.h), from which blocks of any size are
-// cut. Fresh memory takes the place of the oldest of it, so that there is never more than was once
-// in use: a training step of three layers of different sizes (W2 of the bench) takes 66 to 94 MiB
-// of fresh memory. A sixteenth more to choose from would take 8 MiB and save 1% to 2% of the time.
+// A fresh large block costs a page fault per 4 KiB (half the time of a 480x480 step), so released
+// host memory is cached: small blocks in lists by rounded size, pages of large blocks as free
+// ranges (core/free_ranges.h), from which blocks of any size are cut. Fresh memory evicts the
+// oldest cached memory, so the process never holds more than its peak use: a training step of three
+// layers of different sizes (W2 of the bench) takes 66 to 94 MiB of fresh memory. A cache larger by
+// a sixteenth would hold 8 MiB more and save 1% to 2% of the time.
 #ifndef CONVLSTM_CORE_BUFFER_H_
 #define CONVLSTM_CORE_BUFFER_H_
 
@@ -19,10 +19,10 @@ inline constexpr size_t kBufferAlignment = 64;
 
 class Buffer;
 
-// Where the blocks of a device come from and go back to. Thread-safe, never destroyed.
+// Allocator of one device. Thread-safe, never destroyed.
 class Memory {
  public:
-  // Throws Error(kOutOfMemory) with the numbers in the message.
+  // Throws Error(kOutOfMemory); the message gives the sizes.
   virtual Buffer Allocate(size_t bytes) = 0;
 
  protected:
@@ -32,8 +32,8 @@ class Memory {
 };
 Memory& HostMemory();
 
-// Owns one block, or nothing. Contents are indeterminate after Allocate. kBufferAlignment bytes
-// past the end of the host's may be read (not written), so that vector loads need no tail.
+// Owns one block, or nothing. Contents are indeterminate after Allocate. Host blocks are readable
+// (not writable) for kBufferAlignment bytes past their end, so that vector loads need no tail.
 class Buffer {
  public:
   Buffer() = default;
@@ -45,7 +45,7 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer();
 
-  // Of the host.
+  // Host memory.
   static Buffer Allocate(size_t bytes) { return HostMemory().Allocate(bytes); }
   template <typename T>
   static Buffer AllocateArray(size_t count) {
@@ -72,7 +72,7 @@ struct BufferStatistics {
 };
 BufferStatistics GetBufferStatistics();
 
-// Gives the blocks of the free list back to the system.
+// Returns cached memory to the system.
 void EmptyBufferCache();
 
 }  // namespace convlstm

@@ -1,5 +1,5 @@
-// The one exception of the core. It never crosses Node-API: native/addon turns it into a JavaScript
-// error whose `code` is NameOf(code).
+// The exception type of native code. It never crosses Node-API: native/addon turns it into a
+// JavaScript error whose `code` is NameOf(code).
 #ifndef CONVLSTM_CORE_ERROR_H_
 #define CONVLSTM_CORE_ERROR_H_
 
@@ -11,7 +11,7 @@
 namespace convlstm {
 
 enum class ErrorCode { kShape, kDtype, kOption, kDevice, kDisposed, kOutOfMemory, kInternal };
-// Stable: part of the public face.
+// Part of the public API: never renamed.
 template <>
 inline constexpr auto kNames<ErrorCode> =
     NamesInOrder<ErrorCode>({{ErrorCode::kShape, "ERR_SHAPE"},

@@ -21,7 +21,7 @@ void FreeRanges::Add(char* begin, size_t bytes, uint64_t age) {
   ranges_.emplace_hint(next, begin, Extent{bytes, age});
 }
 
-// Of equal ones the newest: the one that is most likely in the processor's cache.
+// Among equal sizes the newest, which is most likely in the processor's cache.
 char* FreeRanges::Take(size_t bytes) {
   auto best = ranges_.end();
   for (auto it = ranges_.begin(); it != ranges_.end(); ++it) {

@@ -1,6 +1,6 @@
-// Memory that is free, as ranges of addresses: neighbours become one, and a request takes the front
-// of the smallest that holds it. So layers of different sizes use the same pages one after the
-// other, which lists by size would not let them.
+// Free memory as address ranges: adjacent ranges merge, and a request takes the front of the
+// smallest range that fits (best fit). Layers of different sizes thus reuse the same pages, which
+// lists by size would prevent.
 #ifndef CONVLSTM_CORE_FREE_RANGES_H_
 #define CONVLSTM_CORE_FREE_RANGES_H_
 
@@ -17,21 +17,22 @@ class FreeRanges {
     size_t bytes;
   };
 
-  // `age` is larger than those before.
+  // `age` increases from call to call.
   void Add(char* begin, size_t bytes, uint64_t age);
-  // Null where no range is large enough.
+  // Null if no range is large enough.
   char* Take(size_t bytes);
 
   bool empty() const { return ranges_.empty(); }
-  // When the range was added to that was not for the longest time. There must be one.
+  // Age of the range that has gone unchanged for longest. Requires !empty().
   uint64_t oldest() const { return Oldest()->second.age; }
-  // The end of that range, at least `bytes` of it and from a multiple of `alignment` on, or all.
+  // Removes the tail of the oldest range: at least `bytes`, starting at a multiple of `alignment`,
+  // or the whole range. Requires !empty().
   Range TakeOldest(size_t bytes, size_t alignment);
 
  private:
   struct Extent {
     size_t bytes;
-    uint64_t age;  // of the part that was added last
+    uint64_t age;  // of its newest part
   };
   using Ranges = std::map<char*, Extent>;
 

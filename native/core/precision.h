@@ -5,8 +5,8 @@
 
 namespace convlstm {
 
-// PyTorch's names. kHighest: float32-class, whatever the algorithm. kHigh: at most 1e-4 on outputs.
-// kMedium: bfloat16 products with float32 accumulation, at most 2e-2.
+// Matrix precision, by PyTorch's names. Largest error of outputs: kHighest float32 rounding, kHigh
+// 1e-4, kMedium (bfloat16 products, float32 accumulation) 2e-2.
 enum class Precision { kHighest, kHigh, kMedium };
 template <>
 inline constexpr auto kNames<Precision> = NamesInOrder<Precision>({{Precision::kHighest, "highest"},

@@ -8,7 +8,7 @@ namespace convlstm {
 
 int64_t NumElements(const Shape& shape) {
   constexpr int64_t kMaxElements = int64_t{1} << 40;
-  int64_t count = 1;  // but for dimensions of 0
+  int64_t count = 1;  // of the nonzero dimensions
   bool empty = false;
   for (const int64_t dim : shape) {
     if (dim < 0) throw Error(ErrorCode::kShape, "negative dimension in " + ToString(shape));

@@ -9,9 +9,8 @@ namespace convlstm {
 
 using Shape = std::vector<int64_t>;
 
-// Product of the dimensions; throws Error(kShape) on a negative dimension and Error(kOutOfMemory)
-// above 2^40 elements, dimensions of 0 not counted, so that no product of some of the dimensions
-// can overflow.
+// Product of the dimensions. Throws Error(kShape) on a negative dimension, and Error(kOutOfMemory)
+// if the product of the nonzero dimensions exceeds 2^40, so that no partial product can overflow.
 int64_t NumElements(const Shape& shape);
 
 // "[1, 10, 3, 64, 64]"

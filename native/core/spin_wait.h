@@ -1,4 +1,4 @@
-// Waiting for another thread that answers within microseconds most of the time.
+// Waits for another thread that usually answers within microseconds.
 #ifndef CONVLSTM_CORE_SPIN_WAIT_H_
 #define CONVLSTM_CORE_SPIN_WAIT_H_
 
@@ -10,12 +10,12 @@
 
 namespace convlstm {
 
-// A sleeping thread takes 5 to 50 us to wake, a spinning one less than 1; longer than a wake-up
-// takes it is not worth keeping a processor from others.
+// A sleeping thread takes 5 to 50 us to wake, a spinning one less than 1. Spinning for longer than
+// a wake-up takes only keeps the processor from other threads.
 inline constexpr std::chrono::microseconds kSpinTime{50};
 
-// Returns true as soon as `ready()` is, false when `time` has passed. Yields in between: whoever is
-// waited for may be waiting for this processor.
+// Returns true as soon as `ready()` is true, false after `time`. Yields in between: the other
+// thread may need this processor.
 template <typename Ready>
 bool SpinUntil(const Ready& ready, std::chrono::microseconds time) {
   constexpr int kPausesPerYield = 32;
@@ -30,8 +30,8 @@ bool SpinUntil(const Ready& ready, std::chrono::microseconds time) {
   return ready();
 }
 
-// Returns when `value` is not `old` any more (acquire): spins for a moment, then sleeps. Whoever
-// changes it does so sequentially consistent (a wake-up could get lost otherwise) and notifies.
+// Returns when `value` differs from `old` (acquire): spins for kSpinTime, then sleeps. The writer
+// must store sequentially consistently (otherwise a wake-up could be lost) and notify.
 template <typename T>
 void SpinWait(const std::atomic<T>& value, T old) {
   const auto changed = [&] { return value.load(std::memory_order_acquire) != old; };

@@ -1,4 +1,4 @@
-// What a tensor of the public face holds: float32 elements that a queued operation fills.
+// Elements of a tensor: float32, filled by a queued operation.
 #ifndef CONVLSTM_CORE_STORAGE_H_
 #define CONVLSTM_CORE_STORAGE_H_
 
@@ -12,10 +12,10 @@
 
 namespace convlstm {
 
-// How the elements lie in memory. The logical order is always row-major; the ConvLSTM kernels work
-// on channels-last frames and leave their results so, and whoever needs rows converts (download
-// does it while it copies, so that a sequence is never converted twice). cpu/frames/layout.h
-// converts.
+// Channels-last memory layout [frames][pixels][channels]. The logical order is always row-major;
+// ConvLSTM kernels read and write channels-last frames, and other operations convert when they need
+// rows (cpu/frames/layout.h). A download converts while it copies, so a sequence is never converted
+// twice.
 struct ChannelsLast {
   int64_t frames;  // product of the dimensions before the channels
   int64_t channels;
@@ -24,8 +24,8 @@ struct ChannelsLast {
   bool operator==(const ChannelsLast&) const = default;
 };
 
-// Made on the JavaScript thread; everything else is touched by the queue's thread only, in queue
-// order, which is why there is no lock.
+// Constructed on the JavaScript thread. All but the size and the memory is accessed only by the
+// queue's thread, in queue order, so there is no lock.
 class Storage {
  public:
   explicit Storage(int64_t elements, Memory& memory = HostMemory())
@@ -36,39 +36,39 @@ class Storage {
   int64_t elements() const { return elements_; }
   size_t bytes() const { return static_cast<size_t>(elements_) * sizeof(float); }
 
-  // The device's that the elements are on.
+  // Identifies the device that holds the elements.
   Memory& memory() const { return *memory_; }
 
-  // For the operation that fills this storage: allocates, row-major until said otherwise.
+  // Called by the operation that fills this storage. Elements are in row-major order.
   float* Allocate();
   float* AllocateChannelsLast(const ChannelsLast& layout);
-  // For elements that will all be the same: they then lie in every layout.
+  // For equal elements, which are in every layout at once.
   float* AllocateUniform();
-  // The elements as they lie. Throws the error this storage was left with, if any.
+  // Elements in their present layout, null before allocation. Throws the storage's error, if any.
   const float* data() const;
-  // The same for an operation that uses them up: forms derived from them are dropped.
+  // For an operation that overwrites its operand: also clears derived().
   float* mutable_data();
   bool channels_last() const { return channels_last_; }
   const ChannelsLast& layout() const { return layout_; }
   bool uniform() const { return uniform_; }
 
-  // Has the elements and the layout of `other`, in the same memory.
+  // Aliases the elements and the layout of `other`.
   void ShareElements(const Storage& other);
-  // Puts the same elements, converted, in the place of what Allocate gave.
+  // Replaces the memory by the same elements in another layout.
   void ReplaceByRowMajor(Buffer buffer);
   void ReplaceByChannelsLast(Buffer buffer, const ChannelsLast& layout);
-  // The memory that data() points to: who holds it may read there on when it has been replaced.
+  // Memory of data(). A holder may keep reading it after it has been replaced.
   std::shared_ptr<const Buffer> buffer() const { return buffer_; }
 
-  // An operation that failed leaves its results with the error, and with no memory.
+  // Marks the result of a failed operation and frees its memory.
   void Fail(std::exception_ptr error) {
     error_ = std::move(error);
     buffer_ = nullptr;
   }
   void ThrowIfFailed() const;
 
-  // Forms derived from the elements (packed weights), by a name that says all they depend on; made
-  // once and kept as long as the storage. An in-place write must clear them.
+  // Cache of forms derived from the elements (packed weights); the key names everything they depend
+  // on. Lives as long as the storage; an in-place write must clear it.
   std::map<std::string, std::shared_ptr<const void>>& derived() { return derived_; }
 
  private:

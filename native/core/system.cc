@@ -25,8 +25,8 @@ namespace convlstm {
 namespace {
 
 #if defined(__linux__)
-// Calls `visit(folder)` for this process's control group (version 2) and every group above it: the
-// narrowest limit on the way counts. In a container the group's own folder is the root.
+// Calls `visit(folder)` for this process's control group (version 2) and every ancestor: the
+// narrowest limit applies. In a container the group's own folder is the root.
 template <typename Visitor>
 void VisitControlGroups(const Visitor& visit) {
   std::ifstream groups("/proc/self/cgroup");
@@ -101,13 +101,13 @@ int AvailableProcessors() {
   return std::max(1, processors);
 }
 
-void LetOthersIn() {
+void RequestLongSlices() {
 #if defined(SYS_sched_setattr)
-  // A waking thread may interrupt one that asked for longer slices than its own, which are 0.7
-  // to 2.8 ms by default, unless that one is near its slice's end. With 4 ms a timer was still up
-  // to 9 ms late; 100 ms hold up a loop that never sleeps for 40.
+  // A waking thread preempts a running one with longer slices than its own (0.7 to 2.8 ms by
+  // default), unless that slice is nearly over. With 4 ms a timer was still up to 9 ms late; 100 ms
+  // delay an event loop that never sleeps by 40 ms.
   constexpr uint64_t kSliceNanoseconds = 20'000'000;
-  struct {  // the kernel's sched_attr; zero elsewhere: the normal policy
+  struct {  // the kernel's sched_attr; policy 0 is SCHED_OTHER
     uint32_t size, policy;
     uint64_t flags;
     int32_t nice;

@@ -1,4 +1,4 @@
-// What this process may use of the machine: the container's share where there is one.
+// Resources of this process: the container's share of the machine, if there is a container.
 #ifndef CONVLSTM_CORE_SYSTEM_H_
 #define CONVLSTM_CORE_SYSTEM_H_
 
@@ -6,21 +6,21 @@
 
 namespace convlstm {
 
-// Bytes of memory: the smaller of the machine's and the control group's limit.
+// Bytes of memory: the machine's, at most the control group's limit.
 size_t MemoryLimit();
 
-// Processors: those of the affinity mask, at most what the control group's quota pays for. >= 1.
+// Number of processors in the affinity mask, at most the control group's quota; >= 1.
 int AvailableProcessors();
 
-// For the calling thread, which computes for long: threads that wake up for a moment, as an event
-// loop does, get its processor at once instead of at the end of its time slice. Its share of the
-// processor stays what it is. Does nothing where the system does not know how (Linux before 6.12).
-void LetOthersIn();
+// Lets threads that wake for a moment, such as an event loop, preempt the calling thread, which
+// computes for long, before its time slice ends. Its share of the processor stays the same. No
+// effect on systems without the setting (Linux before 6.12).
+void RequestLongSlices();
 
 inline constexpr size_t kHugePage = size_t{2} << 20;
 
-// Asks for huge pages in the part of fresh memory that they fit into: one page fault then brings
-// 2 MiB instead of 4 KiB. Does nothing where the system has no such advice.
+// Requests huge pages for the aligned part of fresh memory: one page fault then maps 2 MiB instead
+// of 4 KiB. No effect on systems without madvise(MADV_HUGEPAGE).
 void PreferHugePages(void* data, size_t bytes);
 
 }  // namespace convlstm

@@ -9,8 +9,8 @@
 
 namespace convlstm {
 
-// Element n is `value` where word n % 4 of the Philox block with the counter `counter` + n / 4,
-// shifted right by 8, is below probability * 2^24, else 0: the same bits on every backend.
+// Element n is `value` if the upper 24 bits of word n % 4 of Philox block `counter` + n / 4 are
+// below probability * 2^24, else 0. Every backend gives the same bits.
 struct BernoulliMask {
   double probability = 0;
   float value = 0;
@@ -18,7 +18,7 @@ struct BernoulliMask {
   uint32_t key1 = 0;
   uint64_t counter = 0;
 
-  // What a word shifted right by 8 has to be below.
+  // Upper bound of a word's upper 24 bits.
   uint32_t threshold() const { return static_cast<uint32_t>(std::ceil(probability * 0x1p24)); }
 };
 

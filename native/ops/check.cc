@@ -14,9 +14,9 @@ void CheckElements(std::string_view what, const StoragePtr& storage, const Shape
   }
   const int64_t expected = NumElements(shape);
   if (storage != nullptr && storage->elements() != expected) {
-    throw Error(ErrorCode::kShape, std::string(what) + " has " +
-                                       std::to_string(storage->elements()) + " elements, " +
-                                       ToString(shape) + " has " + std::to_string(expected));
+    throw Error(ErrorCode::kShape, std::string(what) + ": expected " + std::to_string(expected) +
+                                       " elements of " + ToString(shape) + ", got " +
+                                       std::to_string(storage->elements()));
   }
 }
 

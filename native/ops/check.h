@@ -11,8 +11,8 @@ namespace convlstm {
 
 inline constexpr size_t kMaxRank = 8;
 
-// Throws Error(kShape), "conv2d: weight has 12 elements, [4, 2, 3, 3] has 72", unless `storage` has
-// as many elements as `shape`, whose rank is at most kMaxRank. A null storage fits every shape.
+// Throws Error(kShape), "conv2d: weight: expected 72 elements of [4, 2, 3, 3], got 12", unless
+// `storage` is null or has the elements of `shape`, and for a rank above kMaxRank.
 void CheckElements(std::string_view what, const StoragePtr& storage, const Shape& shape);
 
 }  // namespace convlstm

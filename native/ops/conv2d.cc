@@ -37,8 +37,9 @@ void Conv2d::Check() const {
   const Shape reach = {s.dilation_y * (s.kernel_height - 1) + 1,
                        s.dilation_x * (s.kernel_width - 1) + 1};
   if (reach[0] > padded[0] || reach[1] > padded[1]) {
-    throw Error(ErrorCode::kShape, "conv2d: the kernel reaches over " + ToString(reach) +
-                                       ", the padded image is " + ToString(padded));
+    throw Error(ErrorCode::kShape, "conv2d: expected a kernel within the padded image " +
+                                       ToString(padded) + ", got one that covers " +
+                                       ToString(reach));
   }
   CheckElements("conv2d: output", nullptr, s.output());
 }

@@ -1,4 +1,4 @@
-// Two-dimensional convolution (cross-correlation, as every framework means it).
+// Two-dimensional convolution (cross-correlation, as in every framework).
 #ifndef CONVLSTM_OPS_CONV2D_H_
 #define CONVLSTM_OPS_CONV2D_H_
 
@@ -40,7 +40,7 @@ struct Conv2d {
   Conv2dInputs inputs{};
   Precision precision = Precision::kHighest;
   StoragePtr out{};
-  int64_t weight_channels = shape.in_channels;  // those that the weight takes
+  int64_t weight_channels = shape.in_channels;  // input channels of the weight
 
   template <typename Visitor>
   void VisitArguments(Visitor&& visit) {
@@ -66,7 +66,7 @@ struct Conv2d {
   void Check() const;
 };
 
-// As the operands are; null where not wanted.
+// Shaped like their operands; null if not requested.
 struct Conv2dGradients {
   StoragePtr x{}, weight{}, bias{};
 };
@@ -86,7 +86,7 @@ struct Conv2dBackward {
   static constexpr auto kName = "conv2dBackward";
   static constexpr auto kCalling = Calling::kByName;
 
-  Conv2d forward{};   // its `out` is null
+  Conv2d forward{};   // `out` is null
   StoragePtr grad{};  // of the result
   Conv2dWants wants{};
   Conv2dGradients gradients{};
@@ -105,7 +105,7 @@ struct Conv2dBackward {
     visit("bias", gradients.bias, ShapeIf(wants.bias, {forward.shape.out_channels}));
   }
 
-  // As Conv2d's, for grad too.
+  // As Conv2d::Check, also for grad.
   void Check() const;
 };
 

@@ -13,7 +13,7 @@ namespace {
 void CheckSaveEvery(int64_t save_every) {
   if (save_every < 0 || save_every > (int64_t{1} << 31)) {
     throw Error(ErrorCode::kOption,
-                "saveEvery: expected 0 to 2^31, got " + std::to_string(save_every));
+                "convLstm: saveEvery: expected 0 to 2^31, got " + std::to_string(save_every));
   }
 }
 
@@ -35,7 +35,8 @@ void ConvLstmLayer::Check(bool needs_x) const {
   const bool has_peephole = in.peephole != Peephole::kNone;
   for (const StoragePtr& w : {in.wci, in.wcf, in.wco}) {
     if ((w != nullptr) != has_peephole) {
-      throw Error(ErrorCode::kOption, "convLstm: wci, wcf and wco go with a peephole and only so");
+      throw Error(ErrorCode::kOption,
+                  "convLstm: expected wci, wcf and wco with a peephole, null without");
     }
   }
   const Shape state = s.state(), peephole = in.peephole == Peephole::kSpatial
@@ -73,8 +74,9 @@ void ConvLstmStack::Check() const {
       const Shape given = below->shape.output();
       const Shape taken = {s.batch, s.time, s.input_dim, s.height, s.width};
       if (given != taken || s.time_major != below->shape.time_major) {
-        throw Error(ErrorCode::kShape, "convLstmStack: a layer gives " + ToString(given) +
-                                           " and the next takes " + ToString(taken));
+        throw Error(ErrorCode::kShape, "convLstmStack: expected a layer for " + ToString(given) +
+                                           ", the output of the one below, got one for " +
+                                           ToString(taken));
       }
     }
     layer.Check(below == nullptr);

@@ -1,5 +1,4 @@
-// One ConvLSTM layer over a whole sequence (Shi et al. 2015), the operation this package exists
-// for.
+// ConvLSTM layers over a whole sequence (Shi et al. 2015).
 //
 //   i = sigmoid(W_i * [x_t, h_{t-1}] + b_i (+ Wci . c_{t-1}))
 //   f = sigmoid(W_f * [x_t, h_{t-1}] + b_f (+ Wcf . c_{t-1}))
@@ -11,9 +10,9 @@
 // The convolution keeps the image's size: (k - 1) / 2 zeros before and the rest of k - 1 after, so
 // an even kernel has its extra zero below and to the right (PyTorch's and Keras' `same`).
 //
-// With a recurrent mask m the convolution sees m . h_{t-1}. With zoneout z the state keeps a part
-// of what it was: c_t = z . c_{t-1} + (1 - z) . c', h_t = z . h_{t-1} + (1 - z) . o . tanh(c'),
-// where c' is the c of the third line above, which o and tanh see.
+// With a recurrent mask m the convolution reads m . h_{t-1}. With zoneout z the state is mixed with
+// the previous one: c_t = z . c_{t-1} + (1 - z) . c', h_t = z . h_{t-1} + (1 - z) . o . tanh(c'),
+// where c' = f . c_{t-1} + i . g; o and tanh read c'.
 #ifndef CONVLSTM_OPS_CONV_LSTM_H_
 #define CONVLSTM_OPS_CONV_LSTM_H_
 
@@ -35,7 +34,7 @@ inline constexpr auto kNames<Peephole> = NamesInOrder<Peephole>({{Peephole::kNon
 struct ConvLstmShape {
   int64_t batch;
   int64_t time;
-  bool time_major;  // frames of x and output are [time][batch], else [batch][time]
+  bool time_major;  // frames of x and output are [time][batch]; false: [batch][time]
   int64_t input_dim;
   int64_t hidden_dim;
   int64_t height;
@@ -46,9 +45,9 @@ struct ConvLstmShape {
   int64_t pixels() const { return height * width; }
   int64_t pad_top() const { return (kernel_height - 1) / 2; }
   int64_t pad_left() const { return (kernel_width - 1) / 2; }
-  // Which frame of x and of output holds step `t` of sequence `b`.
+  // Index of the frame of x and of output at step `t` of sequence `b`.
   int64_t frame(int64_t b, int64_t t) const { return time_major ? t * batch + b : b * time + t; }
-  // With time_major the output's first two axes change places.
+  // With time_major the output is [time, batch, ...].
   Shape output() const { return {batch, time, hidden_dim, height, width}; }
   Shape state() const { return {batch, hidden_dim, height, width}; }
 
@@ -77,7 +76,7 @@ struct ConvLstmInputs {
   // As output, or [1], or null.
   StoragePtr zoneout_h{}, zoneout_c{};
 
-  // All but x, which a layer above others has not.
+  // All but x: a layer above another takes that layer's output.
   template <typename Visitor>
   void VisitArguments(Visitor&& visit) {
     visit("weight", weight);
@@ -94,12 +93,12 @@ struct ConvLstmInputs {
   }
 };
 
-// How the gates are kept for the backward pass, and with them c.
+// Format of the gates and of c saved for the backward pass.
 enum class SavedFormat {
   kFloat32,
-  // A gate as an int16_t, 32767 times the gate; -32768 is NaN. Gates lie in [-1, 1], where this is
-  // 128 times as fine as bfloat16 is just below 1, where an open gate lies; what counts is 1 minus
-  // it. c, which may be of any size, is in bfloat16.
+  // Gates as int16_t: 32767 times the gate, -32768 for NaN. Gates are in [-1, 1]; just below 1,
+  // where open gates lie and gradients depend on 1 - gate, this is 128 times finer than bfloat16.
+  // c, which is unbounded, is bfloat16.
   k16Bits,
 };
 
@@ -113,8 +112,8 @@ struct ConvLstmOutputs {
   SavedFormat saved_format = SavedFormat::kFloat32;
 };
 
-// One layer of a stack: x of all but the first and output of all but the last are null, for the one
-// stands for the other.
+// One layer of a stack. Within a stack x is null except in the first layer, and output except in
+// the last: each layer reads the frames of the one below.
 struct ConvLstmLayer {
   ConvLstmShape shape{};
   ConvLstmInputs inputs{};
@@ -128,20 +127,19 @@ struct ConvLstmLayer {
     visit("precision", precision);
   }
 
-  // Throws Error(kShape) unless every storage present has the number of elements that `shape` says
-  // and every dimension is at least 1. `needs_x`: the layer has no other below.
+  // Throws Error(kShape) unless every dimension is at least 1 and every storage present has the
+  // elements of `shape`, Error(kOption) if weight, a peephole or, with needs_x, x is missing.
   void Check(bool needs_x) const;
 };
 
-// What a call leaves to its backward pass, in channels-last frames: with save_every 1 the gates
-// [time][batch][pixel][4 * hidden], i f o g; with any, c after the steps k - 1, 2k - 1, ... but not
-// after the last, whose c is a result: [(time - 1) / k][batch][pixel][hidden]. Without the gates c
-// is in float32: steps are computed again from it. The elements are a storage's, of 4 bytes; 0 with
-// save_every 0.
+// Number of 4-byte elements of ConvLstmOutputs::saved, 0 with save_every 0. Contents,
+// channels-last: with save_every 1 the gates [time][batch][pixel][4 * hidden], i f o g; with any k
+// = save_every, c after steps k - 1, 2k - 1, ... except the last step, whose c is a result:
+// [(time - 1) / k][batch][pixel][hidden]. With k > 1 c is float32: steps are recomputed from it.
 int64_t SavedElements(const ConvLstmShape& shape, int64_t save_every,
                       SavedFormat format = SavedFormat::kFloat32);
 
-// Where that lies; each begins with the frame of the first sequence.
+// Addresses within ConvLstmOutputs::saved; each is that of the first sequence's frame.
 class SavedFrames {
  public:
   // `data` is null with save_every 0.
@@ -155,16 +153,16 @@ class SavedFrames {
 
   bool has_gates() const { return every_ == 1; }
   bool has_c(int64_t t) const { return every_ > 0 && (t + 1) % every_ == 0 && t + 1 < time_; }
-  // Elements from the begin.
+  // Offsets in elements.
   int64_t gates_at(int64_t t) const { return (in_16_bits_ ? 2 : 4) * t * step_; }
   int64_t c_at(int64_t t) const {
     const int64_t step_of_c = in_16_bits_ ? (step_ + 1) / 2 : step_;
     return (has_gates() ? gates_at(time_) : 0) + ((t + 1) / every_ - 1) * step_of_c;
   }
 
-  // In the format that they are kept in.
+  // In the saved format.
   float* gates(int64_t t) const { return data_ + gates_at(t); }
-  // c after step t; null where it is not kept so.
+  // c after step t; null if not saved in this format.
   float* c(int64_t t) const { return has_c(t) && !in_16_bits_ ? data_ + c_at(t) : nullptr; }
   uint16_t* c_bfloat16(int64_t t) const {
     return has_c(t) && in_16_bits_ ? reinterpret_cast<uint16_t*>(data_ + c_at(t)) : nullptr;
@@ -198,11 +196,11 @@ struct ConvLstm : ConvLstmLayer {
                   {SavedElements(shape, outputs.save_every, outputs.saved_format)}));
   }
 
-  // Throws Error(kOption) too, unless save_every is 0 to 2^31.
+  // As ConvLstmLayer::Check; throws Error(kOption) unless save_every is 0 to 2^31.
   void Check() const;
 };
 
-// Layers one on another, first to last, without the sequences between them.
+// Stacked layers, first to last, without storing the sequences between them.
 struct ConvLstmStack {
   static constexpr auto kName = "convLstmStack";
   static constexpr auto kCalling = Calling::kByPosition;
@@ -214,7 +212,7 @@ struct ConvLstmStack {
     visit("layers", layers);
     if (!layers.empty()) visit("x", layers.front().inputs.x);
   }
-  // After the output h and c of one layer after another.
+  // The output, then h and c of each layer.
   template <typename Visitor>
   void VisitResults(Visitor&& visit) {
     visit("output", layers.back().outputs.output, layers.back().shape.output());
@@ -224,21 +222,21 @@ struct ConvLstmStack {
     }
   }
 
-  // As ConvLstm's of every layer; each must take what the one before gives.
+  // As ConvLstm::Check for every layer; each layer's input must match the output of the one below.
   void Check() const;
 };
 
-// The results of a call and the gradients that came for them, null for zeros.
+// Inputs and results of a forward call, and the gradients of its results, null for zeros.
 struct ConvLstmBackwardInputs {
   ConvLstmInputs forward{};
   StoragePtr output{};
-  StoragePtr saved{};  // used up
+  StoragePtr saved{};  // overwritten
   int64_t save_every = 0;
   StoragePtr output_grad{}, h_grad{}, c_grad{};
   SavedFormat saved_format = SavedFormat::kFloat32;
 };
 
-// As the operands are; null where not wanted.
+// Shaped like their operands; null if absent or not requested.
 struct ConvLstmGradients {
   StoragePtr x{}, h0{}, c0{}, weight{}, bias{}, wci{}, wcf{}, wco{};
 };
@@ -301,7 +299,7 @@ struct ConvLstmBackward {
     like("wco", gradients.wco, in.wco, wants.peephole);
   }
 
-  // As ConvLstm's, for the results and their gradients too.
+  // As ConvLstm::Check, also for the results and their gradients.
   void Check() const;
 };
 

@@ -30,8 +30,9 @@ void Binary::Check() const {
   CheckElements("binary: b", b, b_shape);
   CheckElements("binary: out", nullptr, out_shape);
   if (!Broadcasts(a_shape, out_shape) || !Broadcasts(b_shape, out_shape)) {
-    throw Error(ErrorCode::kShape, "binary: " + ToString(a_shape) + " and " + ToString(b_shape) +
-                                       " do not broadcast to " + ToString(out_shape));
+    throw Error(ErrorCode::kShape, "binary: expected shapes that broadcast to " +
+                                       ToString(out_shape) + ", got " + ToString(a_shape) +
+                                       " and " + ToString(b_shape));
   }
 }
 

@@ -1,4 +1,4 @@
-// Operations on each element, with NumPy's broadcasting where there are two operands.
+// Elementwise operations; binary ones broadcast as NumPy's.
 #ifndef CONVLSTM_OPS_ELEMENTWISE_H_
 #define CONVLSTM_OPS_ELEMENTWISE_H_
 
@@ -72,7 +72,7 @@ struct Unary {
   UnaryOp op{};
   StoragePtr x{};
   float alpha = 0;   // the negative slope of kLeakyRelu
-  StoragePtr out{};  // as x
+  StoragePtr out{};  // shaped like x
 
   template <typename Visitor>
   void VisitArguments(Visitor&& visit) {
@@ -92,11 +92,12 @@ struct UnaryBackward {
   static constexpr auto kCalling = Calling::kByPosition;
 
   UnaryOp op{};
-  // The result for kExp, kSqrt, kSigmoid, kTanh and kRelu, the operand for the others.
+  // The result for kExp, kSqrt, kSigmoid, kTanh and kRelu, the operand for the others; unread for
+  // kNeg.
   StoragePtr saved{};
   StoragePtr grad{};  // of the result
   float alpha = 0;
-  StoragePtr out{};  // the operand's gradient, as grad
+  StoragePtr out{};  // gradient of the operand, shaped like grad
 
   template <typename Visitor>
   void VisitArguments(Visitor&& visit) {
@@ -110,7 +111,7 @@ struct UnaryBackward {
     visit("out", out, Shape{grad->elements()});
   }
 
-  // Throws Error(kShape) unless saved has the elements of grad.
+  // Throws Error(kShape) unless saved and grad have the same number of elements.
   void Check() const;
 };
 
@@ -123,7 +124,7 @@ struct Binary {
   Shape a_shape{};
   StoragePtr b{};
   Shape b_shape{};
-  Shape out_shape{};  // what both broadcast to
+  Shape out_shape{};  // both operands broadcast to it
   StoragePtr out{};
 
   template <typename Visitor>
@@ -140,7 +141,8 @@ struct Binary {
     visit("out", out, out_shape);
   }
 
-  // Throws Error(kShape) unless both broadcast to out_shape and have their shapes' elements.
+  // Throws Error(kShape) unless both operands have their shapes' elements and broadcast to
+  // out_shape.
   void Check() const;
 };
 

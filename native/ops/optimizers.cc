@@ -19,8 +19,7 @@ RmspropFactors FactorsOf(const RmspropOptions& options) {
           Float(1 - options.alpha), Float(options.eps),          Float(options.momentum)};
 }
 
-// The corrections of the averages' early bias are double until they are applied: 1 - beta2^step
-// loses three digits in float.
+// Bias corrections are computed in double: 1 - beta2^step loses three digits in float.
 AdamFactors FactorsOf(const AdamOptions& options) {
   const auto steps = static_cast<double>(options.step);
   const double decay = options.weight_decay;

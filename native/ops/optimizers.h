@@ -1,4 +1,4 @@
-// The optimizers' steps, by PyTorch's formulas.
+// Optimizer steps by PyTorch's formulas.
 #ifndef CONVLSTM_OPS_OPTIMIZERS_H_
 #define CONVLSTM_OPS_OPTIMIZERS_H_
 
@@ -60,7 +60,7 @@ struct AdamOptions {
   static constexpr auto kStep = "adamStep";
   static constexpr std::array kSlots = {"average", "squareAverage"};
 
-  int64_t step;  // 1 for the first
+  int64_t step;  // from 1
   double lr;
   double beta1;
   double beta2;
@@ -82,15 +82,15 @@ struct AdamOptions {
   }
 };
 
-// The parameter and what the optimizer keeps beside it from step to step, each as long as the
-// parameter. A slot that is null before the step is zeros; SGD's buffer becomes the gradient then.
-// A slot that the options do not keep is null after it.
+// A parameter and the optimizer's state for it, each with the parameter's elements. A slot that is
+// null before a step stands for zeros, SGD's buffer for the gradient. After a step slots are null
+// unless Options::keeps them.
 struct OptimizerState {
   StoragePtr parameter{};
   std::array<StoragePtr, 2> slots{};
 };
 
-// Each operation of an optimizer: before + grad -> after.
+// One step: `after` from `before` and the parameter's gradient.
 template <typename Options>
 struct OptimizerStep {
   static constexpr auto kName = Options::kStep;
@@ -119,7 +119,7 @@ struct OptimizerStep {
     }
   }
 
-  // Throws Error(kShape) unless all are as long as the parameter.
+  // Throws Error(kShape) unless grad and the slots have the parameter's elements.
   void Check() const {
     const Shape shape = {before.parameter->elements()};
     CheckElements(std::string(kName) + ": grad", grad, shape);
@@ -132,7 +132,7 @@ using SgdStep = OptimizerStep<SgdOptions>;
 using RmspropStep = OptimizerStep<RmspropOptions>;
 using AdamStep = OptimizerStep<AdamOptions>;
 
-// The arrays of a step; null as above.
+// Elements of a step's storages; null slots as in OptimizerState.
 struct OptimizerArrays {
   const float* parameter;
   const float* grad;
@@ -141,7 +141,7 @@ struct OptimizerArrays {
   float* next_slots[2];
 };
 
-// The options as they are multiplied with. `fresh` is the share of what is new in an average.
+// Factors computed from options. `fresh` is the weight of the new term in a moving average.
 struct SgdFactors {
   float lr, decay, momentum, fresh;
   bool nesterov;
@@ -149,7 +149,7 @@ struct SgdFactors {
 struct RmspropFactors {
   float lr, decay, alpha, fresh, eps, momentum;
 };
-// step = lr average / (sqrt(square) correction + eps), and keep is what decoupled decay leaves.
+// step = lr average / (sqrt(square) correction + eps); `keep` = 1 - lr weight_decay if decoupled.
 struct AdamFactors {
   float lr, correction, decay, keep, beta1, fresh1, beta2, fresh2, eps;
 };

@@ -18,8 +18,8 @@ void Permute::Check() const {
     if (valid) seen[axis] = true;
   }
   if (!valid) {
-    throw Error(ErrorCode::kShape,
-                "permute: " + ToString(order) + " is no order of the axes of " + ToString(shape));
+    throw Error(ErrorCode::kShape, "permute: expected a permutation of the axes of " +
+                                       ToString(shape) + ", got " + ToString(order));
   }
 }
 
@@ -28,7 +28,8 @@ void SliceBounds::Check() {
   const size_t rank = shape.size();
   if (starts.size() != rank || sizes.size() != rank || steps.size() != rank) {
     throw Error(ErrorCode::kShape,
-                "slice: starts, sizes and steps need one entry for each of " + ToString(shape));
+                "slice: expected starts, sizes and steps with an entry for each axis of " +
+                    ToString(shape));
   }
   for (size_t axis = 0; axis < rank; ++axis) {
     const int64_t start = starts[axis], size = sizes[axis], step = steps[axis];
@@ -42,7 +43,7 @@ void SliceBounds::Check() {
     if (start < 0 || after_start < 0 || size - 1 > after_start / step) {
       throw Error(ErrorCode::kShape, "slice: " + std::to_string(size) + " elements from " +
                                          std::to_string(start) + " in steps of " +
-                                         std::to_string(step) + " leave axis " +
+                                         std::to_string(step) + " exceed axis " +
                                          std::to_string(axis) + " of " + ToString(shape));
     }
   }
@@ -74,16 +75,17 @@ void Concat::Check() const {
   }
   const Shape& first = shapes.front();
   if (axis < 0 || axis >= static_cast<int64_t>(first.size())) {
-    throw Error(ErrorCode::kShape,
-                "concat: " + ToString(first) + " has no axis " + std::to_string(axis));
+    throw Error(ErrorCode::kShape, "concat: axis: expected one of " + ToString(first) + ", got " +
+                                       std::to_string(axis));
   }
   for (size_t k = 0; k < parts.size(); ++k) {
     CheckElements("concat: part " + std::to_string(k), parts[k], shapes[k]);
     Shape expected = first;
     if (shapes[k].size() == first.size()) expected[axis] = shapes[k][axis];
     if (shapes[k] != expected) {
-      throw Error(ErrorCode::kShape, "concat: " + ToString(first) + " and " + ToString(shapes[k]) +
-                                         " differ beside axis " + std::to_string(axis));
+      throw Error(ErrorCode::kShape, "concat: expected shapes that are equal except along axis " +
+                                         std::to_string(axis) + ", got " + ToString(first) +
+                                         " and " + ToString(shapes[k]));
     }
   }
   CheckElements("concat: result", nullptr, out_shape());

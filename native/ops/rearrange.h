@@ -1,4 +1,4 @@
-// Operations that move elements and compute nothing.
+// Operations that only move elements.
 #ifndef CONVLSTM_OPS_REARRANGE_H_
 #define CONVLSTM_OPS_REARRANGE_H_
 
@@ -30,7 +30,8 @@ struct Permute {
     visit("out", out, shape);
   }
 
-  // Throws Error(kShape) unless `order` is a permutation of the axes and x has its elements.
+  // Throws Error(kShape) unless `order` is a permutation of the axes and x has the shape's
+  // elements.
   void Check() const;
 };
 
@@ -49,8 +50,8 @@ struct SliceBounds {
     visit("steps", steps);
   }
 
-  // Throws Error(kShape) for a part that leaves the whole, Error(kOption) for a step below 1.
-  // Shortens steps that are longer than their axis: they are never taken, and could overflow.
+  // Throws Error(kShape) if the part exceeds the whole, Error(kOption) for a step below 1. Clamps
+  // steps to their axis: longer ones are never taken, and could overflow.
   void Check();
 };
 
@@ -74,7 +75,7 @@ struct Slice {
   void Check();
 };
 
-// The gradient of Slice's x: `grad` where the part was taken from, else 0.
+// Gradient of Slice's x: `grad` at the part's elements, 0 elsewhere.
 struct SliceBackward {
   static constexpr auto kName = "sliceBackward";
   static constexpr auto kCalling = Calling::kByPosition;
@@ -95,13 +96,13 @@ struct SliceBackward {
   void Check();
 };
 
-// Parts one after another along `axis`.
+// Concatenates parts along `axis`.
 struct Concat {
   static constexpr auto kName = "concat";
   static constexpr auto kCalling = Calling::kByPosition;
 
   std::vector<StoragePtr> parts{};
-  std::vector<Shape> shapes{};  // of the parts; equal but for `axis`
+  std::vector<Shape> shapes{};  // of the parts; equal except along `axis`
   int64_t axis = 0;
   StoragePtr out{};
 
@@ -116,9 +117,9 @@ struct Concat {
     visit("out", out, out_shape());
   }
 
-  Shape out_shape() const;  // of parts that Check lets pass
+  Shape out_shape() const;  // requires valid shapes and axis
 
-  // Throws Error(kShape) unless there are parts, each with the elements of its shape.
+  // Throws Error(kShape) unless there are parts that fit together, each with its shape's elements.
   void Check() const;
 };
 

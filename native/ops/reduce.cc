@@ -24,15 +24,15 @@ void Reduce::Check() const {
   int64_t previous = -1;
   for (const int64_t axis : axes) {
     if (axis <= previous || axis >= static_cast<int64_t>(shape.size())) {
-      throw Error(ErrorCode::kShape,
-                  "reduce: " + ToString(axes) + " are not ascending axes of " + ToString(shape));
+      throw Error(ErrorCode::kShape, "reduce: expected ascending axes of " + ToString(shape) +
+                                         ", got " + ToString(axes));
     }
     previous = axis;
   }
   const int64_t outputs = NumElements(out_shape());
   if (op == ReduceOp::kMax && x->elements() == 0 && outputs > 0) {
     throw Error(ErrorCode::kShape,
-                "reduce: no element of " + ToString(shape) + " to take the maximum of");
+                "reduce: expected elements to take the maximum of, got none in " + ToString(shape));
   }
 }
 

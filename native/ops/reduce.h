@@ -24,7 +24,7 @@ struct Reduce {
   StoragePtr x{};
   Shape shape{};
   std::vector<int64_t> axes{};  // ascending
-  StoragePtr out{};             // without the axes that are reduced
+  StoragePtr out{};             // the other axes
 
   template <typename Visitor>
   void VisitArguments(Visitor&& visit) {
@@ -41,8 +41,8 @@ struct Reduce {
   bool reduces(size_t axis) const;
   Shape out_shape() const;
 
-  // Throws Error(kShape) unless x has the shape's elements, the axes are ascending axes of it and,
-  // for kMax, no axis that is reduced is empty while there is a result.
+  // Throws Error(kShape) unless x has the shape's elements and `axes` are ascending axes of it, and
+  // for kMax of no elements into a result.
   void Check() const;
 };
 

@@ -1,5 +1,5 @@
-// How an operation lists its arguments and its results, once for all who need the list: the addon
-// reads arguments by it, Prepare makes results by it, tests write arguments by it.
+// Lists of an operation's arguments and results, written once: the addon reads arguments by them,
+// Prepare (runtime/prepare.h) makes results, tests write arguments.
 //
 //   template <typename Visitor>
 //   void VisitArguments(Visitor&& visit) {
@@ -30,15 +30,15 @@ namespace convlstm {
 struct Nullable {};
 inline constexpr Nullable kNullable;
 
-// How JavaScript gives an operation its arguments: kByPosition is faster, kByName clearer.
+// How JavaScript passes the arguments: by position (faster), or by name in one object.
 enum class Calling { kByPosition, kByName };
 
-// The shape of a result that may not be asked for.
+// The shape of a result that may not be requested.
 inline std::optional<Shape> ShapeIf(bool wanted, Shape shape) {
   return wanted ? std::optional(std::move(shape)) : std::nullopt;
 }
 
-// Accepts every call of VisitArguments.
+// A visitor that ignores its arguments.
 struct AnyArgument {
   template <typename T>
   void operator()(const char*, T&&, Nullable = {}) {}
@@ -48,7 +48,7 @@ concept HasArguments = requires(T value) {
   value.VisitArguments(AnyArgument());
 };
 
-// Calls visit(StoragePtr&) for every storage among the arguments of `op`, null ones too.
+// Calls visit(StoragePtr&) for every storage among the arguments of `op`, null or not.
 template <typename Visitor>
 class OperandVisitor {
  public:

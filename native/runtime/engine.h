@@ -1,8 +1,8 @@
-// What computes on one device.
+// Computes on one device.
 //
-// All but the constructor's work runs on the thread of queue(), unless it says otherwise. Storages
-// are in memory(), outputs have the right number of elements and are not allocated yet. What goes
-// wrong is thrown as Error.
+// Methods run on the thread of queue() unless their comment says otherwise. Storages are in
+// memory(); results have their number of elements and are not allocated yet. Failures are thrown as
+// Error.
 #ifndef CONVLSTM_RUNTIME_ENGINE_H_
 #define CONVLSTM_RUNTIME_ENGINE_H_
 
@@ -16,31 +16,30 @@
 
 namespace convlstm {
 
-// Never destroyed, as queues are not.
+// Never destroyed, as its queues are not.
 class Engine {
  public:
   virtual const std::string& name() const = 0;  // "cpu", "cuda:0"
   virtual Memory& memory() = 0;
   virtual Queue& queue() = 0;
 
-  // On any thread. Copies `values` before it returns; what is left to do, if anything, is a task
-  // for the queue.
+  // On any thread. Copies `values` before it returns. Returns the rest of the upload as a task for
+  // queue(), or an empty function if it is done.
   virtual std::function<void()> Upload(const float* values, const StoragePtr& out) = 0;
 
-  // Starts to bring the elements to the host, in row-major order. The function that it returns
-  // waits for them and writes them to where it is told; it belongs on the thread of downloads(),
-  // where it does not hold up the operations behind it.
+  // Starts a copy of the elements to the host, in row-major order. The returned function waits for
+  // the copy and writes it to `out`; call it on the thread of downloads(), where it does not delay
+  // later operations.
   using Download = std::function<void(float* out)>;
   virtual Download StartDownload(const StoragePtr& storage) = 0;
   virtual Queue& downloads() = 0;
 
-  // Starts to send the elements straight to `to`. The function that it returns fills a storage of
-  // `to` with them; it belongs on the thread of to.queue(). Null where they have to go by the host.
+  // Starts a direct copy to the device `to`. The returned function fills a storage of `to`; call it
+  // on the thread of to.queue(). Empty if the elements have to go through the host.
   using Arrival = std::function<void(Storage& out)>;
   virtual Arrival StartPeerCopy(const StoragePtr&, Engine&) { return nullptr; }
 
-  // On any thread: what memory() holds, and giving back what it keeps for reuse, a GPU when it has
-  // done what is queued.
+  // On any thread. EmptyCache frees memory kept for reuse, on a GPU after the queued operations.
   virtual BufferStatistics Statistics() = 0;
   virtual void EmptyCache() = 0;
 

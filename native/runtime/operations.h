@@ -1,5 +1,5 @@
-// The operations that every device has. A new one is a row here; engines do not compile until they
-// have its Run.
+// The operations of every device. A new operation is one more alternative of the variant: engines
+// do not compile until they have its Run.
 #ifndef CONVLSTM_RUNTIME_OPERATIONS_H_
 #define CONVLSTM_RUNTIME_OPERATIONS_H_
 

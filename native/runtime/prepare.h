@@ -1,4 +1,8 @@
-// From an operation that has its arguments to a task of a device's queue.
+// Turns an operation with its arguments into a task for a device's queue:
+//
+//   Unary op = {UnaryOp::kExp, x};
+//   const Results results = Prepare(engine, op);  // op.out is its storage now
+//   engine.queue().Enqueue(TaskOf(engine, op, results));
 #ifndef CONVLSTM_RUNTIME_PREPARE_H_
 #define CONVLSTM_RUNTIME_PREPARE_H_
 
@@ -17,15 +21,15 @@
 
 namespace convlstm {
 
-// A result by its name in binding.d.ts; the storage is null where it was not asked for.
+// A result by its name in binding.d.ts; the storage is null if not requested.
 struct Result {
   const char* name;
   StoragePtr storage;
 };
 using Results = std::vector<Result>;
 
-// Checks the operation and gives it its results, which it returns as well, in memory of `engine`.
-// Throws Error(kDevice) for an operand on another device, and what Op::Check throws.
+// Checks `op`, then makes its results in the memory of `engine`, stores them in `op` and returns
+// them. Throws Error(kDevice) for an operand on another device, and the errors of Op::Check.
 template <typename Op>
 Results Prepare(Engine& engine, Op& op) {
   if constexpr (requires { op.saved_format(); }) {
@@ -46,7 +50,7 @@ Results Prepare(Engine& engine, Op& op) {
   return results;
 }
 
-// A task that leaves what `work` throws with the results.
+// A task whose exceptions are stored in the results.
 template <typename Work>
 std::function<void()> TaskOf(Work work, Results results) {
   return [work = std::move(work), results = std::move(results)]() mutable {
@@ -60,8 +64,8 @@ std::function<void()> TaskOf(Work work, Results results) {
   };
 }
 
-// Runs a prepared operation, unless an operand has failed: then its results fail with that error.
-// Holds no operand beyond the operation.
+// A task that runs a prepared operation. If an operand has failed, the results fail with the same
+// error. Operands are owned by the operation alone, so that it can free them early.
 template <typename Op>
 std::function<void()> TaskOf(Engine& engine, Op op, Results results) {
   return TaskOf(

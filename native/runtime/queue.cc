@@ -19,7 +19,7 @@ struct Queue::Shared {
   std::atomic<bool> at_work{false}, stopped{false};
   std::thread thread;
 
-  // Returns the number of the task that was added. An empty task stops the thread.
+  // Returns the task's ticket. An empty task ends the thread.
   Ticket Push(std::function<void()> task) {
     Ticket ticket;
     {
@@ -41,11 +41,11 @@ struct Queue::Shared {
   void Work() {
     for (Ticket next = 1;; ++next) {
       if (enqueued.load(std::memory_order_acquire) < next) SpinWait(enqueued, next - 1);
-      at_work = true;  // before it looks: Stop sets stopped before it looks at at_work
+      at_work = true;  // before reading `stopped`: Stop writes it before reading at_work
       std::function<void()> task = stopped ? nullptr : Pop();
       if (!task) break;
       task();
-      task = nullptr;  // drops what it held before anyone is told that it is done
+      task = nullptr;  // frees its captures before waiters see it done
       at_work = false;
       done.store(next);
       done.notify_all();
@@ -56,7 +56,7 @@ struct Queue::Shared {
 
 Queue::Queue() : shared_(std::make_unique<Shared>()) {
   shared_->thread = std::thread([shared = shared_.get()] {
-    LetOthersIn();
+    RequestLongSlices();
     shared->Work();
   });
 }

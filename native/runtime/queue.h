@@ -1,5 +1,5 @@
-// The queue of one device: runs tasks in order on its own thread, off the event loop and off
-// libuv's pool.
+// Task queue of one device: runs tasks in order on a thread of its own, off the event loop and
+// libuv's thread pool.
 #ifndef CONVLSTM_RUNTIME_QUEUE_H_
 #define CONVLSTM_RUNTIME_QUEUE_H_
 
@@ -12,7 +12,7 @@ namespace convlstm {
 
 class Queue {
  public:
-  // The place of a task in the queue; tickets ascend.
+  // A task's position in the queue; ascending.
   using Ticket = uint64_t;
 
   Queue();
@@ -20,11 +20,11 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // Thread-safe; returns at once. A task must not throw: operations leave their error in their
+  // Thread-safe; returns at once. A task must not throw: an operation stores its error in its
   // results.
   Ticket Enqueue(std::function<void()> task);
 
-  // Whether this task and all before it have run; what they wrote is then visible here.
+  // True if this task and all before it have run; their writes are then visible to the caller.
   bool Done(Ticket ticket) const;
 
   // Spins until Done(ticket), at most for `time`; returns Done(ticket).
@@ -33,8 +33,8 @@ class Queue {
   // Blocks until Done(ticket).
   void Wait(Ticket ticket) const;
 
-  // For the end of the process: no other task begins, and the one at work is waited for, until
-  // `deadline` at most. What has not run by then never does.
+  // For process exit: starts no further task and waits for the running one, until `deadline` at
+  // most. Tasks still queued never run.
   void Stop(std::chrono::steady_clock::time_point deadline);
 
  private:
@@ -42,7 +42,7 @@ class Queue {
   std::unique_ptr<Shared> shared_;
 };
 
-// The CPU's queue, shared by every JavaScript thread of the process; never destroyed.
+// The CPU's queue, shared by all JavaScript threads of the process; never destroyed.
 Queue& CpuQueue();
 
 }  // namespace convlstm

@@ -76,7 +76,7 @@ ThreadPool::ThreadPool(int threads)
   for (int part = 1; part < threads_; ++part) {
     try {
       shared_->workers.emplace_back([shared = shared_.get()] {
-        LetOthersIn();
+        RequestLongSlices();
         shared->Work();
       });
     } catch (const std::system_error&) {
