@@ -44,36 +44,7 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("permute") {
-    cpu::ThreadPool pool(3);
-    struct {
-      Shape shape;
-      std::vector<int64_t> order;
-    } const permutations[] = {{{}, {}},
-                              {{5}, {0}},
-                              {{70, 130}, {1, 0}},
-                              {{2, 3, 4}, {0, 1, 2}},
-                              {{5, 4, 3}, {2, 0, 1}},
-                              {{2, 10, 6, 9, 8}, {1, 0, 2, 3, 4}},
-                              {{2, 3, 9, 8}, {0, 2, 3, 1}},
-                              {{3, 65, 2, 66}, {2, 3, 0, 1}},
-                              {{1, 4, 1, 5}, {3, 2, 1, 0}},
-                              {{0, 4, 5}, {2, 1, 0}},
-                              {{2, 1, 3, 2, 1, 2, 3, 2}, {7, 2, 0, 5, 4, 1, 6, 3}}};
-    for (const auto& permutation : permutations) {
-      const std::vector<float> x = Counted(permutation.shape);
-      const StoragePtr in = RowMajorStorage(x);
-      const StoragePtr out = RunOnCpu(Permute{in, permutation.shape, permutation.order}, pool).out;
-      Shape shape;
-      for (const int64_t axis : permutation.order) shape.push_back(permutation.shape[axis]);
-      std::vector<float> expected;
-      ForEachPlace(shape, [&](const std::vector<int64_t>& at) {
-        std::vector<int64_t> from(at.size());
-        for (size_t axis = 0; axis < at.size(); ++axis) from[permutation.order[axis]] = at[axis];
-        expected.push_back(x[OffsetOf(permutation.shape, from)]);
-      });
-      CHECK(Values(*out, pool) == expected);
-    }
+  TEST_CASE("permute refuses an order that is no permutation") {
     CHECK(Refused([] { Permute{nullptr, {2, 3}, {0, 0}}.Check(); }));
     CHECK(Refused([] { Permute{nullptr, {2, 3}, {0}}.Check(); }));
     CHECK(Refused([] { Permute{nullptr, {2, 3}, {0, 2}}.Check(); }));

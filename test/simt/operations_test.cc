@@ -10,8 +10,10 @@
 #include "cuda/convolution/conv2d.cuh"
 #include "cuda/gemm/pack_weights.cuh"
 #include "cuda/gemm/tiles.h"
+#include "cuda/tensor/bernoulli.cuh"
 #include "cuda/tensor/elementwise.cuh"
 #include "cuda/tensor/layout.cuh"
+#include "cuda/tensor/optimizers.cuh"
 #include "cuda/tensor/rearrange.cuh"
 #include "cuda/tensor/reduce.cuh"
 
@@ -38,59 +40,33 @@ TEST_CASE("transpose: whole and cut tiles, more frames and rows than the grid ha
   }
 }
 
-TEST_CASE("elementwise: every operation, NaN and broadcasting") {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> x = {-2, -0.5f, 0, 0.25f, 3, nan};
-  const auto unary = [&](UnaryOp op) {
-    std::vector<float> out(x.size());
-    simt::Launch(UnaryElements, {1}, {4}, 0, op, x.data(), 0.1f, out.data(), int64_t(x.size()));
-    return out;
+// The engine's grids, and so all cases of test/operations, have a thread for each of a few
+// elements.
+TEST_CASE("elementwise: more elements than the grid has threads") {
+  constexpr int64_t kCount = 1003;
+  const std::vector<float> x = RandomValues(kCount), grad = RandomValues(kCount);
+  const SgdFactors sgd = FactorsOf(SgdOptions{0.1, 0.9, 0.3, true, 0.1});
+  const BernoulliMask mask = {0.5, 2.0f, 1, 2, 0};
+  SlicedAxes sliced;
+  sliced.Add({2 * kCount, 1, 2, kCount});
+  const auto run = [&](dim3 grid) {
+    std::vector<std::vector<float>> results(6, std::vector<float>(2 * kCount, -1));
+    const auto out = [&](size_t k) { return results[k].data(); };
+    simt::Launch(UnaryElements, grid, {32}, 0, UnaryOp::kTanh, x.data(), 0.0f, out(0), kCount);
+    simt::Launch(UnaryBackwardElements, grid, {32}, 0, UnaryOp::kTanh, x.data(), grad.data(), 0.0f,
+                 out(1), kCount);
+    simt::Launch(BinaryElements, grid, {32}, 0, BinaryOp::kSub, x.data(), true, grad.data(), true,
+                 out(2), kCount);
+    simt::Launch(BernoulliElements, grid, {32}, 0, mask, mask.threshold(), out(3), kCount);
+    simt::Launch(SliceBackwardElements, grid, {32}, 0, grad.data(), sliced, out(4), 2 * kCount);
+    const OptimizerArrays arrays = {x.data(), grad.data(), {}, out(5), {out(5) + kCount, nullptr}};
+    simt::Launch(SgdElements, grid, {32}, 0, sgd, arrays, kCount);
+    return results;
   };
-  const auto check = [&](UnaryOp op, auto expected) {
-    const std::vector<float> out = unary(op);
-    for (size_t k = 0; k + 1 < x.size(); ++k) {
-      const double value = expected(double(x[k]));
-      if (std::isnan(value)) {
-        CHECK(std::isnan(out[k]));
-      } else if (std::isinf(value)) {
-        CHECK(out[k] == value);
-      } else {
-        CHECK(out[k] == doctest::Approx(value).epsilon(1e-6));
-      }
-    }
-    CHECK(std::isnan(out.back()));
-  };
-  check(UnaryOp::kNeg, [](double v) { return -v; });
-  check(UnaryOp::kAbs, [](double v) { return std::fabs(v); });
-  check(UnaryOp::kExp, [](double v) { return std::exp(v); });
-  check(UnaryOp::kLog, [](double v) { return std::log(v); });
-  check(UnaryOp::kSqrt, [](double v) { return std::sqrt(v); });
-  check(UnaryOp::kSigmoid, [](double v) { return 1 / (1 + std::exp(-v)); });
-  check(UnaryOp::kTanh, [](double v) { return std::tanh(v); });
-  check(UnaryOp::kRelu, [](double v) { return v < 0 ? 0 : v; });
-  check(UnaryOp::kLeakyRelu, [](double v) { return v < 0 ? double(0.1f) * v : v; });
-  check(UnaryOp::kSquare, [](double v) { return v * v; });
-  check(UnaryOp::kSoftplus, [](double v) { return std::log1p(std::exp(v)); });
+  CHECK(run({2}) == run({64}));
+}
 
-  const std::vector<float> a = {1, nan, 5}, b = {2, 2, nan};
-  std::vector<float> out(3);
-  simt::Launch(BinaryElements, {2}, {2}, 0, BinaryOp::kMaximum, a.data(), true, b.data(), true,
-               out.data(), int64_t{3});
-  CHECK(out[0] == 2);
-  CHECK(std::isnan(out[1]));
-  CHECK(std::isnan(out[2]));
-  simt::Launch(BinaryElements, {1}, {2}, 0, BinaryOp::kSub, a.data(), true, b.data(), false,
-               out.data(), int64_t{3});
-  CHECK(out[0] == -1);
-  CHECK(out[2] == 3);
-
-  simt::Launch(BinaryElements, {1}, {2}, 0, BinaryOp::kGreater, b.data(), true, a.data(), true,
-               out.data(), int64_t{3});
-  CHECK(out == std::vector<float>{1, 0, 0});
-  simt::Launch(BinaryElements, {1}, {2}, 0, BinaryOp::kEqual, a.data(), true, a.data(), true,
-               out.data(), int64_t{3});
-  CHECK(out == std::vector<float>{1, 0, 1});
-
+TEST_CASE("elementwise: broadcasting") {
   // [2, 1] and [3] to [2, 3]
   const std::vector<float> column = {10, 20}, row = {1, 2, 4};
   std::vector<float> table(6);

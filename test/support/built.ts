@@ -7,6 +7,8 @@ const nodeGypBuild: { path(folder: string): string } = createRequire(import.meta
   'node-gyp-build',
 );
 
+const kNativeSource = /(\.(cc|h|cu|cuh|map)|CMakeLists\.txt)$/;
+
 /** When a file was changed last, in milliseconds; null if it does not exist. */
 function changed(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
@@ -45,11 +47,22 @@ function staleAddon(root: string): string | null {
   const sources = [
     path.join(root, 'CMakeLists.txt'),
     ...filesIn(path.join(root, 'cmake'), /\.cmake$/),
-    ...filesIn(path.join(root, 'native'), /(\.(cc|h|cu|cuh|map)|CMakeLists\.txt)$/),
+    ...filesIn(path.join(root, 'native'), kNativeSource),
   ];
   const newer = sources.find((file) => (changed(file) ?? 0) > built);
   const names = [addon, newer ?? ''].map((file) => path.relative(root, file));
   return newer === undefined ? null : `${names[0]} is older than ${names[1]}`;
+}
+
+/** The file in these folders that was changed last, and when; `time` is 0 if there is none. */
+export function newestChange(
+  root: string,
+  folders: readonly string[],
+): { file: string; time: number } {
+  return folders
+    .flatMap((folder) => filesIn(path.join(root, folder), kNativeSource))
+    .map((file) => ({ file: path.relative(root, file), time: changed(file) ?? 0 }))
+    .reduce((newest, each) => (each.time > newest.time ? each : newest), { file: '', time: 0 });
 }
 
 /**
