@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-// What one process computes on is settled when it starts, so that each instruction set and each
-// device gets a project of its own; the suites in test/parity run in all of them, one after another in
-// the same processes: starting one for every suite would cost more than most suites.
+// A process keeps its instruction set and device, so that each of them is a project. The suites in
+// test/parity run in every project, without isolation: a process for each suite would take longer than
+// most suites.
 const targets = [
   ...['amx', 'avx512', 'avx2', 'neon', 'portable', 'emulated-amx'].map((isa) => ({
     name: isa,
@@ -31,7 +31,7 @@ export default defineConfig({
         },
       },
       {
-        // How processes end and what they hold on to, event loop included: with nothing beside.
+        // One at a time: these tests are about the end of processes, leaks and the event loop.
         extends: true,
         test: {
           name: 'process',

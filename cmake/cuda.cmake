@@ -1,4 +1,4 @@
-# Sets CONVLSTM_WITH_CUDA and enables the language where CUDA is wanted and there.
+# Sets CONVLSTM_WITH_CUDA, and enables the language if CUDA is wanted and nvcc is found.
 set(CONVLSTM_WITH_CUDA OFF)
 if(NOT CONVLSTM_CUDA STREQUAL "OFF")
   include(CheckLanguage)
@@ -11,10 +11,10 @@ if(NOT CONVLSTM_CUDA STREQUAL "OFF")
 endif()
 
 if(CONVLSTM_WITH_CUDA)
-  # Without a list of one's own (-DCMAKE_CUDA_ARCHITECTURES=90a-real): a release has machine code for
-  # what was made for desktops and servers and PTX, which the driver compiles, for all others from
-  # compute capability 8.0 on (8.7, 11.0, those to come); another build the two kinds of kernels as
-  # PTX. 90a is 90 with wgmma: there is no other GPU of compute capability 9.0.
+  # Defaults of -DCMAKE_CUDA_ARCHITECTURES. A release has machine code for desktop and server GPUs, and
+  # PTX, which the driver compiles, for all others from compute capability 8.0 on (8.7, 11.0, future
+  # ones). Other builds have both kinds of kernels as PTX. 90a is 90 with wgmma; every GPU of compute
+  # capability 9.0 has it.
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     if(CONVLSTM_RELEASE)
       set(CMAKE_CUDA_ARCHITECTURES

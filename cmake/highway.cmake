@@ -1,5 +1,5 @@
-# Sets HIGHWAY_INCLUDE_DIR: an installed copy of version 1 (Ubuntu 22.04's is older), else the release
-# that the kernels are tested with. Only headers are used.
+# Sets HIGHWAY_INCLUDE_DIR: the installed copy if it is version 1 (Ubuntu 22.04's is older), else a
+# download of the release that the kernels are tested with. Only headers are used.
 find_path(HIGHWAY_INCLUDE_DIR hwy/highway.h)
 set(HIGHWAY_OLD "")
 if(HIGHWAY_INCLUDE_DIR)

@@ -1,4 +1,5 @@
-// The Linux binaries in prebuilds/ run on glibc 2.34 and export the two symbols that Node-API wants.
+// Checks that the Linux binaries in prebuilds/ run on glibc 2.34 and export only the two symbols of
+// Node-API.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +25,7 @@ function check(binary) {
     const version = /\(?GLIBC_(\d+)\.(\d+)/.exec(line);
     if (version) versions.add(`${version[1]}.${version[2]}`);
     if (/GLIBCXX_|CXXABI_/.test(line)) problems.push(`${binary}: needs libstdc++: ${line.trim()}`);
-    // "address flags section size version name": what it defines has a section.
+    // Columns: address flags section size version name. Defined symbols have a section.
     if (/^[0-9a-f]{8,} g/.test(line) && !line.includes('*UND*'))
       exported.push(line.split(/\s+/).at(-1));
   }
@@ -46,7 +47,7 @@ function check(binary) {
 const binaries = readdirSync(path.join(root, 'prebuilds'), { recursive: true })
   .filter((file) => file.endsWith('.node'))
   .map((file) => path.join('prebuilds', file));
-if (binaries.length === 0) problems.push('prebuilds/ holds no binary: npm run prebuilds makes one');
+if (binaries.length === 0) problems.push('prebuilds/ has no binary: npm run prebuilds builds one');
 for (const binary of binaries) check(binary);
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

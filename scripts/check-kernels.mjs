@@ -1,6 +1,6 @@
-// Compiles the CUDA kernels for every GPU that is supported, or for those named, and fails where
-// ptxas reports a stack frame, spilled registers or wgmma that it waits for one by one:
-// node scripts/check-kernels.mjs [90a ...]
+// Compiles the CUDA kernels and fails if ptxas reports a stack frame, spilled registers or serialized
+// wgmma:
+//   node scripts/check-kernels.mjs [90a ...]     default: every supported GPU
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, devNull } from 'node:os';
@@ -16,7 +16,7 @@ const asked = process.argv.slice(2);
 const problems = [];
 
 if (spawnSync('nvcc', ['--version']).error) {
-  console.log('skipped: no nvcc here');
+  console.log('skipped: nvcc is not installed');
   process.exit(0);
 }
 

@@ -1,4 +1,4 @@
-// Checks the layout of the C++ sources; --write repairs it.
+// Checks the layout of the C++ sources; --write formats them.
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 

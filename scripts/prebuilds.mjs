@@ -1,4 +1,4 @@
-// npm run prebuilds: builds the addon and puts it, stripped, where node-gyp-build looks for it in an
+// npm run prebuilds: builds and strips the addon, and puts it where node-gyp-build looks for it in an
 // installed package: prebuilds/<platform>-<arch>/convlstm[.glibc].node
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -22,7 +22,7 @@ await promisify(prebuildify)({
   shell: true,
 });
 
-// prebuildify moves the binary; this checkout keeps one of its own.
+// prebuildify moves the binary out of build/; this puts a copy back.
 const [binary] = readdirSync(prebuilds, { recursive: true }).filter((file) =>
   file.endsWith('.node'),
 );

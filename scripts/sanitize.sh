@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The native tests under sanitizers: scripts/sanitize.sh address,undefined | thread
+# Runs the native tests under sanitizers: scripts/sanitize.sh address,undefined | thread
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 sanitizers=$1
 build=build-${sanitizers//,/-}
-# -O1: at -O3 the instrumented kernels take minutes a file to compile.
+# -O1, because instrumented kernels take minutes a file to compile at -O3.
 cmake -S . -B "$build" -DCONVLSTM_TESTS=ON -DCONVLSTM_SANITIZE="$sanitizers" -DCONVLSTM_CUDA=OFF \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}

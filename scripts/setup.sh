@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing need beside Node, CMake and a C++ compiler, on Debian and Ubuntu:
-# Google Highway's headers and doctest. With --checks also what .ci/run's checks use.
+# Installs the build and test dependencies on Debian and Ubuntu: Google Highway's headers, doctest and,
+# if missing, CMake, Make and a C++ compiler. With --checks also the tools of .ci/run.
 set -euo pipefail
 
 packages=(libhwy-dev doctest-dev)

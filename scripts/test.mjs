@@ -17,7 +17,7 @@ function run(command, args, options = {}) {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit', shell, ...options });
 }
 
-/** The tests themselves report their failures; a step that does not even run them counts as one. */
+/** Adds up passed and failed tests; a step that fails without a failed test counts as one. */
 function count(numbers, status) {
   passed += numbers.passed;
   failed += numbers.failed;
@@ -46,7 +46,7 @@ function runVitest() {
   count(numbers, status);
 }
 
-/** Builds what ctest runs, in the addon's build folder: both use one core. */
+/** Builds the programs that ctest runs, in the addon's build folder, which has their core. */
 function buildPrograms() {
   const configure = ['-S', '.', '-B', nativeBuild, '-DCONVLSTM_TESTS=ON'];
   const build = ['--build', nativeBuild, '--config', 'Release', '--parallel', String(processors)];
@@ -63,7 +63,7 @@ function runCtest() {
     maxBuffer: 2 ** 26,
   });
   process.stdout.write(stdout);
-  // doctest's closing lines; ctest itself counts programs.
+  // Counts doctest's cases: ctest counts programs.
   const numbers = { passed: 0, failed: 0 };
   const summary = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/g;
   for (const [, passes, failures] of stdout.matchAll(summary)) {

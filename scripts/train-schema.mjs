@@ -1,4 +1,5 @@
-// Writes schemas/train.schema.json from what src/training/config.ts checks: npm run build:ts first.
+// Writes schemas/train.schema.json from the fields of dist/training/config.js: run npm run build:ts
+// first.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { trainSchema } from '../dist/training/config.js';
 

@@ -1,4 +1,4 @@
-// Sigmoid and tanh against float64 over all of float32's range, on every target of this machine.
+// Tests sigmoid and tanh against float64 over float32's whole range, on each target of the machine.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "activations_test.cc"
 #include "cpu/simd/simd.h"
@@ -26,7 +26,7 @@ void TanhOf(const float* x, size_t count, float* y) {
   }
 }
 
-// `planes` are i, f, o, g, wci, wcf, wco, of `count` each; the peephole counts when asked for.
+// `planes` are i, f, o, g, wci, wcf, wco, [count] each; the last three are read with peepholes.
 void CellOf(const float* planes, size_t count, bool peephole, float* c, float* h) {
   const hn::ScalableTag<float> d;
   for (size_t k = 0; k < count; k += hn::Lanes(d)) {
@@ -75,7 +75,7 @@ struct WorstError {
   float at = 0;
 };
 
-// Every stride-th bit pattern between two floats of one sign, both included in the blocks.
+// Every stride-th bit pattern between two floats of the same sign, both inclusive.
 WorstError Sweep(Function function, double (*exact)(double), float from, float to,
                  uint32_t stride) {
   WorstError worst;
@@ -100,7 +100,7 @@ float Single(Function function, float x) {
   return out[0];
 }
 
-// Odd, so that over the exponents every low bit pattern of the mantissa occurs.
+// Odd, so that all low bits of the mantissa occur over the exponents.
 constexpr uint32_t kStride = 1009;
 
 TEST_CASE("sigmoid is within 2.2 ulp of float64") {

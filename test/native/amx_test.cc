@@ -1,5 +1,5 @@
-// The AMX kernels against the float64 reference, on emulated tiles everywhere and on the
-// processor's where it has them; and the emulated tiles against Intel's description of them.
+// Tests the AMX kernels against the float64 reference, on emulated tiles and on the processor's if
+// it has them, and the emulated tiles against Intel's manual.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -57,10 +57,10 @@ bool SameBits(const TileOfSums& a, const TileOfSums& b) {
   return true;
 }
 
-TEST_CASE("an emulated tile product is the manual's on random numbers") {
+TEST_CASE("an emulated tile product of random numbers equals the manual's") {
   std::mt19937 random(1);
   for (int round = 0; round < 20; ++round) {
-    // Around 1, and over all exponents, so that sums overflow and underflow too.
+    // Values around 1, and of all exponents, so that sums also overflow and underflow.
     const uint32_t exponents = round % 2 == 0 ? 8 : 255;
     const uint32_t lowest = round % 2 == 0 ? 123 : 0;
     const auto draw = [&] {
@@ -82,7 +82,7 @@ TEST_CASE("an emulated tile product is the manual's on random numbers") {
   }
 }
 
-TEST_CASE("an emulated tile product takes infinities, NaN and denormals as the manual says") {
+TEST_CASE("an emulated tile product treats infinities, NaN and denormals as the manual does") {
   // 0, -0, smallest and largest denormal, smallest normal, 1, -1, largest, infinities, NaN.
   const std::array<uint16_t, 11> special = {0x0000, 0x8000, 0x0001, 0x807f, 0x0080, 0x3f80,
                                             0xbf80, 0x7f7f, 0x7f80, 0xff80, 0x7fc0};
@@ -90,7 +90,7 @@ TEST_CASE("an emulated tile product takes infinities, NaN and denormals as the m
   for (int round = 0; round < 50; ++round) {
     TileOfPairs a{}, b{};
     TileOfSums sums{};
-    // Few non-zero elements a row, so that NaN does not drown everything.
+    // Few nonzero elements per row, so that some sums have no NaN.
     for (int m = 0; m < 16; ++m) {
       for (int element = 0; element < 32; ++element) {
         b[m][element] = special[random() % special.size()];
@@ -151,7 +151,7 @@ std::vector<Isa> TileIsas() {
   return isas;
 }
 
-// Found for a layer that Winograd does not serve; runs any.
+// The kernel of a layer that Winograd does not support; it runs any layer.
 const cpu::ConvLstmKernel& Kernel(Precision precision, Isa isa) {
   const ConvLstmShape shape = {1, 1, false, 1, 1, 1, 1, 1, 1};
   const cpu::ConvLstmKernel* kernel = cpu::FindAmxKernel({shape, Peephole::kNone, precision, isa});
@@ -159,8 +159,8 @@ const cpu::ConvLstmKernel& Kernel(Precision precision, Isa isa) {
   return *kernel;
 }
 
-// A channels-last frame with a margin of NaN: what is read there shows in the result, what is
-// written there is found by Intact.
+// A channels-last frame with a margin of NaN: reads of the margin show in the result, and Intact
+// finds writes to it.
 class Frame {
  public:
   Frame(int64_t channels, int64_t pixels) : channels_(channels), pixels_(pixels) {
@@ -188,7 +188,7 @@ class Frame {
   std::vector<float> values_;
 };
 
-// Fresh scratch is full of NaN while one of these lives (where malloc is glibc's own).
+// Fills fresh scratch memory with NaN during its lifetime (with glibc's malloc).
 class NanScratch {
  public:
   NanScratch() {
@@ -285,7 +285,7 @@ void CheckAllPrecisions(const ConvLstmCase& test) {
   }
 }
 
-TEST_CASE("AMX kernels serve every kernel size") {
+TEST_CASE("AMX kernels support every kernel size") {
   CheckAllPrecisions(MakeCase("1x1", Shape(1, 2, 3, 5, 4, 7, 1, 1)));
   CheckAllPrecisions(MakeCase("3x3", Shape(1, 2, 8, 16, 6, 16, 3, 3)));
   CheckAllPrecisions(MakeCase("5x5", Shape(1, 2, 16, 16, 6, 6, 5, 5)));
@@ -295,7 +295,7 @@ TEST_CASE("AMX kernels serve every kernel size") {
   CheckAllPrecisions(MakeCase("2x4", Shape(1, 2, 5, 17, 7, 10, 2, 4)));
 }
 
-TEST_CASE("AMX kernels serve every image and batch") {
+TEST_CASE("AMX kernels support every image and batch size") {
   CheckAllPrecisions(MakeCase("one pixel", Shape(1, 3, 2, 3, 1, 1, 3, 3)));
   CheckAllPrecisions(MakeCase("one row", Shape(1, 2, 2, 3, 1, 37, 3, 3)));
   CheckAllPrecisions(MakeCase("one column", Shape(1, 2, 2, 3, 37, 1, 3, 3)));
@@ -303,7 +303,7 @@ TEST_CASE("AMX kernels serve every image and batch") {
   CheckAllPrecisions(MakeCase("three strips", Shape(1, 2, 1, 2, 4, 150, 3, 3)));
   CheckAllPrecisions(MakeCase("blocks in strips", Shape(1, 2, 1, 10, 21, 70, 3, 3)));
   CheckAllPrecisions(MakeCase("blocks", Shape(1, 2, 10, 10, 75, 5, 3, 3)));
-  // 15 rows of two tiles, then 16 rows whose tiles run on from row to row.
+  // 15 rows of two tiles each, then 16 rows whose tiles span row ends.
   CheckAllPrecisions(MakeCase("blocks with differing tiles", Shape(2, 2, 1, 32, 31, 31, 3, 1)));
   CheckAllPrecisions(MakeCase("batch 3", Shape(3, 2, 2, 4, 5, 18, 3, 3)));
   ConvLstmShape time_major = Shape(3, 2, 2, 4, 5, 6, 3, 3);
@@ -311,14 +311,14 @@ TEST_CASE("AMX kernels serve every image and batch") {
   CheckAllPrecisions(MakeCase("batch 3, time first", time_major));
 }
 
-TEST_CASE("AMX kernels serve every number of channels") {
+TEST_CASE("AMX kernels support every number of channels") {
   CheckAllPrecisions(MakeCase("1 -> 1", Shape(1, 2, 1, 1, 4, 5, 3, 3)));
   CheckAllPrecisions(MakeCase("33 -> 20", Shape(1, 2, 33, 20, 4, 5, 3, 3)));
-  // More than 1 MiB of weights, with several chunks of k-steps and of pairs, an odd tile.
+  // More than 1 MiB of weights, several chunks of k-steps and of pairs, and an odd tile.
   CheckAllPrecisions(MakeCase("64 -> 48", Shape(1, 2, 64, 48, 9, 16, 3, 3)));
 }
 
-TEST_CASE("AMX kernels know biases, states and peepholes") {
+TEST_CASE("AMX kernels support biases, states and peepholes") {
   const ConvLstmShape shape = Shape(2, 3, 3, 18, 5, 9, 3, 3);
   CheckAllPrecisions(MakeCase("no bias", shape, {.bias = false}));
   CheckAllPrecisions(MakeCase("states", shape, {.states = true}));
@@ -359,7 +359,7 @@ TEST_CASE("AMX kernels give the same bits for any number of threads") {
   }
 }
 
-// Where the processor has no tiles its own kernels run all the same, trapped; they need AVX-512.
+// Without AMX, traps execute the tile instructions of the hardware kernels, which need AVX-512.
 TEST_CASE("AMX kernels give the emulated tiles' bits") {
   const cpu::CpuFeatures& features = cpu::GetCpuFeatures();
   if (!AmxTrap::kSupported || !features.avx512_bf16) return;
@@ -374,7 +374,7 @@ TEST_CASE("AMX kernels give the emulated tiles' bits") {
   }
 }
 
-TEST_CASE("AMX kernels are for AMX and leave highest to Winograd") {
+TEST_CASE("AMX kernels need AMX, and Winograd takes precedence at highest") {
   cpu::ConvLstmRequest request = {Shape(1, 1, 64, 64, 64, 64, 3, 3), Peephole::kNone,
                                   Precision::kMedium, Isa::kAvx512};
   for (const Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {

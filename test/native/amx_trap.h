@@ -1,6 +1,6 @@
-// Runs programs for AMX on processors without it: their tile instructions raise SIGILL, and the
-// handler carries them out as Intel's manual says. Slow (a microsecond or more each), but it is the
-// very machine code of the hardware kernels that runs.
+// Executes AMX machine code on processors without AMX: tile instructions raise SIGILL, and the
+// handler emulates them by Intel's manual. Each takes a microsecond or more, but the hardware
+// kernels run unchanged.
 #ifndef CONVLSTM_TEST_AMX_TRAP_H_
 #define CONVLSTM_TEST_AMX_TRAP_H_
 
@@ -27,7 +27,7 @@ inline float MakeFp32(uint16_t v) {
   return DenormalAsZero(std::bit_cast<float>(uint32_t{v} << 16));
 }
 
-// The operation section of TDPBF16PS, line by line.
+// TDPBF16PS, line by line as in the manual's section Operation.
 inline TileOfSums ManualDot(const TileOfSums& srcdest, const TileOfPairs& src1,
                             const TileOfPairs& src2) {
   TileOfSums result;
@@ -51,8 +51,7 @@ inline TileOfSums ManualDot(const TileOfSums& srcdest, const TileOfPairs& src1,
 
 #if defined(__x86_64__) && defined(__linux__)
 
-// While one of these lives, tile instructions of any thread are emulated. Not on processors that
-// have them.
+// Emulates the tile instructions of all threads during its lifetime. Not for processors with AMX.
 class AmxTrap {
  public:
   static constexpr bool kSupported = true;
@@ -74,7 +73,7 @@ class AmxTrap {
     uint8_t rows[16][64];
   };
 
-  // Of a thread: tile registers, once configured.
+  // The tile registers of a thread; present after ldtilecfg.
   struct Registers {
     bool configured = false;
     Tile tiles[8];
@@ -84,7 +83,8 @@ class AmxTrap {
     return registers;
   }
 
-  // One VEX instruction of map 0F38 with three bytes of prefix, as all tile instructions are.
+  // A VEX instruction of map 0F38 with a prefix of three bytes: all tile instructions have this
+  // form.
   struct Instruction {
     int opcode, prefix;  // prefix: 0 none, 2 F3, 3 F2
     int reg, rm, vvvv;   // rm: register number
@@ -181,7 +181,7 @@ class AmxTrap {
         return;
       }
     }
-    signal(SIGILL, SIG_DFL);  // run again, to its end
+    signal(SIGILL, SIG_DFL);  // runs again and ends the process
   }
 
   struct sigaction previous_;

@@ -14,7 +14,7 @@
 namespace convlstm {
 
 TEST_SUITE("core") {
-  TEST_CASE("blocks are aligned, writable and apart") {
+  TEST_CASE("blocks are aligned, writable and disjoint") {
     std::vector<Buffer> buffers;
     for (const size_t bytes : {0, 1, 63, 64, 4097, (512 << 10) - 65, (512 << 10) - 64, 1 << 20,
                                (2 << 20) - 64, (2 << 20) - 63, 5 << 20}) {
@@ -32,7 +32,7 @@ TEST_SUITE("core") {
     }
   }
 
-  TEST_CASE("a block comes back for the next request of its size") {
+  TEST_CASE("a freed block is reused for the next request of its size") {
     EmptyBufferCache();
     for (const size_t bytes : {1000, 3 << 20}) {
       const void* first;
@@ -45,7 +45,7 @@ TEST_SUITE("core") {
     }
   }
 
-  TEST_CASE("moving hands over, statistics count") {
+  TEST_CASE("moving transfers ownership, and statistics count bytes") {
     EmptyBufferCache();
     const BufferStatistics before = GetBufferStatistics();
     CHECK(before.cached_bytes == 0);
@@ -67,24 +67,24 @@ TEST_SUITE("core") {
     CHECK(GetBufferStatistics().cached_bytes == 0);
   }
 
-  TEST_CASE("what is kept for reuse is bounded, the oldest goes first") {
+  TEST_CASE("the cache is bounded, and its oldest blocks are freed first") {
     EmptyBufferCache();
     constexpr size_t kBlockBytes = size_t{68} << 20;
     Buffer::Allocate(777);
     {
-      std::vector<Buffer> buffers;  // never touched, so they take no memory
+      std::vector<Buffer> buffers;  // never touched, so that they take no memory
       for (int k = 0; k < 20; ++k) buffers.push_back(Buffer::Allocate(kBlockBytes - 64));
     }
     const size_t cached = GetBufferStatistics().cached_bytes;
     CHECK(cached > 0);
     CHECK(cached <= size_t{1} << 30);
     CHECK(cached <= MemoryLimit() / 4);
-    CHECK(cached % (64 << 10) == 0);  // without the 777 bytes given back first
+    CHECK(cached % (64 << 10) == 0);  // without the 777 bytes, which were freed first
     EmptyBufferCache();
     CHECK(GetBufferStatistics().cached_bytes == 0);
   }
 
-  TEST_CASE("large blocks of all sizes take each other's place") {
+  TEST_CASE("large blocks of different sizes share memory") {
     EmptyBufferCache();
     const size_t before = GetBufferStatistics().live_bytes;
     constexpr size_t kMiB = size_t{1} << 20;
@@ -97,7 +97,7 @@ TEST_SUITE("core") {
     buffers.clear();
     const size_t cached = GetBufferStatistics().cached_bytes;
     CHECK(cached >= 24 * kMiB);
-    // Two that together are smaller than the largest: no memory is added.
+    // Both fit into the largest block: no memory is added.
     const Buffer a = Buffer::Allocate(7 * kMiB), b = Buffer::Allocate(8 * kMiB);
     const BufferStatistics now = GetBufferStatistics();
     CHECK(now.live_bytes - before + now.cached_bytes == cached);
@@ -108,7 +108,7 @@ TEST_SUITE("core") {
     CHECK((a.as<char>() == first || b.as<char>() == first));
   }
 
-  TEST_CASE("there is never more than was once in use, but for the rounding of one block") {
+  TEST_CASE("memory never exceeds the peak in use by more than the rounding of one block") {
     EmptyBufferCache();
     const size_t before = GetBufferStatistics().live_bytes;
     constexpr size_t kMiB = size_t{1} << 20;
@@ -119,7 +119,7 @@ TEST_SUITE("core") {
     }
   }
 
-  TEST_CASE("no memory is an error with the numbers in it") {
+  TEST_CASE("out of memory is an error with the number of bytes") {
     std::string message;
     try {
       Buffer::Allocate(size_t{1} << 45);
@@ -133,7 +133,7 @@ TEST_SUITE("core") {
     CHECK_THROWS_AS(Buffer::Allocate(SIZE_MAX - 63), Error);
   }
 
-  TEST_CASE("threads may allocate, hand over and free") {
+  TEST_CASE("threads may allocate, pass on and free") {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([t] {

@@ -1,4 +1,4 @@
-// Share of the multiply-add peak that conv2d reaches, on the ConvLSTM heads that are common.
+// Times conv2d on common heads of ConvLSTM models, in GFLOP/s.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

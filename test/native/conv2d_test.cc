@@ -13,7 +13,7 @@
 namespace convlstm {
 namespace {
 
-// The same elements as channels-last frames.
+// Converts row-major elements to channels-last frames.
 void PutAsFrames(StoragePtr& storage, int64_t frames, int64_t channels) {
   const int64_t pixels = frames == 0 ? 0 : storage->elements() / (frames * channels);
   storage = ChannelsLastStorage(Elements(*storage), {frames, channels, pixels});
@@ -38,7 +38,7 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("the gradient that comes in may be the weight") {
+  TEST_CASE("the result's gradient and the weight may be one storage") {
     cpu::ThreadPool pool(2);
     const Conv2dShape s = {1, 4, 6, 6, 4, 3, 3, 1, 1, 1, 1, 1, 1};
     const auto x = RandomValues(144), both = RandomValues(144);
@@ -48,12 +48,12 @@ TEST_SUITE("operations") {
           RunOnCpu(Conv2dBackward{forward, grad, {.bias = false}}, pool).gradients;
       return std::vector{Values(*wanted.x, pool), Values(*wanted.weight, pool)};
     };
-    // The weight's elements are put into rows while those of the gradient are in use.
+    // The weight is converted to rows while the gradient's frames are in use.
     const StoragePtr frames = ChannelsLastStorage(both, {1, 4, 36});
     CHECK(gradients(frames, frames) == gradients(RowMajorStorage(both), RowMajorStorage(both)));
   }
 
-  TEST_CASE("conv2d refuses what does not fit") {
+  TEST_CASE("conv2d refuses shapes that do not match") {
     const auto storage = [](int64_t count) { return std::make_shared<Storage>(count); };
     const auto code = [](const Conv2dShape& shape, const Conv2dInputs& inputs) {
       try {

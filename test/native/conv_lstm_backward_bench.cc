@@ -1,4 +1,4 @@
-// Times the forward and the backward pass of ConvLSTM and the parts of the latter, without
+// Times the forward and the backward pass of ConvLSTM, and the parts of the backward pass, without
 // JavaScript.
 //   conv_lstm_backward_bench ISA THREADS [WORKLOAD...]
 #include <cmath>
@@ -29,7 +29,7 @@ std::mt19937 random(1);
 
 StoragePtr Empty(int64_t elements) { return std::make_shared<Storage>(elements); }
 
-// All layers forward and backward, as a training step runs them; x of the first has no gradient.
+// All layers forward and backward, as in a training step; the first has no gradient of x.
 void RunWorkload(const Workload& workload, ThreadPool& pool) {
   std::vector<Layer> layers;
   for (const ConvLstmShape& s : workload.layers) {
@@ -104,10 +104,10 @@ void RunWorkload(const Workload& workload, ThreadPool& pool) {
   });
 }
 
-// The parts of one layer's backward pass over one step, as the whole runs them.
+// The parts of one layer's backward pass, for one step.
 void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& pool) {
   s.time = 1;
-  constexpr int64_t kPast = 16;  // floats that may be read past the end, as of a Buffer
+  constexpr int64_t kPast = 16;  // floats that kernels may read past the end, as in a Buffer
   const int64_t taps = s.kernel_height * s.kernel_width, frame = s.hidden_dim * s.pixels();
   const std::vector<float> weight =
       RandomValues(random, 4 * s.hidden_dim * (s.input_dim + s.hidden_dim) * taps, 0.05f);

@@ -1,4 +1,4 @@
-// The backward pass of ConvLSTM against backpropagation in float64, and that against differences.
+// Tests the backward pass of ConvLSTM against a float64 reference, and that against differences.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ struct Gradients {
   bool operator==(const Gradients&) const = default;
 };
 
-// Forward and backward; all gradients that the case has operands for.
+// Runs forward and backward; returns the gradients of all operands of the case.
 Gradients Run(const ConvLstmCase& test, const ConvLstmResultGradients& given, int64_t save_every,
               ThreadPool& pool, SavedFormat format = SavedFormat::kFloat32, bool rows = true) {
   const ConvLstmShape& s = test.shape;
@@ -101,7 +101,7 @@ double LargestRelativeError(const Gradients& result, const ConvLstmGradientValue
 
 //                          batch time major  in  hid   h   w  kh  kw
 const ConvLstmShape kShapes[] = {
-    {1, 1, false, 1, 1, 1, 1, 1, 1},     // the smallest there is
+    {1, 1, false, 1, 1, 1, 1, 1, 1},     // the smallest shape
     {1, 2, false, 3, 17, 1, 1, 11, 11},  // one pixel under a large kernel
     {3, 4, true, 5, 17, 4, 6, 3, 3},     // time first, a tail of one channel
     {3, 3, false, 1, 8, 9, 7, 3, 3},     //
@@ -128,7 +128,7 @@ std::vector<ConvLstmOptions> AllOptions() {
   return all;
 }
 
-// Where tests are brief, of large shapes only the last, which has every operand.
+// Brief tests use only the last of the large cases, which has every operand.
 std::vector<ConvLstmOptions> OptionsFor(const ConvLstmShape& s) {
   std::vector<ConvLstmOptions> all = AllOptions();
   if (kBrief && s.hidden_dim * s.pixels() > 1000) all.erase(all.begin(), all.end() - 1);
@@ -146,12 +146,12 @@ std::string Describe(const ConvLstmShape& s) {
 
 }  // namespace
 
-TEST_CASE("the reference of the gradients agrees with differences") {
+TEST_CASE("the gradient reference agrees with central differences") {
   for (const ConvLstmOptions& options : AllOptions()) {
     const ConvLstmCase test = MakeCase("", {2, 3, true, 2, 3, 3, 4, 3, 2}, options);
     const ConvLstmResultGradients given = RandomGradients(test.shape);
     const ConvLstmGradientValues exact = ConvLstmGradientReference(test).Run(given);
-    // The sum of the results, weighted by what is given as their gradients.
+    // The sum of the results, weighted by their gradients.
     const auto loss = [&](const ConvLstmCase& at) {
       const ConvLstmReference<double> result = RunReference<double>(at);
       double sum = 0;
@@ -188,7 +188,7 @@ TEST_CASE("the reference of the gradients agrees with differences") {
 }
 
 TEST_SUITE("operations") {
-  TEST_CASE("forward with masks and zoneout agrees with float64, whatever is saved") {
+  TEST_CASE("forward with masks and zoneout agrees with float64 for every save_every") {
     ThreadPool pool(2);
     for (const ConvLstmShape& s : kShapes) {
       ConvLstmOptions options;
@@ -232,7 +232,7 @@ TEST_SUITE("operations") {
           const Gradients saved = Run(test, given, 1, pool, format);
           CHECK(LargestRelativeError(saved, exact) <=
                 (format == SavedFormat::kFloat32 ? 1e-5 : 6e-3));
-          // What is computed again has the same bits.
+          // Recomputed steps have the same bits.
           for (const int64_t save_every : {2, 3, 7}) {
             CHECK(Run(test, given, save_every, pool, format, false) == saved);
           }
@@ -329,7 +329,7 @@ TEST_SUITE("operations") {
     const ConvLstmOutputs outputs = {storage(36), storage(12), storage(12),
                                      storage(SavedElements(s, 2)), 2};
     Run(pool, ConvLstm{{s, inputs, Precision::kHighest, outputs}});
-    // Packing puts the bias into rows while the frames of the states are in use.
+    // Packing converts the bias to rows while the frames of the states are in use.
     inputs.bias = inputs.h0 = inputs.c0 = ChannelsLastStorage(test.h0, {1, 3, 4});
     ConvLstmGradients gradients;
     gradients.h0 = storage(12);
@@ -387,7 +387,7 @@ TEST_SUITE("operations") {
     CHECK(code(bad) == "ERR_SHAPE");
   }
 
-  TEST_CASE("gradients of absent operands, and those not asked for, are null") {
+  TEST_CASE("gradients of absent operands and gradients not wanted are null") {
     ThreadPool pool(1);
     const ConvLstmCase test = MakeCase("", {1, 2, false, 2, 3, 4, 4, 3, 3}, {.bias = false});
     const ConvLstmInputs inputs = UploadInputs(test);

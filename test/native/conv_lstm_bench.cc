@@ -36,7 +36,7 @@ std::vector<float> Uniform(int64_t count, float low, float high) {
   return values;
 }
 
-// The sequence that goes in; W4c's is normal with one value in a hundred times 100.
+// The input sequence; W4c's is normal, with one value in a hundred times 100.
 std::vector<float> Input(const Workload& workload) {
   const ConvLstmShape& s = workload.layers.front();
   const int64_t count = s.batch * s.time * s.input_dim * s.pixels();
@@ -48,7 +48,7 @@ std::vector<float> Input(const Workload& workload) {
   return values;
 }
 
-// One layer: its inputs as the operation takes them, and packed for one kernel.
+// A layer: the operation's inputs, and the weights packed for one kernel.
 struct Layer {
   ConvLstmShape shape;
   ConvLstmInputs inputs;
@@ -66,7 +66,7 @@ Layer MakeLayer(const ConvLstmShape& s) {
   layer.inputs.weight = RowMajorStorage(layer.weight);
   layer.inputs.bias = RowMajorStorage(layer.bias);
   const int64_t state = s.batch * s.hidden_dim * s.pixels();
-  // A single step is one of a sequence: it has a state.
+  // A workload of one step is within a sequence: it has an initial state.
   if (s.time == 1) {
     layer.inputs.h0 = RowMajorStorage(Uniform(state, -1, 1));
     layer.inputs.c0 = RowMajorStorage(Uniform(state, -1, 1));
@@ -93,7 +93,7 @@ void RunOperation(const Workload& workload, ThreadPool& pool) {
   });
 }
 
-// Steps of one kernel on channels-last buffers, without the operation around it.
+// Runs the steps of one kernel on channels-last buffers, without the operation.
 void RunKernels(const Workload& workload, const std::string& family, Isa isa, Precision precision,
                 ThreadPool& pool) {
   std::vector<Layer> layers;

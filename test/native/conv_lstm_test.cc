@@ -1,5 +1,5 @@
-// The ConvLSTM operation with the direct kernel, on every instruction set of this machine, against
-// float64.
+// Tests the ConvLSTM operation with the direct kernel against float64, on every instruction set of
+// this machine.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -43,7 +43,7 @@ ConvLstmReference<float> Run(const ConvLstmShape& shape, const ConvLstmInputs& i
   return {Download(*outputs.output, pool), Download(*outputs.h, pool), Download(*outputs.c, pool)};
 }
 
-// One kernel driven by hand, as the operation drives it, on channels-last frames.
+// Runs one kernel on channels-last frames, as the operation does.
 ConvLstmReference<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& test,
                                    ThreadPool& pool) {
   const ConvLstmShape& s = test.shape;
@@ -97,7 +97,7 @@ ConvLstmReference<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmC
 
 //                          batch time major  in  hid   h   w  kh  kw
 const ConvLstmShape kShapes[] = {
-    {1, 1, false, 1, 1, 1, 1, 1, 1},      // the smallest there is
+    {1, 1, false, 1, 1, 1, 1, 1, 1},      // the smallest shape
     {1, 2, false, 3, 17, 1, 1, 11, 11},   // one pixel under a large kernel
     {2, 3, false, 1, 16, 9, 7, 3, 3},     //
     {3, 2, true, 5, 17, 4, 6, 3, 3},      // time first, a tail of one channel
@@ -144,7 +144,7 @@ TEST_CASE("the direct kernel agrees with float64 on every instruction set") {
       CAPTURE(test.name);
       const ConvLstmReference<double> exact = RunReference<double>(test);
       const ConvLstmReference<float> plain = RunReference<float>(test);
-      // A single value of a tiny case may be exact by luck.
+      // The few values of a tiny case may be exact by chance.
       const double allowed = std::max(1e-6, 2 * std::max(LargestError(plain.output, exact.output),
                                                          LargestError(plain.c, exact.c)));
       for (const Isa isa : AvailableIsas()) {
@@ -177,7 +177,7 @@ TEST_CASE("the operation agrees with float64") {
   }
 }
 
-TEST_CASE("the same thread count gives the same bits, and any thread count the same values") {
+TEST_CASE("a thread count has the same bits on every run, and all thread counts agree") {
   const ConvLstmCase test = MakeCase("", {2, 3, false, 5, 40, 11, 13, 3, 3});
   const ConvLstmInputs inputs = UploadInputs(test);
   ThreadPool one(1), two(2), five(5);
@@ -228,7 +228,7 @@ TEST_CASE("row-major states are converted in place") {
     CHECK(storage->layout() == ChannelsLast{1, 6, 20});
     CHECK(Download(*storage, pool) == values);
   }
-  // Packing turns wci, which is the same storage, back into rows while its frames are in use.
+  // Packing converts wci, the same storage, back to rows while its frames are in use.
   test.wci = test.c0 = test.h0;
   inputs.wci = inputs.c0 = inputs.h0;
   CHECK(LargestError(Run(test.shape, inputs, pool).output, RunReference<double>(test).output) <=
@@ -311,13 +311,13 @@ TEST_CASE("weights are packed once, and again when bias or peepholes change") {
   test.wcf.assign(test.wcf.size(), -0.5f);
   inputs.wcf = Upload(test.wcf);
   check();
-  // Written in place, as an optimizer does.
+  // Written in place, as by an optimizer.
   test.wci.assign(test.wci.size(), 1.5f);
   std::copy(test.wci.begin(), test.wci.end(), inputs.wci->Allocate());
   inputs.wci->derived().clear();
   check();
   CHECK(packed_forms().size() == 1);
-  // The same storages as another layer: 2 + 5 channels are 5 + 2 - 0 of another split.
+  // Another layer with weights of the same size: 2 + 5 instead of 5 + 2 channels.
   test = MakeCase("", {1, 1, false, 2, 5, 3, 6, 3, 3}, options);
   inputs = UploadInputs(test);
   check();

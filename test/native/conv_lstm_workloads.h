@@ -1,4 +1,4 @@
-// What the programs that time ConvLSTM have in common.
+// Shared by the benchmarks of ConvLSTM: workloads, options, timing.
 #ifndef CONVLSTM_TEST_CONV_LSTM_WORKLOADS_H_
 #define CONVLSTM_TEST_CONV_LSTM_WORKLOADS_H_
 
@@ -30,7 +30,7 @@ inline std::vector<ConvLstmShape> Stack(int64_t batch, int64_t time, int64_t inp
   return layers;
 }
 
-// Of the direct convolution over so many input channels, whatever algorithm runs.
+// FLOPs of a direct convolution over `channels` input channels, also for other algorithms.
 inline double ConvolutionFlops(const ConvLstmShape& s, int64_t channels) {
   return 2.0 * s.batch * s.time * s.pixels() * channels * s.kernel_height * s.kernel_width * 4 *
          s.hidden_dim;
@@ -44,7 +44,7 @@ inline double Flops(const Workload& workload) {
   return flops;
 }
 
-// The best one where there is none of this name.
+// The best instruction set if none has this name.
 inline Isa IsaByName(const std::string& name) {
   for (const Isa isa : AvailableIsas()) {
     if (name == IsaName(isa)) return isa;
@@ -52,14 +52,14 @@ inline Isa IsaByName(const std::string& name) {
   return AvailableIsas().front();
 }
 
-// Whether the arguments from `first` on name the workload, or there are none.
+// Whether the arguments from `first` on include the workload; without arguments, all are selected.
 inline bool IsSelected(const Workload& workload, int argc, char** argv, int first) {
   return argc == first ||
          std::find(argv + first, argv + argc, std::string(workload.name)) != argv + argc;
 }
 
-// Calls `body` for about a second, and at least five times. With one thread the time is that of the
-// processor, which other programs disturb less. GFLOP/s are those of the fastest call.
+// Calls `body` for about a second, and at least five times. With one thread it measures processor
+// time, which other programs affect less. GFLOP/s are those of the fastest call.
 template <typename Body>
 void Measure(const std::string& name, double flops, int threads, const Body& body) {
   using Clock = std::chrono::steady_clock;

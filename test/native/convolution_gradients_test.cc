@@ -1,5 +1,5 @@
-// The kernels of the gradients, direct and Winograd, on every instruction set of this machine,
-// against float64.
+// Tests the gradient kernels, direct and Winograd, against float64, on every instruction set of
+// this machine.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -26,11 +26,11 @@ ConvolutionShape Same(int64_t in, int64_t out, int64_t height, int64_t width, in
           .pad_left = taps / 2};
 }
 
-// Channels-last frames of a convolution and its gradients. The weights are some of the input
-// channels of a larger tensor, as a layer's are.
+// Channels-last frames of a convolution and its gradients. The weights are a range of input
+// channels of a larger tensor, as in a layer.
 struct Case {
   static constexpr int64_t kFrames = 3, kChannelsBefore = 2;
-  static constexpr int64_t kPast = 16;  // floats that may be read past the end, as of a Buffer
+  static constexpr int64_t kPast = 16;  // floats that kernels may read past the end, as in a Buffer
 
   explicit Case(const ConvolutionShape& s)
       : shape(s),

@@ -15,7 +15,7 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-// Distance in units of the last place of the float32 nearest to `expected`.
+// Error in ulp of the float32 nearest to `expected`.
 double UlpError(float actual, double expected) {
   const auto nearest = static_cast<float>(expected);
   if (std::isnan(nearest)) return std::isnan(actual) ? 0 : 1e9;
@@ -25,7 +25,7 @@ double UlpError(float actual, double expected) {
   return std::abs(actual - expected) / ulp;
 }
 
-// Every 7919th bit pattern, the ends of all ranges, and what is special.
+// Every 7919th bit pattern, the ends of all ranges, and special values.
 std::vector<float> AllMagnitudes() {
   std::vector<float> values = {0.0f,
                                -0.0f,
@@ -55,7 +55,7 @@ double WorstUlp(UnaryOp op, const std::vector<float>& x, double (*reference)(dou
   double worst = 0;
   for (size_t k = 0; k < x.size(); ++k) {
     const double expected = reference(double{x[k]});
-    // Below the smallest normal number the results of sqrt and log do not fall, those of exp do.
+    // Results of exp may be denormal, those of sqrt and log not.
     worst = std::max(worst, UlpError(y[k], expected));
   }
   return worst;
@@ -64,7 +64,7 @@ double WorstUlp(UnaryOp op, const std::vector<float>& x, double (*reference)(dou
 }  // namespace
 
 TEST_SUITE("operations") {
-  TEST_CASE("exp, log, sqrt and softplus hold to float32 everywhere") {
+  TEST_CASE("exp, log, sqrt and softplus are accurate over float32's whole range") {
     const std::vector<float> x = AllMagnitudes();
     CHECK(WorstUlp(UnaryOp::kExp, x, std::exp) <= 2.0);
     CHECK(WorstUlp(UnaryOp::kLog, x, std::log) <= 2.0);
@@ -74,7 +74,7 @@ TEST_SUITE("operations") {
           }) <= 2.5);
   }
 
-  TEST_CASE("gradients of unary operations") {
+  TEST_CASE("gradients of unary operations are within a few ulp") {
     cpu::ThreadPool pool(3);
     std::vector<float> saved = RandomValues(40003), grad = RandomValues(40003);
     for (const int k : {0, 17, 40002}) saved[k] = 0;
@@ -108,7 +108,7 @@ TEST_SUITE("operations") {
                 [](double x, double g) { return g / (1 + std::exp(-x)); }) <= 4);
   }
 
-  TEST_CASE("gradients of unary operations take either layout") {
+  TEST_CASE("gradients of unary operations take both layouts") {
     cpu::ThreadPool pool(2);
     const std::vector<float> saved = RandomValues(2 * 3 * 20), grad = RandomValues(2 * 3 * 20);
     for (const bool saved_frames : {false, true}) {
@@ -126,7 +126,7 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("elements that are all the same lie as those they meet") {
+  TEST_CASE("uniform operands take the layout of the other operand") {
     cpu::ThreadPool pool(2);
     const std::vector<float> x = RandomValues(2 * 3 * 20);
     const ChannelsLast layout = {2, 3, 20};
@@ -158,7 +158,7 @@ TEST_SUITE("operations") {
     CHECK(Values(*negative, pool) == std::vector<float>(120, -3));
   }
 
-  TEST_CASE("unary operations keep the layout") {
+  TEST_CASE("unary operations keep the layout of the operand") {
     cpu::ThreadPool pool(2);
     const std::vector<float> x = RandomValues(2 * 3 * 20);
     const StoragePtr in = ChannelsLastStorage(x, {2, 3, 20});
@@ -189,7 +189,7 @@ TEST_SUITE("operations") {
     check(RowMajorStorage(a), ChannelsLastStorage(b, {6, 4, 5}), shape, b, false);
   }
 
-  TEST_CASE("binary shapes that do not fit are refused") {
+  TEST_CASE("binary operations refuse shapes that do not broadcast") {
     const auto refused = [](const Shape& a, const Shape& b, const Shape& out) {
       try {
         Binary{BinaryOp::kAdd, nullptr, a, nullptr, b, out}.Check();

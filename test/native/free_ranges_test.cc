@@ -12,7 +12,7 @@ namespace {
 
 char* At(uintptr_t address) { return reinterpret_cast<char*>(address); }
 
-TEST_CASE("free ranges: neighbours become one, requests take the front of the smallest") {
+TEST_CASE("free ranges: neighbours are merged, requests take the front of the smallest range") {
   FreeRanges ranges;
   CHECK(ranges.empty());
   CHECK(ranges.Take(1) == nullptr);
@@ -29,7 +29,7 @@ TEST_CASE("free ranges: neighbours become one, requests take the front of the sm
   CHECK(ranges.empty());
 }
 
-TEST_CASE("free ranges: of equal ones the newest is taken") {
+TEST_CASE("free ranges: the newest of equal ranges is taken") {
   FreeRanges ranges;
   ranges.Add(At(1000), 10, 0);
   ranges.Add(At(3000), 10, 1);
@@ -38,7 +38,7 @@ TEST_CASE("free ranges: of equal ones the newest is taken") {
   CHECK(ranges.Take(10) == At(3000));
 }
 
-TEST_CASE("free ranges: the end of the oldest is given up, from a multiple on") {
+TEST_CASE("free ranges: the end of the oldest range is released, from a multiple on") {
   FreeRanges ranges;
   ranges.Add(At(10'000), 1000, 0);
   ranges.Add(At(20'000), 1000, 1);
@@ -51,13 +51,13 @@ TEST_CASE("free ranges: the end of the oldest is given up, from a multiple on") 
   CHECK(range.bytes == 800);
   CHECK(ranges.oldest() == 1);
   ranges.Add(At(30'000), 1000, 2);
-  ranges.Add(At(21'000), 1000, 3);  // makes the first younger
+  ranges.Add(At(21'000), 1000, 3);  // renews the first range
   range = ranges.TakeOldest(1000, 4096);
   CHECK(range.begin == At(30'000));
   CHECK(range.bytes == 1000);
 }
 
-TEST_CASE("free ranges: nothing is handed out twice, and all comes back") {
+TEST_CASE("free ranges: no byte is given out twice, and all are returned") {
   constexpr uintptr_t kBegin = 1 << 20, kBytes = 1 << 16;
   FreeRanges ranges;
   uint64_t age = 0;

@@ -1,6 +1,5 @@
-// Backpropagation through a ConvLSTM layer in float64, written for reading: what the backward pass
-// is held against. It keeps every value of every step and goes back through the formulas of
-// ops/conv_lstm.h one by one.
+// The float64 reference of the backward pass, written for readability. It keeps all values of all
+// steps, and goes backwards through the formulas of ops/conv_lstm.h one by one.
 #ifndef CONVLSTM_TEST_GRADIENT_REFERENCE_H_
 #define CONVLSTM_TEST_GRADIENT_REFERENCE_H_
 
@@ -13,7 +12,7 @@
 
 namespace convlstm {
 
-// The gradients that come for the results; what is empty is zeros.
+// Gradients of the layer's results, row-major; empty means zeros.
 struct ConvLstmResultGradients {
   std::vector<float> output, h, c;
 };
@@ -48,8 +47,8 @@ class ConvLstmGradientReference {
     if (zoneout.empty()) return 0;
     return zoneout[zoneout.size() == 1 ? 0 : s_.frame(b, t) * hidden_ * pixels_ + k];
   }
-  // Visits every product of a gate's sum at a pixel: the weight's index, whether it meets x (else
-  // h), and the index in that frame.
+  // Calls visit(index of the weight, whether it multiplies x (else h), index in that frame) for
+  // every product of gate channel `out` at a pixel.
   template <typename Visitor>
   void ForProducts(int64_t out, int64_t y, int64_t x, const Visitor& visit) const {
     const int64_t inputs = s_.input_dim + hidden_;
@@ -127,7 +126,8 @@ class ConvLstmGradientReference {
     std::copy(c_grad.begin(), c_grad.end(), g_.c0.begin() + b * size);
   }
 
-  // h_grad and c_grad go from after step t to before it.
+  // Replaces h_grad and c_grad, the gradients of the state after step t, by those of the one
+  // before.
   void Backward(int64_t b, int64_t t, const Step& step, const ConvLstmResultGradients& given,
                 std::vector<double>& h_grad, std::vector<double>& c_grad) {
     const int64_t size = hidden_ * pixels_;
@@ -187,7 +187,7 @@ class ConvLstmGradientReference {
   ConvLstmGradientValues g_;
 };
 
-// |values - expected| / |expected|, in the Euclidean norm; 0 where both are zeros.
+// |values - expected| / |expected| in the Euclidean norm; 0 if both are zero.
 template <typename A, typename B>
 double RelativeError(const std::vector<A>& values, const std::vector<B>& expected) {
   if (values.size() != expected.size()) return HUGE_VAL;

@@ -1,5 +1,4 @@
-// Gates of 16 bits, bfloat16, and vectors of which only the first lanes count, on every target of
-// this machine.
+// Tests 16-bit gates, bfloat16 and partial vectors on every target of this machine.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lanes_test.cc"
 #include "cpu/simd/simd.h"
@@ -12,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-// body(lanes, k): whole vectors from element k on, then the rest.
+// Calls body(lanes, k) for whole vectors from element k on, then for the partial one.
 template <class Body>
 void ForVectors(size_t count, const Body& body) {
   using D = hn::ScalableTag<float>;
@@ -54,7 +53,7 @@ HWY_AFTER_NAMESPACE();
 namespace convlstm::cpu {
 namespace {
 
-TEST_CASE("a gate of 16 bits is within half of 1 / 32767, and a NaN stays one") {
+TEST_CASE("a 16-bit gate is within half of 1 / 32767, and NaN stays NaN") {
   for (const Isa isa : AvailableIsas()) {
     CAPTURE(std::string(IsaName(isa)));
     const auto to_gates = CONVLSTM_SIMD(isa, ToGates);
@@ -83,9 +82,9 @@ TEST_CASE("a gate of 16 bits is within half of 1 / 32767, and a NaN stays one") 
   }
 }
 
-TEST_CASE("bfloat16 is the nearest there is, the even one of two, and a NaN stays one") {
+TEST_CASE("bfloat16 rounds to nearest even, and NaN stays NaN") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const float half = std::ldexp(1.0f, -8);  // of the step above 1
+  const float half = std::ldexp(1.0f, -8);  // of the spacing above 1
   const std::vector<std::pair<float, float>> known = {
       {0.0f, 0.0f},
       {-0.0f, -0.0f},
@@ -103,7 +102,7 @@ TEST_CASE("bfloat16 is the nearest there is, the even one of two, and a NaN stay
     values.push_back(value);
     expected.push_back(rounded);
   }
-  // All low halves of the bits of NaNs would be cut off.
+  // Truncation would turn NaNs whose high mantissa bits are 0 into infinity.
   values.push_back(std::bit_cast<float>(0x7f800001));
   for (uint32_t k = 0; k < 200'000; ++k) {
     values.push_back(std::bit_cast<float>(k * 2654435761u));
@@ -132,7 +131,7 @@ TEST_CASE("bfloat16 is the nearest there is, the even one of two, and a NaN stay
   }
 }
 
-TEST_CASE("what lies beside the first lanes is left alone") {
+TEST_CASE("partial loads and stores leave other elements alone") {
   for (const Isa isa : AvailableIsas()) {
     CAPTURE(std::string(IsaName(isa)));
     for (size_t count = 1; count < 40; ++count) {

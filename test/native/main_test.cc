@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "cpu/simd/isa.h"
 
-// Exit code 77, which ctest counts as skipped, where CONVLSTM_ISA names what this machine has not.
+// Exits with 77, ctest's code for skipped, if CONVLSTM_ISA names an unsupported instruction set.
 int main(int argc, char** argv) {
   try {
     convlstm::cpu::CurrentIsa();

@@ -1,4 +1,4 @@
-// Storages for the tests of operations, filled with what a reference computes on as well.
+// Random values, storages and shapes for the tests of operations.
 #ifndef CONVLSTM_TEST_OPERATIONS_H_
 #define CONVLSTM_TEST_OPERATIONS_H_
 
@@ -20,9 +20,9 @@
 
 namespace convlstm {
 
-// Under sanitizers and emulators tests that take long run every path of the code, and leave out
-// sizes and combinations that only tell about numbers: other builds look at those. A sanitizer that
-// needs no build of its own asks for it by CONVLSTM_BRIEF_TESTS in the environment.
+// Long tests are brief under sanitizers and emulators: they run every code path, but skip sizes and
+// combinations that differ in numbers only. compute-sanitizer, which needs no special build, sets
+// the environment variable CONVLSTM_BRIEF_TESTS.
 #ifdef CONVLSTM_BRIEF_TESTS
 inline const bool kBrief = true;
 #else
@@ -37,9 +37,9 @@ inline std::vector<float> RandomValues(std::mt19937& random, int64_t count, floa
   return values;
 }
 
-#ifndef DOCTEST_CONFIG_DISABLE  // as programs that measure do
-// The same, from a generator that every test case starts anew: its numbers are the same when it
-// runs alone.
+#ifndef DOCTEST_CONFIG_DISABLE  // benchmarks do
+// The same, from a generator that is seeded anew for each test case, so that a case has the same
+// numbers when it runs alone.
 inline std::vector<float> RandomValues(int64_t count, float scale = 1.0f) {
   static std::mt19937 random;
   static const void* seeded_for = nullptr;
@@ -56,7 +56,7 @@ inline StoragePtr RowMajorStorage(const std::vector<float>& values) {
   return storage;
 }
 
-// The same elements, laid out as a ConvLSTM leaves its output.
+// The same elements in the layout of a ConvLSTM's output.
 inline StoragePtr ChannelsLastStorage(const std::vector<float>& values,
                                       const ChannelsLast& layout) {
   auto storage = std::make_shared<Storage>(static_cast<int64_t>(values.size()));
@@ -75,7 +75,7 @@ inline std::vector<float> Values(const Storage& storage, cpu::ThreadPool& pool) 
   return values;
 }
 
-// The operation with its results, computed.
+// Runs the operation; its results are in the returned copy.
 template <typename Op>
 Op RunOnCpu(Op op, cpu::ThreadPool& pool) {
   Prepare(cpu::CpuEngine(), op);
@@ -83,7 +83,7 @@ Op RunOnCpu(Op op, cpu::ThreadPool& pool) {
   return op;
 }
 
-// Calls visit(coordinates) for every place of `shape`, in row-major order.
+// Calls visit(coordinates) for every element of `shape`, in row-major order.
 template <typename Visitor>
 void ForEachPlace(const Shape& shape, const Visitor& visit) {
   std::vector<int64_t> at(shape.size(), 0);

@@ -29,7 +29,7 @@ TEST_SUITE("core") {
     CHECK(ids[0] != std::this_thread::get_id());
   }
 
-  TEST_CASE("tickets say what has run") {
+  TEST_CASE("tickets tell whether a task has run") {
     Queue queue;
     bool ran = false;
     const Queue::Ticket slow =
@@ -43,7 +43,7 @@ TEST_SUITE("core") {
     CHECK(queue.SpinUntilDone(last, std::chrono::microseconds(0)));
   }
 
-  TEST_CASE("a task lets go of what it holds before it counts as done") {
+  TEST_CASE("a task is destroyed before it counts as done") {
     Queue queue;
     auto held = std::make_shared<int>(1);
     const std::weak_ptr<int> watched = held;
@@ -51,9 +51,9 @@ TEST_SUITE("core") {
     CHECK(watched.expired());
   }
 
-  TEST_CASE("a sleeping queue wakes, and several threads may enqueue") {
+  TEST_CASE("a sleeping queue wakes up, and several threads may enqueue") {
     Queue queue;
-    int sum = 0;  // touched by the queue's thread only
+    int sum = 0;  // accessed by the queue's thread only
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
@@ -69,7 +69,7 @@ TEST_SUITE("core") {
     CHECK(sum == 800);
   }
 
-  TEST_CASE("a queue that stops waits for the task at work, and begins no other") {
+  TEST_CASE("Stop waits for the running task, and starts no other") {
     const auto in = [](int milliseconds) {
       return std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
     };
@@ -90,7 +90,7 @@ TEST_SUITE("core") {
     CHECK_FALSE(queue.Done(2));
   }
 
-  TEST_CASE("what is enqueued runs before the queue is gone") {
+  TEST_CASE("enqueued tasks run before the queue is destroyed") {
     int ran = 0;
     {
       Queue queue;

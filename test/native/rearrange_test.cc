@@ -27,7 +27,7 @@ std::vector<float> Counted(const Shape& shape) {
 }  // namespace
 
 TEST_SUITE("operations") {
-  TEST_CASE("frames are transposed, whatever their size") {
+  TEST_CASE("frames of all sizes are transposed") {
     cpu::ThreadPool pool(3);
     const Shape shapes[] = {{1, 1, 1},    {1, 3, 5},   {2, 64, 64}, {3, 65, 63},
                             {1, 7, 1000}, {1, 200, 3}, {0, 4, 4},   {2, 8, 4}};
@@ -50,7 +50,7 @@ TEST_SUITE("operations") {
     CHECK(Refused([] { Permute{nullptr, {2, 3}, {0, 2}}.Check(); }));
   }
 
-  TEST_CASE("slice and back, of rows and of channels-last frames") {
+  TEST_CASE("slices and their gradients, row-major and channels-last") {
     cpu::ThreadPool pool(3);
     const Shape frames = {2, 4, 3, 5, 6};
     const ChannelsLast layout = {8, 3, 30};
@@ -109,7 +109,7 @@ TEST_SUITE("operations") {
     CHECK(Refused([] { Slice{nullptr, {{4}, {0}, {2, 1}, {1}}}.Check(); }));
   }
 
-  TEST_CASE("concat, of rows and of channels-last frames") {
+  TEST_CASE("concat, row-major and channels-last") {
     cpu::ThreadPool pool(3);
     for (const int64_t axis : {0, 1, 2, 3}) {
       std::vector<Shape> shapes(3, {2, 3, 4, 5});

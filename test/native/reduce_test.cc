@@ -41,7 +41,7 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("a sum of everything leaves the operand as it lies") {
+  TEST_CASE("a sum of all elements keeps the layout of the operand") {
     const std::vector<float> x = RandomValues(2 * 3 * 20);
     const StoragePtr frames = ChannelsLastStorage(x, {2, 3, 20});
     cpu::ThreadPool pool(2);
@@ -52,7 +52,7 @@ TEST_SUITE("operations") {
     CHECK(out->data()[0] == doctest::Approx(of_rows).epsilon(1e-6));
   }
 
-  TEST_CASE("a NaN reaches the maximum from any place") {
+  TEST_CASE("a NaN at any place reaches the maximum") {
     for (const int64_t place : {0, 5, 31, 32, 39999}) {
       std::vector<float> x = RandomValues(40000);
       x[place] = std::numeric_limits<float>::quiet_NaN();
@@ -61,7 +61,7 @@ TEST_SUITE("operations") {
     }
   }
 
-  TEST_CASE("reductions of nothing") {
+  TEST_CASE("reductions of empty axes") {
     CHECK(Run({ReduceOp::kSum, RowMajorStorage({}), {0, 2}, {0}}, 2) == std::vector<float>{0, 0});
     CHECK(std::isnan(Run({ReduceOp::kMean, RowMajorStorage({}), {0}, {0}}, 2)[0]));
     CHECK(Run({ReduceOp::kMax, RowMajorStorage({}), {0, 2}, {1}}, 2).empty());

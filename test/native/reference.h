@@ -1,4 +1,4 @@
-// The ConvLSTM operation in float64, written for reading: what every kernel is held against.
+// The float64 reference of the ConvLSTM operation, written for readability.
 #ifndef CONVLSTM_TEST_REFERENCE_H_
 #define CONVLSTM_TEST_REFERENCE_H_
 
@@ -13,22 +13,22 @@
 
 namespace convlstm {
 
-// A layer with its inputs, all row-major; what is empty is absent.
+// A layer and its inputs, row-major; an empty vector is an absent input.
 struct ConvLstmCase {
   std::string name;
   ConvLstmShape shape;
   Peephole peephole = Peephole::kNone;
   std::vector<float> x, weight, bias, wci, wcf, wco, h0, c0;
-  std::vector<float> recurrent_mask, zoneout_h, zoneout_c;  // zoneout as output, or one element
+  std::vector<float> recurrent_mask, zoneout_h, zoneout_c;  // zoneout: as output, or one element
 };
 
 template <typename T>
 struct ConvLstmReference {
-  std::vector<T> output, h, c;  // row-major, as the operation's
+  std::vector<T> output, h, c;  // row-major, shapes as in ops/conv_lstm.h
 };
 
-// T is the type of every value and sum: double for the reference, float for the error that a plain
-// float32 convolution makes.
+// T is the type of all values and sums: double for the reference, float for the error of a plain
+// float32 convolution.
 template <typename T>
 ConvLstmReference<T> RunReference(const ConvLstmCase& test) {
   const ConvLstmShape& s = test.shape;
@@ -115,12 +115,12 @@ double LargestError(const std::vector<A>& values, const std::vector<B>& expected
   double largest = 0;
   for (size_t k = 0; k < values.size(); ++k) {
     const double error = std::fabs(double(values[k]) - double(expected[k]));
-    if (!(error <= largest)) largest = error;  // a NaN stays
+    if (!(error <= largest)) largest = error;  // keeps NaN
   }
   return largest;
 }
 
-// How the values of a case are drawn.
+// Options of MakeCase.
 struct ConvLstmOptions {
   bool bias = true;
   bool states = false;        // h0 and c0 given

@@ -14,7 +14,7 @@
 namespace convlstm::cpu {
 
 TEST_SUITE("core") {
-  TEST_CASE("every part runs once, part 0 here") {
+  TEST_CASE("every part runs once, part 0 on the calling thread") {
     for (const int threads : {1, 2, 5}) {
       ThreadPool pool(threads);
       CHECK(pool.threads() == threads);
@@ -22,7 +22,7 @@ TEST_SUITE("core") {
       std::thread::id first;
       for (int call = 0; call < 20000; ++call) {
         pool.Run([&](int part) {
-          ++runs[part];  // not atomic: the pool itself has to order the calls
+          ++runs[part];  // not atomic: the pool has to order the calls
           if (part == 0) first = std::this_thread::get_id();
         });
       }
@@ -45,7 +45,7 @@ TEST_SUITE("core") {
     CHECK(most == 2);
   }
 
-  TEST_CASE("sleeping threads wake") {
+  TEST_CASE("sleeping threads wake up") {
     ThreadPool pool(3);
     for (int call = 0; call < 20; ++call) {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -58,7 +58,7 @@ TEST_SUITE("core") {
     }
   }
 
-  TEST_CASE("an exception of any part reaches the caller, and the pool goes on") {
+  TEST_CASE("an exception of any part reaches the caller, and the pool still works") {
     ThreadPool pool(3);
     for (int thrower = 0; thrower < 3; ++thrower) {
       std::vector<int> runs(3, 0);
@@ -79,7 +79,7 @@ TEST_SUITE("core") {
     pool.Run([](int) {});
   }
 
-  TEST_CASE("ranges make up the whole") {
+  TEST_CASE("ranges cover the whole") {
     for (const int64_t count : {0, 1, 7, 1000}) {
       for (const int parts : {1, 2, 7}) {
         int64_t next = 0;

@@ -14,13 +14,13 @@ TEST_CASE("why there is no GPU") {
   CHECK(WhyNone({0, 13000, "", false, ""}) == "no driver");
   CHECK(WhyNone({0, 13000, "", true, ""}) == "no driver");
   CHECK(WhyNone({11040, 13000, "470", true, ""}) == "driver too old: 470 < 580");
-  // What the driver is called is not known everywhere, nor what an old one answers.
+  // Names of driver libraries and replies of old drivers differ between systems.
   CHECK(WhyNone({12080, 13000, "", false, "unknown"}) == "driver too old: CUDA 12.8 < 13.0");
   CHECK(WhyNone({13020, 13000, "590", false, ""}) == "no device");
   CHECK(WhyNone({13020, 13000, "590", false, "not initialized"}) == "not initialized");
 }
 
-TEST_CASE("which GPUs there is code for") {
+TEST_CASE("which GPUs the binary has code for") {
   const std::string release = "75-real 80 86-real 89-real 90a-real 100-real 120-real";
   const auto why = [](const std::string& built, int major, int minor, int driver = 13000) {
     return WhyNotDevice(built, major, minor, driver, 13000);
@@ -31,13 +31,13 @@ TEST_CASE("which GPUs there is code for") {
            {7, 5}, {8, 0}, {8, 7}, {9, 0}, {10, 0}, {10, 3}, {11, 0}, {12, 1}, {13, 0}}) {
     CHECK(why(release, major, minor).empty());
   }
-  // Without PTX that is old enough there is a gap, and what is specific serves its own GPU only.
+  // PTX that is too new leaves a gap, and 90a runs on 9.0 only.
   const std::string gaps = "75-real 90a-real 100-real 120-real 120-virtual";
   CHECK(why(gaps, 11, 0) == "no kernels for compute capability 11.0: built for " + gaps);
   CHECK(why(gaps, 8, 6) == "no kernels for compute capability 8.6: built for " + gaps);
   CHECK(why("90a", 10, 0) == "no kernels for compute capability 10.0: built for 90a");
   CHECK(why("80", 7, 5) == "device too old: compute capability 7.5 < 8.0");
-  // A runtime of another minor version runs machine code; PTX of its own it has to know.
+  // A driver of an older minor version runs machine code, but no newer PTX.
   CHECK(WhyNotDevice(release, 12, 0, 13000, 13020).empty());
   CHECK(WhyNotDevice(release, 11, 0, 13000, 13020) ==
         "driver too old: CUDA 13.0 < 13.2, and it has to compile the kernels for compute "
@@ -59,16 +59,16 @@ TEST_CASE("which kernels a GPU runs") {
   CHECK(runs(release, 11, 0).number == 80);
   CHECK(runs(release, 11, 0).has_tensor_cores());
   CHECK_FALSE(runs(release, 12, 0).has_wgmma());
-  // Machine code comes before PTX, in whatever order they are listed.
+  // Machine code precedes PTX, in any order of the list.
   CHECK(runs("86-virtual 80-real", 8, 6).number == 80);
   CHECK(runs("80-real 86-virtual", 8, 6).number == 80);
   CHECK(runs("90-virtual 80-virtual", 9, 0).number == 90);
-  // Kernels of the PTX of an older GPU are that one's.
+  // PTX of an older GPU has that GPU's kernels.
   CHECK_FALSE(runs("75-virtual", 8, 6).has_tensor_cores());
   CHECK_FALSE(runs("75-virtual 80-virtual", 9, 0).has_wgmma());
 }
 
-TEST_CASE("GPUs that cannot be used do not hide the others") {
+TEST_CASE("unusable GPUs do not hide the others") {
   const DeviceInfo old = {"Pascal", "6.1", 1, "13.0", "FMA", "device too old"};
   const DeviceInfo usable = {"Hopper", "9.0", 1, "13.0", "tensor cores", ""};
   CHECK(DevicesOf({old, usable}).reason.empty());

@@ -1,4 +1,4 @@
-// The Winograd family against float64: every variant on every instruction set of this machine.
+// Tests every Winograd variant against float64, on every instruction set of this machine.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -15,14 +15,14 @@ namespace convlstm::cpu {
 namespace {
 
 constexpr float kUntouched = 123.0f;
-// After the last frame: may be read (core/buffer.h), never written.
+// Elements after the last frame: readable (core/buffer.h), never written.
 constexpr int64_t kMargin = kBufferAlignment / sizeof(float);
 
 void CheckMargin(const std::vector<float>& values) {
   CHECK(std::count(values.end() - kMargin, values.end(), kUntouched) == kMargin);
 }
 
-// [frame][channel][pixel] to [frame][pixel][channel], and a margin.
+// Transposes [frame][channel][pixel] to [frame][pixel][channel], with a margin.
 std::vector<float> ChannelsLastOf(const std::vector<float>& rows, int64_t channels,
                                   int64_t pixels) {
   std::vector<float> out(rows.size() + kMargin, kUntouched);
@@ -37,7 +37,7 @@ std::vector<float> ChannelsLastOf(const std::vector<float>& rows, int64_t channe
   return out;
 }
 
-// The kernel over the whole sequence; the output row-major, as the reference has it.
+// Runs the kernel over the whole sequence; output is row-major, as in the reference.
 std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& test, int threads) {
   const ConvLstmShape& s = test.shape;
   const int64_t hidden = s.hidden_dim, frame = hidden * s.pixels();
@@ -54,7 +54,7 @@ std::vector<float> RunKernel(const ConvLstmKernel& kernel, const ConvLstmCase& t
   const std::vector<float> no_state_yet(s.batch * frame);
   std::vector<float> c =
       ChannelsLastOf(test.c0.empty() ? no_state_yet : test.c0, hidden, s.pixels());
-  // Frames as small allocations of their own, so that the sanitizer sees what a kernel oversteps.
+  // Separate allocations, so that the sanitizer finds accesses outside of frames.
   std::vector<std::vector<float>> h(s.batch * (s.time + 1));
   for (auto& values : h) values.assign(frame + kMargin, kUntouched);
   std::vector<float> output(s.batch * s.time * frame);
@@ -106,7 +106,7 @@ std::string NameOf(const WinogradVariant& v) {
 
 struct Limits {
   double error;
-  double ratio;  // to the error of a plain float32 convolution; 0 for none
+  double ratio;  // limit relative to the error of a plain float32 convolution; 0 for none
 };
 Limits LimitsOf(const WinogradVariant& v, Isa isa) {
   return v.products() <= (isa == Isa::kPortable ? 36 : 48) ? Limits{1e-5, 2} : Limits{1e-4, 0};
@@ -126,7 +126,7 @@ void Check(const ConvLstmCase& test, bool with_ratio) {
       CAPTURE(test.name);
       CAPTURE(NameOf(variant));
       CAPTURE(std::string(IsaName(isa)));
-      // Where x and weights are so large that float32 itself misses the limit, the ratio holds.
+      // The ratio applies where x and weights are too large for float32 to meet the limit.
       CHECK(error <= std::max(limits.error, plain));
       if (with_ratio && limits.ratio > 0) CHECK(error <= limits.ratio * plain);
       if (with_ratio) {
@@ -137,7 +137,7 @@ void Check(const ConvLstmCase& test, bool with_ratio) {
   }
 }
 
-TEST_CASE("winograd serves every shape, peephole and state") {
+TEST_CASE("winograd supports every shape, peephole and state") {
   for (const int64_t taps : {3, 5}) {
     int seed = 0;
     const auto check = [&](const std::string& name, ConvLstmShape shape, ConvLstmOptions options) {
@@ -155,10 +155,10 @@ TEST_CASE("winograd serves every shape, peephole and state") {
   }
 }
 
-TEST_CASE("winograd is as accurate as its precision asks") {
+TEST_CASE("winograd meets the accuracy of each precision") {
   for (const int64_t taps : {3, 5}) {
 #ifdef CONVLSTM_BRIEF_TESTS
-    // What the numbers are is for other builds to find: here the paths of the code, once each.
+    // Brief: every code path once; other builds test the numbers.
     const ConvLstmShape layer = Shape(1, 2, 8, 64, 16, 16, taps);
     Check(MakeCase("spiky x", layer, {.bounded_x = true, .spiky_x = true}), true);
 #else
@@ -181,7 +181,7 @@ TEST_CASE("winograd is as accurate as its precision asks") {
   }
 }
 
-TEST_CASE("a NaN of x reaches the pixels under the kernel and no other") {
+TEST_CASE("a NaN in x reaches only the pixels under the kernel") {
   for (const int64_t taps : {3, 5}) {
     ConvLstmCase test = MakeCase("NaN", Shape(1, 1, 3, 16, 12, 12, taps), {.states = true});
     const int64_t row = 5, column = 6, pixels = test.shape.pixels();
@@ -210,7 +210,7 @@ TEST_CASE("winograd gives the same bits for every number of threads") {
   for (const int threads : {2, 3, 4, 8, 60}) CHECK(RunKernel(*kernel, test, threads) == one);
 }
 
-TEST_CASE("winograd is chosen where it saves products") {
+TEST_CASE("winograd is chosen if it saves products") {
   const auto find = [](ConvLstmShape shape, Precision precision) {
     const ConvLstmKernel* kernel =
         FindWinogradKernel({shape, Peephole::kNone, precision, Isa::kPortable});

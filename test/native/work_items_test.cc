@@ -29,7 +29,7 @@ std::vector<int64_t> Numbers(int64_t count) {
 }  // namespace
 
 TEST_SUITE("core") {
-  TEST_CASE("a part takes its own items in order, then the last ones of the others") {
+  TEST_CASE("a part takes its own items in order, then the last items of others") {
     WorkItems items(10, 3);  // 0 to 2, 3 to 5, 6 to 9
     CHECK(items.Take(1) == 3);
     CHECK(items.Take(2) == 6);
@@ -38,7 +38,7 @@ TEST_SUITE("core") {
     CHECK_FALSE(items.Take(2));
   }
 
-  TEST_CASE("fewer items than parts, one, none") {
+  TEST_CASE("fewer items than parts, one item, no items") {
     for (const int64_t count : {0, 1, 2}) {
       for (int part = 0; part < 5; ++part) {
         WorkItems items(count, 5);
@@ -64,7 +64,7 @@ TEST_SUITE("core") {
     }
   }
 
-  TEST_CASE("nobody waits for a part that does not come") {
+  TEST_CASE("no part waits for one that never starts") {
     ThreadPool pool(2);
     WorkItems items(100, 2);
     std::atomic<int64_t> done{0};

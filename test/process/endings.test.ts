@@ -1,13 +1,13 @@
-// However a process or a thread ends while the native thread computes, it ends cleanly.
+// Processes and worker threads end cleanly while the native thread computes.
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../support/program.js';
 
-describe('a process that ends in mid-call', () => {
+describe('a process that ends during a call', () => {
   it.each([
     ['exit', 7, ''],
     ['worker-exit', 7, ''],
-    ['throw', 1, 'Error: thrown in mid-call'],
-    ['reject', 1, 'Error: rejected in mid-call'],
+    ['throw', 1, 'Error: thrown during a call'],
+    ['reject', 1, 'Error: rejected during a call'],
   ])('%s', async (how, code, message) => {
     for (let round = 0; round < 3; round++) {
       const result = await runProgram('busy', { args: [how] });
@@ -18,14 +18,14 @@ describe('a process that ends in mid-call', () => {
     }
   });
 
-  it('waits for a promise that is pending when the program has no more lines', async () => {
+  it('waits for a pending promise at the end of the program', async () => {
     const result = await runProgram('busy', { args: ['return'] });
     expect(result).toEqual({ exitCode: 0, signal: null, stdout: '', stderr: '' });
   });
 });
 
 describe('worker threads', () => {
-  it('compute the same, all at once', async () => {
+  it('compute the same results at once', async () => {
     const result = await runProgram('workers', { args: ['4'] });
     expect(result.stderr).toBe('');
     expect(result.exitCode).toBe(0);
@@ -35,7 +35,7 @@ describe('worker threads', () => {
     expect(checksums[0]).not.toBe(0);
   });
 
-  it('may be terminated in mid-call, 80 times', { timeout: 180_000 }, async () => {
+  it('may be terminated during a call, 80 times', { timeout: 180_000 }, async () => {
     const result = await runProgram('terminate', { args: ['80'], timeoutMs: 170_000 });
     expect(result.signal).toBeNull();
     expect(result.stderr).toBe('');

@@ -1,5 +1,5 @@
-// What only a GPU shows: its memory over long streams, worker threads on one device, no memory left.
-// Skipped where there is none; with CONVLSTM_REQUIRE_CUDA=1 a lack of one fails.
+// GPU memory over long streams, worker threads on one device, and running out of memory. Skipped without
+// a GPU, or failed with CONVLSTM_REQUIRE_CUDA=1.
 import { describe, expect, it } from 'vitest';
 import { backendInfo, Tensor } from '../../src/index.js';
 import { devices } from '../support/devices.js';
@@ -10,14 +10,14 @@ const required = process.env['CONVLSTM_REQUIRE_CUDA'] === '1';
 const env = { CONVLSTM_DEVICE: 'cuda' };
 
 describe.skipIf(!gpu && !required)('a GPU', () => {
-  it('is there', () => {
+  it('is available', () => {
     expect(backendInfo().cuda.reason).toBe('');
   });
 
   it.each([
     ['stream', 10_000],
     ['train', 500],
-  ])('holds no more after %s, %i times', { timeout: 300_000 }, async (what, count) => {
+  ])('memory does not grow: %s, %i times', { timeout: 300_000 }, async (what, count) => {
     const { exitCode, stdout, stderr } = await runProgram('leak', {
       args: [what, String(count)],
       env,
@@ -31,7 +31,7 @@ describe.skipIf(!gpu && !required)('a GPU', () => {
     expect(growthOnGpus).toBeLessThanOrEqual(2 ** 16);
   });
 
-  it('computes the same for worker threads at once', async () => {
+  it('gives worker threads the same results at once', async () => {
     const result = await runProgram('workers', { args: ['4'], env });
     expect(result.stderr).toBe('');
     expect(result.exitCode).toBe(0);
@@ -40,21 +40,23 @@ describe.skipIf(!gpu && !required)('a GPU', () => {
     expect(new Set(checksums).size).toBe(1);
   });
 
-  it.each(['exit', 'worker-exit'])('ends in mid-call, %s', async (how) => {
+  it.each(['exit', 'worker-exit'])('the process ends during a call: %s', async (how) => {
     for (let round = 0; round < 3; round++) {
       const result = await runProgram('busy', { args: [how], env });
       expect(result).toEqual({ exitCode: 7, signal: null, stdout: '', stderr: '' });
     }
   });
 
-  it('outlives worker threads that are terminated in mid-call', { timeout: 180_000 }, async () => {
+  it('survives worker threads that are terminated during a call', {
+    timeout: 180_000,
+  }, async () => {
     const result = await runProgram('terminate', { args: ['20'], env, timeoutMs: 170_000 });
     expect(result.stderr).toBe('');
     expect(JSON.parse(result.stdout)).toEqual({ terminated: 20, finite: true });
     expect(result.exitCode).toBe(0);
   });
 
-  it('says what was asked and what is free when memory is out, and goes on', async () => {
+  it('names the requested and the free bytes when memory runs out, and continues', async () => {
     const huge = Tensor.ones([2 ** 20, 2 ** 20], { device: 'cuda' });
     await expect(huge.sum().data()).rejects.toMatchObject({
       code: 'ERR_OUT_OF_MEMORY',

@@ -1,5 +1,5 @@
-// SIGKILL at any moment leaves a checkpoint that loads, and the run that goes on from it ends with the
-// bits of one that was never killed.
+// SIGKILL at any moment leaves a checkpoint that loads. A run resumed from it ends with the same bits as
+// an uninterrupted one.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Trains until `milliseconds` after the first step, and is killed. */
+/** Starts training, and kills it `milliseconds` after the first step. */
 function trainUntilKilled(file: string, milliseconds: number): Promise<NodeJS.Signals | null> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, file, String(kSteps)], {
@@ -40,7 +40,7 @@ async function bitsOf(file: string): Promise<{ step: unknown; bits: Uint32Array 
   return { step, bits };
 }
 
-it('SIGKILL at any moment of the training', { timeout: 120_000 }, async () => {
+it('training survives SIGKILL at any moment', { timeout: 120_000 }, async () => {
   const [whole, killed] = ['whole', 'killed'].map((name) => join(folder, `${name}.safetensors`));
   const random = uniform(Date.now());
   let kills = 0;
@@ -48,7 +48,7 @@ it('SIGKILL at any moment of the training', { timeout: 120_000 }, async () => {
   for (let round = 0; round < 10; round++) {
     const signal = await trainUntilKilled(killed!, 5 + 60 * random());
     if (signal === 'SIGKILL') kills++;
-    if (!existsSync(killed!)) continue; // before the first was written
+    if (!existsSync(killed!)) continue; // killed before the first checkpoint
     const { step } = await bitsOf(killed!);
     expect(step).toBeGreaterThanOrEqual(before);
     before = step as number;

@@ -1,4 +1,4 @@
-// Resident size stays flat. A leak of one output per call would grow it by over 160 MB here.
+// Resident size does not grow. A leak of one output per call would be over 160 MB here.
 import { expect, it } from 'vitest';
 import { runProgram } from '../support/program.js';
 

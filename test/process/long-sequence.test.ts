@@ -1,4 +1,4 @@
-// saveEvery makes a sequence of 1,000 steps fit where it would not, with the same gradients.
+// saveEvery fits a sequence of 1,000 steps into less memory, with the same gradients.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -6,12 +6,12 @@ import { expect, it } from 'vitest';
 import { backendInfo } from '../../src/index.js';
 
 const program = fileURLToPath(new URL('../programs/long-sequence.mjs', import.meta.url));
-/** The gates and c of all steps are 328 MB, the outputs 66 MB; Node by itself takes some 100 MB. */
+/** Gates and c of all steps take 328 MB, outputs 66 MB, Node some 100 MB. */
 const kLimitKib = 350_000;
 
 const { binary, device } = backendInfo();
 
-/** Gradients of the sequence, in as much memory as `ulimit -d` lets a process have. */
+/** Gradients of the sequence, in a process whose memory is limited by `ulimit -d`, in KiB. */
 async function gradients(every: number, limit: number | 'unlimited') {
   const script = `ulimit -d ${limit} && exec "$0" "$@"`;
   const env = { ...process.env, NODE_OPTIONS: '', CONVLSTM_THREADS: '2' };

@@ -1,11 +1,11 @@
 // busy.mjs exit|worker-exit|throw|reject|return: starts seconds of work on the native thread, and ends
-// in the middle of it.
+// during it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { ConvLSTM, Tensor } from 'convlstm';
 
 const how = process.argv[2];
-// What returns has its work waited for.
+// Node waits for the work if the program returns.
 const steps = how === 'return' ? 4 : 40;
 
 function startWork() {
@@ -31,10 +31,10 @@ if (how === 'worker-exit' && isMainThread) {
   if (how === 'exit' || how === 'worker-exit') process.exit(7);
   if (how === 'throw') {
     setTimeout(() => {
-      throw new Error('thrown in mid-call');
+      throw new Error('thrown during a call');
     });
     await pending;
   }
-  if (how === 'reject') await Promise.reject(new Error('rejected in mid-call'));
+  if (how === 'reject') await Promise.reject(new Error('rejected during a call'));
   if (how === 'return') pending.catch(() => {});
 }

@@ -1,5 +1,5 @@
-// leak.mjs forward|dispose|stream|train COUNT: does one thing COUNT times after warming up, and prints how
-// much the resident size grew meanwhile, and what GPUs hold. Run with --expose-gc.
+// leak.mjs forward|dispose|stream|train COUNT: repeats one thing COUNT times after warming up, and prints
+// the growth of resident size and of GPU memory. Run with --expose-gc.
 import {
   Adam,
   backendInfo,
@@ -43,7 +43,7 @@ const trainer = new Trainer({
 const steps = trainer[Symbol.asyncIterator]();
 
 const actions = {
-  // Leaves its tensors to the collector.
+  // Leaves its tensors to the garbage collector.
   async forward() {
     await net.forward(sequence).outputs[0].data();
   },
@@ -64,7 +64,7 @@ async function repeat(times) {
   for (let done = 0; done < times; done++) await actions[what]();
 }
 
-/** Resident bytes once the collector and its finalizers have run, without what is kept for reuse. */
+/** Resident bytes after garbage collection and finalizers, without cached memory. */
 async function settledBytes() {
   for (let round = 0; round < 5; round++) {
     globalThis.gc();

@@ -1,5 +1,6 @@
-// long-sequence.mjs EVERY: gradients through 1,000 steps of a layer that saves c of every EVERY-th step;
-// prints their bits' digest and the largest resident size. The error's code where memory does not suffice.
+// long-sequence.mjs EVERY: computes gradients through 1,000 steps of a layer that saves c at every
+// EVERY-th step. Prints a digest of their bits and the peak resident size, or the error's code if memory
+// runs out.
 import { createHash } from 'node:crypto';
 import { ConvLSTM, manualSeed, Tensor } from 'convlstm';
 

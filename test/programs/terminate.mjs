@@ -1,5 +1,5 @@
-// terminate.mjs COUNT: terminates workers in mid-call, one after the other, at ever other moments;
-// then computes itself, to show that nothing was left broken.
+// terminate.mjs COUNT: terminates workers during a call, one after another, at different moments; then
+// computes on its own thread, to show that the native thread still works.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { ConvLSTM, Tensor } from 'convlstm';

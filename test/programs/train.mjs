@@ -1,5 +1,5 @@
-// train.mjs FILE STEPS [json]: trains with a checkpoint in FILE after every step, from the last one where
-// there is one, and prints each step.
+// train.mjs FILE STEPS [json]: trains with a checkpoint in FILE after every step, resumes from FILE if it
+// exists, and prints each step.
 import { existsSync } from 'node:fs';
 import {
   Adam,
@@ -15,7 +15,7 @@ import {
 
 const [file, steps] = [process.argv[2], Number(process.argv[3])];
 
-/** Large enough for its checkpoint to take a while. */
+/** Large, so that writing a checkpoint takes a while. */
 class Scale extends Module {
   weight = new Parameter(Tensor.rand([400, 500]));
 

@@ -1,4 +1,4 @@
-// workers.mjs COUNT: worker threads that all compute the same at once print their checksums.
+// workers.mjs COUNT: prints the checksums of worker threads that compute the same results at once.
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { ConvLSTM, manualSeed, Tensor } from 'convlstm';
 

@@ -1,4 +1,4 @@
-// Watches how much the code under test asks for in one piece.
+// Records the largest single allocation of the code under test.
 
 const watched = [
   'ArrayBuffer',
@@ -9,11 +9,11 @@ const watched = [
 ] as const;
 
 export interface AllocationWatch extends Disposable {
-  /** The most bytes asked for at once since the last call. */
+  /** Bytes of the largest allocation since the last call. */
   takeLargest(): number;
 }
 
-/** Until disposed of, buffers and typed arrays made by length are counted. */
+/** Counts buffers and typed arrays that are created by length, until it is disposed. */
 export function watchAllocations(): AllocationWatch {
   let largest = 0;
   const originals = new Map<string, unknown>();

@@ -1,4 +1,4 @@
-// Vitest's global setup: no test runs on a build that is older than its sources.
+// Vitest's global setup: refuses to run tests on a build that is older than its sources.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -9,7 +9,7 @@ const nodeGypBuild: { path(folder: string): string } = createRequire(import.meta
 
 const kNativeSource = /(\.(cc|h|cu|cuh|map)|CMakeLists\.txt)$/;
 
-/** When a file was changed last, in milliseconds; null if it does not exist. */
+/** Modification time in milliseconds; null if the file does not exist. */
 function changed(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
 }
@@ -40,9 +40,9 @@ function staleAddon(root: string): string | null {
   try {
     addon = nodeGypBuild.path(root);
   } catch {
-    return null; // none: the suites that need one are skipped by name
+    return null; // suites that need an addon are skipped by name
   }
-  // CMake's target convlstm leaves the stamp (native/addon/CMakeLists.txt); a prebuilt addon has none.
+  // CMake's target convlstm writes the stamp (native/addon/CMakeLists.txt); a prebuilt addon has none.
   const built = changed(path.join(path.dirname(addon), 'convlstm.built')) ?? changed(addon)!;
   const sources = [
     path.join(root, 'CMakeLists.txt'),
@@ -54,7 +54,7 @@ function staleAddon(root: string): string | null {
   return newer === undefined ? null : `${names[0]} is older than ${names[1]}`;
 }
 
-/** The file in these folders that was changed last, and when; `time` is 0 if there is none. */
+/** The file with the latest modification time in these folders; `time` is 0 without files. */
 export function newestChange(
   root: string,
   folders: readonly string[],
@@ -66,8 +66,8 @@ export function newestChange(
 }
 
 /**
- * What is stale in the checkout at `root`, with the command that builds it; null when nothing is.
- * An addon that does not exist is not stale, nor is one without sources (scripts/gpu-pack.mjs).
+ * The first stale file of the checkout at `root`, with the command that builds it; null if none is
+ * stale. A missing addon is not stale, nor is one without sources (scripts/gpu-pack.mjs).
  */
 export function staleBuild(root: string): string | null {
   const modules = staleModule(root);

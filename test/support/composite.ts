@@ -1,7 +1,7 @@
 // HDF5 files in the layout of KNMI's radar composites.
 import h5wasm from 'h5wasm';
 
-const { FS: fs } = await h5wasm.ready; // in memory: 'test.h5' is no file of the disk
+const { FS: fs } = await h5wasm.ready; // in memory: 'test.h5' is not on the disk
 
 export interface Composite {
   pixels?: Uint16Array | Uint8Array | Float32Array;

@@ -2,7 +2,7 @@ import { backendInfo, type Device } from '../../src/index.js';
 
 const { binary, cuda } = backendInfo();
 
-/** Every kind of device that this machine has. */
+/** The devices of this machine, one of each kind. */
 export const devices: Device[] = [
   ...(binary.loaded ? (['cpu'] as const) : []),
   'javascript',

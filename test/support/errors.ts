@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { ConvLSTMError, type ErrorCode } from '../../src/index.js';
 
-/** `action` throws a ConvLSTMError with this code whose message contains all of `parts`. */
+/** Expects a ConvLSTMError with this code and all of `parts` in its message. */
 export function expectError(action: () => unknown, code: ErrorCode, ...parts: string[]): void {
   let caught: unknown;
   try {

@@ -1,4 +1,4 @@
-// Reads test/fixtures/*.safetensors with code of its own: the package's reader is itself under test.
+// Reads test/fixtures/*.safetensors independently of the package's reader, which is under test.
 import { readFileSync } from 'node:fs';
 
 export interface Array64 {
@@ -8,7 +8,7 @@ export interface Array64 {
 
 export interface FixtureCase<Options> {
   options: Options & { name: string };
-  /** By the name within the case. */
+  /** Tensors by their names within the case. */
   tensors: Map<string, Array64>;
 }
 

@@ -5,17 +5,17 @@ import { Mutator } from './mutate.js';
 
 export interface FuzzOptions {
   runs: number;
-  /** Run k mutates with seed + k: a failure says which. */
+  /** Run k uses seed + k; a failure names k. */
   seed: number;
   mutate(mutator: Mutator): Uint8Array;
   read(bytes: Uint8Array): unknown;
-  /** What a refusal may say; any other error fails. */
+  /** Codes of errors that are expected; any other error fails. */
   codes: readonly ErrorCode[];
-  /** No single allocation may be larger, for a file of so many bytes. */
+  /** Largest single allocation, in bytes, for a file of `fileBytes`. */
   allocationLimit(fileBytes: number): number;
 }
 
-/** How often each outcome came: a code, or `read`. */
+/** Counts of the outcomes: an error code, or `read`. */
 export async function fuzz(options: FuzzOptions): Promise<Map<ErrorCode | 'read', number>> {
   const { runs, seed, mutate, read, codes, allocationLimit } = options;
   using allocations = watchAllocations();
@@ -38,13 +38,14 @@ export async function fuzz(options: FuzzOptions): Promise<Map<ErrorCode | 'read'
       const outcome = await outcomeOf(bytes);
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
       const largest = allocations.takeLargest();
-      if (largest > allocationLimit(bytes.length)) throw new Error(`asked for ${largest} bytes`);
+      if (largest > allocationLimit(bytes.length))
+        throw new Error(`allocated ${largest} bytes at once`);
     } catch (error) {
       const file = Buffer.from(bytes).toString('base64');
       throw new Error(`run ${run}, file ${file}: ${error}`, { cause: error });
     }
   }
-  // The mutations are neither all refused nor all harmless.
+  // Some mutations must be refused, and some must not.
   expect(counts.get('read') ?? 0).toBeGreaterThan(runs / 200);
   expect(counts.get(codes[0]!) ?? 0).toBeGreaterThan(runs / 10);
   return counts;

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { noGrad, Tensor } from '../../src/index.js';
 import { randomValues } from './numbers.js';
 
-/** |a - b| / |b| in the 2-norm, which no single element that is near zero can spoil. */
+/** |a - b| / |b| in the 2-norm, so that an element near zero does not dominate. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(actual.length).toBe(expected.length);
   let difference = 0;
@@ -15,7 +15,7 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   return Math.sqrt(difference / size);
 }
 
-/** One number from tensors of any shapes, weighted so that no two elements count the same. */
+/** A weighted sum of all elements, with a different weight for each. */
 function weigh(tensors: readonly Tensor[]): { loss: Tensor; value: () => number } {
   let loss: Tensor | null = null;
   const weights = tensors.map((tensor, k) => randomValues(tensor.size, 1000 + k));
@@ -24,7 +24,7 @@ function weigh(tensors: readonly Tensor[]): { loss: Tensor; value: () => number 
     const part = tensor.mul(weight).sum();
     loss = loss ? loss.add(part) : part;
   });
-  // In float64: the sum of float32 products would drown the differences.
+  // Float64, because rounding of a float32 sum would exceed the differences.
   const value = () => {
     let sum = 0;
     tensors.forEach((tensor, k) => {
@@ -37,8 +37,8 @@ function weigh(tensors: readonly Tensor[]): { loss: Tensor; value: () => number 
 }
 
 /**
- * The gradients of `compute` for every operand agree with central differences, each along a random
- * direction. `compute` must give the same on every call.
+ * Expects the gradients of `compute` to agree with central differences, along a random direction for
+ * each operand. `compute` must be deterministic.
  */
 export function expectTrueGradients(
   operands: readonly Tensor[],

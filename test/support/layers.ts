@@ -14,12 +14,12 @@ export interface Layer {
   batchFirst: boolean;
   peephole: Peephole;
   states: boolean;
-  /** Spikes in x, and an initial h beyond what a ConvLSTM gives. */
+  /** Spikes in x, and an initial h outside of [-1, 1]. */
   unbounded: boolean;
   seed: number;
 }
 
-// fast-check prefers the ends of a range; the sizes between are where tiles have remainders.
+// fast-check prefers the ends of a range, but tiles have remainders at the sizes between.
 const sizes = (max: number) => fc.integer({ min: 1, max });
 
 export interface Limits {
@@ -74,7 +74,7 @@ export function stateShape(layer: Layer, index: number): number[] {
   return [layer.batch, layer.hiddenDim[index]!, ...layer.size];
 }
 
-/** Values by the names of a state dict: weights of a usual scale, nonzero peepholes. */
+/** A state dict with weights of PyTorch's scale and nonzero peepholes. */
 export function parameterValues(
   layer: Layer,
 ): Map<string, { data: Float32Array; shape: number[] }> {

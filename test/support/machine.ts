@@ -7,9 +7,9 @@ import type { TestProject } from 'vitest/node';
 import type { AddonInfo } from '../../binding.js';
 
 export interface Machine {
-  /** Values of CONVLSTM_ISA that run here, best first; none without the addon. */
+  /** Supported values of CONVLSTM_ISA, best first; empty without the addon. */
   isas: string[];
-  /** Why there is no GPU; empty when there is one. */
+  /** Why no GPU can be used; empty if one can. */
   whyNoGpu: string;
 }
 

@@ -1,4 +1,4 @@
-// Mutations of bytes and of JSON for the fuzzed readers: seeded, so that a failure can be repeated.
+// Mutations of bytes and of JSON for fuzz tests; seeded, so that a failure can be repeated.
 import { uniform } from './numbers.js';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -18,7 +18,7 @@ export class Mutator {
     return choices[this.below(choices.length)]!;
   }
 
-  /** One to four changes: a byte set, a bit flipped, a piece cut, doubled, moved or the end cut. */
+  /** One to four changes: set a byte; flip a bit; remove, double or move a piece; cut the end. */
   bytes(original: Uint8Array): Uint8Array {
     let bytes = [...original];
     for (let changes = 1 + this.below(4); changes > 0; changes--) {
@@ -39,7 +39,7 @@ export class Mutator {
     return Uint8Array.from(bytes);
   }
 
-  /** A copy in which one to three places hold something else. */
+  /** A copy with one to three values replaced. */
   json(original: Json): Json {
     let value = original;
     for (let changes = 1 + this.below(3); changes > 0; changes--)

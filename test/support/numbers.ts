@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-/** A small, seeded generator of uniform numbers in [0, 1): mulberry32. */
+/** Seeded generator of uniform numbers in [0, 1): mulberry32. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -21,7 +21,7 @@ export function product(shape: readonly number[]): number {
   return shape.reduce((total, size) => total * size, 1);
 }
 
-/** The largest magnitude. */
+/** The largest absolute value. */
 export function largest(values: ArrayLike<number>): number {
   let most = 0;
   for (let index = 0; index < values.length; index++)
@@ -29,7 +29,7 @@ export function largest(values: ArrayLike<number>): number {
   return most;
 }
 
-/** The largest absolute difference; infinite where one is NaN and the other is not. */
+/** The largest absolute difference; infinite if only one of two elements is NaN. */
 export function maxError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(actual.length).toBe(expected.length);
   let worst = 0;

@@ -1,4 +1,4 @@
-// PNG files taken apart and put together with valid checksums, so that mutations get past those.
+// Splits PNG files into chunks and joins them with valid checksums, so that mutations reach the decoder.
 import { crc32 } from 'node:zlib';
 import type { Mutator } from './mutate.js';
 
@@ -33,7 +33,7 @@ function putTogether(signature: Uint8Array, chunks: readonly Chunk[]): Uint8Arra
   return Uint8Array.from(Buffer.concat([signature, ...parts]));
 }
 
-/** Changes the content, the kind, the number or the order of a file's chunks. */
+/** Changes the content, type, number or order of a file's chunks. */
 export function mutatePng(mutator: Mutator, png: Uint8Array): Uint8Array {
   const chunks = takeApart(png);
   const at = mutator.below(chunks.length);

@@ -1,9 +1,9 @@
-// Runs test/programs/*.mjs, which import the built package, each in a process of its own.
+// Runs test/programs/*.mjs, which import the built package, in separate processes.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export interface ProgramResult {
-  /** Null when a signal ended it. */
+  /** Null if a signal ended the process. */
   exitCode: number | null;
   signal: NodeJS.Signals | null;
   stdout: string;
@@ -18,7 +18,7 @@ export interface ProgramOptions {
   timeoutMs?: number;
 }
 
-/** Runs a program by the name of its file in test/programs, or by its path. */
+/** Runs a program, named by its file in test/programs or by a path. */
 export function runProgram(program: string, options: ProgramOptions = {}): Promise<ProgramResult> {
   const { args = [], nodeArgs = [], env = {}, cwd, timeoutMs = 120_000 } = options;
   const path = program.includes('/')

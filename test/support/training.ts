@@ -13,7 +13,7 @@ import {
   type TrainReport,
 } from '../../src/index.js';
 
-/** y = slope x + offset, with a part left out by chance. */
+/** y = slope x + offset, with dropout. */
 export class Line extends Module {
   slope = new Parameter(Tensor.from([0]));
   offset = new Parameter(Tensor.from([0]));
