@@ -1,11 +1,11 @@
-// The tables that scripts/gpu-run.sh makes of what it measured.
+// The tables that bench/gpu/report.mjs makes from measurements.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { runProgram } from './support/program.js';
 
-it('holds a precision against the fastest PyTorch variant of its own, and time against the floors', async () => {
+it('compares each precision with its fastest PyTorch variant, and times with the floors', async () => {
   const ours = [
     { workload: 'W1', precision: 'highest', variant: 'small', ms: 0.1 },
     { workload: 'W1', precision: 'highest', variant: 'chosen', ms: 0.2, flops: 12e9, bytes: 3e7 },

@@ -1,11 +1,11 @@
-// scripts/gpu-run.sh where neither a GPU nor the tools are real: limits of time, what is missing.
+// scripts/gpu-run.sh with fake tools and no GPU: time limits, missing tools, failures.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 
-/** Runs it in a folder that has these programs, which are lines of sh. */
+/** Runs it in a folder with these programs, each a script for sh. */
 function run(programs: Record<string, string>, what: readonly string[], seconds?: number) {
   const folder = mkdtempSync(path.join(tmpdir(), 'gpu-run-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -27,7 +27,7 @@ function run(programs: Record<string, string>, what: readonly string[], seconds?
 
 const linux = process.platform === 'linux';
 
-it.runIf(linux)('cuts off what takes too long and keeps its output', () => {
+it.runIf(linux)('cuts off a step at its limit and keeps its output', () => {
   const { status, stdout, log } = run(
     {
       // Prints the limit it is given and waits 3 s.
@@ -47,14 +47,14 @@ it.runIf(linux)('cuts off what takes too long and keeps its output', () => {
   );
 });
 
-it.runIf(linux)('names what it did not run for lack of time', () => {
+it.runIf(linux)('names steps that were not run for lack of time', () => {
   const { status, stdout } = run({}, ['kernels', 'fault'], 4);
   expect(status).toBe(1);
   expect(stdout).toMatch(/^kernels +NOT RUN: no time left$/m);
   expect(stdout).toMatch(/failed: kernels\nfailed: fault\n$/);
 });
 
-it.runIf(linux)('names the tools that are missing, and goes on after a failure', () => {
+it.runIf(linux)('names missing tools, and continues after a failure', () => {
   const { status, stdout, log } = run(
     {
       'tools/python3': 'exit 1',

@@ -1,4 +1,4 @@
-// The package without its binary: importing never throws, the fallback computes, backendInfo says why.
+// Without a binary, importing never throws, the fallback computes, and backendInfo() has the reason.
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import type { BackendInfo } from '../src/index.js';
 import { type ProgramOptions, runProgram } from './support/program.js';
 
 const root = path.dirname(import.meta.dirname);
-// Inside the checkout, where 'convlstm' means this package.
+// Inside of the checkout, 'convlstm' resolves to this package.
 const inside = path.join(root, '.cache');
 mkdirSync(inside, { recursive: true });
 const bare = mkdtempSync(path.join(tmpdir(), 'convlstm-bare-'));
@@ -45,7 +45,7 @@ async function run(folder: string, options: ProgramOptions = {}): Promise<Report
   }
 }
 
-it('where none was built or packed', async () => {
+it('no binary was built or packed', async () => {
   const { info, finite, cuda } = await run(bare);
   expect(finite).toBe(true);
   expect(info.binary).toMatchObject({ loaded: false, path: null });
@@ -54,20 +54,20 @@ it('where none was built or packed', async () => {
   expect(cuda[0]).toBe('ERR_DEVICE');
 });
 
-it('where Node refuses addons', async () => {
+it('Node refuses addons', async () => {
   const { info, finite } = await run(inside, { nodeArgs: ['--no-addons'] });
   expect(finite).toBe(true);
   expect(info.binary.loaded).toBe(false);
   expect(info.binary.reason).toMatch(/addon/i);
 });
 
-it('CONVLSTM_DEVICE=javascript passes the binary by', async () => {
+it('CONVLSTM_DEVICE=javascript ignores the binary', async () => {
   const { info, finite } = await run(inside, { env: { CONVLSTM_DEVICE: 'javascript' } });
   expect(finite).toBe(true);
   expect(info.device).toBe('javascript');
 });
 
-it('the binary of this checkout is found', async () => {
+it('the binary of the checkout is found', async () => {
   const { info } = await run(inside);
   expect(info.binary).toMatchObject({ loaded: true, reason: '' });
   expect(info.binary.version).toBe(info.version);

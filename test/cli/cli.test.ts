@@ -193,7 +193,7 @@ describe('forecast', () => {
   it.each<[string, () => string[], RegExp]>([
     ['a missing input', () => forecast(join(folder, 'none'), '-'), /none: cannot read: ENOENT/],
     [
-      'weights that are none',
+      'weights that are not a model',
       () => ['forecast', '--weights', main, '--input', frames, '--steps', '1', '--out', '-'],
       /header/,
     ],
@@ -203,17 +203,17 @@ describe('forecast', () => {
       /out\.npy: cannot write/,
     ],
     [
-      'an output in a missing folder, before it looks at the input',
+      'an output in a missing folder, before the input is read',
       () => forecast(join(folder, 'none'), join(folder, 'no', 'out.gif')),
       /out\.gif: cannot write/,
     ],
     [
-      'a folder of images where a file is',
+      'an output folder that is a file',
       () => forecast(frames, join(frames, 'f0.png', 'x')),
       /x: cannot write: ENOTDIR/,
     ],
     [
-      'a description that is none',
+      'a description that is not one',
       () => forecast(frames, '-', '--model', main),
       /main\.js: is not valid JSON/,
     ],
@@ -254,12 +254,12 @@ describe('forecast', () => {
       /positive integer/,
     ],
     [
-      'half a step',
+      'a fraction of a step',
       ['forecast', '--weights', 'w', '--input', 'a', '--steps', '1.5', '--out', '-'],
       /positive integer/,
     ],
     [
-      'an output of another kind',
+      'an output of an unknown format',
       ['forecast', '--weights', 'w', '--input', 'a', '--steps', '1', '--out', 'a.mp4'],
       /Expected NAME\.gif, NAME\.npy, a folder for PNG frames or - /,
     ],

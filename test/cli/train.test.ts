@@ -243,11 +243,16 @@ describe('train', () => {
     ['no data', ['--config', 'CONFIG', '--out', 'x'], 2, /--data <folder>' not specified/],
     ['no out', ['--config', 'CONFIG', '--data', 'DATA'], 2, /--out is needed/],
     ['no config', ['--data', 'DATA', '--out', 'x'], 2, /--config is needed/],
-    ['a run', ['--config', 'CONFIG', '--data', 'DATA', '--out', 'RUN'], 1, /a: holds a run/],
+    [
+      'a folder with a run',
+      ['--config', 'CONFIG', '--data', 'DATA', '--out', 'RUN'],
+      1,
+      /a: holds a run/,
+    ],
     ['no run', ['--resume', 'nowhere', '--data', 'DATA'], 1, /config\.json: cannot read/],
     ['no frames', ['--config', 'CONFIG', '--data', 'nowhere', '--out', 'x'], 1, /nowhere: cannot/],
     [
-      'no JSON',
+      'not JSON',
       ['--config', 'PNG', '--data', 'DATA', '--out', 'x'],
       1,
       /0\.png: is not valid JSON/,
