@@ -73,10 +73,9 @@ void DataGradient::Run(const float* deltas, float* out) {
   const int64_t pixels = int64_t{forward_.height} * forward_.width;
   const bool gaps = std::any_of(phases_.begin(), phases_.end(),
                                 [](const GradientPhase& phase) { return phase.empty(); });
-  if (gaps || forward_.rows() == 0) {
-    device_.Check(cudaMemsetAsync(out, 0, forward_.images * pixels * channels_ * sizeof(float),
-                                  device_.stream()),
-                  "clearing a gradient");
+  const size_t bytes = forward_.images * pixels * channels_ * sizeof(float);
+  if ((gaps || forward_.rows() == 0) && bytes > 0) {
+    device_.Check(cudaMemsetAsync(out, 0, bytes, device_.stream()), "clearing a gradient");
   }
   if (forward_.rows() == 0) return;
   for (size_t k = 0; k < phases_.size(); ++k) {
