@@ -38,6 +38,25 @@ TEST_SUITE("operations") {
     }
   }
 
+  TEST_CASE("weights packed for one precision do not serve another") {
+    cpu::ThreadPool pool(2);
+    const Conv2dShape s = {1, 16, 24, 24, 64, 5, 5, 1, 1, 2, 2, 1, 1};
+    const auto x = RandomValues(16 * 24 * 24), weight = RandomValues(64 * 16 * 25, 0.1f);
+    const auto run = [&](const StoragePtr& weights, Precision precision) {
+      return Values(*RunOnCpu(Conv2d{s, {RowMajorStorage(x), weights}, precision}, pool).out, pool);
+    };
+    const StoragePtr shared = RowMajorStorage(weight);
+    for (const Precision precision :
+         {Precision::kHighest, Precision::kHigh, Precision::kMedium, Precision::kHighest}) {
+      CHECK(run(shared, precision) == run(RowMajorStorage(weight), precision));
+    }
+    CHECK(run(shared, Precision::kHighest) != run(shared, Precision::kHigh));
+    Conv2dShape small = s;
+    small.height = small.width = 1;
+    RunOnCpu(Conv2d{small, {RowMajorStorage(RandomValues(16)), shared}}, pool);
+    CHECK(run(shared, Precision::kHighest) == run(RowMajorStorage(weight), Precision::kHighest));
+  }
+
   TEST_CASE("the result's gradient and the weight may be one storage") {
     cpu::ThreadPool pool(2);
     const Conv2dShape s = {1, 4, 6, 6, 4, 3, 3, 1, 1, 1, 1, 1, 1};

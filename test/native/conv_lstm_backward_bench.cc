@@ -12,7 +12,7 @@
 #include "cpu/conv_lstm/backward.h"
 #include "cpu/conv_lstm/delta.h"
 #include "cpu/conv_lstm/sequence.h"
-#include "cpu/convolution/gradients.h"
+#include "cpu/convolution/convolution.h"
 #include "cpu/engine.h"
 #include "operations.h"
 
@@ -147,8 +147,9 @@ void RunParts(const std::string& name, ConvLstmShape s, Isa isa, ThreadPool& poo
     const int64_t out_stride = (s.input_dim + s.hidden_dim) * taps;
     const char* const source = of_h ? " h" : " x";
     std::unique_ptr<DataGradient> data;
-    Measure(name + source + " packing", 0, threads,
-            [&] { data = MakeDataGradient(shape, weight.data(), out_stride, isa, pool); });
+    Measure(name + source + " packing", 0, threads, [&] {
+      data = std::make_unique<DataGradient>(shape, weight.data(), out_stride, isa, pool);
+    });
     Measure(name + source + " data gradient", ConvolutionFlops(s, channels), threads, [&] {
       data->Run(s.batch, deltas.data(), of_h ? h_grads.data() : x_grads.data(), pool);
     });

@@ -15,7 +15,7 @@
 #include "cpu/conv_lstm/lstm_cell.h"
 #include "cpu/conv_lstm/sequence_gradients.h"
 #include "cpu/conv_lstm/steps.h"
-#include "cpu/convolution/gradients.h"
+#include "cpu/convolution/convolution.h"
 #include "cpu/frames/frames.h"
 #include "cpu/frames/layout.h"
 #include "cpu/simd/bfloat16.h"
@@ -123,10 +123,10 @@ class Backward {
   void MakeHGradient() {
     if (shape_.time == 1 && gradients_.h0 == nullptr) return;
     const int64_t taps = shape_.kernel_height * shape_.kernel_width;
-    h_gradient_ =
-        MakeDataGradient(ConvolutionOf(shape_, shape_.hidden_dim, kGates),
-                         Rows(in_.weight) + shape_.input_dim * taps,
-                         (shape_.input_dim + shape_.hidden_dim) * taps, CurrentIsa(), pool_);
+    h_gradient_ = std::make_unique<DataGradient>(ConvolutionOf(shape_, shape_.hidden_dim, kGates),
+                                                 Rows(in_.weight) + shape_.input_dim * taps,
+                                                 (shape_.input_dim + shape_.hidden_dim) * taps,
+                                                 CurrentIsa(), pool_);
   }
 
   // The gradients of the states, in the results' own memory where those are wanted.

@@ -91,7 +91,7 @@ void SequenceGradients::ForChunks(int64_t begin, int64_t end, const GatePointer&
 
 void SequenceGradients::AddToX(int64_t begin, int64_t end, const GatePointer& deltas) {
   if (x_gradient_ == nullptr) {
-    x_gradient_ = MakeDataGradient(
+    x_gradient_ = std::make_unique<DataGradient>(
         ConvolutionOf(shape_, shape_.input_dim, kGates), RowMajor(*inputs_.forward.weight, pool_),
         (shape_.input_dim + shape_.hidden_dim) * taps_, CurrentIsa(), pool_);
     gradients_.x->AllocateChannelsLast(

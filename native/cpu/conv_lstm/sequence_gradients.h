@@ -9,7 +9,7 @@
 
 #include "core/buffer.h"
 #include "cpu/conv_lstm/gate_pointer.h"
-#include "cpu/convolution/gradients.h"
+#include "cpu/convolution/convolution.h"
 #include "cpu/frames/frames.h"
 #include "cpu/threads/thread_pool.h"
 #include "ops/conv_lstm.h"

@@ -1,28 +1,27 @@
 #include "cpu/convolution/conv2d.h"
 
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "cpu/convolution/direct.h"
+#include "core/derived.h"
+#include "cpu/convolution/convolution.h"
 #include "cpu/frames/frames.h"
 #include "cpu/frames/layout.h"
 
 namespace convlstm::cpu {
 namespace {
 
-std::shared_ptr<const Buffer> PackOnce(const DirectConvolutionShape& s, Storage& weight,
-                                       ThreadPool& pool) {
-  const std::string key = "conv2d " + std::to_string(s.out_channels) + " " +
-                          std::to_string(s.in_channels) + " " + std::to_string(s.kernel_height) +
-                          " " + std::to_string(s.kernel_width);
-  std::shared_ptr<const void>& derived = weight.derived()[key];
-  if (!derived) {
+std::shared_ptr<const PackedConvolution> PackOnce(const ConvolutionShape& s,
+                                                  const ConvolutionKernel& kernel, Storage& weight,
+                                                  ThreadPool& pool) {
+  const auto pack = [&] {
     const ConvolutionWeight rows = {RowMajor(weight, pool), s.in_channels * s.taps(), s.taps(),
                                     s.kernel_width, 1};
-    derived = std::make_shared<const Buffer>(PackDirectConvolution(s, rows, CurrentIsa()));
-  }
-  return std::static_pointer_cast<const Buffer>(derived);
+    return std::shared_ptr<const PackedConvolution>(kernel.Pack(s, rows, pool));
+  };
+  return DeriveOnce(weight, "conv2d " + kernel.name(),
+                    {s.out_channels, s.in_channels, s.kernel_height, s.kernel_width}, {}, true,
+                    pack);
 }
 
 }  // namespace
@@ -30,8 +29,9 @@ std::shared_ptr<const Buffer> PackOnce(const DirectConvolutionShape& s, Storage&
 void Run(ThreadPool& pool, const Conv2d& op) {
   const Conv2dShape& s = op.shape;
   const Conv2dInputs& inputs = op.inputs;
-  const DirectConvolutionShape shape = {ConvolutionOf(s)};
-  const std::shared_ptr<const Buffer> packed = PackOnce(shape, *inputs.weight, pool);
+  const ConvolutionShape shape = ConvolutionOf(s);
+  const ConvolutionKernel kernel = ChooseForward(shape, s.batch, op.precision, CurrentIsa());
+  const auto packed = PackOnce(shape, kernel, *inputs.weight, pool);
   const float* bias = inputs.bias == nullptr ? nullptr : RowMajor(*inputs.bias, pool);
   const int64_t pixels = s.height * s.width, out_pixels = shape.out_height * shape.out_width;
   const HeldFrames x = ToFrames(inputs.x, {s.batch, s.in_channels, pixels}, pool);
@@ -42,8 +42,7 @@ void Run(ThreadPool& pool, const Conv2d& op) {
     in_frames[b] = x.data() + b * s.in_channels * pixels;
     out_frames[b] = to + b * s.out_channels * out_pixels;
   }
-  RunDirectConvolution(shape, *packed, bias, s.batch, in_frames.data(), out_frames.data(),
-                       CurrentIsa(), pool);
+  packed->Run(shape, {s.batch, in_frames.data(), out_frames.data()}, bias, pool);
 }
 
 }  // namespace convlstm::cpu

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cpu/convolution/gradients.h"
+#include "cpu/convolution/convolution.h"
 #include "cpu/frames/frames.h"
 #include "cpu/frames/layout.h"
 #include "cpu/threads/parallel_for.h"
@@ -49,8 +49,8 @@ void Run(ThreadPool& pool, const Conv2dBackward& op) {
     float* const to = gradients.x->AllocateChannelsLast({s.batch, s.in_channels, pixels});
     std::vector<float*> frames(s.batch);
     for (int64_t b = 0; b < s.batch; ++b) frames[b] = to + b * s.in_channels * pixels;
-    MakeDataGradient(shape, RowMajor(*inputs.weight, pool), out_stride, CurrentIsa(), pool)
-        ->Run(s.batch, delta_frames.data(), frames.data(), pool);
+    DataGradient(shape, RowMajor(*inputs.weight, pool), out_stride, CurrentIsa(), pool)
+        .Run(s.batch, delta_frames.data(), frames.data(), pool);
   }
   if (gradients.weight != nullptr) {
     const HeldFrames x = ToFrames(inputs.x, {s.batch, s.in_channels, pixels}, pool);

@@ -9,7 +9,9 @@
 #include "cpu/convolution/direct.h"
 
 #include <algorithm>
+#include <memory>
 
+#include "core/buffer.h"
 #include "cpu/threads/parallel_for.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -27,7 +29,7 @@ namespace convlstm::cpu {
 
 // What a thread does: outputs [begin, end), counted over frames and pixels.
 struct DirectConvolutionTask {
-  const DirectConvolutionShape* shape;
+  const ConvolutionShape* shape;
   const float* const* in;
   const float* zeros;   // in_channels of them
   const float* packed;  // per block of output channels [tap][in_channel][block], zeros beyond them
@@ -95,7 +97,7 @@ class Places {
   }
 
  private:
-  const DirectConvolutionShape& s_;
+  const ConvolutionShape& s_;
   const float* const* in_;
   int64_t y_;  // of the output
   int64_t x_;
@@ -103,7 +105,7 @@ class Places {
 
 HWY_INLINE const float* InputAt(const DirectConvolutionTask& task, const Place& place,
                                 int64_t tap_y, int64_t tap_x) {
-  const DirectConvolutionShape& s = *task.shape;
+  const ConvolutionShape& s = *task.shape;
   int64_t y = place.y + tap_y * s.dilation_y, x = place.x + tap_x * s.dilation_x;
   if (HWY_UNLIKELY(task.spread)) {
     if (y < 0 || x < 0 || y % s.spread_y != 0 || x % s.spread_x != 0) return task.zeros;
@@ -122,7 +124,7 @@ void ComputeTile(const DirectConvolutionTask& task, const float* packed, const f
   constexpr int kPixels = kTilePixels<kVectors>;
   const Tag d;
   const int64_t lanes = hn::Lanes(d);
-  const DirectConvolutionShape& s = *task.shape;
+  const ConvolutionShape& s = *task.shape;
   Place places[kPixels];
   Place place{};
   for (int p = 0; p < kPixels; ++p) {
@@ -181,14 +183,14 @@ void ComputeBlock(const DirectConvolutionTask& task, const float* packed, const 
 }
 
 // Vectors of the block that begins at `channel`.
-int BlockVectors(const DirectConvolutionShape& shape, int64_t channel) {
+int BlockVectors(const ConvolutionShape& shape, int64_t channel) {
   const int64_t lanes = hn::Lanes(Tag());
   return static_cast<int>(
       std::min<int64_t>(kBlockVectors, (shape.out_channels - channel + lanes - 1) / lanes));
 }
 
 void RunTask(const DirectConvolutionTask& task) {
-  const DirectConvolutionShape& s = *task.shape;
+  const ConvolutionShape& s = *task.shape;
   const int64_t lanes = hn::Lanes(Tag()), depth = s.kernel_height * s.kernel_width * s.in_channels;
   const float* packed = task.packed;
   for (int64_t channel = 0; channel < s.out_channels; channel += BlockChannels()) {
@@ -206,12 +208,12 @@ void RunTask(const DirectConvolutionTask& task) {
 }
 
 // Output channels rounded up to vectors.
-int64_t PackedChannels(const DirectConvolutionShape& shape) {
+int64_t PackedChannels(const ConvolutionShape& shape) {
   const int64_t lanes = hn::Lanes(Tag());
   return (shape.out_channels + lanes - 1) / lanes * lanes;
 }
 
-void PackBlocks(const DirectConvolutionShape& s, const ConvolutionWeight& weight, float* packed) {
+void PackBlocks(const ConvolutionShape& s, const ConvolutionWeight& weight, float* packed) {
   for (int64_t channel = 0; channel < s.out_channels; channel += BlockChannels()) {
     const int64_t width = BlockVectors(s, channel) * static_cast<int64_t>(hn::Lanes(Tag()));
     for (int64_t tap_y = 0; tap_y < s.kernel_height; ++tap_y) {
@@ -235,30 +237,44 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace convlstm::cpu {
 
-Buffer PackDirectConvolution(const DirectConvolutionShape& shape, const ConvolutionWeight& weight,
-                             Isa isa) {
-  const int64_t depth = shape.kernel_height * shape.kernel_width * shape.in_channels;
-  const int64_t channels = CONVLSTM_SIMD(isa, PackedChannels)(shape);
-  Buffer packed = Buffer::AllocateArray<float>(depth * channels);
-  CONVLSTM_SIMD(isa, PackBlocks)(shape, weight, packed.as<float>());
-  return packed;
-}
+namespace {
 
-void RunDirectConvolution(const DirectConvolutionShape& shape, const Buffer& packed,
-                          const float* bias, int64_t frames, const float* const* in,
-                          float* const* out, Isa isa, ThreadPool& pool) {
-  const auto run_task = CONVLSTM_SIMD(isa, RunTask);
-  const int64_t channels = CONVLSTM_SIMD(isa, PackedChannels)(shape);
-  const Buffer constants = Buffer::AllocateArray<float>(channels + shape.in_channels);
-  float* biases = constants.as<float>();
-  std::fill_n(biases, channels + shape.in_channels, 0.0f);
-  if (bias != nullptr) std::copy_n(bias, shape.out_channels, biases);
-  const int64_t depth = shape.kernel_height * shape.kernel_width * shape.in_channels;
-  ParallelFor(pool, frames * shape.out_height * shape.out_width, depth * channels / 16,
-              [&](Range range) {
-                run_task({&shape, in, biases + channels, packed.as<float>(), biases, out,
-                          range.begin, range.end, shape.spread_y > 1 || shape.spread_x > 1});
-              });
+class DirectPacked final : public PackedConvolution {
+ public:
+  DirectPacked(const ConvolutionShape& shape, const ConvolutionWeight& weight, Isa isa)
+      : isa_(isa),
+        channels_(CONVLSTM_SIMD(isa, PackedChannels)(shape)),
+        packed_(Buffer::AllocateArray<float>(shape.taps() * shape.in_channels * channels_)) {
+    CONVLSTM_SIMD(isa, PackBlocks)(shape, weight, packed_.as<float>());
+  }
+
+  void Run(const ConvolutionShape& shape, const ConvolutionFrames& frames, const float* bias,
+           ThreadPool& pool) const override {
+    const auto run_task = CONVLSTM_SIMD(isa_, RunTask);
+    const Buffer constants = Buffer::AllocateArray<float>(channels_ + shape.in_channels);
+    float* const biases = constants.as<float>();
+    std::fill_n(biases, channels_ + shape.in_channels, 0.0f);
+    if (bias != nullptr) std::copy_n(bias, shape.out_channels, biases);
+    const int64_t depth = shape.taps() * shape.in_channels;
+    ParallelFor(
+        pool, frames.count * shape.out_height * shape.out_width, depth * channels_ / 16,
+        [&](Range range) {
+          run_task({&shape, frames.in, biases + channels_, packed_.as<float>(), biases, frames.out,
+                    range.begin, range.end, shape.spread_y > 1 || shape.spread_x > 1});
+        });
+  }
+
+ private:
+  const Isa isa_;
+  const int64_t channels_;  // output channels rounded up to vectors
+  const Buffer packed_;
+};
+
+}  // namespace
+
+std::unique_ptr<PackedConvolution> PackDirect(const ConvolutionShape& shape,
+                                              const ConvolutionWeight& weight, Isa isa) {
+  return std::make_unique<DirectPacked>(shape, weight, isa);
 }
 
 }  // namespace convlstm::cpu

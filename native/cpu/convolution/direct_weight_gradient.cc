@@ -12,7 +12,7 @@
 
 #include "core/buffer.h"
 #include "core/divide_up.h"
-#include "cpu/convolution/gradients.h"
+#include "cpu/convolution/convolution.h"
 #include "cpu/convolution/outer_product.h"
 #include "cpu/threads/parallel_for.h"
 

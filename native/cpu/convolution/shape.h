@@ -17,6 +17,7 @@ struct ConvolutionShape {
   int64_t stride_y = 1, stride_x = 1;
   int64_t pad_top = 0, pad_left = 0;
   int64_t dilation_y = 1, dilation_x = 1;
+  int64_t spread_y = 1, spread_x = 1;  // the input has spread - 1 zeros between rows and columns
 
   int64_t taps() const { return kernel_height * kernel_width; }
 };

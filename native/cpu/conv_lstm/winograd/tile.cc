@@ -117,7 +117,8 @@ class Part {
     if (HWY_LIKELY(TransformPatch<kVariant>(patch, channels, v, v_stride_))) return {};
     const size_t first = spikes_.size();
     float* scratch = patch_buffer_.as<float>();
-    if (!SeparateSpikes<kVariant>(patch, channels, scratch, spikes_)) {
+    if (!SeparateSpikes<kVariant>(patch, channels, kLargestTransformed,
+                                  kProducts * channels / kValuesPerSpike, scratch, spikes_)) {
       for (size_t k = 0; k < kProducts; ++k) std::fill_n(v + k * v_stride_, channels, 0.0f);
       return {true, first, first};
     }

@@ -31,6 +31,9 @@ inline constexpr std::array kWinogradVariants = {
     WinogradVariant{5, 4, 2}, WinogradVariant{5, 2, 2}, WinogradVariant{5, 4, 4},
 };
 
+// The variant of the gradients, which are accurate in norm at every precision.
+constexpr size_t WinogradGradientVariant(size_t taps) { return taps == 3 ? 0 : 5; }
+
 // How frames are cut up.
 struct WinogradTiling {
   WinogradTiling(const WinogradVariant& v, size_t frames, size_t frame_height, size_t frame_width)

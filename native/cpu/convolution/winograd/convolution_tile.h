@@ -1,0 +1,40 @@
+// The inner part of a Winograd convolution, compiled per instruction set: what the driver
+// (convolution.cc) plans and packs, and the function that runs a part of it.
+#ifndef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_CONVOLUTION_TILE_H_
+#define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_CONVOLUTION_TILE_H_
+
+#include <cstddef>
+
+#include "cpu/convolution/winograd/variant.h"
+#include "cpu/simd/isa.h"
+#include "cpu/threads/thread_pool.h"
+
+namespace convlstm::cpu {
+
+// Input channels that are transformed at once.
+inline constexpr size_t kWinogradDepth = 64;
+
+// A group is 4 vectors of output channels, a row of weights; channels past out_channels are zero.
+struct WinogradConvolution {
+  const WinogradTiling& tiling;
+  size_t in_channels, out_channels;
+  // [group][part of kWinogradDepth in channels][product][in channel of the part][row], transformed.
+  const float* weights;
+  // [group][tap row][tap column][in channel][row], as they came, for the values that the transform
+  // would smear over a tile; null: every value is transformed.
+  const float* spike_weights;
+  const float* bias;  // [group][row]
+  // Depth of a product that is summed in registers before it joins the others.
+  size_t part_depth;
+  const float* const* in;  // [frame] of in_channels
+  float* const* out;       // [frame] of out_channels
+};
+// Runs `tiles` by `groups`.
+using WinogradConvolutionPart = void (*)(const WinogradConvolution& convolution, const Range& tiles,
+                                         const Range& groups);
+
+WinogradConvolutionPart GetWinogradConvolutionPart(Isa isa, size_t variant);
+
+}  // namespace convlstm::cpu
+
+#endif  // CONVLSTM_CPU_CONVOLUTION_WINOGRAD_CONVOLUTION_TILE_H_
