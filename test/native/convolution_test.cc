@@ -345,7 +345,9 @@ TEST_CASE("the forward pass takes Winograd where that is faster, within the prec
   CHECK(choose(large5, Precision::kMedium) == "winograd-f4x4-5x5 f32 avx2");
   CHECK(choose(large5, Precision::kHighest, Isa::kPortable) == "winograd-f2x2-5x5 f32 portable");
   CHECK(choose(Same(64, 1, 64, 64, 3), Precision::kHighest) == "direct f32 avx2");
-  CHECK(choose(Same(64, 256, 1, 1, 3), Precision::kHighest) == "direct f32 avx2");
+  CHECK(choose(Same(64, 16, 64, 64, 3), Precision::kHighest) == "direct f32 avx2");
+  CHECK(choose(Same(64, 256, 3, 3, 3), Precision::kHighest) == "direct f32 avx2");
+  CHECK(choose(Same(64, 64, 4, 4, 3), Precision::kHighest) == "winograd-f2x2-3x3 f32 avx2");
   CHECK(choose(Same(64, 256, 64, 64, 7), Precision::kHighest) == "direct f32 avx2");
   ConvolutionShape strided = large;
   strided.stride_y = 2;

@@ -133,6 +133,23 @@ bool Keeps(const WinogradVariant& variant, Precision precision, Isa isa) {
   return variant.products() <= (SimdIsa(isa) == Isa::kPortable ? 36 : 48);
 }
 
+// Time per input channel, in multiply-adds of a vector by a direct convolution. Reading the weights
+// counts as one tile more; the output transform and memory add a fifth; the input transform is
+// shared by the groups. It weighs more on 16 registers (AVX2, portable), which do not hold a column
+// of a patch, and on short vectors.
+//
+// Fitted to a Zen 3 with AVX2, one thread, direct convolution over Winograd:
+//   64 -> 64, 3x3, images of 2, 3, 4, 5, 8, 16 squared: 0.85, 0.82, 1.5, 1.2, 1.7, 2.2
+//   64 -> 64, 5x5, the same images:                     0.92, 1.1, 1.5, 1.5, 2.5, 3.1
+//   1 to 64 -> 1 or 8:  0.8 to 1.3;  -> 16: 0.8 to 1.4;  -> 32: 1.6 to 2.5;  64 -> 256: 2.9
+double ForwardCost(const WinogradVariant& v, size_t tiles, double groups, Isa isa) {
+  const Isa simd = SimdIsa(isa);
+  const bool few_registers = simd == Isa::kAvx2 || simd == Isa::kPortable;
+  const double products = static_cast<double>(v.products());
+  const double transform = products / (few_registers ? 25.0 : 12.5 * WinogradLanes(isa));
+  return products * static_cast<double>(tiles + 1) * 4 * (1.2 * groups + transform);
+}
+
 }  // namespace
 
 std::string WinogradName(size_t variant) {
@@ -161,15 +178,16 @@ std::optional<size_t> FindWinogradForward(const ConvolutionShape& s, int64_t fra
                                           Precision precision, Isa isa) {
   if (!WinogradServes(s)) return std::nullopt;
   const size_t lanes = WinogradLanes(isa);
+  const double groups = DivideUp(s.out_channels, 4 * lanes);
+  const double direct_vectors = DivideUp(s.out_channels, lanes);
   std::optional<size_t> best;
-  double least = 0.7 * s.taps() * s.out_height * s.out_width * frames * s.in_channels *
-                 DivideUp(s.out_channels, lanes);
+  double least =
+      static_cast<double>(frames * s.out_height * s.out_width * s.taps()) * direct_vectors;
   for (size_t variant = 0; variant < kWinogradVariants.size(); ++variant) {
     const WinogradVariant& v = kWinogradVariants[variant];
     if (static_cast<int64_t>(v.taps) != s.kernel_height || !Keeps(v, precision, isa)) continue;
     const WinogradTiling tiling(v, frames, s.out_height, s.out_width);
-    const double cost = static_cast<double>(tiling.tiles * v.products() * s.in_channels * 4 *
-                                            DivideUp(s.out_channels, 4 * lanes));
+    const double cost = ForwardCost(v, tiling.tiles, groups, isa);
     if (cost < least) {
       least = cost;
       best = variant;
