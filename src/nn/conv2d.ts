@@ -32,7 +32,8 @@ export function initialWeights(shape: readonly number[], fanIn: number): Tensor 
 
 /**
  * A convolution layer, as PyTorch's `nn.Conv2d`. State-dict keys: `weight`
- * [outChannels, inChannels, kh, kw] and `bias` [outChannels].
+ * [outChannels, inChannels, kh, kw] and `bias` [outChannels]. The forward pass is at least as precise
+ * as `to({ precision })` asks, on every device (`conv2d`'s `precision`).
  *
  * @example
  * ```ts
