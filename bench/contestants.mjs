@@ -58,7 +58,11 @@ export function findContestants({ threads, isa, quick }) {
   // Without AVX-512 both peers multiply bfloat16 by reference code, minutes for one pass.
   const bfloat16 = readFileSync('/proc/cpuinfo', 'utf8').includes(' avx512bw ');
   if (!bfloat16) absent.push('bfloat16 of oneDNN and PyTorch is left out: no AVX-512');
-  const dnnl = compile('peers/onednn.cc', ['-ffast-math', '-fopenmp', '-ldnnl']);
+  const dnnl = compile(
+    'peers/onednn.cc',
+    ['-ffast-math', '-fopenmp', '-ldnnl'],
+    ['peers/onednn_model.h', 'peers/onednn_conv2d.h'],
+  );
   if ('reason' in dnnl) {
     absent.push(`oneDNN is left out: ${dnnl.reason} (Debian: libdnnl-dev)`);
   } else {

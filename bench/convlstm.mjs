@@ -1,12 +1,13 @@
 // This package, as its users import it, by the bench's protocol. The variant is the precision. Timed
 // is `forward` with `data()` awaited: from tensors on the device to a row-major Float32Array.
-import { backendInfo, noGrad, Tensor } from '../dist/index.js';
+import { backendInfo, Conv2d, noGrad, Tensor } from '../dist/index.js';
 import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';
 
 const version = `convlstm ${backendInfo().version} (${backendInfo().cpu.isa})`;
 
-await serve(version, async (shape, variant, data) => {
+/** @type {import('./peers/protocol.mjs').Load} */
+async function convLstm(shape, variant, data) {
   const { batch, height, width, hiddenDim } = shape;
   const { net, x } = makeNetwork(shape, variant, data);
   net.eval();
@@ -43,4 +44,30 @@ await serve(version, async (shape, variant, data) => {
       }
     },
   };
-});
+}
+
+/** @type {import('./peers/protocol.mjs').Load} */
+async function conv2d({ batch, height, width, kernel, inputDim, hiddenDim }, precision, data) {
+  const options = { inChannels: inputDim, outChannels: hiddenDim[0], kernelSize: kernel };
+  const layer = new Conv2d({ ...options, padding: (kernel - 1) / 2 });
+  layer.loadStateDict({
+    weight: Tensor.from(data.get('w0'), layer.weight.shape),
+    bias: Tensor.from(data.get('b0'), layer.bias.shape),
+  });
+  layer.to({ precision: /** @type {'highest' | 'high' | 'medium'} */ (precision) });
+  const x = Tensor.from(data.get('x'), [batch, inputDim, height, width]);
+  return {
+    run: async () => {
+      const y = noGrad(() => layer.forward(x));
+      const values = await y.data();
+      y.dispose();
+      return values;
+    },
+    note: () => '',
+    release: () => {
+      for (const tensor of [x, ...layer.parameters()]) tensor.dispose();
+    },
+  };
+}
+
+await serve(version, convLstm, conv2d);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { median } from './side.mjs';
-import { sizesOf } from './workloads.mjs';
+import { loadLine, skippedVariants } from './workloads.mjs';
 
 /** @typedef {import('./workloads.mjs').Workload} Workload */
 /** @typedef {import('./contestants.mjs').Contestant} Contestant */
@@ -71,7 +71,6 @@ class Collector {
  * @returns {Promise<Result[]>}
  */
 export async function race(w, sides, { folder, batchMs, rounds }, log) {
-  const sizes = sizesOf(w);
   /** @type {Float32Array | undefined} */
   let reference;
 
@@ -79,12 +78,11 @@ export async function race(w, sides, { folder, batchMs, rounds }, log) {
   const qualify = async (contestant, side) => {
     let best = null;
     let loaded = '';
-    // A single step is the same graph in both forms of onnxruntime's model.
-    const variants = contestant.variants.filter((v) => !(v === 'unrolled' && w.givenState));
-    for (const variant of variants) {
+    const skipped = skippedVariants(w);
+    for (const variant of contestant.variants.filter((v) => !skipped.includes(v))) {
       try {
         loaded = variant;
-        const note = await side.ask('load', w.name, variant, ...sizes);
+        const note = await side.ask(...loadLine(w, variant));
         const file = join(folder, 'output.f32');
         await side.ask('output', file);
         const output = readFloats(file);
@@ -110,7 +108,7 @@ export async function race(w, sides, { folder, batchMs, rounds }, log) {
         log(`${w.name} ${contestant.name} ${variant}: ${/** @type {Error} */ (error).message}`);
       }
     }
-    if (best && loaded !== best.variant) await side.ask('load', w.name, best.variant, ...sizes);
+    if (best && loaded !== best.variant) await side.ask(...loadLine(w, best.variant));
     return best;
   };
 

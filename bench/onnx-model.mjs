@@ -145,6 +145,24 @@ function constants(graph, w, data) {
 }
 
 /**
+ * A convolution: `x` [B, inputDim, H, W] to `y` [B, hiddenDim[0], H, W].
+ * @param {Shape} w @param {Map<string, Float32Array>} data
+ */
+export function conv2dModel(w, data) {
+  const graph = new Graph();
+  const [outputs, pad] = [w.hiddenDim[0], (w.kernel - 1) / 2];
+  graph.input('x', [w.batch, w.inputDim, w.height, w.width]);
+  const weight = graph.constant([outputs, w.inputDim, w.kernel, w.kernel], data.get('w0'));
+  const bias = graph.constant([outputs], data.get('b0'));
+  graph.node('Conv', ['x', weight, bias], {
+    attributes: { kernel_shape: [w.kernel, w.kernel], pads: [pad, pad, pad, pad] },
+    outputs: ['y'],
+  });
+  graph.output('y', [w.batch, outputs, w.height, w.width]);
+  return graph.model();
+}
+
+/**
  * The whole sequence as one graph: `x` [B, T, C, H, W] to `y` [B, T, hidden, H, W], from zero states.
  * @param {Shape} w @param {Map<string, Float32Array>} data
  */

@@ -18,14 +18,15 @@ export function installPeers() {
 }
 
 /**
- * Compiles with -march=native. The file's name holds a hash of the source, the flags and the
- * processor, so that a program never runs on a processor that it was not compiled for.
- * @param {string} source beside this file @param {string[]} flags
+ * Compiles with -march=native. The program's name holds a hash of the sources, the flags and the
+ * processor: it never runs on a processor that it was not compiled for.
+ * @param {string} source beside this file @param {string[]} flags @param {string[]} [headers]
  * @returns {{ program: string } | { reason: string }}
  */
-export function compile(source, flags) {
+export function compile(source, flags, headers = []) {
   const processor = readFileSync('/proc/cpuinfo', 'utf8').match(/^(flags|Features)\s*:.*$/m)?.[0];
-  const identity = [readFileSync(`${here}${source}`, 'utf8'), ...flags, processor].join('\n');
+  const sources = [source, ...headers].map((name) => readFileSync(`${here}${name}`, 'utf8'));
+  const identity = [...sources, ...flags, processor].join('\n');
   const hash = createHash('sha256').update(identity).digest('hex').slice(0, 12);
   const name = source.replace(/^.*\//, '').replace(/\.cc$/, '');
   const program = `${here}build/${name}-${hash}`;

@@ -75,7 +75,7 @@ export function oursTable(workloads, races, limits, isa) {
         `${w.name} ${precision}`,
         marked(result),
         against('onnxruntime'),
-        times(WITH_AMX[w.name][precision]),
+        times(WITH_AMX[w.name]?.[precision]),
         against(`oneDNN ${format}`),
         against(`PyTorch ${format}`),
         rate.toFixed(0),
@@ -90,7 +90,8 @@ export function oursTable(workloads, races, limits, isa) {
       const found = ratios(races, peer, precision);
       return times(found.length ? geometricMean(found) : undefined);
     };
-    const wanted = workloads.map((w) => WITH_AMX[w.name][precision]);
+    const wanted = workloads.flatMap((w) => WITH_AMX[w.name]?.[precision] ?? []);
+    if (wanted.length === 0) continue;
     rows.push([
       `mean ${precision}`,
       '',

@@ -12,7 +12,7 @@ import { installPeers, measureLimits } from './programs.mjs';
 import { oursTable, peersTable, summary, verdictLines } from './report.mjs';
 import { quiet, Side } from './side.mjs';
 import { judge } from './targets.mjs';
-import { WORKLOADS, writeData } from './workloads.mjs';
+import { CONV2D, WORKLOADS, writeData } from './workloads.mjs';
 
 const USAGE = `npm run bench -- [options]
   --quick            under a minute: only onnxruntime, fewer samples
@@ -22,6 +22,7 @@ const USAGE = `npm run bench -- [options]
   --check            exit with 1 when a target of this machine is missed
 `;
 
+const workloads = [...WORKLOADS, CONV2D];
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 function readOptions() {
@@ -31,19 +32,19 @@ function readOptions() {
         quick: { type: 'boolean', default: false },
         threads: { type: 'string', default: String(availableParallelism()) },
         isa: { type: 'string' },
-        workloads: { type: 'string', default: WORKLOADS.map((w) => w.name).join(',') },
+        workloads: { type: 'string', default: workloads.map((w) => w.name).join(',') },
         check: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
     const threads = Number(values.threads);
     if (!Number.isInteger(threads) || threads < 1) throw new Error(`threads: ${values.threads}`);
-    const workloads = values.workloads.split(',').map((name) => {
-      const workload = WORKLOADS.find((w) => w.name === name);
+    const chosen = values.workloads.split(',').map((name) => {
+      const workload = workloads.find((w) => w.name === name);
       if (!workload) throw new Error(`no workload ${name}`);
       return workload;
     });
-    return { ...values, threads, workloads };
+    return { ...values, threads, workloads: chosen };
   } catch (error) {
     process.stderr.write(`${/** @type {Error} */ (error).message}\n${USAGE}`);
     process.exit(2);

@@ -11,7 +11,7 @@ import { PRECISIONS } from './contestants.mjs';
 import { race } from './measure.mjs';
 import { measureLimits } from './programs.mjs';
 import { Side } from './side.mjs';
-import { flops, sizesOf, WORKLOADS, writeData } from './workloads.mjs';
+import { flops, loadLine, WORKLOADS, writeData } from './workloads.mjs';
 
 /** Times PyTorch's fastest variant in the same format; `high` is held against its float32. */
 const TARGETS = { highest: 2.2, high: 2.5, medium: 2 };
@@ -89,7 +89,7 @@ try {
           contestants.find((contestant) => contestant.name === name)
         );
         const side = new Side(command, { cwd: folder, env });
-        await side.ask('load', workload.name, variant, ...sizesOf(workload));
+        await side.ask(...loadLine(workload, variant));
         peaks.set(name, Number(await side.ask('peak', PEAK_STEPS)));
         side.close();
       }

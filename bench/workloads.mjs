@@ -17,18 +17,20 @@ import { join } from 'node:path';
  * @typedef {Shape & {
  *   name: string,
  *   title: string,
+ *   operation: 'convLstm' | 'conv2d',
  *   givenState: boolean,
  *   input: 'frames' | 'spiky',
  * }} Workload
- * `givenState`: one step from an h and c that are not zero. `input`: values in [0, 1), or normal with
- * one in a hundred times 100.
+ * `operation`: conv2d takes inputDim to hiddenDim[0] channels, time is 1. `givenState`: one step from
+ * nonzero h and c. `input`: uniform in [0, 1), or normal with one value in a hundred times 100.
  */
 
-/** @type {Workload[]} */
+/** ConvLSTM layers. @type {Workload[]} */
 export const WORKLOADS = [
   {
     name: 'W1',
     title: '64x64, 1 -> 64, 3x3, T = 10',
+    operation: 'convLstm',
     batch: 1,
     time: 10,
     height: 64,
@@ -42,6 +44,7 @@ export const WORKLOADS = [
   {
     name: 'W2',
     title: '16x16, 16 -> 128 -> 64 -> 64, 5x5, T = 10, B = 8',
+    operation: 'convLstm',
     batch: 8,
     time: 10,
     height: 16,
@@ -55,6 +58,7 @@ export const WORKLOADS = [
   {
     name: 'W3',
     title: '64x64, 3 -> 64 -> 64 -> 128, 3x3, T = 8',
+    operation: 'convLstm',
     batch: 1,
     time: 8,
     height: 64,
@@ -68,6 +72,7 @@ export const WORKLOADS = [
   {
     name: 'W4a',
     title: 'one step 480x480, 8 -> 64, 3x3',
+    operation: 'convLstm',
     batch: 1,
     time: 1,
     height: 480,
@@ -81,6 +86,7 @@ export const WORKLOADS = [
   {
     name: 'W4b',
     title: 'one step 96x96, 8 -> 64, 3x3',
+    operation: 'convLstm',
     batch: 1,
     time: 1,
     height: 96,
@@ -94,6 +100,7 @@ export const WORKLOADS = [
   {
     name: 'W4c',
     title: 'one step 32x32, 192 -> 192, 3x3, x unbounded',
+    operation: 'convLstm',
     batch: 1,
     time: 1,
     height: 32,
@@ -106,6 +113,28 @@ export const WORKLOADS = [
   },
 ];
 
+/** @type {Workload} */
+export const CONV2D = {
+  name: 'C1',
+  title: 'conv2d 64x64, 64 -> 256, 3x3, B = 8',
+  operation: 'conv2d',
+  batch: 8,
+  time: 1,
+  height: 64,
+  width: 64,
+  kernel: 3,
+  inputDim: 64,
+  hiddenDim: [256],
+  givenState: false,
+  input: 'frames',
+};
+
+/** Variants of the peers that are no other program for this workload. @param {Workload} w */
+export function skippedVariants(w) {
+  if (w.operation === 'conv2d') return ['unrolled', 'hoisted'];
+  return w.givenState ? ['unrolled'] : [];
+}
+
 /** @param {Shape} w */
 export function layersOf(w) {
   return w.hiddenDim.map((hidden, layer) => ({
@@ -117,19 +146,23 @@ export function layersOf(w) {
 /**
  * Floating-point operations of the direct convolution, two for each product, whatever algorithm
  * runs: "effective" rates are this over the time.
- * @param {Shape} w
+ * @param {Workload} w
  */
 export function flops(w) {
   const perChannelPair = 2 * w.batch * w.time * w.height * w.width * w.kernel * w.kernel;
+  if (w.operation === 'conv2d') return perChannelPair * w.inputDim * w.hiddenDim[0];
   let sum = 0;
   for (const { input, hidden } of layersOf(w))
     sum += perChannelPair * (input + hidden) * 4 * hidden;
   return sum;
 }
 
-/** What the protocol's `load` takes after the variant. @param {Shape} w */
-export const sizesOf = (w) =>
+/** The protocol's line that loads a variant of a workload. @param {Workload} w @param {string} variant */
+export const loadLine = (w, variant) =>
   /** @type {const} */ ([
+    w.operation === 'conv2d' ? 'conv2d' : 'load',
+    w.name,
+    variant,
     w.batch,
     w.time,
     w.height,
@@ -160,7 +193,8 @@ function drawn(length, draw) {
 /**
  * Input, weights and states: PyTorch's default initialisation, states as after some steps.
  * @param {Workload} w
- * @returns {Map<string, Float32Array>} `x`, and per layer `w0`, `b0` and, with `givenState`, `h0`, `c0`
+ * @returns {Map<string, Float32Array>} `x`, and per layer `w0`, `b0` and, with `givenState`, `h0`, `c0`;
+ *   of conv2d `x`, `w0` and `b0`
  */
 export function makeData(w) {
   const uniform = generator(1);
@@ -173,6 +207,13 @@ export function makeData(w) {
     'x',
     drawn(w.batch * w.time * w.inputDim * pixels, w.input === 'spiky' ? spiky : uniform),
   );
+  if (w.operation === 'conv2d') {
+    const fanIn = w.inputDim * w.kernel * w.kernel;
+    const bound = 1 / Math.sqrt(fanIn);
+    data.set('w0', drawn(w.hiddenDim[0] * fanIn, between(bound)));
+    data.set('b0', drawn(w.hiddenDim[0], between(bound)));
+    return data;
+  }
   for (const [layer, { input, hidden }] of layersOf(w).entries()) {
     const fanIn = (input + hidden) * w.kernel * w.kernel;
     const bound = 1 / Math.sqrt(fanIn);

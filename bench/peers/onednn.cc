@@ -25,10 +25,12 @@
 #include <string>
 #include <vector>
 
+#include "onednn_conv2d.h"
+#include "onednn_model.h"
+
 namespace {
 
 using dnnl::memory;
-using Floats = std::vector<float>;
 
 inline float Exp(float x) {
   x = std::min(std::max(x, -87.0f), 87.0f);
@@ -56,12 +58,6 @@ inline void Store(float value, uint16_t* to) {
   *to = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-struct Shape {
-  int batch, time, height, width, kernel, input_dim;
-  std::vector<int> hidden_dim;
-  int pixels() const { return height * width; }
-};
-
 // Where channel `c`, a multiple of the block, of pixel `p` of image `n` stands.
 struct Layout {
   bool nhwc;
@@ -77,28 +73,12 @@ struct Layout {
   }
 };
 
-Floats ReadFloats(const std::string& path, size_t count) {
-  Floats values(count);
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(count * 4));
-  if (!file) throw std::runtime_error("cannot read " + path);
-  return values;
-}
-
 struct Layer {
   int input, hidden;
   memory source, weights, bias, gates;
   dnnl::convolution_forward convolution;
   Floats c;
   int channels() const { return hidden + input; }
-};
-
-class Model {
- public:
-  virtual ~Model() = default;
-  virtual void Run() = 0;
-  Floats output;
-  std::string implementation;
 };
 
 // kBlock: channels that the pass over the gates takes at a time.
@@ -300,11 +280,9 @@ class Network : public Model {
 };
 
 std::unique_ptr<Model> Load(std::istringstream& words) {
-  std::string folder, variant, hidden;
-  Shape shape;
-  words >> folder >> variant >> shape.batch >> shape.time >> shape.height >> shape.width >>
-      shape.kernel >> shape.input_dim;
-  while (std::getline(words >> std::ws, hidden, ',')) shape.hidden_dim.push_back(std::stoi(hidden));
+  std::string folder, variant;
+  words >> folder >> variant;
+  const Shape shape = ReadShape(words);
   const auto direct = dnnl::algorithm::convolution_direct;
   const auto winograd = dnnl::algorithm::convolution_winograd;
   const Layout blocked16{false, 16}, blocked8{false, 8}, nhwc{true, 16};
@@ -349,9 +327,9 @@ int main() {
         const dnnl_version_t* version = dnnl_version();
         std::cout << "ok oneDNN " << version->major << '.' << version->minor << '.'
                   << version->patch << std::endl;
-      } else if (command == "load") {
+      } else if (command == "load" || command == "conv2d") {
         model.reset();
-        model = Load(words);
+        model = command == "load" ? Load(words) : LoadConv2d(words);
         model->Run();
         std::cout << "ok " << model->implementation << std::endl;
       } else if (command == "output") {

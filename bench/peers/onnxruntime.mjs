@@ -1,7 +1,7 @@
 // onnxruntime-node, CPU, float32: the model as one unrolled graph, or one step called in a loop.
 import { createRequire } from 'node:module';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { stepModel, unrolledModel } from '../onnx-model.mjs';
+import { conv2dModel, stepModel, unrolledModel } from '../onnx-model.mjs';
 import { layersOf } from '../workloads.mjs';
 import { serve } from './protocol.mjs';
 
@@ -18,6 +18,13 @@ const options = {
 async function unrolled(w, data) {
   const session = await InferenceSession.create(unrolledModel(w, data), options);
   const x = new Tensor('float32', data.get('x'), [w.batch, w.time, w.inputDim, w.height, w.width]);
+  return { session, run: async () => (await session.run({ x })).y.data };
+}
+
+/** @param {Shape} w @param {Map<string, Float32Array>} data */
+async function conv2d(w, data) {
+  const session = await InferenceSession.create(conv2dModel(w, data), options);
+  const x = new Tensor('float32', data.get('x'), [w.batch, w.inputDim, w.height, w.width]);
   return { session, run: async () => (await session.run({ x })).y.data };
 }
 
@@ -66,11 +73,15 @@ async function stepped(w, data) {
 
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json');
 
-await serve(`onnxruntime-node ${version}`, async (w, variant, data) => {
-  const { session, run } = await (variant === 'unrolled' ? unrolled(w, data) : stepped(w, data));
-  return {
-    run: /** @type {() => Promise<Float32Array>} */ (run),
-    note: () => '',
-    release: () => session.release(),
-  };
+/** @param {{ session: InferenceSession, run: () => Promise<unknown> }} model */
+const served = ({ session, run }) => ({
+  run: /** @type {() => Promise<Float32Array>} */ (run),
+  note: () => '',
+  release: () => session.release(),
 });
+
+await serve(
+  `onnxruntime-node ${version}`,
+  async (w, variant, data) => served(await (variant === 'unrolled' ? unrolled : stepped)(w, data)),
+  async (w, _variant, data) => served(await conv2d(w, data)),
+);

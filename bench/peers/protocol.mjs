@@ -4,6 +4,7 @@
 //   version                                                                       -> ok NAME VERSION
 //   load FOLDER VARIANT BATCH TIME HEIGHT WIDTH KERNEL INPUT_DIM HIDDEN_DIM,HIDDEN_DIM
 //                           reads the workload's numbers from FOLDER (writeData)   -> ok NOTE
+//   conv2d ...              likewise for a convolution of INPUT_DIM to HIDDEN_DIM channels, TIME 1
 //   output FILE             writes what the first run after `load` gave: the last layer's h of all
 //                           steps, float32, [batch, time, hidden, height, width]   -> ok
 //   run COUNT               runs COUNT times                                       -> ok MS MS ...
@@ -62,28 +63,34 @@ function inBatchOrder(steps, batch) {
 
 /**
  * Serves standard input until it ends.
- * @param {string} version
- * @param {(shape: Shape, variant: string, data: Map<string, Float32Array>) => Promise<{
+ * @typedef {(shape: Shape, variant: string, data: Map<string, Float32Array>) => Promise<{
  *   run: () => Promise<Float32Array | Float32Array[]>, note: () => string, release: () => unknown,
- *   trim?: () => void }>} load `trim` gives free memory back to the system.
- *   `run` ends with the output in hand: whole, or one array a step.
+ *   trim?: () => void }>} Load
+ * `run` ends with the output in hand: whole, or one array a step. `trim` gives free memory back to
+ * the system.
+ *
+ * @param {string} version @param {Load} load @param {Load} [loadConv2d] absent: answers with an error
  */
-export async function serve(version, load) {
-  /** @type {(Awaited<ReturnType<typeof load>> & { batch: number }) | null} */
+export async function serve(version, load, loadConv2d) {
+  /** @type {(Awaited<ReturnType<Load>> & { batch: number }) | null} */
   let model = null;
   /** @type {Float32Array | Float32Array[]} */
   let first = [];
+  /** @param {Load} loadModel @param {string[]} words */
+  async function start(loadModel, [folder, variant, ...sizes]) {
+    await model?.release();
+    model = null;
+    const shape = parseShape(sizes);
+    model = { ...(await loadModel(shape, variant, readData(folder, shape))), batch: shape.batch };
+    first = await model.run();
+    return model.note();
+  }
   const commands = {
     version: () => version,
-    /** @param {string} folder @param {string} variant @param {string[]} sizes */
-    async load(folder, variant, ...sizes) {
-      await model?.release();
-      model = null;
-      const shape = parseShape(sizes);
-      model = { ...(await load(shape, variant, readData(folder, shape))), batch: shape.batch };
-      first = await model.run();
-      return model.note();
-    },
+    /** @param {string[]} words */
+    load: (...words) => start(load, words),
+    /** @param {string[]} words */
+    conv2d: (...words) => start(loadConv2d, words),
     /** @param {string} file */
     async output(file) {
       const frames = Array.isArray(first) ? inBatchOrder(first, model.batch) : [first];

@@ -80,6 +80,21 @@ class Net(nn.Module):
         return x
 
 
+def build_conv2d(folder, variant, batch, _steps, height, width, kernel, input_dim, output_dims):
+    """Returns the module and x as the variant has them."""
+    outputs = output_dims[0]
+    conv = nn.Conv2d(input_dim, outputs, kernel, padding=kernel // 2)
+    conv.weight.data.copy_(read(f'{folder}/w0', [outputs, input_dim, kernel, kernel]))
+    conv.bias.data.copy_(read(f'{folder}/b0', [outputs]))
+    x = read(f'{folder}/x', [batch, input_dim, height, width])
+    if variant.startswith('bf16'):
+        conv, x = conv.to(torch.bfloat16), x.to(torch.bfloat16)
+    if variant.endswith('nhwc'):
+        nhwc = torch.channels_last
+        conv, x = conv.to(memory_format=nhwc), x.contiguous(memory_format=nhwc)
+    return conv, (x,)
+
+
 def read(name, shape):
     path = f'{name}.f32'
     if not os.path.exists(path):
@@ -112,7 +127,7 @@ def build(folder, variant, batch, steps, height, width, kernel, input_dim, hidde
 
 
 def load(variant, net, inputs):
-    """Returns a function that runs the model once, and float32 [B, T, hidden, H, W]."""
+    """Returns a function that runs the model once, and its first output, row-major float32."""
     net.eval()
     if variant == 'scripted':
         net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(net)))
@@ -146,11 +161,12 @@ def serve(load):
             answer = ''
             if command == 'version':
                 answer = f'PyTorch {torch.__version__}'
-            elif command == 'load':
+            elif command in ('load', 'conv2d'):
                 folder, variant, *sizes, hidden_dims = words
                 run = first = None
                 hidden_dims = [int(n) for n in hidden_dims.split(',')]
-                run, first = load(variant, *build(folder, variant, *map(int, sizes), hidden_dims))
+                make = build if command == 'load' else build_conv2d
+                run, first = load(variant, *make(folder, variant, *map(int, sizes), hidden_dims))
             elif command == 'output':
                 first.numpy().tofile(words[0])
             elif command == 'peak':
