@@ -14,6 +14,7 @@
 
 #include "cpu/convolution/winograd/convolution.h"
 #include "cpu/convolution/winograd/variant.h"
+#include "cpu/simd/cpu_features.h"
 #include "gradient_reference.h"
 #include "operations.h"
 
