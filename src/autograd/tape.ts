@@ -192,20 +192,7 @@ function checkBackward(root: Tensor, gradient: Tensor | undefined): void {
   deviceOf('backward', { 'the tensor': root, 'the gradient': gradient });
 }
 
-/**
- * Adds the gradient of this tensor to the `grad` of every leaf it was computed from, and frees the
- * tensors that the graph had saved.
- *
- * @param gradient of the final value with respect to this tensor, of its shape; default 1 for a tensor of
- *   one element
- * @throws ConvLSTMError ERR_OPTION when no leaf requires a gradient or the graph was used before,
- *   ERR_SHAPE for a gradient that does not fit or is missing, ERR_DEVICE
- * @example
- * ```ts
- * const loss = mseLoss(net.forward(x).output, target);
- * loss.backward();
- * ```
- */
+/** `Tensor.backward`, documented in functional/methods.ts. */
 export function backward(root: Tensor, gradient?: Tensor): void {
   checkBackward(root, gradient);
   const first = gradient?.detach() ?? Tensor.ones(root.shape, { device: root.device });

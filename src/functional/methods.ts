@@ -19,8 +19,20 @@ type Operations = typeof binary &
   typeof reduce &
   typeof reshape &
   typeof slice &
-  typeof unary &
-  Pick<typeof tape, 'backward'> & {
+  typeof unary & {
+    /**
+     * Adds the gradient of this tensor to the `grad` of every leaf it was computed from, and frees the
+     * tensors that the graph had saved. `gradient` is that of the final value with respect to this tensor,
+     * of its shape; default 1 for a tensor of one element.
+     * @throws ConvLSTMError ERR_OPTION when no leaf requires a gradient or the graph was used before,
+     *   ERR_SHAPE for a gradient that does not fit or is missing, ERR_DEVICE
+     * @example
+     * ```ts
+     * const loss = mseLoss(net.forward(x).output, target);
+     * loss.backward();
+     * ```
+     */
+    backward: typeof tape.backward;
     /** The same values on another device, as `functional.toDevice`. */
     to: typeof toDevice;
   };

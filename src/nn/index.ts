@@ -17,7 +17,7 @@ export type { ModuleTarget } from './module.js';
 export { Module } from './module.js';
 export { Parameter } from './parameter.js';
 export { PixelShuffle, PixelUnshuffle } from './pixel-shuffle.js';
-export type { CellState, SequenceResult } from './recurrent-cell.js';
+export type { CellState, SequenceResult, Tensors } from './recurrent-cell.js';
 export { RecurrentCell } from './recurrent-cell.js';
 export type { RecurrentResult, RecurrentStackOptions } from './recurrent-stack.js';
 export { RecurrentStack } from './recurrent-stack.js';

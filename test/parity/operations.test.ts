@@ -37,7 +37,10 @@ function bytes(hex: string): ArrayBuffer {
 
 function readCases(file: string): OperationCase[] {
   const source = newestChange(root, ['native/core', 'native/ops', 'test/operations']);
-  const built = statSync(path.join(root, 'build/test/operations/cases.built')).mtimeMs;
+  const stamp = statSync(path.join(root, 'build/test/operations/cases.built'), {
+    throwIfNoEntry: false,
+  });
+  const built = stamp?.mtimeMs ?? 0;
   if (source.time > built) {
     throw new Error(
       `${path.relative(root, file)} is older than ${source.file}: npm test builds it`,
