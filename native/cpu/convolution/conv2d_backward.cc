@@ -11,7 +11,7 @@
 namespace convlstm::cpu {
 namespace {
 
-// sums[channel] over the pixels, in the same order for the same number of threads.
+// sums[channel] over `pixels` pixels, in float64. Bits depend on the number of threads.
 void SumPixels(const float* frames, int64_t pixels, int64_t channels, float* sums,
                ThreadPool& pool) {
   std::vector<double> totals(pool.threads() * channels);

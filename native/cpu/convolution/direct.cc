@@ -1,10 +1,10 @@
 // Direct convolution of channels-last frames.
 //
-// A tile of kPixels outputs x kVectors vectors of output channels accumulates in registers while
-// all kernel taps and input channels pass by: one load of weights and one broadcast of x serve
-// kPixels and kVectors multiply-adds. The pixels of a tile are any pixels: each has a pointer to
-// its input under the current tap, or to zeros where there is none, so that stride, padding,
-// dilation and spread cost nothing inside the loop and no padded copy is made.
+// A tile of kPixels outputs by kVectors vectors of output channels accumulates in registers over
+// all taps and input channels: a load of weights serves kPixels multiply-adds, a broadcast of x
+// kVectors. Each pixel of a tile has a pointer to its input under the current tap, or to zeros
+// outside the image: stride, padding, dilation and spread cost nothing in the inner loop and need
+// no padded copy.
 
 #include "cpu/convolution/direct.h"
 
@@ -27,13 +27,13 @@
 #define CONVLSTM_CPU_CONVOLUTION_DIRECT_CC_
 namespace convlstm::cpu {
 
-// What a thread does: outputs [begin, end), counted over frames and pixels.
+// A thread's share: outputs [begin, end), indexed over frames and pixels.
 struct DirectConvolutionTask {
   const ConvolutionShape* shape;
   const float* const* in;
-  const float* zeros;   // in_channels of them
-  const float* packed;  // per block of output channels [tap][in_channel][block], zeros beyond them
-  const float* bias;    // per block, zeros where there is none
+  const float* zeros;   // [in_channels]
+  const float* packed;  // [block of output channels][tap][in channel][channel of the block]
+  const float* bias;    // [output channels rounded up to vectors]
   float* const* out;
   int64_t begin;
   int64_t end;
@@ -52,8 +52,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
-// Registers: 6 x 4 sums of 32 with AVX-512 and NEON, 6 x 2 of 16 with AVX2, which leaves room for
-// the weights and one broadcast. A block is what one tile computes of the output channels.
+// Vectors of output channels per tile. AVX-512 and NEON hold 6 x 4 sums in 32 registers, AVX2 6 x 2
+// in 16; the rest holds the weights and one broadcast.
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
 constexpr int kBlockVectors = 4;
 #else
@@ -62,19 +62,19 @@ constexpr int kBlockVectors = 2;
 
 int64_t BlockChannels() { return kBlockVectors * hn::Lanes(Tag()); }
 
-// A block with fewer vectors has a tile of more pixels, so that there are sums enough to hide the
-// latency of a multiply-add; each pixel's pointer needs a register as well.
+// Fewer vectors take more pixels, so that enough sums hide the latency of a multiply-add; at most
+// 12, because each pixel's pointer takes a register too.
 template <int kVectors>
 constexpr int kTilePixels = std::min(12, 6 * kBlockVectors / kVectors);
 
-// Where an output looks: its frame, and the place of tap (0, 0) there.
+// An output's input frame and the position of tap (0, 0) in it.
 struct Place {
   const float* frame;
   int64_t y;
   int64_t x;
 };
 
-// Goes through outputs in order; a division for each would cost as much as a 1x1 convolution.
+// Iterates over outputs; a division per output would cost as much as a 1x1 convolution.
 class Places {
  public:
   Places(const DirectConvolutionTask& task, int64_t index) : s_(*task.shape) {
@@ -99,8 +99,8 @@ class Places {
  private:
   const ConvolutionShape& s_;
   const float* const* in_;
-  int64_t y_;  // of the output
-  int64_t x_;
+  int64_t y_;  // output row
+  int64_t x_;  // output column
 };
 
 HWY_INLINE const float* InputAt(const DirectConvolutionTask& task, const Place& place,
@@ -116,8 +116,9 @@ HWY_INLINE const float* InputAt(const DirectConvolutionTask& task, const Place& 
   return inside ? place.frame + (y * s.in_width + x) * s.in_channels : task.zeros;
 }
 
-// One tile: outputs [first, first + count), count <= kTilePixels, of which `next` is the first;
-// `channels` output channels from `channel` on. Pixels beyond count repeat the last one.
+// One tile: outputs [first, first + count), count <= kTilePixels, for `channels` output channels
+// from `channel` on. `next` is at `first` and advances past the tile; pixels past `count` repeat
+// the last.
 template <int kVectors>
 void ComputeTile(const DirectConvolutionTask& task, const float* packed, const float* bias,
                  Places& next, int64_t first, int64_t count, int64_t channel, int64_t channels) {
@@ -182,7 +183,7 @@ void ComputeBlock(const DirectConvolutionTask& task, const float* packed, const 
   }
 }
 
-// Vectors of the block that begins at `channel`.
+// Vectors in the block that begins at `channel`.
 int BlockVectors(const ConvolutionShape& shape, int64_t channel) {
   const int64_t lanes = hn::Lanes(Tag());
   return static_cast<int>(

@@ -1,11 +1,10 @@
-// Weight gradients by direct summation, for every kernel.
+// Weight gradient by direct summation, for every kernel.
 //
 // The left values of the outer products (outer_product.h) are the input under the taps, the right
-// ones 4 vectors of delta. Taps side by side and their channels follow each other in a
-// channels-last row, so they are one run of values. A block is about 128 pixels: its input, with
-// the border's zeros staged around it, and 64 channels of its delta (32 KiB) come from L1 and L2
-// for all of the run, and the load and store of 24 vectors of sums cost 48 instructions for 3,072
-// multiply-adds.
+// ones 4 vectors of delta. Horizontally adjacent taps and their channels are contiguous in a
+// channels-last row: one run of values. A block has about 128 pixels: L1 and L2 hold its input,
+// with staged zeros at the border, and 64 channels of its delta (32 KiB) for the whole run.
+// Loading and storing 24 vectors of sums costs 48 instructions per 3,072 multiply-adds.
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -19,12 +18,12 @@
 namespace convlstm::cpu {
 namespace {
 
-// A tile of sums and what it needs.
+// A tile of sums: some left values by a block of output channels.
 struct Item {
   AddProductsFunction add;
   int64_t tap_y, tap_x;
-  int64_t in_offset;    // from the pixel under the tap
-  int64_t out_channel;  // of the block
+  int64_t in_offset;    // floats from the pixel under the tap
+  int64_t out_channel;  // first of the block
   int64_t sums_offset;
 };
 
@@ -72,8 +71,9 @@ class DirectWeightGradient final : public WeightGradient {
   }
 
  private:
+  // Rows of sums of one output channel.
   int64_t Rows() const { return s_.taps() * s_.in_channels; }
-  // Vectors of the block of output channels that begins with vector `first`.
+  // Vectors in the block of output channels that begins at vector `first`.
   int64_t BlockVectors(int64_t first) const {
     return std::min<int64_t>(4, DivideUp(s_.out_channels, kernel_.lanes) - first);
   }
@@ -94,7 +94,7 @@ class DirectWeightGradient final : public WeightGradient {
     return (columns - 1) * s_.stride_x + (s_.kernel_width - 1) * s_.dilation_x + 1;
   }
 
-  // Rows of sums are in the order [tap row][tap column][channel].
+  // Rows of sums are [tap row][tap column][channel].
   void PlanItems() {
     const bool whole_rows = s_.dilation_x == 1;
     const int64_t run = s_.in_channels * (whole_rows ? s_.kernel_width : 1);
@@ -149,7 +149,7 @@ class DirectWeightGradient final : public WeightGradient {
     }
   }
 
-  // Copies a window of a frame, with zeros outside it.
+  // Copies a window of a frame, with zeros outside the frame.
   void Stage(const float* frame, int64_t top, int64_t left, int64_t rows, int64_t columns,
              float* out) const {
     const int64_t channels = s_.in_channels;

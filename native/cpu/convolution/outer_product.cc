@@ -17,7 +17,8 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
 
-// 24 sums, 4 vectors and a broadcast of 32 registers, or 12, 3 broadcasts and a vector of 16.
+// Of 32 registers 24 sums, 4 vectors and a broadcast; of 16 registers 12 sums, 3 broadcasts and a
+// vector.
 constexpr bool kManyRegisters = HWY_TARGET != HWY_AVX2 && HWY_TARGET != HWY_EMU128;
 using MostValues = std::array<int64_t, OuterProductKernel::kMaxVectors>;
 constexpr MostValues kMostValues =

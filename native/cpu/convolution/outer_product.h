@@ -1,4 +1,4 @@
-// Sums of outer products, what the gradient of a convolution's weights is made of.
+// Sums of outer products, the inner loop of the weight gradients.
 #ifndef CONVLSTM_CPU_CONVOLUTION_OUTER_PRODUCT_H_
 #define CONVLSTM_CPU_CONVOLUTION_OUTER_PRODUCT_H_
 
@@ -9,19 +9,18 @@
 
 namespace convlstm::cpu {
 
-// The products of a rectangle of points: at each, some neighbouring values of `left` by some
-// vectors of `right`.
+// A rectangle of points; each contributes neighbouring values of `left` times vectors of `right`.
 struct OuterProducts {
   const float* left;
-  int64_t left_point, left_row;  // from point to point of a row, and from row to row
+  int64_t left_point, left_row;  // floats from point to point and from row to row
   const float* right;
   int64_t right_point, right_row;
   int64_t points, rows;
 };
 
-// sums[left value][vector] += products. Summed from zero first (kApart), so that the error of a
-// long sum grows with the number of calls, or on from what there is (kOn), so that the bits do not
-// depend on how the points were dealt out to calls.
+// sums[left value][vector] += products. kApart sums a call from zero first: the error of a long sum
+// grows with the number of calls. kOn continues the present sum: bits do not depend on how points
+// are divided among calls.
 enum class SumProducts { kApart, kOn };
 using AddProductsFunction = void (*)(const OuterProducts& products, float* sums);
 
@@ -29,7 +28,7 @@ struct OuterProductKernel {
   static constexpr int64_t kMaxVectors = 4;
 
   int64_t lanes;
-  // The most left values for one to four vectors: more do not fit into the registers.
+  // The most left values whose sums fit into the registers, for one to four vectors.
   std::array<int64_t, kMaxVectors> most_values;
   AddProductsFunction (*get)(SumProducts how, int64_t vectors, int64_t values);
 };

@@ -8,8 +8,8 @@
 
 namespace convlstm::cpu {
 
-// Output (y, x) sums the taps (i, j) at row y * stride_y - pad_top + i * dilation_y and the like
-// column of the input, which has zeros around. Paddings may be negative.
+// Output (y, x) sums the taps (i, j) at input row y * stride_y - pad_top + i * dilation_y and the
+// column alike; the input is zero outside the image. Padding may be negative.
 struct ConvolutionShape {
   int64_t in_channels, in_height, in_width;
   int64_t out_channels, out_height, out_width;

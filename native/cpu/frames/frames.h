@@ -1,4 +1,4 @@
-// Channels-last frames of storages, whichever way their elements lie.
+// Channels-last frames of storages in any layout.
 #ifndef CONVLSTM_CPU_FRAMES_FRAMES_H_
 #define CONVLSTM_CPU_FRAMES_FRAMES_H_
 
@@ -13,38 +13,39 @@
 
 namespace convlstm::cpu {
 
-// Whether the elements lie as channels-last frames of this geometry.
+// Whether the elements in memory are channels-last frames of this geometry.
 bool HasFrames(const Storage& storage, const ChannelsLast& wanted);
 
-// Channels-last frames, or none. They stay while the object lives, even if the storage that they
-// come from is converted, for it may come in as another input of the same call.
+// Shares ownership of channels-last frames, or holds none. The frames stay valid when their storage
+// is converted, which happens where it is another input of the same call.
 class HeldFrames {
  public:
   HeldFrames() = default;
   explicit HeldFrames(std::shared_ptr<const Buffer> frames) : held_(std::move(frames)) {}
+  // Null for none.
   const float* data() const { return held_ == nullptr ? nullptr : held_->as<float>(); }
 
  private:
   std::shared_ptr<const Buffer> held_;
 };
 
-// The elements as frames: where they lie, or converted. The storage, which may be null, stays as
-// it is.
+// The elements as frames: the storage's own memory, or a converted copy. storage: null for none;
+// its layout stays.
 HeldFrames ToFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool);
 
-// The same, but the storage has its elements so from then on, so that nothing is there twice.
+// Likewise, but converts the storage itself, so that no element is held twice.
 HeldFrames ConvertToFrames(const StoragePtr& storage, const ChannelsLast& wanted, ThreadPool& pool);
 
-// The frames of a sequence [batch, time, channels, height, width] or time first, step by step.
-// Where they have to be converted that is done as a step is asked for, into memory for `steps` of
-// them: step t takes the place of step t - steps. With memory for all of them the storage has its
-// elements so from then on.
+// The frames of a sequence, [batch, time, channels, height, width] or time first, step by step.
+// Row- major steps are converted on demand into a ring of `steps` steps: step t overwrites t -
+// steps. With `steps` for the whole sequence the storage itself is converted. shape and pool must
+// outlive the object.
 class StepFrames {
  public:
   StepFrames(const ConvLstmShape& shape, Storage& storage, int64_t channels, int64_t steps,
              ThreadPool& pool);
 
-  // frames[b] for b < batch.
+  // Fills frames[batch]; they stay valid until step t + steps is asked for.
   void Get(int64_t t, const float** frames) const;
 
  private:
@@ -52,15 +53,15 @@ class StepFrames {
   ThreadPool& pool_;
   int64_t channels_;
   int64_t steps_;
-  const float* elements_;               // frames, or rows when they are to be converted
-  std::shared_ptr<const Buffer> held_;  // where they lie
-  Buffer rows_;                         // of a storage that has frames of another geometry
-  Buffer converted_;
+  const float* elements_;               // frames, or rows where converted_ is used
+  std::shared_ptr<const Buffer> held_;  // owns the storage's elements
+  Buffer rows_;                         // rows of a storage with frames of another geometry
+  Buffer converted_;                    // [steps][batch] frames; empty: not needed
 };
 
 // out[k] = in[k] for k < count.
 void CopyElements(const float* in, float* out, int64_t count, ThreadPool& pool);
-// out[k] = a[k] * b[k].
+// out[k] = a[k] * b[k] for k < count; out may be a or b.
 void MultiplyElements(const float* a, const float* b, float* out, int64_t count, ThreadPool& pool);
 void FillZeros(float* out, int64_t count, ThreadPool& pool);
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Lanes 4k to 4k + 3 of the result are in[k * 4 * stride + (0 to 3)].
+// Lanes 4k to 4k + 3 are in[4k * stride + 0..3].
 template <class D>
 HWY_INLINE hn::Vec<D> LoadQuads(D d, const float* in, int64_t stride) {
   constexpr int64_t kLanes = hn::MaxLanes(D());
@@ -52,13 +52,13 @@ HWY_INLINE void TransposeQuads(D d, const float* in, int64_t stride, float* tile
   store(3, hn::InterleaveUpper(d64, high01, high23));
 }
 
-// A tile of 64 x 64 is transposed into 16 KiB on the stack and leaves it in runs of 256 bytes. The
-// rows of an image are often a power of two apart and share one set of the L1 cache, where half
-// written lines would not stay: the detour takes a channels-last 64 x 64 x 64 frame back to rows
-// in 59 us instead of 110, and a 480 x 480 x 64 one to channels-last in 12.2 ms instead of 18.
+// Transposes by way of a 64 x 64 tile on the stack, 16 KiB, which is stored in runs of 256 bytes.
+// Rows of an image are often a power of two apart and share one set of L1, which would evict
+// half-written lines. The detour takes a channels-last 64 x 64 x 64 frame to rows in 59 us instead
+// of 110, and a 480 x 480 x 64 one to channels-last in 12.2 ms instead of 18.
 void TransposeTile(int64_t rows, int64_t columns, const float* in, int64_t in_stride, float* out,
                    int64_t out_stride) {
-  // Eight lanes are as fast as sixteen: memory is the limit.
+  // Eight lanes are as fast as sixteen: memory bandwidth is the limit.
   const hn::CappedTag<float, 8> d;
   constexpr int64_t kRows = hn::MaxLanes(d);
   HWY_ALIGN float tile[kTransposeTile * kTransposeTile];

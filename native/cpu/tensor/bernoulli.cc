@@ -36,8 +36,8 @@ HWY_INLINE Product Multiply(uint32_t factor, Vec v) {
           hn::BitCast(d, hn::Or(hn::And(even, low_half), hn::ShiftLeft<32>(odd)))};
 }
 
-// Philox4x32-10 (Salmon et al. 2011), one block in each lane: 4 * lanes elements of the mask from
-// block `counter` on.
+// Philox4x32-10 (Salmon et al. 2011), one block per lane, from block `counter` on.
+// out: [4 * lanes] mask elements.
 HWY_INLINE void Blocks(const BernoulliMask& bernoulli, uint64_t counter, uint32_t threshold,
                        float* out) {
   const Tag d;
@@ -60,7 +60,7 @@ HWY_INLINE void Blocks(const BernoulliMask& bernoulli, uint64_t counter, uint32_
     key0 += 0x9e3779b9;
     key1 += 0xbb67ae85;
   }
-  // Both sides are below 2^25, so that signed comparisons serve.
+  // Signed comparison: both sides are below 2^25.
   const hn::RebindToSigned<Tag> di;
   const auto limit = hn::Set(di, static_cast<int32_t>(threshold));
   const auto value = hn::Set(df, bernoulli.value);
@@ -71,7 +71,7 @@ HWY_INLINE void Blocks(const BernoulliMask& bernoulli, uint64_t counter, uint32_
   hn::StoreInterleaved4(element(x0), element(x1), element(x2), element(x3), df, out);
 }
 
-// Elements [begin, begin + count); `begin` is a multiple of 4.
+// Mask elements [begin, begin + count); `begin` is a multiple of 4.
 void BernoulliRange(const BernoulliMask& bernoulli, int64_t begin, int64_t count, float* out) {
   constexpr int64_t kElements = 4 * hn::MaxLanes(Tag());
   const uint32_t threshold = bernoulli.threshold();

@@ -6,6 +6,7 @@
 
 namespace convlstm::cpu {
 
+// Philox masks: the same bits for every number of threads and instruction set.
 void Run(ThreadPool& pool, const Bernoulli& op);
 
 }  // namespace convlstm::cpu

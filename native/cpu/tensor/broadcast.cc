@@ -21,7 +21,7 @@ BroadcastPlan::BroadcastPlan(const Binary& op) {
     a_elements *= a_size;
     b_elements *= b_size;
     if (!dims_.empty()) {
-      Dim& inner = dims_.back();  // still innermost first
+      Dim& inner = dims_.back();  // dims_ is innermost first until it is reversed below
       const bool same_a = (inner.a_stride == 0) == (dim.a_stride == 0);
       const bool same_b = (inner.b_stride == 0) == (dim.b_stride == 0);
       if (same_a && same_b) {

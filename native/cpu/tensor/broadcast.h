@@ -1,4 +1,4 @@
-// Broadcasting of two operands, as runs along the innermost dimension.
+// Broadcasting of two row-major operands: runs along the innermost dimension.
 #ifndef CONVLSTM_CPU_TENSOR_BROADCAST_H_
 #define CONVLSTM_CPU_TENSOR_BROADCAST_H_
 
@@ -14,20 +14,20 @@ struct BinaryRun {
   const float* a;
   const float* b;
   float* out;
-  bool a_step;  // whether the operand moves along the run
+  bool a_step;  // false: broadcast, one value for the whole run
   bool b_step;
   int64_t count;
 };
 
 class BroadcastPlan {
  public:
-  // Neighbouring dimensions along which each operand either moves or stays become one.
+  // Merges neighbouring dimensions that each operand broadcasts alike.
   explicit BroadcastPlan(const Binary& op);
 
   int64_t runs() const { return runs_; }
   int64_t run_length() const { return dims_.back().size; }
 
-  // Calls visit(run) for the runs in `range`, which is not empty.
+  // Calls visit(run) for the runs in `range`, in order.
   template <typename Visitor>
   void ForRuns(Range range, const float* a, const float* b, float* out,
                const Visitor& visit) const {
@@ -48,11 +48,11 @@ class BroadcastPlan {
  private:
   struct Dim {
     int64_t size;
-    int64_t a_stride;  // 0 where the operand is broadcast
+    int64_t a_stride;  // 0: broadcast
     int64_t b_stride;
   };
 
-  std::vector<Dim> dims_;  // outermost first, at least one
+  std::vector<Dim> dims_;  // outermost first, never empty
   int64_t runs_ = 1;
 };
 

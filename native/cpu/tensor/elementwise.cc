@@ -26,8 +26,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
-// out[i] = function(i), a whole vector at a time. Operands may be read past their end, `out` may
-// not be written there.
+// out[i] = function(i), one vector at a time. Reads up to a vector past the operands' end, writes
+// `count` elements.
 template <typename Function>
 HWY_INLINE void Map(int64_t count, float* out, const Function& function) {
   const Tag d;
@@ -59,7 +59,7 @@ void UnaryRange(UnaryOp op, const float* x, float alpha, float* out, int64_t cou
       return map([&](Vec v) { return Sigmoid(d, v); });
     case UnaryOp::kTanh:
       return map([&](Vec v) { return Tanh(d, v); });
-    case UnaryOp::kRelu:  // NaN stays NaN here and below
+    case UnaryOp::kRelu:  // NaN stays NaN, as with kLeakyRelu
       return map([&](Vec v) { return hn::IfThenElse(hn::Lt(v, zero), zero, v); });
     case UnaryOp::kLeakyRelu:
       return map([&](Vec v) { return hn::IfThenElse(hn::Lt(v, zero), hn::Mul(v, slope), v); });
@@ -70,7 +70,7 @@ void UnaryRange(UnaryOp op, const float* x, float alpha, float* out, int64_t cou
   }
 }
 
-// y is the result, x the operand: what the header says is saved.
+// `saved` is y, the result, or x, the operand (ops/elementwise.h).
 void UnaryBackwardRange(UnaryOp op, const float* saved, const float* grad, float alpha, float* out,
                         int64_t count) {
   const Tag d;
@@ -111,7 +111,6 @@ void UnaryBackwardRange(UnaryOp op, const float* saved, const float* grad, float
   }
 }
 
-// One run of the innermost dimension; a step is 0 where the operand is broadcast, else 1.
 template <typename Function>
 HWY_INLINE void BinaryMap(const BinaryRun& run, const Function& function) {
   const Tag d;
@@ -140,7 +139,7 @@ void BinaryRange(BinaryOp op, const BinaryRun& run) {
       return BinaryMap(run, [](Vec a, Vec b) { return hn::Mul(a, b); });
     case BinaryOp::kDiv:
       return BinaryMap(run, [](Vec a, Vec b) { return hn::Div(a, b); });
-    case BinaryOp::kMaximum:  // a where it is NaN; where b is, no comparison takes a
+    case BinaryOp::kMaximum:  // NaN if either is: comparisons with a NaN b select b
       return BinaryMap(run, [](Vec a, Vec b) {
         return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
       });
@@ -170,7 +169,7 @@ float* AllocateLike(const Storage& x, Storage& out) {
   return x.channels_last() ? out.AllocateChannelsLast(x.layout()) : out.Allocate();
 }
 
-// Whether elements at the same place in memory belong together.
+// Whether elements at the same offset in memory have the same index.
 bool LieAlike(const Storage& a, const Storage& b) {
   if (a.uniform() || b.uniform()) return true;
   return a.channels_last() == b.channels_last() && (!a.channels_last() || a.layout() == b.layout());
@@ -211,8 +210,7 @@ void Run(ThreadPool& pool, const UnaryBackward& op) {
 void Run(ThreadPool& pool, const Binary& op) {
   Storage &a = *op.a, &b = *op.b, &out = *op.out;
   const auto binary_range = CONVLSTM_SIMD(CurrentIsa(), BinaryRange);
-  // Where every element meets the one at its own place, or one element meets all, the order in
-  // memory does not matter.
+  // Any memory order serves where shapes and layouts are equal or one operand is a scalar.
   const bool whole_a = a.elements() == out.elements(), whole_b = b.elements() == out.elements();
   const bool both_single = a.elements() == 1 && b.elements() == 1;
   const bool as_they_lie = both_single || (whole_a && b.elements() == 1) ||

@@ -1,5 +1,5 @@
-// The CPU engine's operations on each element. A result gets the layout of the operands where that
-// is one.
+// Elementwise operations of the CPU engine. A result has the layout of its operands where they
+// agree, else it is row-major.
 #ifndef CONVLSTM_CPU_TENSOR_ELEMENTWISE_H_
 #define CONVLSTM_CPU_TENSOR_ELEMENTWISE_H_
 

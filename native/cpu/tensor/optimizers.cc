@@ -25,7 +25,7 @@ HWY_INLINE Vec LoadOrZero(const float* array, int64_t i) {
   return array == nullptr ? hn::Zero(Tag()) : hn::LoadU(Tag(), array + i);
 }
 
-// Calls step(i, store) for every vector; store(v, array) writes the lanes that there are.
+// Calls step(i, store) for every vector; store(v, array) writes the lanes below `count`.
 template <typename Step>
 HWY_INLINE void ForVectors(int64_t count, const Step& step) {
   const Tag d;

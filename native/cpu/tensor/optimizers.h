@@ -6,7 +6,7 @@
 
 namespace convlstm::cpu {
 
-// One pass over memory each.
+// Each reads and writes parameter and slots in one pass over memory.
 void Run(ThreadPool& pool, const SgdStep& op);
 void Run(ThreadPool& pool, const RmspropStep& op);
 void Run(ThreadPool& pool, const AdamStep& op);

@@ -8,14 +8,14 @@
 namespace convlstm::cpu {
 namespace {
 
-// An axis of the result and how far apart its elements are in x and in the result.
+// An axis of the result with its strides in x and in the result.
 struct Axis {
   int64_t size;
   int64_t in_stride;
   int64_t out_stride;
 };
 
-// The axes of the result, outermost first; those that x has side by side in the same order are one.
+// The axes of the result, outermost first; neighbours that are neighbours in x are merged.
 std::vector<Axis> ResultAxes(const Permute& permutation) {
   const size_t rank = permutation.shape.size();
   std::vector<int64_t> in_strides(rank);
@@ -68,9 +68,8 @@ int64_t Product(const std::vector<Axis>& axes) {
 
 }  // namespace
 
-// Where x and the result share their innermost axis, runs of it are copied. Else the innermost axis
-// of x and that of the result make a matrix that is transposed by tiles, for each place on the
-// other axes.
+// Copies runs where x and the result share their innermost axis. Else the innermost axes of x and
+// of the result span a matrix, which is transposed in tiles for each index of the other axes.
 void Run(ThreadPool& pool, const Permute& op) {
   const float* from = RowMajor(*op.x, pool);
   float* to = op.out->Allocate();

@@ -8,7 +8,7 @@
 namespace convlstm::cpu {
 namespace {
 
-// Whether runs of `run` elements hold whole frames, however those are laid out.
+// Whether runs of `run` elements consist of whole channels-last frames.
 bool HoldsFrames(const Storage& storage, int64_t run) {
   const ChannelsLast& layout = storage.layout();
   return storage.channels_last() && run > 0 && run % (layout.channels * layout.pixels) == 0;
@@ -20,12 +20,12 @@ float* AllocateFrames(const Storage& like, Storage& out) {
   return out.AllocateChannelsLast(layout);
 }
 
-// The runs of a slice. A run is what is taken at once: the axes at the end that are taken whole and
-// the part of the one before them, when it has no gaps. Along the innermost of the other axes runs
-// follow each other at one distance.
+// The contiguous runs of a slice: the trailing axes that are taken whole and the part of the axis
+// before them, where its step is 1. Runs along the innermost outer axis form a row, at a constant
+// distance in the source.
 class SliceRuns {
  public:
-  // A slice with elements.
+  // `slice` is not empty.
   explicit SliceRuns(const SliceBounds& slice) : slice_(slice), strides_(slice.shape.size()) {
     for (size_t axis = strides_.size(); axis-- > 0;) {
       strides_[axis] = elements_;
@@ -44,18 +44,18 @@ class SliceRuns {
   }
 
   int64_t length() const { return length_; }      // elements of a run
-  int64_t distance() const { return distance_; }  // in the source
+  int64_t distance() const { return distance_; }  // elements from run to run of a row
   int64_t count() const { return NumElements(slice_.sizes) / length_; }
 
-  // Whether runs and the source are made of whole frames of `size` elements.
+  // Whether runs and the source consist of whole frames of `size` elements.
   bool MadeOf(int64_t size) const {
     bool whole = length_ % size == 0 && first_ % size == 0 && elements_ % size == 0;
     for (size_t axis = 0; axis < outer_rank_; ++axis) whole = whole && strides_[axis] % size == 0;
     return whole;
   }
 
-  // Calls visit(run, count, place) for `count` runs from number `run` on, the first of which lies
-  // at `place` in the source.
+  // Calls visit(run, count, place) for the rows of `range`: `count` runs from index `run` on, the
+  // first at offset `place` of the source.
   template <typename Visitor>
   void ForRows(Range range, const Visitor& visit) const {
     for (int64_t run = range.begin; run < range.end;) {
@@ -147,7 +147,7 @@ void Run(ThreadPool& pool, const SliceBackward& op) {
 void Run(ThreadPool& pool, const Concat& op) {
   const std::vector<StoragePtr>& parts = op.parts;
   Storage& out = *op.out;
-  // Each part gives one run of elements after another to every row of the result.
+  // A row of the result is one run of each part.
   const Shape& shape = op.shapes.front();
   int64_t rows = 1, inner = 1;
   for (size_t axis = 0; axis < shape.size(); ++axis) {

@@ -1,4 +1,5 @@
-// The CPU engine's moves of elements. Whole channels-last frames are moved as they lie.
+// Permute, slice and concatenate on the CPU. Channels-last frames that move as a whole stay
+// channels-last; all else becomes row-major.
 #ifndef CONVLSTM_CPU_TENSOR_REARRANGE_H_
 #define CONVLSTM_CPU_TENSOR_REARRANGE_H_
 

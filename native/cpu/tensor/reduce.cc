@@ -33,7 +33,7 @@ struct Add {
   double operator()(double a, double b) const { return a + b; }
 };
 
-// A NaN stays: nothing is greater than it, and it is taken wherever it comes.
+// Propagates NaN: nothing is greater than a NaN a, and a NaN b is selected.
 struct Max {
   template <class V>
   HWY_INLINE V operator()(V a, V b) const {
@@ -42,7 +42,7 @@ struct Max {
   double operator()(double a, double b) const { return b > a || std::isnan(b) ? b : a; }
 };
 
-// Combines `count` neighbours with `start`. Four accumulators hide the latency of an addition.
+// Combines `start` and x[0..count). Four accumulators hide the latency of an addition.
 template <typename Combine>
 HWY_INLINE double CombineRun(const Combine& combine, const float* x, int64_t count, double start,
                              double identity) {
@@ -80,12 +80,13 @@ HWY_INLINE void CombineColumns(const Combine& combine, const float* x, int64_t c
   for (; i < count; ++i) totals[i] = combine(totals[i], double{x[i]});
 }
 
-// total[0] over neighbours, or totals[i] over x[i] of one row.
+// Combines x[0..count) into *total.
 void ReduceRun(ReduceOp op, const float* x, int64_t count, double* total) {
   constexpr double kLowest = -std::numeric_limits<double>::infinity();
   *total = op == ReduceOp::kMax ? CombineRun(Max(), x, count, *total, kLowest)
                                 : CombineRun(Add(), x, count, *total, 0.0);
 }
+// Combines x[i] into totals[i] for i < count.
 void ReduceColumns(ReduceOp op, const float* x, int64_t count, double* totals) {
   if (op == ReduceOp::kMax) {
     CombineColumns(Max(), x, count, totals);
@@ -107,8 +108,8 @@ struct Axis {
   int64_t stride;
 };
 
-// The axes of x, outermost first, neighbours of one kind merged, apart: those that stay and those
-// that are reduced. The innermost axis of x is the last of its kind.
+// The axes of x, kept and reduced ones apart, outermost first, neighbours of one kind merged. The
+// innermost axis of x is the last of its kind.
 struct Axes {
   std::vector<Axis> kept;
   std::vector<Axis> reduced;
@@ -154,24 +155,23 @@ int64_t OffsetOf(const std::vector<Axis>& axes, int64_t index) {
   return offset;
 }
 
-// What is done at once: `items` pieces of at most `length` neighbours in x are combined into one
-// output, or, where the innermost axis stays, into `length` of them. Pieces are dealt out in
-// chunks of a fixed size, and the chunks' totals are combined in order, so that the result does
-// not depend on who computed which.
+// How the work is cut. `items` pieces of at most `length` neighbours in x are combined into one
+// output, or into `length` outputs where the innermost axis is kept. Chunks of pieces have a fixed
+// size and their totals are combined in order: the result does not depend on the threads.
 struct Plan {
   static constexpr int64_t kRunLength = 16 * 1024;
-  static constexpr int64_t kColumns = 512;
-  static constexpr int64_t kChunkElements = 64 * 1024;
+  static constexpr int64_t kColumns = 512;              // 4 KiB of float64 totals, in L1
+  static constexpr int64_t kChunkElements = 64 * 1024;  // 256 KiB of x: twice what wakes the pool
 
   std::vector<Axis> kept, reduced;  // without the innermost axis of x
-  bool runs;                        // that axis is reduced
-  int64_t inner;                    // its size
-  int64_t pieces;                   // of it
+  bool runs;                        // the innermost axis of x is reduced
+  int64_t inner;                    // size of the innermost axis of x
+  int64_t pieces;                   // pieces of the innermost axis
   int64_t length;
   int64_t items;
   int64_t items_per_chunk;
   int64_t chunks;
-  int64_t groups;  // of outputs: one output each, or `length` of them
+  int64_t groups;  // groups of outputs: one output each, or `length`
 
   explicit Plan(Axes axes) : runs(axes.inner_is_reduced) {
     std::vector<Axis>& with_inner = runs ? axes.reduced : axes.kept;
@@ -187,7 +187,7 @@ struct Plan {
     groups = Product(kept) * (runs ? 1 : pieces);
   }
 
-  int64_t width() const { return runs ? 1 : length; }  // outputs of a group
+  int64_t width() const { return runs ? 1 : length; }  // outputs per group
 };
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 namespace convlstm::cpu {
 
-// Sums in float64, in an order that does not depend on the number of threads.
+// Sums in float64, in an order that does not depend on the number of threads. The result is
+// row-major.
 void Run(ThreadPool& pool, const Reduce& op);
 
 }  // namespace convlstm::cpu

@@ -3,9 +3,9 @@
 // columns.
 //
 // The interpolation points are 0, pairs +-p and infinity; pairs let the transforms share their even
-// and odd halves. The points decide the accuracy: these were found by a search over grids for the
-// least error of a product over 64 and 144 channels (the textbook's 0, +-1, +-2 err three to nine
-// times more at n = 6).
+// and odd halves. The points decide the accuracy: a grid search found these for the least error of
+// a product over 64 and 144 channels. The textbook's 0, +-1, +-2 err three to nine times more at
+// n = 6.
 #ifndef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_AXIS_H_
 #define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_AXIS_H_
 
@@ -73,7 +73,7 @@ struct WinogradAxis {
   }
 };
 
-// What the transforms of the data multiply by.
+// Coefficients of the input and output transforms.
 template <class Axis>
 struct WinogradCoefficients {
   std::array<float, Axis::kPairs> points{};

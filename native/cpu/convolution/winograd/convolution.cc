@@ -1,5 +1,5 @@
-// The driver of Winograd convolutions: the choice of a variant, the packing of weights, and how
-// threads share the tiles.
+// The driver of Winograd convolutions: chooses a variant, packs weights, divides tiles and groups
+// among threads.
 #include "cpu/convolution/winograd/convolution.h"
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 namespace convlstm::cpu {
 namespace {
 
-// The transform of a vector of channels of a patch takes about a sixth of the time of its products
-// with 4 vectors (370 cycles against 2,304 of F(4x4, 3x3)).
+// Time of a patch's input transform over that of its products with one group: 370 cycles against
+// 2,304 for F(4x4, 3x3) and a vector of 16 channels.
 constexpr double kTransformShare = 0.16;
 
 class WinogradPacked final : public PackedConvolution {
@@ -62,7 +62,7 @@ class WinogradPacked final : public PackedConvolution {
                                              part_depth_,
                                              frames.in,
                                              frames.out};
-    // A row of weights that comes from L3 costs as much as some tiles.
+    // A row of weights from L3 takes as long as its products with 4 tiles.
     constexpr double kTilesPerRow = 4;
     const ThreadSplit split =
         CheapestSplit(pool.threads(), [&](int64_t by_tiles, int64_t by_groups) {
@@ -126,7 +126,7 @@ class WinogradPacked final : public PackedConvolution {
   Buffer weights_, spike_weights_;  // as in WinogradConvolution
 };
 
-// Whether a variant keeps to a precision's limit (test/native/convolution_test.cc).
+// Whether a variant keeps a precision's bound (test/native/convolution_test.cc).
 bool Keeps(const WinogradVariant& variant, Precision precision, Isa isa) {
   if (precision != Precision::kHighest) return true;
   // Without fused multiply-adds the larger transforms of 5x5 lose too much.
@@ -138,7 +138,7 @@ bool Keeps(const WinogradVariant& variant, Precision precision, Isa isa) {
 // shared by the groups. It weighs more on 16 registers (AVX2, portable), which do not hold a column
 // of a patch, and on short vectors.
 //
-// Fitted to a Zen 3 with AVX2, one thread, direct convolution over Winograd:
+// Fitted to a busy Zen 3 with AVX2, processor time of one thread, direct convolution over Winograd:
 //   64 -> 64, 3x3, images of 2, 3, 4, 5, 8, 16 squared: 0.85, 0.82, 1.5, 1.2, 1.7, 2.2
 //   64 -> 64, 5x5, the same images:                     0.92, 1.1, 1.5, 1.5, 2.5, 3.1
 //   1 to 64 -> 1 or 8:  0.8 to 1.3;  -> 16: 0.8 to 1.4;  -> 32: 1.6 to 2.5;  64 -> 256: 2.9

@@ -1,5 +1,5 @@
-// The inner part of a Winograd convolution, compiled per instruction set: what the driver
-// (convolution.cc) plans and packs, and the function that runs a part of it.
+// Between the driver of Winograd convolutions (convolution.cc), which plans and packs, and the
+// function that runs a thread's part (convolution_tile.cc), compiled per instruction set.
 #ifndef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_CONVOLUTION_TILE_H_
 #define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_CONVOLUTION_TILE_H_
 
@@ -20,16 +20,16 @@ struct WinogradConvolution {
   size_t in_channels, out_channels;
   // [group][part of kWinogradDepth in channels][product][in channel of the part][row], transformed.
   const float* weights;
-  // [group][tap row][tap column][in channel][row], as they came, for the values that the transform
-  // would smear over a tile; null: every value is transformed.
+  // [group][tap row][tap column][in channel][row], untransformed, for spikes; null: every value is
+  // transformed.
   const float* spike_weights;
   const float* bias;  // [group][row]
-  // Depth of a product that is summed in registers before it joins the others.
+  // Input channels summed in registers before they join the others (kPartDepth).
   size_t part_depth;
   const float* const* in;  // [frame] of in_channels
   float* const* out;       // [frame] of out_channels
 };
-// Runs `tiles` by `groups`.
+// Computes the outputs of `tiles` and `groups`.
 using WinogradConvolutionPart = void (*)(const WinogradConvolution& convolution, const Range& tiles,
                                          const Range& groups);
 

@@ -1,5 +1,5 @@
-// The transform of a Winograd variant's filters, and its transpose, in double: the same bits on
-// every instruction set, whose vectors the compiler uses.
+// The filter transform of a Winograd variant and its transpose, in double: the same bits on every
+// instruction set. The compiler vectorizes them.
 #ifndef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_FILTER_H_
 #define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_FILTER_H_
 

@@ -1,5 +1,4 @@
-// What a Winograd tile reads and writes, and the transforms between: patch to V, products to sums,
-// per Highway target.
+// Patches of Winograd tiles and their transforms, per Highway target: patch to V, M to sums.
 
 #if defined(CONVLSTM_CPU_CONVOLUTION_WINOGRAD_PATCH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_PATCH_INL_H_
@@ -20,26 +19,26 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-// Larger values take the direct way: their rounding errors would be spread over all outputs of the
-// tile, whose own sums may be small. With 6, an h of +-5 everywhere missed 1e-5 in F(4x2, 5x5) by a
-// fifth. Of normally distributed data one value in 16,000 is above 4.
+// Larger values are multiplied directly: the transform would spread their rounding errors over all
+// outputs of the tile, whose own sums may be small. A limit of 6 missed 1e-5 in F(4x2, 5x5) by a
+// fifth for h of +-5 everywhere. One value in 16,000 of normal data is above 4.
 constexpr float kLargestTransformed = 4.0f;
 
-// A rectangle of pixels, channels-last; its rows and pixels need not follow each other.
+// A rectangle of channels-last pixels; strides in floats.
 struct Patch {
   const float* data;
   size_t row_stride;
   size_t pixel_stride;
 };
 
-// Some of the channels of a frame.
+// A range of the channels of a frame.
 struct Channels {
   size_t of_frame;
   size_t first;
   size_t count;
 };
 
-// The upper left corner of what a tile writes.
+// The upper left corner of a tile's outputs.
 struct TilePlace {
   size_t sequence;
   size_t top;
@@ -53,8 +52,8 @@ HWY_INLINE TilePlace PlaceOf(const WinogradTiling& plan, size_t tile) {
           column * plan.variant.columns};
 }
 
-// What the tile reads of `frame`: in place where it lies inside of the image, else a copy in
-// `scratch` with zeros around.
+// The input patch of a tile: in place where it lies inside the image, else a copy in `scratch`,
+// [products * channels.count], with zeros around.
 template <WinogradVariant kVariant>
 Patch PatchOf(const WinogradTiling& plan, const TilePlace& place, const float* frame,
               const Channels& channels, float* scratch) {
@@ -90,9 +89,9 @@ Patch PatchOf(const WinogradTiling& plan, const TilePlace& place, const float* f
   return {scratch, row_floats, count};
 }
 
-// Transforms a patch into v[product][channel], `v_stride` values from product to product. The
-// answer is false where it has a value above kLargestTransformed, or a NaN. Past the last channel
-// up to kLanes - 1 zeros are written.
+// Transforms a patch into v[product][channel], `v_stride` floats from product to product. Returns
+// false if the patch has a value above kLargestTransformed or a NaN. Writes up to kLanes - 1 zeros
+// past the last channel.
 template <WinogradVariant kVariant>
 bool TransformPatch(const Patch& patch, size_t channels, float* v, size_t v_stride) {
   using Rows = WinogradAxis<kVariant.rows, kVariant.taps>;
@@ -134,7 +133,7 @@ bool TransformPatch(const Patch& patch, size_t channels, float* v, size_t v_stri
   return hn::AllFalse(di, hn::Gt(magnitude, limit));
 }
 
-// sums[pixel][gate] = bias + the output transform of m[product][gate], `m_stride` floats from
+// sums[pixel][row] = bias[row] + the output transform of m[product][row], `m_stride` floats from
 // product to product.
 template <WinogradVariant kVariant>
 void TransformProducts(const float* m, size_t m_stride, const float* bias, float* sums) {

@@ -1,5 +1,4 @@
-// The product that a Winograd tile spends its time in, per Highway target: some tiles by the
-// weights of one group.
+// The inner product of Winograd, per Highway target: tiles by the weights of one group.
 
 #if defined(CONVLSTM_CPU_CONVOLUTION_WINOGRAD_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_PRODUCT_INL_H_
@@ -25,7 +24,7 @@ constexpr size_t kLanes = HWY_MAX_BYTES / sizeof(float);
 constexpr size_t kRow = 4 * kLanes;
 constexpr size_t kCacheLine = 64;
 
-// Into L1 and not into L2, which would lose V and M to a stream that is read once.
+// Prefetches into L1 only: a stream that is read once would evict V and M from L2.
 HWY_INLINE void PrefetchOnce(const void* address) {
 #if HWY_COMPILER_MSVC
   hwy::Prefetch(address);
@@ -34,17 +33,17 @@ HWY_INLINE void PrefetchOnce(const void* address) {
 #endif
 }
 
-// Tiles multiplied at once: 4 * kTiles accumulators, one broadcast each and one vector of weights
-// fill 32 registers (24 + 6 + 1) or 16 (12 + 3 + 1).
+// Tiles multiplied at once. Accumulators, one broadcast per tile and one vector of weights fill 32
+// registers (24 + 6 + 1) or 16 (12 + 3 + 1).
 constexpr size_t kTiles = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_EMU128 ? 3 : 6;
 
-// A product of this depth is summed in registers before it joins the others. A float32 sum over all
-// of 64 channels loses twice as much as the transforms do (1.96 times a direct convolution's error
-// at depth 64, against 1.48 in parts of 32 and 1.26 in parts of 16); and the weights of a part,
-// 8 KiB, stay in L1 for all tiles of a block. Without fused multiply-adds the parts are shorter.
+// Depth that is summed in registers before it joins the other parts. A float32 sum over all of 64
+// channels loses twice as much as the transforms do: 1.96 times a direct convolution's error,
+// against 1.48 in parts of 32 and 1.26 in parts of 16. The weights of a part, 8 KiB, stay in L1 for
+// all tiles of a block. Parts are shorter without fused multiply-adds.
 constexpr size_t kPartDepth = HWY_TARGET == HWY_EMU128 ? 16 : 32;
 
-// m[tile][0..kRow) = or += sum over depth of v[tile][k] * w[k][0..kRow).
+// m[tile][0..kRow) = sum of v[tile][k] * w[k][0..kRow) over k < depth; `accumulate`: += .
 template <size_t kCount>
 HWY_INLINE void MultiplyTiles(const float* HWY_RESTRICT v, size_t v_stride,
                               const float* HWY_RESTRICT w, size_t depth, float* HWY_RESTRICT m,

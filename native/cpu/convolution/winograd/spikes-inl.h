@@ -1,5 +1,5 @@
-// The values of a patch that are too large for the transforms, per Highway target: they are taken
-// out of it and multiplied as a direct convolution does.
+// Spikes, per Highway target: values of a patch that are too large for the transforms. They are
+// removed from the patch and multiplied as in a direct convolution.
 
 #if defined(CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_SPIKES_INL_H_
@@ -21,19 +21,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 
-// A patch with larger values in more than one of so many goes the direct way as a whole. A spike
-// costs about 48 cycles a group one by one (some 4 pixels of 4 vectors, which are loaded and
-// stored), 16 in a direct convolution, whose other values then cost 16 too.
+// Values per spike below which a patch as a whole falls back to direct convolution. A spike alone
+// costs about 48 cycles a group (some 4 pixels of 4 vectors, loaded and stored), 16 in a direct
+// convolution, where every other value costs 16 too.
 constexpr size_t kValuesPerSpike = 4;
 
-// A value of a patch that is too large to be transformed.
 struct Spike {
   uint32_t row, column;  // in the patch
   uint32_t channel;
   float value;
 };
 
-// What V lacks of a tile's patch: nothing, some spikes, or all of it.
+// The part of a tile's patch that V lacks: nothing, a range of spikes, or all of it.
 struct LeftOver {
   bool whole = false;
   size_t first_spike = 0, end_spike = 0;
@@ -65,8 +64,9 @@ float SpikeLimit(const Patch& patch, size_t channels) {
   return std::clamp(8 * mean, kLargestTransformed, kMost);
 }
 
-// Copies a patch to `scratch`, where it may lie already, with zeros for its spikes, which are
-// appended to `spikes`. False, and nothing appended, when there are more than `most`.
+// Copies a patch to `scratch`, which may hold it already, with zeros in place of values above
+// `limit`, and appends those to `spikes`. Returns false and appends nothing if there are more than
+// `most`.
 template <WinogradVariant kVariant>
 bool SeparateSpikes(const Patch& patch, size_t channels, float limit, size_t most, float* scratch,
                     std::vector<Spike>& spikes) {
@@ -92,8 +92,8 @@ bool SeparateSpikes(const Patch& patch, size_t channels, float limit, size_t mos
   return true;
 }
 
-// Adds the direct convolution of a patch to the sums of a tile's pixels. The taps of one row and
-// their channels lie side by side in the patch as in the weights, so this is the same product.
+// Adds the direct convolution of a patch to the sums of a tile's pixels. The taps of a row and
+// their channels are contiguous in the patch and in the weights: one product each.
 template <WinogradVariant kVariant>
 void AddDirect(const Patch& patch, size_t channels, const float* w, float* sums) {
   const size_t depth = kVariant.taps * channels;
@@ -108,8 +108,8 @@ void AddDirect(const Patch& patch, size_t channels, const float* w, float* sums)
   }
 }
 
-// Adds the products of one value of a patch to the sums of the pixels that see it. `w` is
-// [tap row][tap column * channels + channel][row].
+// Adds the products of one spike to the sums of the pixels under whose kernel it lies.
+// w: [tap row][tap column * channels + channel][row].
 template <WinogradVariant kVariant>
 void AddSpike(const Spike& spike, size_t channels, const float* w, float* sums) {
   const Tag d;

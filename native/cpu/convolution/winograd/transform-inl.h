@@ -1,5 +1,5 @@
-// The transforms of a Winograd axis on vectors of channels, per Highway target. With the points in
-// pairs, F(4, 3) takes 12 fused multiply-adds from its 6 inputs and 10 operations to its outputs.
+// The transforms of a Winograd axis on vectors of channels, per Highway target. With paired points,
+// F(4, 3) takes 12 fused multiply-adds for its 6 inputs and 10 operations for its outputs.
 
 #if defined(CONVLSTM_CPU_CONVOLUTION_WINOGRAD_TRANSFORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_TRANSFORM_INL_H_
@@ -30,8 +30,8 @@ CONVLSTM_INLINE hn::Vec<D> MonicSum(D d, const std::array<float, kCount>& coeffi
   return sum;
 }
 
-// products[k] for k < kPoints from as many inputs. At a pair +-p the value is e +- p * o with e of
-// the even powers and o of the odd ones.
+// products[kPoints] from inputs[kPoints]. The value at a pair +-p is e +- p * o, e from the even
+// powers and o from the odd ones.
 template <class Axis, class D>
 CONVLSTM_INLINE void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* products) {
   constexpr size_t kPairs = Axis::kPairs;
@@ -50,8 +50,8 @@ CONVLSTM_INLINE void TransformInput(D d, const hn::Vec<D>* inputs, hn::Vec<D>* p
   }
 }
 
-// outputs[j] for j < kOutputs: the sum over the points of point^j * products, infinity's product
-// joining the last.
+// outputs[j] = the sum over the points of point^j * product, j < kOutputs; the product of infinity
+// joins the last output.
 template <class Axis, class D>
 CONVLSTM_INLINE void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>* outputs) {
   constexpr size_t kPairs = Axis::kPairs;
@@ -85,8 +85,8 @@ CONVLSTM_INLINE void TransformOutput(D d, const hn::Vec<D>* products, hn::Vec<D>
   }
 }
 
-// The transpose of TransformOutput, which makes the gradients of the products from those of the
-// outputs: products[k] is the sum over the outputs j of point^j * outputs[j].
+// The transpose of TransformOutput: products[k] = the sum over j of point^j * outputs[j], the
+// gradients of the products from those of the outputs.
 template <class Axis, class D>
 CONVLSTM_INLINE void TransformOutputGradient(D d, const hn::Vec<D>* outputs, hn::Vec<D>* products) {
   constexpr const auto& kPowers = kWinogradCoefficients<Axis>.powers;

@@ -22,10 +22,11 @@ struct WinogradVariant {
   constexpr size_t pad() const { return (taps - 1) / 2; }
 };
 
-// bfloat16 products were tried and left out: with vdpbf16ps at twice the rate of multiply-adds,
-// F(4x2, 3x3) misses kMedium's 2e-2 on layers of large weights and F(2x2, 3x3), which keeps it, has
-// more to do than F(6x6, 3x3) in float32. F(4x6, 3x3), with a ninth fewer products than F(4x4,
-// 3x3), keeps kHighest's 1e-5, but on normal x its error is 3.6 times a direct convolution's.
+// Left out after a trial: bfloat16 products by vdpbf16ps at twice the rate of multiply-adds,
+// because F(4x2, 3x3) misses kMedium's 2e-2 on layers of large weights and F(2x2, 3x3), which keeps
+// it, has more to do than F(6x6, 3x3) in float32; and F(4x6, 3x3), a ninth fewer products than
+// F(4x4, 3x3), because its error on normal x is 3.6 times a direct convolution's, though within
+// 1e-5.
 inline constexpr std::array kWinogradVariants = {
     WinogradVariant{3, 4, 4}, WinogradVariant{3, 2, 2}, WinogradVariant{3, 6, 6},
     WinogradVariant{5, 4, 2}, WinogradVariant{5, 2, 2}, WinogradVariant{5, 4, 4},
@@ -34,7 +35,7 @@ inline constexpr std::array kWinogradVariants = {
 // The variant of the gradients, which are accurate in norm at every precision.
 constexpr size_t WinogradGradientVariant(size_t taps) { return taps == 3 ? 0 : 5; }
 
-// How frames are cut up.
+// Tiles of frames, row by row, frame by frame.
 struct WinogradTiling {
   WinogradTiling(const WinogradVariant& v, size_t frames, size_t frame_height, size_t frame_width)
       : variant(v),
@@ -46,11 +47,11 @@ struct WinogradTiling {
 
   WinogradVariant variant;
   size_t height, width;
-  size_t tile_rows, tile_columns;  // per frame
+  size_t tile_rows, tile_columns;  // of one frame
   size_t tiles;                    // of all frames
 };
 
-// Floats of a vector.
+// Floats per vector.
 size_t WinogradLanes(Isa isa);
 
 }  // namespace convlstm::cpu

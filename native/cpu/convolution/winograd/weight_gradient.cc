@@ -1,14 +1,13 @@
-// The gradients of 3x3 and 5x5 convolutions in the Winograd domain, F(4x4, 3x3) and F(4x4, 5x5): a
-// quarter and a sixth of the direct multiply-adds.
+// The weight gradient of 3x3 and 5x5 convolutions by F(4x4, 3x3) and F(4x4, 5x5), with a quarter
+// and a sixth of the direct multiply-adds.
 //
-// The data gradient is the forward algorithm with the filters flipped and transposed. For the
-// weights' gradient the transposed algorithm reads: of every tile the input's transform V and that
-// of delta D (the transpose of the forward pass's output transform) are multiplied for all pairs
-// of channels, summed over all tiles of the sequence, and the sums transformed back once, at the
-// end. Tiles are then the inner dimension of 36 or 64 matrix products.
+// The transposed algorithm multiplies V, the input's transform, by D, that of delta (the transpose
+// of the forward pass's output transform), for all pairs of channels, sums over all tiles, and
+// transforms the sums back once at the end. Tiles are the inner dimension of 36 or 64 matrix
+// products.
 //
-// Values of any size go through the transforms: what is asked of a gradient is its accuracy in
-// norm (test/native/conv_lstm_backward_test.cc), not that of its smallest element.
+// Values of any size are transformed: a gradient is accurate in norm
+// (test/native/conv_lstm_backward_test.cc), not in its smallest element.
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -24,8 +23,8 @@
 namespace convlstm::cpu {
 namespace {
 
-// The transform of a vector of channels of a patch takes about a sixth of the time of its products
-// with 4 vectors (370 cycles against 2,304 of F(4x4, 3x3)).
+// Time of a patch's input transform over that of its products with one block: 370 cycles against
+// 2,304 for F(4x4, 3x3) and a vector of 16 channels.
 constexpr double kTransformShare = 0.16;
 
 class WinogradWeightGradientOf final : public WeightGradient {
@@ -52,7 +51,7 @@ class WinogradWeightGradientOf final : public WeightGradient {
     const WinogradWeightGradient gradient = {tiling, kernel_, in_channels,      out_channels,
                                              in,     delta,   sums_.as<float>()};
     const size_t blocks = DivideUp(vectors_, 4);
-    // The transform of a block's delta costs as much as the products of some channels.
+    // The transform of a block's delta takes as long as the products of 8 channels.
     constexpr double kDeltaShare = 8;
     const ThreadSplit split =
         CheapestSplit(pool.threads(), [&](int64_t by_channels, int64_t by_blocks) {
@@ -81,7 +80,7 @@ class WinogradWeightGradientOf final : public WeightGradient {
   }
 
  private:
-  // The filters of one channel of the input and a block of output channels.
+  // The filters of one input channel and a block of output channels.
   void FinishChannel(size_t block, size_t in_channel, double* products, double* filter,
                      float* weight, int64_t out_stride) const {
     const size_t row = std::min<size_t>(4, vectors_ - 4 * block) * kernel_.lanes;
@@ -114,7 +113,7 @@ class WinogradWeightGradientOf final : public WeightGradient {
 
 std::unique_ptr<WeightGradient> MakeWinogradWeightGradient(const ConvolutionShape& shape, Isa isa,
                                                            ThreadPool& pool) {
-  // The transform of delta serves so few channels of the input that it costs more than it saves.
+  // Below 8 input channels the transform of delta costs more than it saves.
   constexpr int64_t kFewChannels = 8;
   if (!WinogradServes(shape) || shape.in_channels < kFewChannels ||
       !WinogradGradientPays(shape, 1, 1))

@@ -18,10 +18,10 @@ HWY_BEFORE_NAMESPACE();
 namespace convlstm::cpu::HWY_NAMESPACE {
 namespace {
 
-// Tiles of a block of the weights' gradient. The sums of 64 by 64 channels, 36 * 16 KiB, are read
-// and written once a block: 2 bytes a multiply-add of 16 lanes, from L3 where there are more
-// channels. Against 48 tiles that gained 7% on 64 channels and 3x3, 12% on 128 and 5x5; what one
-// product needs at a time, 16 KiB of D and a line a tile of V, still stays in L1.
+// Tiles of a block. The sums of 64 by 64 channels, 36 * 16 KiB, are read and written once per
+// block: 2 bytes per multiply-add of 16 lanes, from L3 for more channels. 64 tiles gain 7% over 48
+// on 64 channels and 3x3, 12% on 128 and 5x5; one product's 16 KiB of D and a line of V per tile
+// still stay in L1.
 constexpr size_t kWeightTiles = 64;
 
 template <WinogradVariant kVariant>
@@ -32,7 +32,7 @@ class WeightPart {
   void Run(const Range& in_channels, const Range& blocks) {
     const size_t channels = in_channels.end - in_channels.begin;
     v_tile_stride_ = (channels + kLanes - 1) / kLanes * kLanes;
-    // Not a multiple of 4 KiB, so that the products of a tile do not meet in one set of the cache.
+    // No multiple of 4 KiB, which would put all products of a tile into one set of the cache.
     v_stride_ = kWeightTiles * v_tile_stride_ + kCacheLine / sizeof(float);
     v_ = Buffer::AllocateArray<float>(kProducts * v_stride_);
     d_ = Buffer::AllocateArray<float>(kProducts * kDeltaStride);
@@ -67,8 +67,8 @@ class WeightPart {
     return std::min<size_t>(4, (left + kLanes - 1) / kLanes);
   }
 
-  // d_[product][tile][channel of the block]. Of a last vector the lanes past the channels are
-  // whatever follows in memory: their sums are not looked at.
+  // Fills d_ of one tile. Lanes past the last channel hold whatever follows in memory; their sums
+  // are never read.
   void TransformDelta(const TilePlace& place, size_t tile, size_t block) {
     const Tag d;
     const size_t rows = std::min(kVariant.rows, g_.tiling.height - place.top);

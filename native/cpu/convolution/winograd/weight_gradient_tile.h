@@ -1,5 +1,5 @@
-// The inner part of the Winograd gradient of the weights, compiled per instruction set: what the
-// driver (weight_gradient.cc) plans, and the function that runs a part of it.
+// Between the driver of the Winograd weight gradient (weight_gradient.cc), which plans, and the
+// function that runs a thread's part (weight_gradient_tile.cc), compiled per instruction set.
 #ifndef CONVLSTM_CPU_CONVOLUTION_WINOGRAD_WEIGHT_GRADIENT_TILE_H_
 #define CONVLSTM_CPU_CONVOLUTION_WINOGRAD_WEIGHT_GRADIENT_TILE_H_
 
