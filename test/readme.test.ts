@@ -39,7 +39,9 @@ function blocksOf(file: string): Block[] {
 }
 
 const pages = readdirSync(path.join(root, 'docs')).filter((file) => file.endsWith('.md'));
-const blocks = ['README.md', 'CONTRIBUTING.md', ...pages.map((page) => `docs/${page}`)].flatMap(blocksOf);
+const blocks = ['README.md', 'CONTRIBUTING.md', ...pages.map((page) => `docs/${page}`)].flatMap(
+  blocksOf,
+);
 const programs = blocks.filter(
   ({ language, text }) => ['js', 'ts'].includes(language) && text.includes("from 'convlstm'"),
 );
