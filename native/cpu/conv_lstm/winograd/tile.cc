@@ -33,14 +33,14 @@ HWY_NOINLINE void UpdatePixels(const PackedPeepholes& peepholes, const float* su
   constexpr size_t kGroupChannels = kRow / Cell::kGates;
   static_assert(kGroupChannels % kLanes == 0);
   const Tag d;
-  for (; count > 0; --count, ++pixel, sums += kRow) {
-    for (size_t k = 0; k < kGroupChannels && channel + k < hidden; k += kLanes) {
+  for (size_t k = 0; k < kGroupChannels && channel + k < hidden; k += kLanes) {
+    for (size_t p = 0; p < count; ++p) {
       Vector gates[Cell::kGates];
       CONVLSTM_UNROLL
       for (size_t q = 0; q < Cell::kGates; ++q) {
-        gates[q] = hn::Load(d, sums + q * kGroupChannels + k);
+        gates[q] = hn::Load(d, sums + p * kRow + q * kGroupChannels + k);
       }
-      UpdateCell<Cell>(d, gates, peepholes.At<Cell>(step, sequence, pixel, channel + k),
+      UpdateCell<Cell>(d, gates, peepholes.At<Cell>(step, sequence, pixel + p, channel + k),
                        hidden - channel - k);
     }
   }
