@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "operations.h"
+#include "operations/row_major.h"
 
 namespace convlstm {
 namespace {
@@ -36,9 +37,9 @@ TEST_SUITE("operations") {
       std::vector<float> out(in.size());
       cpu::TransposeFrames(shape[0], shape[1], shape[2], in.data(), out.data(), pool);
       bool right = true;
-      ForEachPlace(shape, [&](const std::vector<int64_t>& at) {
-        right =
-            right && out[(at[0] * shape[2] + at[2]) * shape[1] + at[1]] == in[OffsetOf(shape, at)];
+      ForEachElement(shape, [&](const std::vector<int64_t>& at) {
+        right = right &&
+                out[(at[0] * shape[2] + at[2]) * shape[1] + at[1]] == in[RowMajorOffset(shape, at)];
       });
       CHECK(right);
     }
@@ -81,12 +82,12 @@ TEST_SUITE("operations") {
         const StoragePtr out = RunOnCpu(Slice{in, slice}, pool).out;
         CHECK(out->channels_last() == (channels_last && test.keeps_frames));
         std::vector<float> expected, expected_back(values.size(), 0.0f);
-        ForEachPlace(slice.sizes, [&](const std::vector<int64_t>& at) {
+        ForEachElement(slice.sizes, [&](const std::vector<int64_t>& at) {
           std::vector<int64_t> from(at.size());
           for (size_t axis = 0; axis < at.size(); ++axis) {
             from[axis] = slice.starts[axis] + at[axis] * slice.steps[axis];
           }
-          const int64_t place = OffsetOf(slice.shape, from);
+          const int64_t place = RowMajorOffset(slice.shape, from);
           expected.push_back(values[place]);
           expected_back[place] = values[place];
         });
@@ -128,12 +129,12 @@ TEST_SUITE("operations") {
         const StoragePtr out = RunOnCpu(Concat{parts, shapes, axis}, pool).out;
         CHECK(out->channels_last() == (channels_last && axis == 0));
         std::vector<float> expected;
-        ForEachPlace(shape, [&](std::vector<int64_t> at) {
+        ForEachElement(shape, [&](std::vector<int64_t> at) {
           size_t part = 0;
           while (at[axis] >= shapes[part][axis]) {
             at[axis] -= shapes[part++][axis];
           }
-          expected.push_back(values[part][OffsetOf(shapes[part], at)]);
+          expected.push_back(values[part][RowMajorOffset(shapes[part], at)]);
         });
         CHECK(Values(*out, pool) == expected);
       }

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "operations/cases.h"
+#include "operations/row_major.h"
 
 namespace convlstm {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "operations/cases.h"
 #include "operations/philox.h"
+#include "operations/row_major.h"
 
 namespace convlstm {
 namespace {

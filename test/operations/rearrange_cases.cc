@@ -1,5 +1,6 @@
 // Permute, Slice, SliceBackward, Concat: elements are moved, so that nothing may differ.
 #include "operations/cases.h"
+#include "operations/row_major.h"
 
 namespace convlstm {
 namespace {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "operations/cases.h"
+#include "operations/row_major.h"
 
 namespace convlstm {
 namespace {
