@@ -1,5 +1,5 @@
-// node bench/compare.mjs FOLDER: this tree against another checkout that is built, for example the
-// commit before a change. Forward passes and training steps, in one run, taking turns.
+// node bench/compare.mjs FOLDER: this tree against another built checkout, for example the commit
+// before a change. Forward passes and training steps are interleaved in one run.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-// Who takes part: every one is a process of its own that speaks the protocol (peers/protocol.mjs).
+// The contestants: processes that speak the protocol of peers/protocol.mjs.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 
 export const PRECISIONS = /** @type {const} */ (['highest', 'high', 'medium']);
 
-// How oneDNN and PyTorch are held to an instruction set. onnxruntime has no such switch.
+// Environment variables that limit oneDNN and PyTorch to an instruction set; onnxruntime has none.
 const HELD_TO = {
   avx512: { DNNL_MAX_CPU_ISA: 'AVX512_CORE_BF16', ATEN_CPU_CAPABILITY: 'avx512' },
   avx2: { DNNL_MAX_CPU_ISA: 'AVX2', ATEN_CPU_CAPABILITY: 'avx2' },
@@ -55,8 +55,8 @@ export function findContestants({ threads, isa, quick }) {
   if (quick) return { contestants, absent: ['oneDNN and PyTorch are left out by --quick'] };
 
   const absent = [];
-  // Without AVX-512 both peers multiply bfloat16 by reference code, minutes for one pass; so does
-  // oneDNN in blocks of 16 channels, 145 s for C1.
+  // Reference code of minutes a pass: bfloat16 of both peers without AVX-512, and oneDNN's blocks of
+  // 16 channels (C1: 145 s).
   const avx512 = readFileSync('/proc/cpuinfo', 'utf8').includes(' avx512bw ');
   if (!avx512) {
     absent.push('bfloat16 of oneDNN and PyTorch, blocks of 16 of oneDNN are left out: no AVX-512');

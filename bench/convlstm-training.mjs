@@ -1,7 +1,7 @@
-// This package's training step, by the bench's protocol. The variant is the precision. Timed is what
-// a user's loop does: zeroGrad, forward, the mean square of the output, backward, Adam's step, and
-// the loss awaited. The output that `load` leaves is the first step's gradients of all weights and
-// biases, divided by the largest, for a comparison that does not depend on their scale.
+// This package's training step by the bench's protocol; the variant is the precision. The time covers
+// a user's loop: zeroGrad, forward, mean square of the output, backward, Adam's step, loss awaited.
+// The output after `load` is the first step's gradients of all weights and biases, divided by the
+// largest, so that the comparison is relative.
 import { Adam, backendInfo, emptyCache } from '../dist/index.js';
 import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';

@@ -1,5 +1,5 @@
-// This package, as its users import it, by the bench's protocol. The variant is the precision. Timed
-// is `forward` with `data()` awaited: from tensors on the device to a row-major Float32Array.
+// This package, imported as by its users, by the bench's protocol; the variant is the precision. The
+// time covers `forward` and an awaited `data()`: tensors on the device to a row-major Float32Array.
 import { backendInfo, Conv2d, noGrad, Tensor } from '../dist/index.js';
 import { makeNetwork } from './network.mjs';
 import { serve } from './peers/protocol.mjs';

@@ -1,17 +1,16 @@
-// node bench/event-loop.mjs: how long the event loop stands still while the native threads compute.
+// node bench/event-loop.mjs: longest stall of the event loop while the native threads compute.
 //
-// A forward pass of about two seconds runs twice. Once perf_hooks.monitorEventLoopDelay watches a loop
-// that is idle but for its timer, as a server's is; once the loop turns as fast as it can, with
-// setImmediate, and notes the longest time between two turns: there it competes with the threads for
-// the processors, so the scheduler's time slices count as well. The same without a pass shows what
-// the machine does by itself.
+// A forward pass of about two seconds runs twice. First perf_hooks.monitorEventLoopDelay watches a loop
+// that is idle except for its timer, like a server's. Then setImmediate turns the loop as fast as it
+// can, and the longest time between two turns counts: here the loop competes with the threads for the
+// processors, so the scheduler's time slices count too. A run without a pass is the baseline.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
 
 const TARGET_MS = 5;
 const SECONDS = 2;
-// Much arithmetic for each byte of output: beyond 64 MB of new tensors V8 starts a collection, whose
-// pause of 1 to 10 ms is not the scheduler's.
+// Much arithmetic per byte of output: beyond 64 MB of new tensors V8 starts a collection, a pause of
+// 1 to 10 ms that would be counted as a stall.
 const CHANNELS = 192;
 const KERNEL = 7;
 const SIZE = 64;

@@ -1,17 +1,14 @@
-// node bench/latency.mjs: what one step costs beyond its arithmetic.
+// node bench/latency.mjs: overhead of one small step beyond its arithmetic.
 //
-// A step of 1x8x16x16 with 16 channels, from the JavaScript call of `forward` to the resolved promise
-// of `data()`. Its arithmetic cannot be timed from here by itself, so it is found twice, and what is
-// left of a call is overhead:
+// The step is 1x8x16x16 with 16 channels, timed from the JavaScript call of `forward` to the resolved
+// promise of `data()`. JavaScript cannot time the arithmetic alone, so two estimates are subtracted:
 //
-// - in time: what one step more costs in calls of 4 to 32 steps. Calls that take longer than 100 us
-//   come back by way of the event loop and shorter ones do not, so a line through both kinds would
-//   say nothing of either; these are all of the first kind.
-// - in size: the same channels on images of 64x64 to 128x128 cost so much for each pixel; 256 times
-//   that is the step's arithmetic where nothing is amortised badly. The difference holds all that a
-//   small step pays: the call, its parallel section, its layouts, its edges.
+// - in time: the cost of one more step in calls of 4 to 32 steps. All of them take longer than 100 us
+//   and return through the event loop; shorter calls do not, and would bend the fitted line.
+// - in size: the cost per pixel of images of 64x64 to 128x128 with the same channels, times 256. This
+//   overhead includes the call, the parallel section, layouts and edges.
 //
-// The target is held against the larger of the two.
+// The target applies to the larger overhead.
 import { backendInfo, ConvLSTM, noGrad, Tensor } from '../dist/index.js';
 import { median } from './side.mjs';
 
@@ -59,8 +56,8 @@ function slope(points) {
 const single = makeShape(1, SIZE);
 const longer = [4, 8, 16, 32].map((time) => makeShape(time, SIZE));
 const larger = [64, 96, 128].map((size) => makeShape(1, size));
-// In turn, so that all of them meet the machine's quiet moments; of the medians of a shape the
-// least, which others disturbed least.
+// Interleaved, so that all shapes meet the machine's quiet moments; the least median of a shape is
+// the least disturbed.
 for (let round = 0; round < BATCHES; round++) {
   for (const shape of [single, ...longer, ...larger]) {
     shape.least = Math.min(shape.least, await timeBatch(shape));

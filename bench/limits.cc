@@ -1,9 +1,8 @@
-// What this machine can do at most: float32 multiply-adds per instruction set, bfloat16 dot
-// products, AMX tiles, and reads from each level of memory. Instructions run only where the
-// processor and the system have them.
+// This machine's limits: float32 multiply-adds per instruction set, bfloat16 dot products, AMX tiles,
+// reads from each level of memory. Instructions that the processor or system lacks are skipped.
 //
-//   limits THREADS   prints one line of JSON: { "<what>": GFLOP/s or GB/s }, the
-//                    best of some runs; of arithmetic also "<what>, median", of many short ones
+//   limits THREADS   prints one line of JSON: { "<what>": GFLOP/s or GB/s }, the best of some runs;
+//                    for arithmetic also "<what>, median", of many short runs
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -32,7 +31,7 @@ double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Seconds that `threads` threads need for body(thread, rounds), started together.
+// Seconds of body(thread, rounds) on `threads` threads that start together.
 template <typename Body>
 double Time(int threads, long rounds, const Body& body) {
   std::atomic<int> ready{0};

@@ -1,5 +1,5 @@
-// Races the contestants over one workload: each shows that it computes the same, the fastest variant
-// of each is found, and then all run in turn, round after round.
+// Races the contestants over one workload: outputs are compared, each contestant's fastest variant is
+// chosen, then all run interleaved, round after round.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { median } from './side.mjs';
@@ -21,7 +21,7 @@ import { loadLine, skippedVariants } from './workloads.mjs';
  * @property {number} difference      largest difference of its output from onnxruntime's
  */
 
-// Beyond these the contestant computes something else, and is not timed.
+// Largest accepted difference of an output; beyond it the contestant is not timed.
 const LARGEST_DIFFERENCE = { float32: 1e-3, bfloat16: 1e-1 };
 
 /** @param {string} file */

@@ -1,12 +1,10 @@
-// node bench/memory.mjs: the peak memory of a forward pass, against what it must hold: its inputs (x,
-// states, weights as given), its outputs (h of every step of the last layer, states) and the packed
-// weights, and a tenth of that on top.
+// node bench/memory.mjs: peak memory of a forward pass against its inputs (x, states, weights as
+// given), outputs (h of every step of the last layer, states) and packed weights; at most 110% of them.
 //
-// Every pass runs in a process of its own. Inputs are made first; then Linux forgets the process's
-// peak (/proc/self/clear_refs), the pass runs, and the rise from resident size to the new peak (VmHWM)
-// is what it took. What is alive afterwards, outputs and packed weights, is read off
-// backendInfo().memory, which counts every native buffer; h of a single step shares the memory of the
-// output.
+// Every pass runs in its own process. After the inputs are made, /proc/self/clear_refs resets the peak;
+// the pass takes the rise from the resident size to the new peak (VmHWM). Outputs and packed weights
+// are the difference of backendInfo().memory, which counts every native buffer; h of a single step
+// shares the output's memory.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,8 +47,7 @@ async function measure(name, precision) {
       : null,
   );
   data.clear();
-  // The threads and code that a first pass of any size brings in are not what is asked for; its memory
-  // is given back.
+  // A first small pass loads code and starts threads, which do not count; its memory is released.
   const warm = new ConvLSTM({ inputDim: 1, hiddenDim: 1, kernelSize: w.kernel, batchFirst: true });
   warm.eval().to({ precision });
   await noGrad(() => warm.forward(Tensor.zeros([1, 2, 1, 16, 16]))).outputs[0].data();

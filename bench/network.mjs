@@ -1,4 +1,4 @@
-// The ConvLSTM of a workload with the weights that every side is given.
+// The ConvLSTM of a workload, with the weights that every side gets.
 import { ConvLSTM, Tensor } from '../dist/index.js';
 import { layersOf } from './workloads.mjs';
 

@@ -1,5 +1,5 @@
-// The bench's models as ONNX, written straight in protobuf's wire format: a dozen messages of a
-// stable format (onnx.proto3) need no library and no Python.
+// The bench's models as ONNX, in protobuf's wire format: a dozen messages of a stable format
+// (onnx.proto3) need neither a library nor Python.
 import { layersOf } from './workloads.mjs';
 
 /** @typedef {import('./workloads.mjs').Shape} Shape */

@@ -1,5 +1,5 @@
-// What the bench needs and does not find in the package: onnxruntime-node, and C++ programs compiled
-// on first use for the machine they run on.
+// Programs beside the package: onnxruntime-node, and C++ programs compiled on first use for this
+// machine.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
-/** Installs bench/package.json when that has not been done, without running packages' scripts. */
+/** Installs bench/package.json once, without install scripts. */
 export function installPeers() {
   if (existsSync(`${here}node_modules/onnxruntime-node`)) return;
   process.stderr.write('Installing onnxruntime-node for the bench ...\n');
@@ -18,8 +18,8 @@ export function installPeers() {
 }
 
 /**
- * Compiles with -march=native. The program's name holds a hash of the sources, the flags and the
- * processor: it never runs on a processor that it was not compiled for.
+ * Compiles with -march=native. The program's name has a hash of sources, flags and processor, so it
+ * never runs on another processor.
  * @param {string} source beside this file @param {string[]} flags @param {string[]} [headers]
  * @returns {{ program: string } | { reason: string }}
  */

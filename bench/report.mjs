@@ -24,7 +24,7 @@ const times = (/** @type {number | undefined} */ value) => (value ? `${value.toF
 const marked = (r) => `${ms(r.ms)}${r.clean ? '' : '*'}`;
 
 /**
- * The kernel's name without the shape that it was chosen for.
+ * The kernel's name without its shape.
  * @param {Result} result
  */
 function kernels({ note }) {
@@ -33,7 +33,7 @@ function kernels({ note }) {
 }
 
 /**
- * The measured peak that a kernel works against: of its products' format and its instruction set.
+ * The measured peak for a kernel's number format and instruction set.
  * @param {string} kernel @param {Record<string, number>} limits @param {string} isa
  */
 function peakFor(kernel, limits, isa) {

@@ -1,5 +1,5 @@
-// A side of the bench: a child process that speaks the protocol, and what it costs to be sure that
-// nobody else used the processors while it ran.
+// A side of the bench: a child process that speaks the protocol. Samples taken while other processes
+// used the processors are marked.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const TICK = 0.01; // Linux counts processor time in hundredths of a second for every program
 
-// Before each sample the machine must be quiet: the side that ran last lets its threads spin on for a
-// while (onnxruntime's for up to 30 ms), and other programs may be at work.
+// A quiet machine is required before each sample: threads of the last side spin on (onnxruntime's for
+// up to 30 ms), and other programs may run.
 const QUIET_MS = 50;
 const LONGEST_WAIT_MS = 2000;
 
@@ -35,7 +35,7 @@ function ownSeconds() {
   return (user + system) / 1e6;
 }
 
-/** Waits until no other program computes, but not for ever. */
+/** Waits until no other program computes, for two seconds at most. */
 export async function quiet() {
   const start = performance.now();
   for (;;) {

@@ -1,4 +1,4 @@
-// What the project set out to reach, so that the bench can say what it has not.
+// The project's targets; the bench lists the missed ones.
 import { PRECISIONS } from './contestants.mjs';
 import { CONV2D } from './workloads.mjs';
 

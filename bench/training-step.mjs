@@ -1,6 +1,6 @@
 /**
- * What a user's loop does for a batch: zeroGrad, forward, the mean square of the output, backward, the
- * optimizer's step, and the loss awaited.
+ * One batch of a user's loop: zeroGrad, forward, mean square of the output, backward, the optimizer's
+ * step, loss awaited.
  *
  * @param {import('../dist/index.js').ConvLSTM} net
  * @param {import('../dist/index.js').Tensor} x

@@ -1,6 +1,6 @@
 // node bench/training.mjs: a training step (forward, backward, Adam) of W1 and W2 against PyTorch's,
-// in one run, taking turns, with the same number of threads; and the peak resident size of a process
-// that trains, Node's and Python's own included, in the variant that was the fastest.
+// interleaved in one run, with the same number of threads; and the peak resident size of the training
+// process (Node or Python included) in its fastest variant.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { measureLimits } from './programs.mjs';
 import { Side } from './side.mjs';
 import { flops, loadLine, WORKLOADS, writeData } from './workloads.mjs';
 
-/** Times PyTorch's fastest variant in the same format; `high` is held against its float32. */
+/** Speed over PyTorch's fastest variant in the same format; `high` compares with its float32. */
 const TARGETS = { highest: 2.2, high: 2.5, medium: 2 };
 const MEMORY_TARGET = 0.5;
 const PEAK_STEPS = 5;
@@ -84,7 +84,7 @@ try {
       const results = await race(workload, sides, { folder, batchMs: 250, rounds }, log);
       const peaks = new Map();
       for (const { contestant: name, variant } of results) {
-        // A process of its own: memory that other variants took may not all have gone back.
+        // A fresh process: other variants' memory may not all have been released.
         const { command, env } = /** @type {import('./contestants.mjs').Contestant} */ (
           contestants.find((contestant) => contestant.name === name)
         );

@@ -1,4 +1,4 @@
-// The workloads of the bench: shapes, arithmetic, and the numbers that every side is given.
+// The workloads of the bench: shapes, operation counts, input numbers.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -144,8 +144,8 @@ export function layersOf(w) {
 }
 
 /**
- * Floating-point operations of the direct convolution, two for each product, whatever algorithm
- * runs: "effective" rates are this over the time.
+ * Floating-point operations of the direct convolution, two per product; "effective" rates divide them
+ * by the time, whatever the algorithm.
  * @param {Workload} w
  */
 export function flops(w) {
@@ -228,7 +228,7 @@ export function makeData(w) {
 }
 
 /**
- * Writes what makeData returns as raw little-endian float32, one file each, for the sides to read.
+ * Writes the arrays of makeData as raw little-endian float32, one file each.
  * @param {Workload} w @param {string} root
  */
 export function writeData(w, root) {

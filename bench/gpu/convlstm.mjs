@@ -1,4 +1,4 @@
-// node bench/gpu/convlstm.mjs [DEVICE]: what a JavaScript program sees of a GPU, one line of JSON each.
+// node bench/gpu/convlstm.mjs [DEVICE]: times of a GPU as seen from JavaScript, a line of JSON each.
 //   step      a frame in host memory to the new h in host memory, the state kept on the device
 //   training  zeroGrad, forward, the mean square of the output, backward, Adam's step, the loss in hand
 // Milliseconds are medians after a warm-up. bench/gpu/pytorch.py has the same rows.

@@ -1,9 +1,9 @@
-// node bench/gpu/report.mjs FOLDER: what scripts/gpu-run.sh measured, as the tables of
-// docs/benchmarks.md: the logs bench, host, pytorch and pytorch-host of that folder.
+// node bench/gpu/report.mjs FOLDER: the measurements of scripts/gpu-run.sh as tables of
+// docs/benchmarks.md, from the logs bench, host, pytorch and pytorch-host of that folder.
 //
-// The floor by operations is what the products of a call take at the measured rate of large matrix
+// The floor by operations is the time of a call's products at the measured rate of large matrix
 // products: three of TF32 for `highest`, three of bfloat16 for `high`, one for `medium`. The floor by
-// bytes is what x, output, states and weights take at the measured rate of copies, each once.
+// bytes is the time of x, output, states and weights, each once, at the measured rate of copies.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -21,7 +21,7 @@ import path from 'node:path';
  * @property {number} [gbs]
  */
 
-/** Whom a precision is held against, and what its products cost. */
+/** A precision's peer, and the cost of its products. */
 const PRECISIONS = /** @type {const} */ ({
   highest: { peer: 'float32', limit: 'tf32', products: 3 },
   high: { peer: 'tf32', limit: 'bfloat16', products: 3 },

@@ -1,12 +1,12 @@
-// oneDNN (2.x) on the CPU, by the bench's protocol (protocol.mjs): what a careful programmer builds
-// from a library. One convolution a step over a buffer of [h | x], weights reordered once, then one
-// pass over the gates that activates, updates c, and writes h where the next convolutions read it.
+// oneDNN (2.x) on the CPU by the bench's protocol (protocol.mjs), as a careful programmer would use it:
+// one convolution a step over a buffer of [h | x], weights reordered once, then one pass over the
+// gates that activates, updates c, and writes h into the next convolutions' input.
 //
 // Variants: f32-blocked16, f32-blocked8, f32-nhwc, f32-winograd, bf16-blocked16, bf16-nhwc. In bf16
-// the convolution's input and weights are bfloat16, all else float32.
+// the convolution's input and weights are bfloat16, the rest float32.
 //
-// A step that starts from a given state goes on from run to run, as in a stream: h and c stay where
-// they are, and only the first output after `load` is comparable.
+// A step from a given state continues from run to run, like a stream: h and c stay in place, and only
+// the first output after `load` is comparable.
 #include <omp.h>
 
 #include <algorithm>
@@ -81,7 +81,7 @@ struct Layer {
   int channels() const { return hidden + input; }
 };
 
-// kBlock: channels that the pass over the gates takes at a time.
+// kBlock: channels per iteration of the pass over the gates.
 template <typename Source, int kBlock>
 class Network : public Model {
  public:
@@ -188,8 +188,8 @@ class Network : public Model {
     layers_.push_back(std::move(layer));
   }
 
-  // Copies planes of `count` channels into channels first.. of the convolution's input. `stride`
-  // leads from one image of the batch to the next.
+  // Copies planes of `count` channels into channels first.. of the convolution's input. `stride`:
+  // elements from one image of the batch to the next.
   void PutChannels(Layer& layer, int first, int count, const float* planes, size_t stride) {
     Source* source = static_cast<Source*>(layer.source.get_data_handle());
     const int pixels = shape_.pixels(), width = shape_.width;

@@ -1,4 +1,4 @@
-// What the oneDNN peer times.
+// The oneDNN peer's model: sizes, weights, a run.
 #ifndef CONVLSTM_BENCH_PEERS_ONEDNN_MODEL_H_
 #define CONVLSTM_BENCH_PEERS_ONEDNN_MODEL_H_
 

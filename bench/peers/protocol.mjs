@@ -1,18 +1,18 @@
-// What the bench says to a side, one line each way. A side is a process of its own, so that nobody's
-// spinning threads or allocator disturb another's sample; all but one wait while one runs.
+// The protocol between the bench and a side, one line each way. Each side is a process, so that its
+// spinning threads and allocator do not disturb another's sample; one runs, the others wait.
 //
 //   version                                                                       -> ok NAME VERSION
 //   load FOLDER VARIANT BATCH TIME HEIGHT WIDTH KERNEL INPUT_DIM HIDDEN_DIM,HIDDEN_DIM
 //                           reads the workload's numbers from FOLDER (writeData)   -> ok NOTE
 //   conv2d ...              likewise for a convolution of INPUT_DIM to HIDDEN_DIM channels, TIME 1
-//   output FILE             writes what the first run after `load` gave: the last layer's h of all
-//                           steps, float32, [batch, time, hidden, height, width]   -> ok
+//   output FILE             writes the output of the first run after `load`: the last layer's h of
+//                           all steps, float32, [batch, time, hidden, height, width] -> ok
 //   run COUNT               runs COUNT times                                       -> ok MS MS ...
-//   peak COUNT              runs COUNT times; the process's peak resident size meanwhile, without
-//                           what the comparison of outputs took before (Linux)     -> ok MIB
+//   peak COUNT              runs COUNT times; the process's peak resident size in these runs,
+//                           without the comparison of outputs before them (Linux)  -> ok MIB
 //
-// A workload that is one step starts from the given h and c. Later runs may go on from the state of the
-// run before, as a stream does, in whatever layout a side keeps it.
+// A workload of one step starts from the given h and c. Later runs may continue from the previous
+// run's state, like a stream, in the side's own layout.
 //
 // An answer of `error MESSAGE` leaves the side ready for the next `load`.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
