@@ -37,6 +37,7 @@ export type { LoadModelOptions } from './models/files.js';
 export { loadModel, saveModel } from './models/files.js';
 export type { UnrollOptions } from './models/forecaster.js';
 export { Forecaster } from './models/forecaster.js';
+export type { LoadForecasterOptions, PatchOrder } from './models/patch-order.js';
 export * from './nn/index.js';
 export * from './optim/index.js';
 export { getFloat32Precision, setFloat32Precision } from './precision.js';

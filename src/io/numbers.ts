@@ -19,6 +19,16 @@ function fromHalf(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** Decodes float8 E4M3 of safetensors and PyTorch (`float8_e4m3fn`): bias 7, no infinities. */
+function fromE4M3(byte: number): number {
+  const sign = byte & 0x80 ? -1 : 1;
+  const exponent = (byte >> 3) & 0xf;
+  const fraction = byte & 7;
+  if (exponent === 0) return sign * fraction * 2 ** -9;
+  if (exponent === 0xf && fraction === 7) return NaN;
+  return sign * (1 + fraction / 8) * 2 ** (exponent - 7);
+}
+
 type Reader = (view: DataView, offset: number, little: boolean) => number;
 
 /** Number types of files by safetensors' names: bytes per element and reader. */
@@ -27,6 +37,9 @@ const kReaders = {
   F32: [4, (view, offset, little) => view.getFloat32(offset, little)],
   F16: [2, (view, offset, little) => fromHalf(view.getUint16(offset, little))],
   BF16: [2, (view, offset, little) => floatFromBits(view.getUint16(offset, little) << 16)],
+  F8_E4M3: [1, (view, offset) => fromE4M3(view.getUint8(offset))],
+  // The upper byte of a binary16.
+  F8_E5M2: [1, (view, offset) => fromHalf(view.getUint8(offset) << 8)],
   I64: [8, (view, offset, little) => Number(view.getBigInt64(offset, little))],
   U64: [8, (view, offset, little) => Number(view.getBigUint64(offset, little))],
   I32: [4, (view, offset, little) => view.getInt32(offset, little)],

@@ -29,26 +29,34 @@ export const kMaxHeaderBytes = 100_000_000;
 
 const kMaxRank = 32;
 
-/** Bytes per element of the format's types. */
-const kDtypeBytes: ReadonlyMap<string, number> = new Map([
-  ['BOOL', 1],
-  ['U8', 1],
-  ['I8', 1],
-  ['F8_E5M2', 1],
-  ['F8_E4M3', 1],
-  ['U16', 2],
-  ['I16', 2],
-  ['F16', 2],
-  ['BF16', 2],
-  ['U32', 4],
-  ['I32', 4],
-  ['F32', 4],
-  ['U64', 8],
-  ['I64', 8],
-  ['F64', 8],
+/** Bits per element of the format's types. */
+const kDtypeBits: ReadonlyMap<string, number> = new Map([
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ['BOOL', 8],
+  ['U8', 8],
+  ['I8', 8],
+  ['F8_E5M2', 8],
+  ['F8_E4M3', 8],
+  ['F8_E8M0', 8],
+  ['F8_E5M2FNUZ', 8],
+  ['F8_E4M3FNUZ', 8],
+  ['U16', 16],
+  ['I16', 16],
+  ['F16', 16],
+  ['BF16', 16],
+  ['U32', 32],
+  ['I32', 32],
+  ['F32', 32],
+  ['C64', 64],
+  ['U64', 64],
+  ['I64', 64],
+  ['F64', 64],
 ]);
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** @internal */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -56,8 +64,8 @@ function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** Quotes a name from a file, shortened for a message. */
-function quote(name: string): string {
+/** Quotes a name from a file, shortened for a message. @internal */
+export function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
 
@@ -100,8 +108,9 @@ function repeatedKey(json: string): string | null {
 }
 
 /**
- * Parses and checks a header: no duplicate key, known dtypes, shapes without overflow, byte ranges that
- * match their shapes and tile the data section of `dataBytes` bytes without overlap or hole.
+ * Parses and checks a header: no duplicate key, shapes without overflow, byte ranges that
+ * match their shapes and tile the data section of `dataBytes` bytes without overlap or hole. Types that
+ * this package does not know, newer ones, pass.
  *
  * @internal
  */
@@ -164,24 +173,24 @@ function parseEntry(source: string, name: string, value: unknown): TensorEntry {
   const fail = (message: string) => formatError(source, `${quote(name)}: ${message}`);
   if (!isObject(value)) throw fail('is not an object');
   const { dtype, shape, data_offsets: offsets } = value;
-  const width = typeof dtype === 'string' ? kDtypeBytes.get(dtype) : undefined;
-  if (typeof dtype !== 'string' || width === undefined)
-    throw fail(`dtype: expected ${[...kDtypeBytes.keys()].join(', ')}, got ${show(dtype)}`);
+  if (typeof dtype !== 'string') throw fail(`dtype: expected a name, got ${show(dtype)}`);
+  const bits = kDtypeBits.get(dtype);
   if (!Array.isArray(shape) || shape.length > kMaxRank) {
     throw fail(`shape is not an array of at most ${kMaxRank} numbers`);
   }
   const count = safeElementCount(shape);
-  if (count === null || !Number.isSafeInteger(count * width)) {
+  if (count === null || !Number.isSafeInteger(count * (bits ?? 8))) {
     throw fail('shape is not of non-negative integers with a countable product');
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isOffset)) {
     throw fail('data_offsets is not a pair of non-negative integers');
   }
   const [begin, end] = offsets as [number, number];
-  if (end - begin !== count * width) {
+  if (end < begin) throw fail(`data_offsets [${begin}, ${end}] end before they begin`);
+  if (bits !== undefined && end - begin !== (count * bits) / 8) {
     throw fail(
       `data_offsets [${begin}, ${end}] hold ${end - begin} bytes, ` +
-        `but ${dtype} [${shape}] takes ${count * width}`,
+        `but ${dtype} [${shape}] takes ${(count * bits) / 8}`,
     );
   }
   return { name, dtype, shape, begin, end };

@@ -1,27 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { ConvLSTMError } from '../errors.js';
 import { checkNames, refuseOption } from '../options.js';
 import { Tensor } from '../tensor/tensor.js';
-import {
-  type ByteSource,
-  type FilePath,
-  formatError,
-  ioError,
-  isFilePath,
-  sourceName,
-  toBytes,
-  toPath,
-  writeAll,
-  writeAtomically,
-} from './files.js';
+import { type ByteSource, type FilePath, writeAll, writeAtomically } from './files.js';
 import { checkNdArray, type NdArray, safeElementCount } from './nd-array.js';
 import { decodeNumbers, encodeFloat32, type NumberType } from './numbers.js';
-import {
-  checkHeaderLength,
-  parseHeader,
-  type SafetensorsHeader,
-  type TensorEntry,
-} from './safetensors-header.js';
+import type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
+import { eachFile } from './safetensors-index.js';
 
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.js';
 
@@ -31,6 +15,11 @@ export interface SafetensorsContent {
   tensors: Record<string, Tensor>;
   /** Metadata; empty if the file has none. An object without a prototype. */
   metadata: Record<string, string>;
+  /**
+   * Tensors that were not read, because their type is none of floating point: integers, booleans, 4- and
+   * 6-bit floats. BatchNorm's `num_batches_tracked` is one.
+   */
+  skipped: TensorEntry[];
 }
 
 /** Options of `save`. */
@@ -39,125 +28,117 @@ export interface SaveOptions {
   metadata?: Readonly<Record<string, string>> | undefined;
 }
 
-const kReadable: ReadonlySet<string> = new Set<NumberType>(['F32', 'F16', 'BF16', 'F64']);
+const kReadable: ReadonlySet<string> = new Set<NumberType>([
+  ...(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'] as const),
+]);
 
-/** Random access to a file or to bytes in memory. */
-interface Reader {
-  name: string;
-  size: number;
-  read(begin: number, end: number): Promise<Uint8Array>;
+/** Options of `read` and `load`. */
+export interface ReadOptions {
+  /** Prefix of the tensors to read, `'encoder.'` say; the others' bytes are not read. Default: all. */
+  prefix?: string | undefined;
 }
 
-async function withReader<T>(source: ByteSource, use: (reader: Reader) => Promise<T>): Promise<T> {
-  if (!isFilePath(source)) {
-    const bytes = toBytes(source);
-    return use({
-      name: sourceName(source),
-      size: bytes.length,
-      read: async (begin, end) => bytes.subarray(begin, end),
-    });
-  }
-  const path = toPath(source);
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, 'r');
-    const handle = file;
-    const info = await handle.stat();
-    if (!info.isFile()) throw new ConvLSTMError('ERR_IO', `${path}: is not a regular file`);
-    const read = async (begin: number, end: number) => {
-      const bytes = new Uint8Array(end - begin);
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, { offset: done, position: begin + done });
-        if (bytesRead === 0) throw formatError(path, 'was cut short while it was read');
-        done += bytesRead;
-      }
-      return bytes;
-    };
-    return await use({ name: path, size: info.size, read });
-  } catch (error) {
-    throw ioError('read', path, error);
-  } finally {
-    await file?.close();
-  }
+/** Tensors that `read` left out, by its result. */
+const kSkipped = new WeakMap<object, Map<string, string>>();
+
+/**
+ * Type of a tensor that `read` left out of `tensors` for its type; undefined for any other.
+ *
+ * @internal
+ */
+export function skippedType(tensors: object, name: string): string | undefined {
+  return kSkipped.get(tensors)?.get(name);
 }
 
-/** The header, and the offset of the data section in bytes. */
-async function readHeaderFrom(reader: Reader): Promise<[SafetensorsHeader, number]> {
-  if (reader.size < 8)
-    throw formatError(reader.name, `expected a header of at least 8 bytes, got ${reader.size}`);
-  const start = await reader.read(0, 8);
-  const claimed = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
-  const dataStart = 8 + checkHeaderLength(reader.name, claimed, reader.size);
-  const bytes = await reader.read(8, dataStart);
-  return [parseHeader(reader.name, bytes, reader.size - dataStart), dataStart];
-}
-
-async function readTensor(reader: Reader, dataStart: number, entry: TensorEntry): Promise<Tensor> {
-  const bytes = await reader.read(dataStart + entry.begin, dataStart + entry.end);
-  return Tensor.from(decodeNumbers(entry.dtype as NumberType, bytes), entry.shape);
-}
+/** The types that `read` reads. @internal */
+export const kReadableNames = [...kReadable].join(', ');
 
 /**
  * Reads names, types and shapes of the tensors in a safetensors file, and its metadata, but no values.
- * Accepts all types of the format.
+ * Lists all types. The path of a sharded model's index (`model.safetensors.index.json`) gives the tensors
+ * of all shards, each with the offsets in its shard.
  *
- * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, ERR_IO for a file that cannot be
- *   read
+ * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, which names what the file is
+ *   instead; ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const { tensors } = await safetensors.readHeader('weights.safetensors');
  * for (const { name, dtype, shape } of tensors) console.log(name, dtype, shape);
  * ```
  */
-export function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
-  return withReader(source, async (reader) => (await readHeaderFrom(reader))[0]);
+export async function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
+  const all: SafetensorsHeader = { tensors: [], metadata: Object.create(null) };
+  await eachFile(source, async ({ header }) => {
+    for (const entry of header.tensors) all.tensors.push(entry);
+    Object.assign(all.metadata, header.metadata);
+  });
+  return all;
 }
 
 /**
- * Reads tensors and metadata of a safetensors file or of its bytes. F32, F16, BF16 and F64 become
- * float32. Holds the bytes of one tensor at a time beside the tensors.
+ * Reads tensors and metadata of a safetensors file or of its bytes. F64, F32, F16, BF16, F8_E4M3 and
+ * F8_E5M2 become float32; tensors of other types are listed in `skipped`. Reads one tensor at a time by
+ * its offset, so that a file may be larger than memory where `prefix` takes a part of it. The path of a
+ * sharded model's index (`model.safetensors.index.json`) reads the shards beside it.
  *
- * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, ERR_DTYPE for a tensor of any
- *   other type, ERR_IO for a file that cannot be read
+ * @throws ConvLSTMError ERR_FORMAT for a file that breaks the format, which names what the file is
+ *   instead; ERR_IO for a file that cannot be read; ERR_OPTION
  * @example
  * ```ts
- * const { tensors, metadata } = await safetensors.read('weights.safetensors');
+ * const { tensors, skipped } = await safetensors.read('model.safetensors', { prefix: 'encoder.' });
+ * for (const { name, dtype } of skipped) console.log(`${name} is ${dtype}: not read`);
  * ```
  */
-export function read(source: ByteSource): Promise<SafetensorsContent> {
-  return withReader(source, async (reader) => {
-    const [header, dataStart] = await readHeaderFrom(reader);
-    for (const { name, dtype } of header.tensors) {
-      if (!kReadable.has(dtype)) {
-        const expected = [...kReadable].join(', ');
-        const message = `${reader.name}: ${name}: expected ${expected}, got ${dtype}`;
-        throw new ConvLSTMError('ERR_DTYPE', message);
-      }
-    }
-    const tensors: Record<string, Tensor> = Object.create(null);
-    try {
+export async function read(
+  source: ByteSource,
+  options: ReadOptions = {},
+): Promise<SafetensorsContent> {
+  checkNames('safetensors.read', options, { prefix: true });
+  const { prefix = '' } = options;
+  if (typeof prefix !== 'string') refuseOption('prefix', 'a string', prefix);
+  const tensors: Record<string, Tensor> = Object.create(null);
+  const metadata: Record<string, string> = Object.create(null);
+  const skipped: TensorEntry[] = [];
+  try {
+    await eachFile(source, async ({ file, header, dataStart }) => {
+      Object.assign(metadata, header.metadata);
       for (const entry of header.tensors) {
-        tensors[entry.name] = await readTensor(reader, dataStart, entry);
+        const { name, dtype, shape, begin, end } = entry;
+        if (!name.startsWith(prefix)) continue;
+        if (kReadable.has(dtype)) {
+          const bytes = await file.read(dataStart + begin, dataStart + end);
+          tensors[name] = Tensor.from(decodeNumbers(dtype as NumberType, bytes), shape);
+        } else {
+          skipped.push(entry);
+        }
       }
-    } catch (error) {
-      for (const tensor of Object.values(tensors)) tensor.dispose();
-      throw error;
-    }
-    return { tensors, metadata: header.metadata };
-  });
+    });
+  } catch (error) {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+    throw error;
+  }
+  kSkipped.set(tensors, new Map(skipped.map(({ name, dtype }) => [name, dtype])));
+  return { tensors, metadata, skipped };
 }
 
 /**
- * Reads the tensors of a safetensors file or of its bytes, by name: `read` without the metadata.
+ * Reads the tensors of a safetensors file or of its bytes, by name: `read` without the metadata. Names
+ * keep their prefix.
  *
  * @throws ConvLSTMError as `read` does
  * @example
  * ```ts
  * net.loadStateDict(await safetensors.load('weights.safetensors'));
+ *
+ * const encoder = await safetensors.load('model.safetensors', { prefix: 'encoder.' });
+ * net.loadStateDict(encoder, { prefix: 'encoder.' });
  * ```
  */
-export async function load(source: ByteSource): Promise<Record<string, Tensor>> {
-  return (await read(source)).tensors;
+export async function load(
+  source: ByteSource,
+  options?: ReadOptions,
+): Promise<Record<string, Tensor>> {
+  return (await read(source, options)).tensors;
 }
 
 function encodeHeader(

@@ -19,6 +19,12 @@ import {
   type ModelDescriptionInput,
   parseDescription,
 } from './description.js';
+import {
+  checkPatchOrder,
+  type LoadForecasterOptions,
+  reorderPatches,
+  type Weights,
+} from './patch-order.js';
 
 /** Options of `Forecaster.unroll`. */
 export interface UnrollOptions {
@@ -84,6 +90,32 @@ export class Forecaster extends Module {
   normalize(frames: Tensor): Tensor {
     const { scale } = this.description;
     return scale === 1 ? frames.clone() : frames.div(scale);
+  }
+
+  /**
+   * Sets the weights as `Module.loadStateDict` does. `patchOrder: 'channels-last'` takes those of a model
+   * that cuts patches as [ph, pw, C], OpenSTL's say.
+   *
+   * @throws ConvLSTMError ERR_STATE_DICT with every key that does not fit, ERR_OPTION
+   * @example
+   * ```ts
+   * model.loadStateDict(dict, { gateOrder: 'ifgo', patchOrder: 'channels-last' });
+   * ```
+   */
+  override loadStateDict(dict: Weights, options: LoadForecasterOptions = {}): this {
+    const { patchOrder = 'channels-first', ...others } = options;
+    const { channels, patchSize } = this.description;
+    if (checkPatchOrder(patchOrder) === 'channels-first' || channels === 1 || patchSize === 1) {
+      return super.loadStateDict(dict, others);
+    }
+    const parameters = new Map(this.namedParameters());
+    const prefix = others.prefix ?? '';
+    const reordered = reorderPatches(dict, parameters, prefix, channels, patchSize ** 2);
+    try {
+      return super.loadStateDict(reordered.dict, others);
+    } finally {
+      for (const tensor of reordered.made) tensor.dispose();
+    }
   }
 
   /** Frames [..., C, H, W] to patches in the model's units. */

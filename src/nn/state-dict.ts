@@ -1,6 +1,7 @@
 import { noGrad } from '../autograd/grad-mode.js';
 import { ConvLSTMError, show, toConvLSTMError } from '../errors.js';
 import { concat, slice } from '../functional/index.js';
+import { kReadableNames, skippedType } from '../io/safetensors.js';
 import { checkFlag, checkNames } from '../options.js';
 import type { TensorLike } from '../tensor/convert.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
@@ -104,7 +105,9 @@ export function loadStateDict(
   for (const [name, parameter] of parameters) {
     const value = found.get(name);
     if (value === undefined) {
-      if (strict) problems.push(`missing key ${prefix}${name}`);
+      const type = skippedType(dict, prefix + name);
+      const other = `: its file has it as ${type}, expected ${kReadableNames}`;
+      if (strict) problems.push(`missing key ${prefix}${name}${type === undefined ? '' : other}`);
     } else if (!Array.isArray(value?.shape)) {
       problems.push(`${prefix}${name}: expected a Tensor or { data, shape }`);
     } else if (!sameShape(value.shape, parameter.shape)) {

@@ -118,16 +118,6 @@ describe('reading', () => {
     ]);
   });
 
-  it('describes types that load refuses', async () => {
-    const bytes = file({ n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, new Uint8Array(8));
-    const { tensors } = await safetensors.readHeader(bytes);
-    expect(tensors).toEqual([{ name: 'n', dtype: 'I64', shape: [], begin: 0, end: 8 }]);
-    await expect(safetensors.load(bytes)).rejects.toMatchObject({
-      code: 'ERR_DTYPE',
-      message: 'bytes: n: expected F32, F16, BF16, F64, got I64',
-    });
-  });
-
   it('reports the reason of the operating system for a file that does not open', async () => {
     const missing = join(folder, 'missing');
     await expect(safetensors.load(missing)).rejects.toMatchObject({ code: 'ERR_IO' });
@@ -141,7 +131,7 @@ describe('a hostile file', () => {
   const eight = new Uint8Array(8);
   const huge = 2 ** 40;
   it.each<[string, Uint8Array, RegExp]>([
-    ['is empty', new Uint8Array(), /at least 8 bytes, got 0/],
+    ['is empty', new Uint8Array(), /expected a safetensors file, got an empty file/],
     ['ends within its length', new Uint8Array(7), /at least 8 bytes, got 7/],
     [
       'claims a header of 2^64 - 1 bytes',
@@ -163,12 +153,6 @@ describe('a hostile file', () => {
     ['has a number in its metadata', file({ __metadata__: { a: 1 } }), /"a" is not a string/],
     ['has null for a tensor', file({ a: null }), /"a": is not an object/],
     ['has a list for a tensor', file({ a: [] }), /"a": is not an object/],
-    ['names an unknown dtype', file({ a: { ...f32([1], [0, 4]), dtype: 'F31' } }, four), /dtype/],
-    [
-      'names a dtype of Object.prototype',
-      file({ a: { ...f32([1], [0, 4]), dtype: 'constructor' } }, four),
-      /dtype/,
-    ],
     [
       'has a dtype that is no string',
       file({ a: { ...f32([1], [0, 4]), dtype: ['F32'] } }, four),
@@ -191,7 +175,11 @@ describe('a hostile file', () => {
     ['has one offset', file({ a: f32([1], [0]) }, four), /data_offsets/],
     ['has three offsets', file({ a: f32([1], [0, 4, 8]) }, eight), /data_offsets/],
     ['has a negative offset', file({ a: f32([1], [-4, 0]) }, four), /data_offsets/],
-    ['has offsets in the wrong order', file({ a: f32([1], [4, 0]) }, four), /hold -4 bytes/],
+    [
+      'has offsets in the wrong order',
+      file({ a: f32([1], [4, 0]) }, four),
+      /end before they begin/,
+    ],
     ['has too few bytes for the shape', file({ a: f32([2], [0, 4]) }, four), /takes 8/],
     ['has too many bytes for the shape', file({ a: f32([1], [0, 8]) }, eight), /takes 4/],
     ['points beyond its end', file({ a: f32([huge], [0, 4 * huge]) }, four), /but 4 follow/],

@@ -1,0 +1,63 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { ConvLSTMError } from '../errors.js';
+import {
+  type ByteSource,
+  formatError,
+  ioError,
+  isFilePath,
+  sourceName,
+  toBytes,
+  toPath,
+} from './files.js';
+
+/** Bytes by offset, of a file or of memory. @internal */
+export interface RandomAccess {
+  /** Name in messages. */
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Bytes `begin` to `end`; a view for memory. Callers keep the range within `size`. */
+  read(begin: number, end: number): Promise<Uint8Array>;
+}
+
+/** Largest single read: Node takes at most 2^31 - 1 bytes. */
+const kMaxRead = 2 ** 30;
+
+/** Runs `use` on a source, which is open until `use` is done. @internal */
+export async function withRandomAccess<T>(
+  source: ByteSource,
+  use: (file: RandomAccess) => Promise<T>,
+): Promise<T> {
+  if (!isFilePath(source)) {
+    const bytes = toBytes(source);
+    return use({
+      name: sourceName(source),
+      size: bytes.length,
+      read: async (begin, end) => bytes.subarray(begin, end),
+    });
+  }
+  const path = toPath(source);
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const handle = file;
+    const info = await handle.stat();
+    if (!info.isFile()) throw new ConvLSTMError('ERR_IO', `${path}: is not a regular file`);
+    const read = async (begin: number, end: number) => {
+      const bytes = new Uint8Array(end - begin);
+      for (let done = 0; done < bytes.length; ) {
+        const length = Math.min(kMaxRead, bytes.length - done);
+        const position = begin + done;
+        const { bytesRead } = await handle.read(bytes, { offset: done, length, position });
+        if (bytesRead === 0) throw formatError(path, 'was cut short while it was read');
+        done += bytesRead;
+      }
+      return bytes;
+    };
+    return await use({ name: path, size: info.size, read });
+  } catch (error) {
+    throw ioError('read', path, error);
+  } finally {
+    await file?.close();
+  }
+}
