@@ -44,7 +44,7 @@ const kPatchAxes: ReadonlyMap<string, 0 | 1> = new Map([
   ['head.bias', 0],
 ]);
 
-/** Weights by key. @internal */
+/** Weights by key. */
 export type Weights = Readonly<Record<string, Tensor | TensorLike>>;
 
 /**
