@@ -36,32 +36,40 @@ export interface LoaderPosition {
 }
 
 interface BatchMaker {
-  make(indices: readonly number[], epoch: number): Promise<BatchArrays>;
+  /** Resolves to null when `close` comes first. */
+  make(indices: readonly number[], epoch: number): Promise<BatchArrays | null>;
   close(): Promise<unknown>;
+  readonly closed: boolean;
 }
+
+/** Closes the makers of loops that are dropped without `return()`. */
+const abandoned = new FinalizationRegistry<BatchMaker>((maker) => maker.close());
 
 /** Makes batches on this thread, after pending events. */
 class LocalMaker implements BatchMaker {
   readonly #dataset: Dataset;
+  closed = false;
 
   constructor(dataset: Dataset) {
     this.#dataset = dataset;
   }
 
-  async make(indices: readonly number[], epoch: number): Promise<BatchArrays> {
+  async make(indices: readonly number[], epoch: number): Promise<BatchArrays | null> {
     await new Promise((resolve) => setImmediate(resolve));
-    return collate(this.#dataset, indices, epoch);
+    return this.closed ? null : collate(this.#dataset, indices, epoch);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.closed = true;
+  }
 }
 
 /**
  * Batches of a dataset, loaded ahead on worker threads, so that the device does not wait for them.
  *
  * `for await (const batch of loader)` runs from the loader's position to the end of the epoch; the next
- * loop runs the next epoch. Samples and their order depend on the seed, not on workers. Workers end with
- * the loop.
+ * loop runs the next epoch. Samples and their order depend on the seed, not on workers. One loop at a
+ * time. Workers end with the loop: by `break`, an error, `return()`, or when its iterator is collected.
  *
  * @example
  * ```ts
@@ -84,6 +92,8 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
   readonly #prefetch: number;
   readonly #device: Device | undefined;
   #position: LoaderPosition = { epoch: 0, batch: 0 };
+  /** Maker of the loop that began last. */
+  #active: BatchMaker | null = null;
 
   /** @throws ConvLSTMError ERR_OPTION for an unknown option, a value out of range, an empty dataset */
   constructor(dataset: Dataset<S>, options: DataLoaderOptions = {}) {
@@ -142,12 +152,17 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
     return this;
   }
 
-  /** Iterates from the position to the end of its epoch. */
+  /**
+   * Iterates from the position to the end of its epoch.
+   *
+   * @throws ConvLSTMError ERR_OPTION from `next()` while another loop over this loader runs, ERR_IO when a
+   *   worker ends, errors of samples
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Batch<S>, void> {
     return this.#iterate(this.#position.epoch + 1);
   }
 
-  /** Iterates from the position on, epoch after epoch, without end. */
+  /** Iterates from the position on, epoch after epoch, without end; errors as of one epoch's loop. */
   endless(): AsyncGenerator<Batch<S>, void> {
     return this.#iterate(Infinity);
   }
@@ -169,12 +184,30 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
     return order;
   }
 
-  async *#iterate(endEpoch: number): AsyncGenerator<Batch<S>, void> {
+  #iterate(endEpoch: number): AsyncGenerator<Batch<S>, void> {
     const maker: BatchMaker =
       this.#workers > 0
         ? new LoaderWorkers(this.dataset.source!, this.#workers)
         : new LocalMaker(this.dataset);
-    const pending: Promise<BatchArrays>[] = [];
+    const loop = this.#batches(maker, endEpoch);
+    const end = loop.return.bind(loop);
+    // A generator's own return() waits for a pending next(), which a slow sample can hold up for ever.
+    loop.return = async (value) => {
+      await maker.close();
+      return end(value);
+    };
+    abandoned.register(loop, maker);
+    return loop;
+  }
+
+  async *#batches(maker: BatchMaker, endEpoch: number): AsyncGenerator<Batch<S>, void> {
+    if (this.#active && !this.#active.closed) {
+      const message =
+        'DataLoader: expected one loop at a time; end the first by break or return(), or make a second DataLoader';
+      throw new ConvLSTMError('ERR_OPTION', message);
+    }
+    this.#active = maker;
+    const pending: Promise<BatchArrays | null>[] = [];
     let asked = this.position;
     let order = { epoch: asked.epoch, samples: this.#orderOf(asked.epoch) };
     const ask = () => {
@@ -194,6 +227,7 @@ export class DataLoader<S extends Sample = Sample> implements AsyncIterable<Batc
       ask();
       while (pending.length > 0) {
         const arrays = await pending.shift()!;
+        if (arrays === null) return;
         ask();
         next = this.#after(next);
         this.#position = next;

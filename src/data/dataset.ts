@@ -66,7 +66,8 @@ async function getSample(dataset: Dataset, index: number, epoch: number): Promis
   try {
     return await dataset.get(index, epoch);
   } catch (error) {
-    throw at(index, error instanceof Error ? error.message : String(error), error);
+    const cause = error instanceof Error ? error : new Error(String(error));
+    throw at(index, cause.message, cause);
   }
 }
 

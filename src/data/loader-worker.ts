@@ -8,10 +8,21 @@ type DatasetModule = { default?: (options: unknown) => Dataset | Promise<Dataset
 
 const { module, options } = workerData as { module: string; options: unknown };
 
+async function load(): Promise<DatasetModule> {
+  try {
+    return (await import(module)) as DatasetModule;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `source.module: cannot load ${module}: ${reason}`;
+    throw new ConvLSTMError('ERR_IO', message, { cause });
+  }
+}
+
 async function open(): Promise<Dataset> {
-  const { default: make } = (await import(module)) as DatasetModule;
-  if (typeof make === 'function') return make(options);
-  const message = `source.module: ${module} has no default export that makes a dataset`;
+  const { default: make } = await load();
+  const dataset = typeof make === 'function' ? await make(options) : undefined;
+  if (typeof dataset?.get === 'function') return dataset;
+  const message = `source.module: ${module} has no default export that makes a dataset { length, get }`;
   throw new ConvLSTMError('ERR_OPTION', message);
 }
 

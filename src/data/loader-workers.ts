@@ -15,7 +15,7 @@ export type BatchReply =
   | { id: number; failure: { message: string; code: ErrorCode; stack: string } };
 
 interface Waiting {
-  resolve(batch: BatchArrays): void;
+  resolve(batch: BatchArrays | null): void;
   reject(error: ConvLSTMError): void;
 }
 
@@ -25,10 +25,13 @@ function start({ module, options }: DatasetSource): Worker {
       workerData: { module: String(module), options },
     });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConvLSTMError('ERR_OPTION', `source.options: cannot go to a worker: ${reason}`, {
-      cause,
-    });
+    const { name, message } = cause instanceof Error ? cause : new Error(String(cause));
+    if (name === 'DataCloneError') {
+      const refused = `source.options: cannot go to a worker: ${message}`;
+      throw new ConvLSTMError('ERR_OPTION', refused, { cause });
+    }
+    const failed = `a worker of the DataLoader cannot start: ${message}`;
+    throw new ConvLSTMError('ERR_IO', failed, { cause });
   }
 }
 
@@ -37,6 +40,7 @@ class LoaderWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #ended: ConvLSTMError | null = null;
+  #closed = false;
   #count = 0;
 
   constructor(source: DatasetSource) {
@@ -47,7 +51,7 @@ class LoaderWorker {
     this.#worker.on('exit', (code) => this.#end(new Error(`it ended with exit code ${code}`)));
   }
 
-  make(indices: readonly number[], epoch: number): Promise<BatchArrays> {
+  make(indices: readonly number[], epoch: number): Promise<BatchArrays | null> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
         reject(this.#ended);
@@ -61,10 +65,16 @@ class LoaderWorker {
   }
 
   close(): Promise<unknown> {
+    this.#closed = true;
+    for (const { resolve } of this.#waiting.values()) resolve(null);
+    this.#waiting.clear();
+    this.#worker.ref(); // the caller awaits the exit: the process must not end before it
     return this.#worker.terminate();
   }
 
   #settle(reply: BatchReply): void {
+    // A late reply must not unref the worker whose exit close() awaits.
+    if (this.#closed) return;
     const waiting = this.#waiting.get(reply.id)!;
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) this.#worker.unref();
@@ -88,22 +98,31 @@ class LoaderWorker {
   }
 }
 
-/** Makes batches on worker threads, round-robin. @internal */
+/** Makes batches on worker threads, round-robin; each thread starts with its first batch. @internal */
 export class LoaderWorkers {
-  readonly #workers: LoaderWorker[];
+  readonly #source: DatasetSource;
+  readonly #count: number;
+  readonly #workers: LoaderWorker[] = [];
+  closed = false;
   #next = 0;
 
   constructor(source: DatasetSource, count: number) {
-    this.#workers = Array.from({ length: count }, () => new LoaderWorker(source));
+    this.#source = source;
+    this.#count = count;
   }
 
-  make(indices: readonly number[], epoch: number): Promise<BatchArrays> {
+  /** Resolves to null when the workers are closed first. */
+  async make(indices: readonly number[], epoch: number): Promise<BatchArrays | null> {
+    if (this.closed) return null;
+    this.#workers[this.#next] ??= new LoaderWorker(this.#source);
     const worker = this.#workers[this.#next]!;
-    this.#next = (this.#next + 1) % this.#workers.length;
+    this.#next = (this.#next + 1) % this.#count;
     return worker.make(indices, epoch);
   }
 
+  /** Ends the threads, in the middle of a batch too. Idempotent. */
   close(): Promise<unknown> {
+    this.closed = true;
     return Promise.all(this.#workers.map((worker) => worker.close()));
   }
 }

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
 import {
   type Batch,
@@ -89,6 +91,38 @@ describe('DataLoader', () => {
     }
     expect(seen).toEqual([0, 1, 100, 101, 200]);
     expect(loader.position).toEqual({ epoch: 2, batch: 1 });
+  });
+
+  it('refuses a second loop while the first one runs, not after it', async () => {
+    const loader = new DataLoader(numbers(4));
+    const unused = loader[Symbol.asyncIterator]();
+    const refusal = {
+      code: 'ERR_OPTION',
+      message:
+        'DataLoader: expected one loop at a time; end the first by break or return(), or make a second DataLoader',
+    };
+    const seen: number[] = [];
+    for await (const { input } of loader) {
+      seen.push(input.itemSync());
+      await expect(drain(loader as never)).rejects.toMatchObject(refusal);
+      await expect(loader.endless().next()).rejects.toMatchObject(refusal);
+    }
+    expect(seen).toEqual([0, 1, 2, 3]);
+    const both = await Promise.allSettled([drain(loader), drain(loader)]);
+    expect(both[0]).toEqual({ status: 'fulfilled', value: [[100], [101], [102], [103]] });
+    expect(both[1]).toMatchObject({ status: 'rejected', reason: refusal });
+    for (const end of ['break', 'throw']) {
+      const leaving = (async () => {
+        for await (const _ of loader) {
+          if (end === 'break') break;
+          throw new Error('of the caller');
+        }
+      })();
+      await leaving.catch(() => {});
+    }
+    expect(loader.position).toEqual({ epoch: 2, batch: 2 });
+    expect((await unused.return()).done).toBe(true);
+    expect(await drain(loader)).toEqual([[202], [203]]);
   });
 
   it('makes the next batches while the last one is in use', async () => {
@@ -320,22 +354,26 @@ describe('worker threads', () => {
     });
   });
 
-  it.each([
-    ['a loop that is left early', 1],
-    ['the last batch', 9],
-  ])('end with %s', async (_, wanted) => {
-    const { DataLoader } = await built;
-    // Workers increment it while they live.
+  /** A dataset whose workers count up while they live. */
+  function ticking(): { ticks: Int32Array; dataset: Dataset } {
     const ticks = new Int32Array(new SharedArrayBuffer(4));
     const text = `export default (ticks) => {
       setInterval(() => Atomics.add(ticks, 0, 1), 1);
       return { length: 9, get: () => ({ input: { data: new Float32Array(1), shape: [] } }) };
     }`;
-    const dataset: Dataset = {
-      length: 9,
-      source: { module: program(text), options: ticks },
-      get: () => expect.unreachable('made in this thread'),
+    const get = () => expect.unreachable('made in this thread');
+    return {
+      ticks,
+      dataset: { length: 9, source: { module: program(text), options: ticks }, get },
     };
+  }
+
+  it.each([
+    ['a loop that is left early', 1],
+    ['the last batch', 9],
+  ])('end with %s', async (_, wanted) => {
+    const { DataLoader } = await built;
+    const { ticks, dataset } = ticking();
     let count = 0;
     for await (const batch of new DataLoader(dataset, { workers: 2 })) {
       batch['input']!.dispose();
@@ -347,5 +385,45 @@ describe('worker threads', () => {
     expect(after).toBeGreaterThan(0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(Atomics.load(ticks, 0)).toBe(after);
+  });
+
+  it('end when the iterator is dropped, and free the loader', async () => {
+    const { DataLoader } = await built;
+    const { ticks, dataset } = ticking();
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const loader = new DataLoader(dataset, { workers: 2 });
+    await (async () => {
+      const { value } = await loader[Symbol.asyncIterator]().next();
+      value!['input']!.dispose();
+    })();
+    await vi.waitFor(async () => {
+      collect();
+      const before = Atomics.load(ticks, 0);
+      expect(before).toBeGreaterThan(0);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(Atomics.load(ticks, 0)).toBe(before);
+    }, 30_000);
+    let count = 0;
+    for await (const batch of loader) {
+      batch['input']!.dispose();
+      count++;
+    }
+    expect(count).toBe(8); // the first was taken
+  });
+
+  it('end with return() during a batch, whose next() is then done', async () => {
+    const { DataLoader } = await built;
+    const dataset: Dataset = {
+      length: 9,
+      source: { module: program('export default () => ({ get() { for (;;); } })') },
+      get: () => expect.unreachable('made in this thread'),
+    };
+    const loop = new DataLoader(dataset, { workers: 2 }).endless();
+    const [first, second] = [loop.next(), loop.next()];
+    expect(await loop.return()).toEqual({ value: undefined, done: true });
+    expect(await Promise.all([first, second])).toEqual(
+      Array(2).fill({ value: undefined, done: true }),
+    );
   });
 });
