@@ -17,6 +17,8 @@ export type { ErrorCode } from './errors.js';
 export { ConvLSTMError } from './errors.js';
 export * as functional from './functional/index.js';
 export type { ByteSource, FilePath } from './io/files.js';
+export type { FrameSource } from './io/frame-list.js';
+export type { Frame, FrameSourceOptions, ReadFramesOptions } from './io/frames.js';
 export { readFrames } from './io/frames.js';
 export * as gif from './io/gif.js';
 export * as hdf5 from './io/hdf5.js';

@@ -35,7 +35,15 @@ describe('src', () => {
   // Each imports only from those before it.
   const chains = [
     [
-      ...['errors.ts', 'options.ts', 'philox.ts', 'precision.ts', 'native.ts', 'fallback'],
+      ...[
+        'errors.ts',
+        'options.ts',
+        'warn.ts',
+        'philox.ts',
+        'precision.ts',
+        'native.ts',
+        'fallback',
+      ],
       ...['backend.ts', 'backend-info.ts', 'tensor', 'autograd', 'functional', 'io', 'nn'],
       ...['metrics', 'losses', 'optim', 'data', 'models', 'training', 'cli', 'index.ts'],
     ],

@@ -1,31 +1,39 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Pair } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
-import { type FilePath, ioError, toPath } from '../io/files.js';
-import { countFrames, inNaturalOrder, isFrameFile, noFrames, readFile } from '../io/frames.js';
+import { BlockCache } from '../io/block-cache.js';
+import { type FilePath, sourceName, toPath } from '../io/files.js';
+import { type FrameFile, openFrames } from '../io/frame-formats.js';
+import type { FrameSource } from '../io/frame-list.js';
+import { checkLike, checkSourceOptions, type FrameSourceOptions } from '../io/frames.js';
 import type { NdArray } from '../io/nd-array.js';
 import {
   checkChoice,
   checkCount,
   checkFlag,
   checkNames,
+  checkPositive,
   checkSeed,
   checkSize,
   refuseOption,
   type Size,
 } from '../options.js';
 import { type Dataset, type DatasetSource, type SequenceSample, splitSequence } from './dataset.js';
+import { type FrameIndex, indexFrames, type Run } from './frame-index.js';
 import { RandomStream } from './random-stream.js';
 
 /** Options of `FrameFolder`. */
-export interface FrameFolderOptions {
+export interface FrameFolderOptions extends FrameSourceOptions {
   /** Number of frames of a sample's input. */
   inputLength: number;
   /** Number of frames of its target, which follows the input. */
   targetLength: number;
   /** Frames between the starts of consecutive windows; 1 by default. */
   stride?: number | undefined;
+  /**
+   * Minutes from a frame to the next, for frames whose times are known; the commonest step by default.
+   * No window crosses a step above 1.5 or not above 0.5 of it.
+   */
+  step?: number | undefined;
   /** Normalization of values to (x - mean) / std. */
   normalize?:
     | {
@@ -53,6 +61,8 @@ interface Settings {
   inputLength: number;
   targetLength: number;
   stride: number;
+  step: number | null;
+  layout: string | null;
   mean: number;
   std: number;
   crop: Pair | null;
@@ -61,73 +71,12 @@ interface Settings {
   seed: number;
 }
 
-interface FrameFile {
-  path: string;
-  frames: number;
-}
-
-/** Consecutive frames in the files of one folder. */
-interface Sequence {
-  files: readonly FrameFile[];
-  frames: number;
-  windows: number;
-}
-
-/** Limit of the cache of decoded files, bytes: neighbouring windows share most frames. */
+/** Limit of the cache of decoded frames, bytes: neighbouring windows share most frames. */
 const kCacheBytes = 256 * 2 ** 20;
-
-class FrameCache {
-  /** Files by path, least recently used first; bytes are 0 while a file is being read. */
-  readonly #files = new Map<string, { frames: Promise<readonly NdArray[]>; bytes: number }>();
-  #bytes = 0;
-
-  async read(path: string): Promise<readonly NdArray[]> {
-    const entry = this.#files.get(path) ?? { frames: readFile(path), bytes: 0 };
-    this.#files.delete(path);
-    this.#files.set(path, entry);
-    try {
-      const frames = await entry.frames;
-      if (entry.bytes === 0 && this.#files.get(path) === entry) {
-        entry.bytes = frames.reduce((sum, { data }) => sum + data.byteLength, 0);
-        this.#bytes += entry.bytes;
-        this.#evict();
-      }
-      return frames;
-    } catch (error) {
-      if (this.#files.get(path) === entry) this.#files.delete(path);
-      throw error;
-    }
-  }
-
-  #evict(): void {
-    for (const [path, { bytes }] of this.#files) {
-      if (this.#bytes <= kCacheBytes || this.#files.size === 1) return;
-      if (bytes === 0) continue;
-      this.#files.delete(path);
-      this.#bytes -= bytes;
-    }
-  }
-}
 
 /** Number of windows of `length` frames, `stride` apart, in `frames` frames. */
 function windowsIn(frames: number, length: number, stride: number): number {
   return frames < length ? 0 : Math.floor((frames - length) / stride) + 1;
-}
-
-async function findSequences(folder: string, length: number, stride: number): Promise<Sequence[]> {
-  const files: FrameFile[] = [];
-  const folders: string[] = [];
-  for (const name of inNaturalOrder(await readdir(folder))) {
-    const path = join(folder, name);
-    // stat follows links, which folders of data often are.
-    if ((await stat(path)).isDirectory()) folders.push(path);
-    else if (isFrameFile(name)) files.push({ path, frames: await countFrames(path) });
-  }
-  const frames = files.reduce((sum, file) => sum + file.frames, 0);
-  const own = frames > 0 ? [{ files, frames, windows: windowsIn(frames, length, stride) }] : [];
-  const inside: Sequence[] = [];
-  for (const path of folders) inside.push(...(await findSequences(path, length, stride)));
-  return [...own, ...inside];
 }
 
 /** Copies a crop of a frame [C, H, W] into `into`, normalized and mirrored. */
@@ -151,9 +100,22 @@ function cut(
   }
 }
 
+/** A frame and the name of its file. */
+interface FoundFrame {
+  path: string;
+  frame: NdArray;
+}
+
+/** Options and what `open` found, for worker threads. */
+interface WorkerOptions {
+  options: FrameFolderOptions;
+  index: FrameIndex;
+}
+
 /**
- * Sliding windows over the frames of a folder, in the formats of `readFrames` and in natural order of
- * their names. Every subfolder is a separate sequence; no window spans two.
+ * Sliding windows over the frames of a folder, a file, or a list of them, in the formats and the order of
+ * `readFrames`. Windows lie within one sequence: every folder is one, every file of several frames, every
+ * N of an array. Where times are known, from files or from their names, no window crosses a gap.
  *
  * @example
  * ```ts
@@ -164,44 +126,54 @@ function cut(
 export class FrameFolder implements Dataset<SequenceSample> {
   /** Number of windows of all sequences. */
   readonly length: number;
+  /** Unit of the values, `mm/h`; null for formats that do not have one. */
+  readonly unit: string | null;
   readonly source: DatasetSource;
-  readonly #sequences: readonly Sequence[];
+  readonly #index: FrameIndex;
+  readonly #runs: readonly (Run & { windows: number })[];
   readonly #options: Settings;
-  readonly #cache = new FrameCache();
-  #frameShape: string | null = null;
+  readonly #cache = new BlockCache(kCacheBytes);
+  readonly #files = new Map<number, Promise<FrameFile>>();
+  #expected: { shape: string; unit: string | null } | null = null;
 
-  private constructor(sequences: Sequence[], settings: Settings, source: DatasetSource) {
-    this.#sequences = sequences;
-    this.#options = settings;
-    this.length = sequences.reduce((sum, { windows }) => sum + windows, 0);
-    this.source = source;
+  private constructor({ options, index }: WorkerOptions) {
+    this.#options = checkOptions(options);
+    this.#index = index;
+    const { inputLength, targetLength, stride } = this.#options;
+    this.#runs = index.runs.map((run) => ({
+      ...run,
+      windows: windowsIn(run.frames, inputLength + targetLength, stride),
+    }));
+    this.length = this.#runs.reduce((sum, { windows }) => sum + windows, 0);
+    this.unit = index.unit;
+    this.source = { module: import.meta.url, options: { options, index } satisfies WorkerOptions };
   }
 
   /**
-   * Lists the folder; frames are read with their samples.
+   * Lists the source, with the number of frames of each file and their times; frames are read with their
+   * samples.
    *
-   * @throws ConvLSTMError ERR_OPTION for an option out of range, ERR_IO for a folder that cannot be read
-   *   or has no window of the length asked for
+   * @throws ConvLSTMError ERR_OPTION for an option out of range, for names whose dates are ambiguous or for
+   *   an array that needs a layout, ERR_IO for a source that cannot be read or has no window of the length
+   *   asked for, ERR_FORMAT for a file that is none of frames
    */
-  static async open(folder: FilePath, options: FrameFolderOptions): Promise<FrameFolder> {
-    const settings = checkOptions(options);
-    const path = toPath(folder);
-    const { inputLength, targetLength, stride } = settings;
+  static async open(source: FrameSource, options: FrameFolderOptions): Promise<FrameFolder> {
+    const { inputLength, targetLength, step } = checkOptions(options);
     const length = inputLength + targetLength;
-    let sequences: Sequence[];
-    try {
-      sequences = await findSequences(path, length, stride);
-    } catch (error) {
-      throw ioError('read', path, error);
-    }
-    if (sequences.length === 0) throw noFrames(path);
-    if (sequences.every(({ windows }) => windows === 0)) {
-      const longest = Math.max(...sequences.map(({ frames }) => frames));
-      const message = `${path}: expected a sequence of at least ${length} frames, got at most ${longest}`;
+    const { timePattern, layout } = options;
+    const index = await indexFrames(source, { timePattern, layout }, step, length);
+    const longest = index.runs.reduce((most, { frames }) => Math.max(most, frames), 0);
+    if (longest < length) {
+      const name = Array.isArray(source) ? 'source' : toPath(source as FilePath);
+      const message = `${name}: expected a sequence of at least ${length} frames, got at most ${longest}`;
       throw new ConvLSTMError('ERR_IO', message);
     }
-    const source = { module: import.meta.url, options: { folder: path, ...options } };
-    return new FrameFolder(sequences, settings, source);
+    return new FrameFolder({ options, index });
+  }
+
+  /** A copy in a worker thread. @internal */
+  static restore(from: WorkerOptions): FrameFolder {
+    return new FrameFolder(from);
   }
 
   /**
@@ -224,42 +196,52 @@ export class FrameFolder implements Dataset<SequenceSample> {
     return splitSequence({ data, shape }, inputLength);
   }
 
-  async #framesOf(index: number): Promise<{ path: string; frame: NdArray }[]> {
+  async #framesOf(index: number): Promise<FoundFrame[]> {
     if (!Number.isSafeInteger(index) || index < 0 || index >= this.length) {
       refuseOption('index', `0 to ${this.length - 1}`, index);
     }
     const { inputLength, targetLength, stride } = this.#options;
     let window = index;
-    for (const { files, windows } of this.#sequences) {
-      if (window >= windows) {
-        window -= windows;
-        continue;
+    const run = this.#runs.find(({ windows }) => {
+      if (window < windows) return true;
+      window -= windows;
+      return false;
+    })!;
+    const found: FoundFrame[] = [];
+    let skip = window * stride;
+    for (const { file, first, frames } of run.spans) {
+      for (let n = skip; n < frames; n++) {
+        found.push(await this.#read(file, first + n));
+        if (found.length === inputLength + targetLength) return found;
       }
-      const found: { path: string; frame: NdArray }[] = [];
-      let first = window * stride;
-      for (const { path, frames } of files) {
-        if (first < frames) {
-          const wanted = inputLength + targetLength - found.length;
-          const read = await this.#cache.read(path);
-          found.push(...read.slice(first, first + wanted).map((frame) => ({ path, frame })));
-          if (found.length === inputLength + targetLength) return found;
-        }
-        first = Math.max(0, first - frames);
-      }
+      skip = Math.max(0, skip - frames);
     }
-    // Reached only if a file has lost frames since open().
-    const message = `window ${index}: fewer frames than when the folder was opened`;
-    throw new ConvLSTMError('ERR_SHAPE', message);
+    throw new ConvLSTMError('ERR_INTERNAL', `window ${index}: fewer frames than counted`);
   }
 
-  #checkShapes(frames: readonly { path: string; frame: NdArray }[]): [number, number, number] {
+  async #read(number: number, index: number): Promise<FoundFrame> {
+    const { listed, count } = this.#index.files[number]!;
+    const path = sourceName(listed.source);
+    let opening = this.#files.get(number);
+    if (opening === undefined) {
+      opening = openFrames(listed.source, this.#cache, this.#options.layout);
+      this.#files.set(number, opening);
+      opening.catch(() => this.#files.delete(number));
+    }
+    const file = await opening;
+    if (file.count !== count) {
+      this.#files.delete(number);
+      const message = `${path}: expected ${count} frames, as when it was listed, got ${file.count}`;
+      throw new ConvLSTMError('ERR_SHAPE', message);
+    }
+    return { path, frame: await file.read(index) };
+  }
+
+  #checkShapes(frames: readonly FoundFrame[]): [number, number, number] {
     for (const { path, frame } of frames) {
       const shape = frame.shape.join(', ');
-      this.#frameShape ??= shape;
-      if (shape !== this.#frameShape) {
-        const message = `${path}: expected [${this.#frameShape}], got [${shape}]`;
-        throw new ConvLSTMError('ERR_SHAPE', message);
-      }
+      this.#expected ??= { shape, unit: this.unit };
+      checkLike(path, this.#expected, shape, this.unit);
     }
     return frames[0]!.frame.shape as [number, number, number];
   }
@@ -296,6 +278,9 @@ function checkOptions(options: FrameFolderOptions): Settings {
     inputLength: true,
     targetLength: true,
     stride: true,
+    step: true,
+    timePattern: true,
+    layout: true,
     normalize: true,
     crop: true,
     flip: true,
@@ -303,11 +288,13 @@ function checkOptions(options: FrameFolderOptions): Settings {
     seed: true,
   });
   const { inputLength, targetLength, stride = 1, flip = 'none', vary = false, seed = 0 } = options;
-  const { normalize = {}, crop } = options;
+  const { normalize = {}, crop, step } = options;
   checkNames('normalize', normalize, { mean: true, std: true });
   for (const [name, value] of Object.entries({ inputLength, targetLength, stride })) {
     checkCount(name, value);
   }
+  if (step !== undefined) checkPositive('step', step);
+  const { layout } = checkSourceOptions(options);
   checkFlag('vary', vary);
   checkSeed('seed', seed);
   checkChoice('flip', flip, ['none', 'horizontal', 'vertical', 'both']);
@@ -320,6 +307,8 @@ function checkOptions(options: FrameFolderOptions): Settings {
     inputLength,
     targetLength,
     stride,
+    step: step ?? null,
+    layout,
     mean,
     std,
     crop: crop === undefined ? null : checkSize('crop', crop),
@@ -330,9 +319,6 @@ function checkOptions(options: FrameFolderOptions): Settings {
 }
 
 /** Called by the workers of a `DataLoader`. @internal */
-export default function openFrameFolder({
-  folder,
-  ...options
-}: FrameFolderOptions & { folder: string }): Promise<FrameFolder> {
-  return FrameFolder.open(folder, options);
+export default function openFrameFolder(from: Parameters<typeof FrameFolder.restore>[0]) {
+  return FrameFolder.restore(from);
 }

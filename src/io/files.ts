@@ -28,13 +28,39 @@ export function toPath(path: FilePath): string {
   throw new ConvLSTMError('ERR_OPTION', `expected a path or a file: URL, got ${show(path)}`);
 }
 
+/**
+ * Path of a listed file whose name is not UTF-8, in bytes: as a string it would be another name.
+ *
+ * @internal
+ */
+export interface RawPath {
+  rawPath: Uint8Array;
+  /** For messages: bytes that are not UTF-8 as `\xfc`. */
+  name: string;
+}
+
+/** A source, also one that a folder's listing found. @internal */
+export type ListedSource = ByteSource | RawPath;
+
 /** @internal */
 export function isFilePath(source: ByteSource): source is FilePath {
   return typeof source === 'string' || source instanceof URL;
 }
 
+/** @internal */
+export function isRawPath(source: ListedSource): source is RawPath {
+  return typeof source === 'object' && source !== null && 'rawPath' in source;
+}
+
+/** Path for `node:fs`; null for bytes in memory. @internal */
+export function systemPath(source: ListedSource): string | Buffer | null {
+  if (isRawPath(source)) return Buffer.from(source.rawPath);
+  return isFilePath(source) ? toPath(source) : null;
+}
+
 /** Name of a source in messages. @internal */
-export function sourceName(source: ByteSource): string {
+export function sourceName(source: ListedSource): string {
+  if (isRawPath(source)) return source.name;
   return isFilePath(source) ? toPath(source) : 'bytes';
 }
 
@@ -70,12 +96,13 @@ export function toBytes(source: Uint8Array | ArrayBuffer): Uint8Array {
 }
 
 /** All bytes of a file, or a view of bytes in memory. @internal */
-export async function readBytes(source: ByteSource): Promise<Uint8Array> {
-  if (!isFilePath(source)) return toBytes(source);
+export async function readBytes(source: ListedSource): Promise<Uint8Array> {
+  const path = systemPath(source);
+  if (path === null) return toBytes(source as Uint8Array | ArrayBuffer);
   try {
-    return await readFile(source);
+    return await readFile(path);
   } catch (error) {
-    throw ioError('read', toPath(source), error);
+    throw ioError('read', sourceName(source), error);
   }
 }
 

@@ -1,142 +1,249 @@
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { ConvLSTMError } from '../errors.js';
-import {
-  type ByteSource,
-  formatError,
-  ioError,
-  isFilePath,
-  readBytes,
-  sourceName,
-  toPath,
-} from './files.js';
-import * as hdf5 from './hdf5.js';
+import { checkAtLeastZero, checkCount, checkNames } from '../options.js';
+import { warnOnce } from '../warn.js';
+import { BlockCache } from './block-cache.js';
+import { type ListedSource, sourceName, systemPath } from './files.js';
+import { type FrameFile, openFrames } from './frame-formats.js';
+import { checkLayout } from './frame-layout.js';
+import { type FrameSource, type ListedFile, listFrames } from './frame-list.js';
 import type { NdArray } from './nd-array.js';
-import * as npy from './npy.js';
-import * as pgm from './pgm.js';
-import * as png from './png.js';
+import { compileTimePattern, type TimePattern } from './time-pattern.js';
 
-/** [T, C, H, W], from the shape [H, W], [T, H, W] or [T, C, H, W] of an array of frames. */
-function sequenceShape(name: string, shape: readonly number[]): number[] {
-  if (shape.length < 2 || shape.length > 4 || shape.includes(0)) {
-    throw formatError(name, `expected [H, W], [T, H, W] or [T, C, H, W], got [${shape}]`);
-  }
-  if (shape.length === 4) return [...shape];
-  return [shape.length === 3 ? shape[0]! : 1, 1, ...shape.slice(-2)];
-}
-
-function splitFrames(name: string, { data, shape }: NdArray): NdArray[] {
-  const [time, ...frame] = sequenceShape(name, shape);
-  const size = data.length / time!;
-  return Array.from({ length: time! }, (_, t) => ({
-    data: data.subarray(t * size, (t + 1) * size),
-    shape: frame,
-  }));
-}
-
-interface FrameFormat {
-  /** Name in messages. */
+/** A frame of `readFrames`. */
+export interface Frame extends NdArray {
+  /** Values [C, H, W] in row-major order. */
+  data: Float32Array;
+  /** [C, H, W] */
+  shape: number[];
+  /** Time in UTC, from the file or from its name; null if neither has one. */
+  time: Date | null;
+  /** Name of the file, from the source's folder; with the frame's number if the file has several: `a.npy[3]`. */
   name: string;
-  /** Lower-case file extensions; they select a folder's files, content selects the format. */
-  extensions: readonly string[];
-  is(bytes: Uint8Array): boolean;
-  decode(name: string, bytes: Uint8Array): NdArray | Promise<NdArray>;
+  /** Unit of the values, `mm/h`; null for formats that do not have one. */
+  unit: string | null;
+  /** Number of the sequence, from 0: frames of two sequences do not follow one another. */
+  sequence: number;
 }
 
-/** Every format of frames; a further one is a row here. */
-const kFormats: readonly FrameFormat[] = [
-  { name: 'PNG', extensions: ['.png'], is: png.isPng, decode: png.decode },
-  { name: 'PGM', extensions: ['.pgm'], is: pgm.isPgm, decode: pgm.decode },
-  { name: '.npy', extensions: ['.npy'], is: npy.isNpy, decode: npy.decode },
-  {
-    name: 'HDF5',
-    extensions: ['.h5', '.hdf5', '.hdf'],
-    is: hdf5.isHdf5,
-    decode: hdf5.decode,
-  },
-];
-
-const kNames = kFormats.map(({ name }) => name);
-
-/** `PNG, PGM, .npy or HDF5` @internal */
-export const kFormatNames = `${kNames.slice(0, -1).join(', ')} or ${kNames.at(-1)}`;
-
-/** The frames of one file or of its bytes, each [C, H, W]. @internal */
-export async function readFile(file: ByteSource): Promise<NdArray[]> {
-  const name = sourceName(file);
-  const bytes = await readBytes(file);
-  const format = kFormats.find(({ is }) => is(bytes));
-  if (format === undefined) throw formatError(name, `expected ${kFormatNames}, got other content`);
-  return splitFrames(name, await format.decode(name, bytes));
+/** Options of `readFrames` that say how to understand files; those of `FrameFolder` too. */
+export interface FrameSourceOptions {
+  /**
+   * Where names have their times, in UTC: `radar_{yyyy}{MM}{dd}_{HH}{mm}`. Fields: yyyy, yy, MM, MMM (month
+   * name), dd, DDD (day of the year), HH, mm, ss; `*` is any text; a slash spans folders, whose files are
+   * one sequence then. Default: times that are unmistakable, such as 202406302330 or 2024-06-30T23:30.
+   */
+  timePattern?: string | undefined;
+  /**
+   * Axes of `.npy` arrays: N sequences, T times, C channels, H rows, W columns, in their order. Default by
+   * the number of axes: `HW`, `THW`, `TCHW`, `NTCHW`.
+   */
+  layout?: string | undefined;
 }
 
-/** Number of frames that `readFile` returns. @internal */
-export async function countFrames(file: string): Promise<number> {
-  const shape = await npy.readShape(file);
-  return shape === null ? 1 : sequenceShape(file, shape)[0]!;
+/** Options of `readFrames`. */
+export interface ReadFramesOptions extends FrameSourceOptions {
+  /** Number of frames at the end to read; all by default. */
+  last?: number | undefined;
+  /** Seconds to wait for the last file if it is incomplete, as one being written is; 0 by default. */
+  wait?: number | undefined;
 }
 
-const kNaturalOrder = new Intl.Collator('en', { numeric: true });
-
-/** Sorts `f2` before `f10`. @internal */
-export function inNaturalOrder(names: readonly string[]): string[] {
-  return [...names].sort(kNaturalOrder.compare);
+/** @throws ConvLSTMError ERR_OPTION @internal */
+export function checkSourceOptions({ timePattern, layout }: FrameSourceOptions): {
+  pattern: TimePattern | null;
+  layout: string | null;
+} {
+  return {
+    pattern: timePattern === undefined ? null : compileTimePattern('timePattern', timePattern),
+    layout: layout === undefined ? null : checkLayout('layout', layout),
+  };
 }
 
-const kExtensions = kFormats.flatMap(({ extensions }) => extensions);
-
-/** Tells by the extension. @internal */
-export function isFrameFile(name: string): boolean {
-  return kExtensions.includes(extname(name).toLowerCase());
-}
-
-/** The error for a folder without frame files. @internal */
-export function noFrames(folder: string): ConvLSTMError {
-  const message = `${folder}: expected ${kExtensions.join(', ')} files, found none`;
-  return new ConvLSTMError('ERR_IO', message);
-}
-
-/** Paths of a folder's frame files in natural order. */
-async function listFolder(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter(isFrameFile);
-  if (names.length === 0) throw noFrames(folder);
-  return inNaturalOrder(names).map((name) => join(folder, name));
+/** A listed file and what it holds. @internal */
+export interface OpenFile extends Pick<FrameFile, 'count' | 'sequences' | 'times'> {
+  listed: ListedFile;
+  /** Number of its list: files of two lists are not consecutive. */
+  list: number;
 }
 
 /**
- * Reads frames one at a time, each [C, H, W], from a file, from a folder's files in natural order, or
- * from a file's bytes. PNG and PGM give values 0..1, HDF5 radar composites mm/h, `.npy` arrays ([H, W],
- * [T, H, W] or [T, C, H, W]) their own values. Content decides the format, not the name.
+ * Whether frame `index` begins a sequence: in another list, in a file of several frames, which is a
+ * sequence of its own, behind one, or where a file's next sequence begins.
  *
- * @throws ConvLSTMError ERR_FORMAT for other content, ERR_SHAPE for a frame unlike the first, ERR_IO for
- *   a file or folder that cannot be read
- * @example
- * ```ts
- * for await (const { data, shape } of readFrames('radar/')) console.log(shape);
- * ```
+ * @internal
  */
-export async function* readFrames(source: ByteSource): AsyncGenerator<NdArray> {
-  let files: ByteSource[] = [source];
-  if (isFilePath(source)) {
-    const path = toPath(source);
+export function beginsSequence(before: OpenFile | null, file: OpenFile, index: number): boolean {
+  if (index > 0) return index % (file.count / file.sequences) === 0;
+  return before === null || before.list !== file.list || before.count > 1 || file.count > 1;
+}
+
+/** Time of a frame: the file's own, else that of its name. @internal */
+export function timeOfFrame({ listed, times, count }: OpenFile, index: number): Date | null {
+  return times?.[index] ?? (count === 1 ? listed.time : null);
+}
+
+/** `a.npy[3]`, `a.npy[2][3]` for frame 3 of sequence 2. @internal */
+export function nameOfFrame(
+  { listed: { name }, count, sequences }: OpenFile,
+  index: number,
+): string {
+  if (count === 1) return name;
+  const length = count / sequences;
+  const sequence = sequences > 1 ? `[${Math.floor(index / length)}]` : '';
+  return `${name}${sequence}[${index % length}]`;
+}
+
+const kPollMs = 200;
+
+/** A file changed so lately may still be written. */
+const kFreshMs = 60_000;
+
+/** Milliseconds since the last change of a file. */
+async function ageOf(source: ListedSource): Promise<number> {
+  return Date.now() - (await stat(systemPath(source)!)).mtimeMs;
+}
+
+/** Opens the last file, which may be incomplete yet: waits, or says so. */
+async function openLast(open: () => Promise<FrameFile>, source: ListedSource, seconds: number) {
+  const end = Date.now() + 1000 * seconds;
+  for (;;) {
     try {
-      if ((await stat(path)).isDirectory()) files = await listFolder(path);
+      const file = await open();
+      if (file.count === 1) await file.read(0);
+      return file;
     } catch (error) {
-      throw ioError('read', path, error);
+      if (!(error instanceof ConvLSTMError) || error.code !== 'ERR_FORMAT') throw error;
+      if (Date.now() < end) {
+        await setTimeout(kPollMs);
+        continue;
+      }
+      const age = await ageOf(source);
+      if (age > kFreshMs) throw error;
+      const message = `${error.message}; it changed ${(age / 1000).toFixed(1)} s ago: if it is still being written, the option wait waits for it`;
+      throw new ConvLSTMError('ERR_FORMAT', message, { cause: error });
     }
   }
-  let expected: string | undefined;
-  for (const file of files) {
-    for (const frame of await readFile(file)) {
-      const shape = frame.shape.join(', ');
-      expected ??= shape;
-      if (shape !== expected) {
-        throw new ConvLSTMError(
-          'ERR_SHAPE',
-          `${sourceName(file)}: expected [${expected}], got [${shape}]`,
-        );
-      }
+}
+
+/** Follows the times of frames and warns once of a step unlike the first. */
+class TimeWatch {
+  #before: Frame | null = null;
+  #step = 0;
+
+  /** Returns whether time goes back. */
+  goesBack(frame: Frame): boolean {
+    const before = this.#before;
+    this.#before = frame;
+    if (!before?.time || !frame.time || before.sequence !== frame.sequence) return false;
+    const step = frame.time.getTime() - before.time.getTime();
+    if (step <= 0) return true;
+    this.#step ||= step;
+    if (step > 1.5 * this.#step || step < this.#step / 1.5) {
+      const [expected, got] = [this.#step, step].map((ms) => `${ms / 60_000} min`);
+      const message = `a gap in time: ${got} from ${before.name} to ${frame.name}, ${expected} before`;
+      warnOnce('CONVLSTM_GAPS', message);
+    }
+    return false;
+  }
+}
+
+interface Part {
+  file: OpenFile & FrameFile;
+  first: number;
+}
+
+/** The files of `lists` in order, opened one at a time; with `last`, those of the last frames. */
+async function* openParts(
+  lists: readonly (readonly ListedFile[])[],
+  open: (listed: ListedFile, isLast: boolean) => Promise<FrameFile>,
+  last: number,
+): AsyncGenerator<Part> {
+  const files = lists.flatMap((listed, list) => listed.map((each) => ({ listed: each, list })));
+  const openOne = async (n: number) => {
+    const { listed, list } = files[n]!;
+    return { ...(await open(listed, n === files.length - 1)), listed, list };
+  };
+  if (last === Infinity) {
+    for (const n of files.keys()) yield { file: await openOne(n), first: 0 };
+    return;
+  }
+  const parts: Part[] = [];
+  for (let n = files.length - 1, missing = last; n >= 0 && missing > 0; n--) {
+    const file = await openOne(n);
+    parts.unshift({ file, first: Math.max(0, file.count - missing) });
+    missing -= file.count;
+  }
+  yield* parts;
+}
+
+/** Bytes of decoded files that are kept while the last frames are looked for. */
+const kLastBytes = 2 ** 28;
+
+/**
+ * Reads frames one at a time, each [C, H, W], from a file, a folder, a list of files and folders, or a
+ * file's bytes. A folder's files come in the order of the times in their names, else in natural order;
+ * then its folders, each a sequence of its own. PNG and PGM give values 0..1, HDF5 radar composites mm/h,
+ * `.npy` arrays their own values. Content decides the format, not the name. `docs/data.md` has the rules.
+ *
+ * @throws ConvLSTMError ERR_FORMAT for other content, ERR_SHAPE for a frame unlike the first, ERR_IO for
+ *   a file or folder that cannot be read, ERR_OPTION for names whose dates are ambiguous, for an array that
+ *   needs a layout, and for an option out of range
+ * @example
+ * ```ts
+ * for await (const { data, shape, time } of readFrames('radar/', { last: 10 })) console.log(time, shape);
+ * ```
+ */
+export async function* readFrames(
+  source: FrameSource | Uint8Array | ArrayBuffer,
+  options: ReadFramesOptions = {},
+): AsyncGenerator<Frame> {
+  checkNames('readFrames', options, { timePattern: true, layout: true, last: true, wait: true });
+  const { pattern, layout } = checkSourceOptions(options);
+  const last = options.last === undefined ? Infinity : checkCount('last', options.last);
+  const wait = checkAtLeastZero('wait', options.wait ?? 0);
+  const cache = new BlockCache(last === Infinity ? 0 : kLastBytes);
+  const lists = await listFrames(source, pattern);
+  const open = ({ source: from }: ListedFile, isLast: boolean) => {
+    const openNow = () => openFrames(from, cache, layout);
+    return isLast && systemPath(from) !== null ? openLast(openNow, from, wait) : openNow();
+  };
+  const times = new TimeWatch();
+  let expected: { shape: string; unit: string | null } | undefined;
+  let before: OpenFile | null = null;
+  let sequence = -1;
+  for await (const { file, first } of openParts(lists, open, last)) {
+    for (let index = first; index < file.count; index++) {
+      if (sequence < 0 || beginsSequence(before, file, index)) sequence++;
+      const array = await file.read(index);
+      const [time, name] = [timeOfFrame(file, index), nameOfFrame(file, index)];
+      const frame: Frame = { ...array, time, name, unit: file.unit, sequence };
+      const shape = array.shape.join(', ');
+      expected ??= { shape, unit: frame.unit };
+      checkLike(sourceName(file.listed.source), expected, shape, frame.unit);
+      if (times.goesBack(frame)) frame.sequence = ++sequence;
       yield frame;
     }
+    before = file;
+  }
+}
+
+/**
+ * @throws ConvLSTMError ERR_SHAPE for a shape, ERR_FORMAT for a unit unlike that of the first frame
+ * @internal
+ */
+export function checkLike(
+  name: string,
+  expected: { shape: string; unit: string | null },
+  shape: string,
+  unit: string | null,
+): void {
+  if (shape !== expected.shape) {
+    throw new ConvLSTMError('ERR_SHAPE', `${name}: expected [${expected.shape}], got [${shape}]`);
+  }
+  if (unit !== expected.unit) {
+    const message = `${name}: expected values in ${expected.unit ?? 'no unit'}, as the first frame has, got ${unit ?? 'no unit'}`;
+    throw new ConvLSTMError('ERR_FORMAT', message);
   }
 }

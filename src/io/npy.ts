@@ -1,15 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import {
-  type ByteSource,
-  type FilePath,
-  formatError,
-  ioError,
-  readBytes,
-  sourceName,
-  writeBytes,
-} from './files.js';
+import { type ByteSource, type FilePath, formatError, writeBytes } from './files.js';
 import { checkNdArray, type NdArray, safeElementCount } from './nd-array.js';
 import { bytesPerElement, decodeNumbers, encodeFloat32, type NumberType } from './numbers.js';
+import { type RandomAccess, withRandomAccess } from './random-access.js';
 
 const kMagic = '\x93NUMPY';
 
@@ -56,77 +48,122 @@ function parseDictionary(name: string, text: string): Map<string, string> {
   return entries;
 }
 
-/** Header of an `.npy` file. */
-interface NpyHeader {
+/** Header of an `.npy` file. @internal */
+export interface NpyHeader {
   type: NumberType;
   littleEndian: boolean;
   shape: number[];
+  /** Distance of neighbours along each axis, elements. */
+  strides: number[];
   /** Offset of the numbers in the file, bytes. */
   dataStart: number;
 }
 
-/** Parses the header in `bytes`, the beginning of a file of `fileBytes` bytes. */
-function parseHeader(name: string, bytes: Uint8Array, fileBytes: number): NpyHeader {
-  if (!isNpy(bytes) || bytes.length < 12) throw formatError(name, 'is not an .npy file');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const version = bytes[6]!;
+/** Bytes of the largest header read: NumPy's own limit is 10,000, but for long lists of fields. */
+const kMaxHeader = 2 ** 20;
+
+/** Strides of an array in C order, or in Fortran order: the first axis next to one another. */
+function stridesOf(shape: readonly number[], fortran: boolean): number[] {
+  const strides = shape.map(() => 1);
+  const axes = fortran ? shape.keys() : [...shape.keys()].reverse();
+  let stride = 1;
+  for (const axis of axes) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  return strides;
+}
+
+/** Reads the header and checks that the file has the numbers it announces. @internal */
+export async function readHeader({ name, size, read }: RandomAccess): Promise<NpyHeader> {
+  const start = await read(0, Math.min(12, size));
+  if (!isNpy(start) || start.length < 12) throw formatError(name, 'is not an .npy file');
+  const view = new DataView(start.buffer, start.byteOffset, start.length);
+  const version = start[6]!;
   if (version < 1 || version > 3)
     throw formatError(name, `expected version 1 to 3, got ${version}`);
   const headerStart = version === 1 ? 10 : 12;
   const dataStart =
     headerStart + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (dataStart > bytes.length) throw formatError(name, 'header is longer than the file');
-  const text = Buffer.from(bytes.subarray(headerStart, dataStart)).toString('latin1');
+  if (dataStart > size) throw formatError(name, 'header is longer than the file');
+  if (dataStart > kMaxHeader) {
+    throw formatError(name, `expected a header of at most ${kMaxHeader} bytes, got ${dataStart}`);
+  }
+  const text = Buffer.from(await read(headerStart, dataStart)).toString('latin1');
   const header = parseDictionary(name, text);
 
-  if (header.get('fortran_order') !== 'False') {
-    throw formatError(name, 'fortran_order is not supported: save np.ascontiguousarray(x)');
-  }
   const descr = header.get('descr')!.slice(1, -1);
   const type = kTypes.get(descr.slice(1));
   if (type === undefined || !'<>|'.includes(descr[0]!)) {
     throw formatError(name, `descr '${descr}' is not supported`);
   }
+  const fortran = header.get('fortran_order')!;
+  if (fortran !== 'True' && fortran !== 'False') {
+    throw formatError(name, `fortran_order: expected True or False, got ${fortran}`);
+  }
   const sizes = header.get('shape')!.slice(1, -1).split(',');
-  const shape = sizes.filter((size) => size.trim() !== '').map(Number);
+  const shape = sizes.filter((entry) => entry.trim() !== '').map(Number);
   const count = safeElementCount(shape);
   const expected = count === null ? Infinity : count * bytesPerElement(type);
-  if (fileBytes - dataStart !== expected) {
-    const got = fileBytes - dataStart;
+  if (size - dataStart !== expected) {
+    const got = size - dataStart;
     throw formatError(name, `[${shape}] of ${descr} takes ${expected} bytes, got ${got}`);
   }
-  return { type, littleEndian: descr[0] !== '>', shape, dataStart };
+  const strides = stridesOf(shape, fortran === 'True');
+  return { type, littleEndian: descr[0] !== '>', shape, strides, dataStart };
 }
 
-/** Bytes that `readShape` reads: any header of version 1, and in practice of versions 2 and 3. */
-const kHeadBytes = 12 + 2 ** 16;
+/** Bytes decoded at a time: the file's numbers and their float32 are never in memory together. */
+const kPartBytes = 2 ** 24;
 
-/** Shape of the array in a file, without its numbers; null for other files. @internal */
-export async function readShape(path: string): Promise<number[] | null> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, 'r');
-    const { size } = await file.stat();
-    const { buffer, bytesRead } = await file.read(new Uint8Array(kHeadBytes));
-    const bytes = buffer.subarray(0, bytesRead);
-    return isNpy(bytes) ? parseHeader(path, bytes, size).shape : null;
-  } catch (error) {
-    throw ioError('read', path, error);
-  } finally {
-    await file?.close();
+/** Values `first` to `end`, counted in the file's order. @internal */
+export async function readValues(
+  file: RandomAccess,
+  { type, littleEndian, dataStart }: NpyHeader,
+  first: number,
+  end: number,
+): Promise<Float32Array> {
+  const size = bytesPerElement(type);
+  const values = new Float32Array(end - first);
+  for (let at = first; at < end; ) {
+    const stop = Math.min(end, at + kPartBytes / size);
+    const bytes = await file.read(dataStart + at * size, dataStart + stop * size);
+    values.set(decodeNumbers(type, bytes, littleEndian), at - first);
+    at = stop;
   }
+  return values;
 }
 
-/** Decodes bytes; `name` is their name in messages. @internal */
-export function decode(name: string, bytes: Uint8Array): NdArray {
-  const { type, littleEndian, shape, dataStart } = parseHeader(name, bytes, bytes.length);
-  const numbers = new Uint8Array(bytes.subarray(dataStart));
-  return { data: decodeNumbers(type, numbers, littleEndian), shape };
+/**
+ * Copies a box between two orders of its axes.
+ *
+ * @param from begins at the box's first element; its neighbours along axis i lie `strides[i]` apart
+ * @param first index of the box's first element in `into`, whose strides are `intoStrides`
+ * @internal
+ */
+export function gather(
+  from: Float32Array,
+  strides: readonly number[],
+  shape: readonly number[],
+  into: Float32Array,
+  intoStrides: readonly number[],
+  first: number,
+): void {
+  const last = shape.length - 1;
+  const walk = (axis: number, source: number, target: number): void => {
+    const [step, to] = [strides[axis]!, intoStrides[axis]!];
+    for (let i = 0; i < shape[axis]!; i++) {
+      if (axis === last) into[target + i * to] = from[source + i * step]!;
+      else walk(axis + 1, source + i * step, target + i * to);
+    }
+  };
+  if (last < 0) into[first] = from[0]!;
+  else walk(0, 0, first);
 }
 
 /**
  * Reads a NumPy array (`.npy`, format versions 1 to 3) as float32. Accepts floats of 2, 4 and 8 bytes,
- * integers of 1 to 8 bytes and booleans, either byte order, C order only.
+ * integers of 1 to 8 bytes and booleans, either byte order, C and Fortran order; the result is in C order.
  *
  * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
  * @example
@@ -135,8 +172,19 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
  * const x = Tensor.from(frames);
  * ```
  */
-export async function load(source: ByteSource): Promise<NdArray> {
-  return decode(sourceName(source), await readBytes(source));
+export function load(source: ByteSource): Promise<NdArray> {
+  return withRandomAccess(source, async (file) => {
+    const header = await readHeader(file);
+    const { shape, strides } = header;
+    const count = shape.reduce((product, size) => product * size, 1);
+    const stored = await readValues(file, header, 0, count);
+    const rowMajor = stridesOf(shape, false);
+    const isRowMajor = strides.every((stride, axis) => stride === rowMajor[axis]);
+    if (count === 0 || isRowMajor) return { data: stored, shape };
+    const data = new Float32Array(count);
+    gather(stored, strides, shape, data, rowMajor, 0);
+    return { data, shape };
+  });
 }
 
 /**

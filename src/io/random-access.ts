@@ -1,13 +1,12 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { ConvLSTMError } from '../errors.js';
 import {
-  type ByteSource,
   formatError,
   ioError,
-  isFilePath,
+  type ListedSource,
   sourceName,
+  systemPath,
   toBytes,
-  toPath,
 } from './files.js';
 
 /** Bytes by offset, of a file or of memory. @internal */
@@ -23,40 +22,47 @@ export interface RandomAccess {
 /** Largest single read: Node takes at most 2^31 - 1 bytes. */
 const kMaxRead = 2 ** 30;
 
+const inMemory = (name: string, bytes: Uint8Array): RandomAccess => ({
+  name,
+  size: bytes.length,
+  read: async (begin, end) => bytes.subarray(begin, end),
+});
+
 /** Runs `use` on a source, which is open until `use` is done. @internal */
 export async function withRandomAccess<T>(
-  source: ByteSource,
+  source: ListedSource,
   use: (file: RandomAccess) => Promise<T>,
 ): Promise<T> {
-  if (!isFilePath(source)) {
-    const bytes = toBytes(source);
-    return use({
-      name: sourceName(source),
-      size: bytes.length,
-      read: async (begin, end) => bytes.subarray(begin, end),
-    });
+  const path = systemPath(source);
+  const name = sourceName(source);
+  if (path === null) {
+    const bytes = toBytes(source as Uint8Array | ArrayBuffer);
+    return use(inMemory(name, bytes));
   }
-  const path = toPath(source);
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
     const handle = file;
     const info = await handle.stat();
-    if (!info.isFile()) throw new ConvLSTMError('ERR_IO', `${path}: is not a regular file`);
+    if (info.isFIFO()) {
+      const bytes = await handle.readFile();
+      return await use(inMemory(name, bytes));
+    }
+    if (!info.isFile()) throw new ConvLSTMError('ERR_IO', `${name}: is not a regular file`);
     const read = async (begin: number, end: number) => {
       const bytes = new Uint8Array(end - begin);
       for (let done = 0; done < bytes.length; ) {
         const length = Math.min(kMaxRead, bytes.length - done);
         const position = begin + done;
         const { bytesRead } = await handle.read(bytes, { offset: done, length, position });
-        if (bytesRead === 0) throw formatError(path, 'was cut short while it was read');
+        if (bytesRead === 0) throw formatError(name, 'was cut short while it was read');
         done += bytesRead;
       }
       return bytes;
     };
-    return await use({ name: path, size: info.size, read });
+    return await use({ name, size: info.size, read });
   } catch (error) {
-    throw ioError('read', path, error);
+    throw ioError('read', name, error);
   } finally {
     await file?.close();
   }

@@ -1,5 +1,7 @@
 import type { Pair } from '../../binding.js';
 import { ConvLSTMError } from '../errors.js';
+import { checkLayout } from '../io/frame-layout.js';
+import { compileTimePattern } from '../io/time-pattern.js';
 import { kCells } from '../models/cells.js';
 import { type ModelDescription, parseDescription } from '../models/description.js';
 import { refuseOption } from '../options.js';
@@ -16,7 +18,9 @@ import {
   numberOrNull,
   object,
   pair,
+  positiveOrNull,
   sizeOrNull,
+  textOrNull,
   type ValueOf,
   variants,
 } from './fields.js';
@@ -115,6 +119,30 @@ const data = variants(
       fields: {
         ...lengths,
         stride: count({ description: 'Frames between the starts of two windows', default: 1 }),
+        timePattern: textOrNull(
+          {
+            description:
+              'Where file names have their times in UTC: radar_{yyyy}{MM}{dd}_{HH}{mm}; null for times ' +
+              'that are unmistakable, or none',
+            default: null,
+          },
+          compileTimePattern,
+        ),
+        step: positiveOrNull({
+          description:
+            'Minutes from a frame to the next where times are known: no window crosses a gap; null for ' +
+            'the commonest step',
+          default: null,
+        }),
+        layout: textOrNull(
+          {
+            description:
+              "Axes of .npy arrays, such as 'TNHW' for N sequences of T frames; null for HW, THW, TCHW " +
+              'or NTCHW by the number of axes',
+            default: null,
+          },
+          checkLayout,
+        ),
         crop: sizeOrNull({
           description: '[height, width] of a crop: random for training, centred otherwise',
           default: null,
@@ -129,7 +157,7 @@ const data = variants(
   {
     description:
       "The data in the folder of --data. 'moving-mnist': MNIST's image files. 'frames': the folders " +
-      'train, validation and test, or frames and folders of frames alone.',
+      'train, validation and test, or frames and folders of frames alone, each a sequence of its own.',
   },
 );
 

@@ -110,6 +110,32 @@ export function number(options: FieldOptions<number> & Bounds): Field<number> {
   });
 }
 
+/** A number above 0, or null. */
+export function positiveOrNull(options: FieldOptions<number | null>): Field<number | null> {
+  const schema = { type: ['number', 'null'], exclusiveMinimum: 0 };
+  const test = (value: unknown) =>
+    value === null || (Number.isFinite(value) && (value as number) > 0);
+  return simple(options, 'a number above 0 or null', schema, test);
+}
+
+/** Text that `check` accepts, or null. It refuses other text with the path in its message. */
+export function textOrNull(
+  options: FieldOptions<string | null>,
+  check: (path: string, text: string) => unknown,
+): Field<string | null> {
+  const schema = { type: ['string', 'null'] };
+  const isText = (value: unknown) => value === null || typeof value === 'string';
+  const field = simple(options, 'text or null', schema, isText);
+  return {
+    ...field,
+    parse(path, value) {
+      const text = field.parse(path, value);
+      if (text !== null) check(path, text);
+      return text;
+    },
+  };
+}
+
 /** Any number, or null. */
 export function numberOrNull(options: FieldOptions<number | null>): Field<number | null> {
   const test = (value: unknown) => value === null || Number.isFinite(value);

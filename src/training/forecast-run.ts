@@ -77,7 +77,7 @@ export async function openData(
 ): Promise<Dataset<SequenceSample> | null> {
   const { data, seed } = config;
   if (data.kind === 'moving-mnist') return openMovingMnist(data, seed, folder, split);
-  const { inputLength, targetLength, stride, crop, flip } = data;
+  const { inputLength, targetLength, stride, crop, flip, timePattern, step, layout } = data;
   const part = join(folder, split);
   const own = await isFolder(part);
   if (!own) {
@@ -98,6 +98,9 @@ export async function openData(
     flip,
     seed,
     ...(crop ? { crop } : {}),
+    ...(timePattern === null ? {} : { timePattern }),
+    ...(step === null ? {} : { step }),
+    ...(layout === null ? {} : { layout }),
   });
 }
 
@@ -154,7 +157,10 @@ export async function checkFrames(
   const { shape } = (await data.get(0, 0)).input;
   const [, got, height, width] = shape as [number, number, number, number];
   const frames = `frames of [${height}, ${width}]`;
-  if (channels !== got) refuseOption('model.channels', `${got}, as the frames have`, channels);
+  if (channels !== got) {
+    const expected = `${got}, as the frames have (of an .npy [T, C, H, W]; data.layout 'TNHW' makes it N sequences)`;
+    refuseOption('model.channels', expected, channels);
+  }
   if (height % patchSize !== 0 || width % patchSize !== 0) {
     refuseOption('model.patchSize', `a divisor of both sides of ${frames}`, patchSize);
   }

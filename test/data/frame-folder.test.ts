@@ -29,8 +29,9 @@ beforeAll(async () => {
   await mkdir(mixed);
   await png.save(join(mixed, 'f1.png'), frame(0));
   await pgm.save(join(mixed, 'f2.pgm'), frame(1));
-  const three = [2, 3, 4].flatMap((t) => [...frame(t).data]);
-  await npy.save(join(mixed, 'f9.npy'), { data: Float32Array.from(three), shape: [3, 3, 4] });
+  await npy.save(join(mixed, 'f3.npy'), frame(2));
+  await npy.save(join(mixed, 'f4.npy'), { ...frame(3), shape: [1, 1, 3, 4] });
+  await png.save(join(mixed, 'f9.png'), frame(4));
   await png.save(join(mixed, 'f10.png'), frame(5));
   await pgm.save(join(mixed, 'f11.pgm'), frame(6));
   await writeFile(join(mixed, 'notes.txt'), 'not a frame');
@@ -178,6 +179,9 @@ describe('FrameFolder', () => {
     const damaged = join(root, 'damaged');
     await mkdir(damaged);
     for (let t = 0; t < 3; t++) await writeFile(join(damaged, `${t}.png`), 'none');
+    await expect(open(damaged)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    const head = png.encode(frame(0)).subarray(0, 40);
+    for (let t = 0; t < 3; t++) await writeFile(join(damaged, `${t}.png`), head);
     await expect((await open(damaged)).get(0)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
   });
 
@@ -196,6 +200,9 @@ describe('FrameFolder', () => {
     ['flip', { flip: 'sideways' }],
     ['vary', { vary: 1 }],
     ['seed', { seed: -1 }],
+    ['step', { step: 0 }],
+    ['layout', { layout: 'THX' }],
+    ['timePattern', { timePattern: '{HH}{mm}' }],
     ['normalize.std', { normalize: { std: 0 } }],
     ['normalize.mean', { normalize: { mean: Number.NaN } }],
     ['strides', { strides: 2 }],
@@ -222,7 +229,7 @@ describe('FrameFolder', () => {
     }
   });
 
-  it('refuses a window whose file has lost frames since the folder was opened', async () => {
+  it('refuses a window whose file was replaced since the folder was opened', async () => {
     const file = join(await mkdtemp(join(root, 'shrinking-')), 'frames.npy');
     const save = (frames: number) =>
       npy.save(file, { data: new Float32Array(frames * 4), shape: [frames, 2, 2] });
@@ -231,7 +238,7 @@ describe('FrameFolder', () => {
     await save(2);
     await expect(folder.get(0)).rejects.toMatchObject({
       code: 'ERR_SHAPE',
-      message: 'window 0: fewer frames than when the folder was opened',
+      message: `${file}: expected 3 frames, as when it was listed, got 2`,
     });
   });
 

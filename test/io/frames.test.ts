@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readFrames } from '../../src/io/frames.js';
+import { type Frame, type ReadFramesOptions, readFrames } from '../../src/io/frames.js';
 import type { NdArray } from '../../src/io/nd-array.js';
 import * as npy from '../../src/io/npy.js';
 import * as pgm from '../../src/io/pgm.js';
@@ -19,11 +19,14 @@ const array = (shape: number[], first = 0) => ({
   shape,
 });
 
-async function all(source: string | Uint8Array) {
-  const frames: NdArray[] = [];
-  for await (const frame of readFrames(source)) frames.push(frame);
+async function all(source: Parameters<typeof readFrames>[0], options?: ReadFramesOptions) {
+  const frames: Frame[] = [];
+  for await (const frame of readFrames(source, options)) frames.push(frame);
   return frames;
 }
+
+const arrays = async (source: string | Uint8Array): Promise<NdArray[]> =>
+  (await all(source)).map(({ data, shape }) => ({ data, shape }));
 
 describe('readFrames', () => {
   it('reads the files of a folder in natural order and skips other files', async () => {
@@ -49,18 +52,18 @@ describe('readFrames', () => {
   it('detects the format by content, in files and in bytes', async () => {
     const path = join(folder, 'pgm-in-disguise.png');
     await pgm.save(path, { data: Float32Array.of(1, 0), shape: [1, 2] });
-    expect(await all(path)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 1, 2] }]);
+    expect(await arrays(path)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 1, 2] }]);
     const bytes = png.encode({ data: Float32Array.of(1, 0), shape: [2, 1] });
-    expect(await all(bytes)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 2, 1] }]);
+    expect(await arrays(bytes)).toEqual([{ data: Float32Array.of(1, 0), shape: [1, 2, 1] }]);
   });
 
   it('splits .npy arrays along time', async () => {
-    expect(await all(npy.encode(array([1, 2])))).toEqual([array([1, 1, 2])]);
-    expect(await all(npy.encode(array([2, 1, 2])))).toEqual([
+    expect(await arrays(npy.encode(array([1, 2])))).toEqual([array([1, 1, 2])]);
+    expect(await arrays(npy.encode(array([2, 1, 2])))).toEqual([
       array([1, 1, 2]),
       array([1, 1, 2], 2),
     ]);
-    expect(await all(npy.encode(array([2, 3, 1, 1])))).toEqual([
+    expect(await arrays(npy.encode(array([2, 3, 1, 1])))).toEqual([
       array([3, 1, 1]),
       array([3, 1, 1], 3),
     ]);
@@ -68,7 +71,7 @@ describe('readFrames', () => {
 
   it.each<[string, number[]]>([
     ['a vector', [3]],
-    ['five axes', [1, 1, 1, 1, 1]],
+    ['six axes', [1, 1, 1, 1, 1, 1]],
     ['no frames', [0, 2, 2]],
   ])('refuses %s', async (_, shape) => {
     await expect(all(npy.encode(array(shape)))).rejects.toMatchObject({ code: 'ERR_FORMAT' });
@@ -82,6 +85,7 @@ describe('readFrames', () => {
     await expect(all(inner)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
     await expect(all(inner)).rejects.toThrow(/2\.png: expected \[1, 2, 2\], got \[1, 2, 3\]$/);
     await writeFile(join(inner, '2.png'), 'text');
+    await png.save(join(inner, '3.png'), { data: new Float32Array(4), shape: [2, 2] });
     await expect(all(inner)).rejects.toThrow(
       /2\.png: expected PNG, PGM, \.npy or HDF5, got other content$/,
     );

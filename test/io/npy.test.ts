@@ -63,6 +63,29 @@ describe('reading', () => {
     }
   });
 
+  it.each([[[2, 3]], [[4]], [[2, 3, 4]], [[0, 5]], [[5, 0]], [[2, 1, 3, 2]]])(
+    'reads Fortran order of shape %j as C order',
+    async (shape) => {
+      const count = shape.reduce((a, b) => a * b, 1);
+      const stored = new Uint8Array(count);
+      // Place of the element with number n in C order, the first axis next to one another.
+      const place = (n: number) => {
+        let [rest, at] = [n, 0];
+        for (let axis = shape.length - 1; axis >= 0; axis--) {
+          const before = shape.slice(0, axis).reduce((a, b) => a * b, 1);
+          at += (rest % shape[axis]!) * before;
+          rest = Math.floor(rest / shape[axis]!);
+        }
+        return at;
+      };
+      for (let n = 0; n < count; n++) stored[place(n)] = n;
+      const text = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+      const array = await npy.load(file(header('|u1', text, 'True'), stored));
+      expect(array.shape).toEqual(shape);
+      expect([...array.data]).toEqual(Array.from({ length: count }, (_, n) => n));
+    },
+  );
+
   it('copies the bytes given', async () => {
     const bytes = file(header('<f4', '(1,)'), Buffer.alloc(4));
     const { data } = await npy.load(bytes);
@@ -85,7 +108,7 @@ describe('reading', () => {
       Buffer.from('\x93NUMPY\x02\0\xff\xff\xff\xff{}', 'latin1'),
       /longer than the file/,
     ],
-    ['Fortran order', file(header('<f4', '(1,)', 'True'), one), /fortran_order is not supported/],
+    ['another order', file(header('<f4', '(1,)', "'F'"), one), /expected True or False, got 'F'/],
     ['no dictionary', file('[]', one), /not a dictionary/],
     ['code in the dictionary', file("{'descr': __import__('os')}", one), /invalid at "'descr'/],
     ['an unknown key', file("{'descr': '<f4', 'x': 1}", one), /header is invalid/],

@@ -61,7 +61,7 @@ describe('parseTrainConfig', () => {
     ],
     [
       { ...least, data: { kind: 'frames', speed: [1, 2] } },
-      'data.speed: expected one of the fields inputLength, targetLength, stride, crop, flip, kind, got [1, 2]',
+      'data.speed: expected one of the fields inputLength, targetLength, stride, timePattern, step, layout, crop, flip, kind, got [1, 2]',
     ],
     [
       { ...least, data: { kind: 'moving-mnist', speed: [3] } },
