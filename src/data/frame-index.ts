@@ -58,7 +58,7 @@ async function findSequences(source: FrameSource, options: FrameSourceOptions) {
         unit: found,
       } = await openFrames(listed.source, cache, layout);
       const file: OpenFile = { listed, list, count, sequences: parts, times };
-      unit ??= found;
+      if (unit === undefined) unit = found;
       if (unit !== found) {
         const message = `expected values in ${unit ?? 'no unit'}, as the first frame has, got ${found ?? 'no unit'}`;
         throw formatError(sourceName(listed.source), message);

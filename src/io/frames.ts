@@ -131,6 +131,7 @@ async function openLast(open: () => Promise<FrameFile>, source: ListedSource, se
 class TimeWatch {
   #before: Frame | null = null;
   #step = 0;
+  #warned = false;
 
   /** Returns whether time goes back. */
   goesBack(frame: Frame): boolean {
@@ -140,9 +141,10 @@ class TimeWatch {
     const step = frame.time.getTime() - before.time.getTime();
     if (step <= 0) return true;
     this.#step ||= step;
-    if (step > 1.5 * this.#step || step < this.#step / 1.5) {
+    if (!this.#warned && (step > 1.5 * this.#step || step < this.#step / 1.5)) {
+      this.#warned = true;
       const [expected, got] = [this.#step, step].map((ms) => `${ms / 60_000} min`);
-      const message = `a gap in time: ${got} from ${before.name} to ${frame.name}, ${expected} before`;
+      const message = `frames do not follow one another in equal steps: ${got} from ${before.name} to ${frame.name}, ${expected} before`;
       warnOnce('CONVLSTM_GAPS', message);
     }
     return false;
