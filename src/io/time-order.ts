@@ -1,7 +1,7 @@
 // The order of files, and their times, from their names.
 import { ConvLSTMError } from '../errors.js';
 import { warnOnce } from '../warn.js';
-import { kReadings, type TimePattern, type TimeReader } from './time-pattern.js';
+import { kReadings, kShortReadings, type TimePattern, type TimeReader } from './time-pattern.js';
 
 const kNaturalOrder = new Intl.Collator('en', { numeric: true });
 
@@ -154,8 +154,27 @@ export function orderFiles<F extends NamedFile>(
     if (parts) return parts;
   }
   const parts = orderByYearLast(where, files, names);
-  if (parts === null) warnOfSome(where, files, names);
-  return parts ?? [files];
+  if (parts !== null) return parts;
+  warnOfSome(where, files, names);
+  warnOfShortYears(where, files, names);
+  return [files];
+}
+
+/** Tells of six digits that read as dates, closest together as ones whose order is not that of names. */
+function warnOfShortYears(where: string, files: readonly NamedFile[], names: readonly string[]) {
+  const ways = Object.entries(kShortReadings).flatMap(([pattern, read]) => {
+    const times = readAll(names, read)?.map(({ time }) => time.getTime());
+    if (times === undefined) return [];
+    const inOrder = times.every((time, n) => n === 0 || time >= times[n - 1]!);
+    const sorted = times.toSorted((a, b) => a - b);
+    return [{ pattern, inOrder, span: sorted.at(-1)! - sorted[0]! }];
+  });
+  const [closest] = ways.sort((a, b) => a.span - b.span);
+  if (closest === undefined || closest.inOrder) return;
+  const message =
+    `${where}: frames are in the order of names, which is another than that of dates if ${files[0]!.name} has ` +
+    `one as ${closest.pattern}: timePattern or a list of files gives the order`;
+  warnOnce('CONVLSTM_TIME_ORDER', message);
 }
 
 /** Tells of names without a time among names with one: they may be no frames of the sequence. */

@@ -65,7 +65,10 @@ export type TimeReader = (name: string) => (FoundTime | null)[];
 function readerOf(expression: RegExp, isYear = (_: number) => true): TimeReader {
   return (name) =>
     [...name.matchAll(expression)].map((match) => {
-      const time = timeOf(match.groups!);
+      const fields = match.groups!;
+      // 2024-6-3 is a date, 202463 is not.
+      const short = fields['s'] === '' && [fields['MM'], fields['dd']].some((f) => f?.length === 1);
+      const time = short ? null : timeOf(fields);
       if (time === null || !isYear(time.getUTCFullYear())) return null;
       return { time, rest: name.slice(0, match.index) + name.slice(match.index + match[0].length) };
     });
@@ -118,6 +121,7 @@ export function compileTimePattern(name: string, pattern: string): TimePattern {
 const kClock =
   '(?:(?:T|[_. ;-](?=\\d{2}[-:_.]?\\d{2})|)(?<HH>\\d{2})' +
   '(?:[-:_.]?(?<mm>\\d{2})(?:[-:_.]?(?<ss>\\d{2})(?:[.,](?<ms>\\d{3}))?)?)?)?';
+const kSeparator = '(?<s>[-_.]?)';
 const isRecent = (year: number) => year >= 1900 && year < 2100;
 const reader = (date: string) =>
   readerOf(new RegExp(`(?<!\\d)${date}${kClock}Z?(?!\\d)`, 'gi'), isRecent);
@@ -129,8 +133,20 @@ const reader = (date: string) =>
  * @internal
  */
 export const kReadings = {
-  yearFirst: reader('(?<yyyy>\\d{4})(?<s>[-_.]?)(?<MM>\\d{2})\\k<s>(?<dd>\\d{2})'),
-  monthName: reader(`(?<dd>\\d{2})[-_. ]?(?<MMM>${kMonths.join('|')})[-_. ]?(?<yyyy>\\d{4})`),
-  dayFirst: reader('(?<dd>\\d{2})(?<s>[-_.]?)(?<MM>\\d{2})\\k<s>(?<yyyy>\\d{4})'),
-  monthFirst: reader('(?<MM>\\d{2})(?<s>[-_.]?)(?<dd>\\d{2})\\k<s>(?<yyyy>\\d{4})'),
+  yearFirst: reader(`(?<yyyy>\\d{4})${kSeparator}(?<MM>\\d{1,2})\\k<s>(?<dd>\\d{1,2})`),
+  monthName: reader(`(?<dd>\\d{1,2})[-_. ]?(?<MMM>${kMonths.join('|')})[-_. ]?(?<yyyy>\\d{4})`),
+  dayFirst: reader(`(?<dd>\\d{1,2})${kSeparator}(?<MM>\\d{1,2})\\k<s>(?<yyyy>\\d{4})`),
+  monthFirst: reader(`(?<MM>\\d{1,2})${kSeparator}(?<dd>\\d{1,2})\\k<s>(?<yyyy>\\d{4})`),
+} satisfies Record<string, TimeReader>;
+
+/**
+ * Readings with a year of two digits. Any six digits may be one, so that they are no more than a reason
+ * for a warning.
+ *
+ * @internal
+ */
+export const kShortReadings = {
+  '{yy}{MM}{dd}': reader(`(?<yy>\\d{2})${kSeparator}(?<MM>\\d{2})\\k<s>(?<dd>\\d{2})`),
+  '{dd}{MM}{yy}': reader(`(?<dd>\\d{2})${kSeparator}(?<MM>\\d{2})\\k<s>(?<yy>\\d{2})`),
+  '{MM}{dd}{yy}': reader(`(?<MM>\\d{2})${kSeparator}(?<dd>\\d{2})\\k<s>(?<yy>\\d{2})`),
 } satisfies Record<string, TimeReader>;

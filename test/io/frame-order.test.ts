@@ -61,6 +61,8 @@ describe('times in names', () => {
     ['30062024_2330.png', '2024-06-30T23:30'],
     ['06302024_2330.png', '2024-06-30T23:30'],
     ['30.06.2024.png', '2024-06-30T00:00'],
+    ['2024-6-3 07.05.png', '2024-06-03T07:05'],
+    ['x_30-6-2024.png', '2024-06-30T00:00'],
     ['product12345678_202401010005.png', '2024-01-01T00:05'],
   ])('%s is %s', async (name, expected) => {
     expect(times(await all(await folderOf([name])))).toEqual([expected]);
@@ -164,6 +166,31 @@ describe('order', () => {
     const list = names.map((name) => join(folder, name));
     expect(values(await all(list))).toEqual([0, 1, 2]);
     expect(times(await all(list))).toEqual([null, null, null]);
+  });
+
+  it('of dates with two digits for the year is warned of', async () => {
+    const names = ['x_300624_2330.png', 'x_010724_0000.png', 'x_010724_0030.png'];
+    const folder = await folderOf(names);
+    expect(values(await all(folder))).toEqual([1, 2, 0]);
+    await tick();
+    expect(warnings.map(({ code }) => code)).toEqual(['CONVLSTM_TIME_ORDER']);
+    expect(warnings[0]!.message).toContain('{dd}{MM}{yy}');
+    expect(values(await all(folder, { timePattern: '{dd}{MM}{yy}_{HH}{mm}' }))).toEqual([0, 1, 2]);
+  });
+
+  it.each([
+    [['240105.png', '240203.png', '240302.png']],
+    [['f_000101.png', 'f_000102.png', 'f_000103.png']],
+    [['f_010112.png', 'f_010113.png', 'f_010114.png']],
+  ])('of six digits as %j is not warned of', async (names) => {
+    expect(values(await all(await folderOf(names)))).toEqual([0, 1, 2]);
+    await tick();
+    expect(warnings).toEqual([]);
+  });
+
+  it('of days without a leading zero is that of time', async () => {
+    const folder = await folderOf(['30-6-2024.png', '1-7-2024.png', '2-7-2024.png']);
+    expect(values(await all(folder))).toEqual([0, 1, 2]);
   });
 
   it('of month names is that of time', async () => {
