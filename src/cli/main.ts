@@ -24,10 +24,10 @@ program.addHelpText(
   '\nExit codes: 0 success, 1 failure, 2 bad arguments. See also `convlstm COMMAND --help`.',
 );
 
-// A closed pipe, as of `convlstm --help | head -1`, is not a failure.
+// A closed pipe, as of `convlstm --help | head -1`, or terminal (EIO) is not a failure.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   });
 }
 

@@ -19,6 +19,7 @@ import { buildOptimizer } from '../training/optimizers.js';
 import { openDisplay } from '../training/progress.js';
 import { firstSamples, RunFolder, readConfig, withOptionsOf } from '../training/run-folder.js';
 import { reportOfRun } from '../training/run-report.js';
+import { describeStart } from '../training/run-start.js';
 import { buildSchedule } from '../training/schedules.js';
 import { Trainer } from '../training/trainer.js';
 import { addComputing, type ComputingOptions } from './arguments.js';
@@ -33,6 +34,8 @@ interface TrainOptions extends ComputingOptions {
 
 /** Signals within this time are one stop: `timeout`, for one, forwards a signal that the process got too. */
 const kSameStopMs = 1000;
+
+const kSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Number of sequences in a report. */
 const kShown = 3;
@@ -53,7 +56,9 @@ export function addTrain(program: Command): void {
       'after',
       '\nFiles of a run: checkpoint.safetensors and its loss curve, checkpoint.svg; model.safetensors, the model' +
         '\nwith the best validation, for `convlstm forecast`; config.json, log.jsonl and report.html.' +
-        '\nCtrl-C ends the run with a checkpoint after the step in progress; again after a second, at once.' +
+        '\nCtrl-C, SIGTERM or a closed terminal ends the run with a checkpoint after the step in progress; again' +
+        '\nafter a second, at once. A checkpoint is written every `checkpointEvery` steps, at each validation and' +
+        '\nafter two minutes without one.' +
         '\nschemas/train.schema.json of this package documents the configuration.',
     )
     .action(run);
@@ -79,10 +84,10 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
   const interrupt = new AbortController();
   const preparing = prepare(settings, data, folder, interrupt.signal);
-  const { model, trainer, shown } = await withOptionsOf(file, preparing);
+  const { model, trainer, shown, windows } = await withOptionsOf(file, preparing);
   if (from !== null) await trainer.resume(from.checkpoint);
   await folder.open(settings);
-  await folder.cutLog(trainer.step);
+  await folder.restoreLog(trainer);
   if (from !== null && elsewhere && trainer.best !== null) await folder.copyModel(from);
   // A run killed between the two writes has the checkpoint of its best step but not the model.
   if (trainer.best?.step === trainer.step) {
@@ -99,10 +104,13 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     if (stopped === null || performance.now() - stopped < kSameStopMs) return stop();
     process.off(signal, onSignal).kill(process.pid, signal);
   };
-  const display = openDisplay({ progress: options.json ? 'json' : 'auto' });
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  for (const signal of kSignals) process.on(signal, onSignal);
   // A reader that closes the pipe stops the run like Ctrl-C: the checkpoint is written.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', stop);
+  if (!options.json) {
+    process.stderr.write(`${describeStart(settings, model, windows, trainer, examples[0]!)}\n`);
+  }
+  const display = openDisplay({ progress: options.json ? 'json' : 'auto' }, trainer);
   try {
     for await (const report of trainer) {
       display.show(report);
@@ -113,11 +121,23 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
       }
     }
     if (trainer.best === null) await folder.saveModel(model, trainer.step);
+  } catch (error) {
+    if (trainer.report) {
+      const { message } = error instanceof Error ? error : new Error(String(error));
+      const parts = [trainer, model, trainer.report, examples, settings, message] as const;
+      // The user needs the error of the run, not that of its report.
+      await reportOfRun(...parts).then(
+        (html) => folder.saveReport(html),
+        () => {},
+      );
+    }
+    throw error;
   } finally {
     display.end();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of kSignals) process.off(signal, onSignal);
   }
   if (trainer.ended === 'aborted') {
+    if (trainer.step === 0) throw new Error('stopped before the first step');
     const steps = `${trainer.step} of ${trainer.totalSteps}`;
     throw new Error(`stopped after step ${steps}; --resume ${out} continues`);
   }
@@ -139,6 +159,8 @@ async function prepare(
   trainer: Trainer<SequenceSample>;
   /** Data whose forecasts the report shows. */
   shown: Dataset<SequenceSample>;
+  /** Number of training sequences. */
+  windows: number;
 }> {
   const training = (await openData(config, place, 'train'))!;
   const validation = await openData(config, place, 'validation');
@@ -168,5 +190,5 @@ async function prepare(
     reportEvery: config.reportEvery,
     signal,
   });
-  return { model, trainer, shown: validation ?? training };
+  return { model, trainer, shown: validation ?? training, windows: training.length };
 }

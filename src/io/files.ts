@@ -1,16 +1,17 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   access,
   constants,
   type FileHandle,
   open,
+  readdir,
   readFile,
   realpath,
   rename,
   rm,
   stat,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { ConvLSTMError, show } from '../errors.js';
@@ -130,6 +131,31 @@ async function resolveTarget(path: string): Promise<string> {
   throw new ConvLSTMError('ERR_IO', `${path}: is not a regular file`);
 }
 
+/** Start of the names of temporary files for `target`, of a length that every name allows. */
+function temporaryPrefix(target: string): string {
+  const hash = createHash('sha256').update(basename(target)).digest('hex');
+  return `.convlstm-${hash.slice(0, 12)}-`;
+}
+
+/**
+ * Removes what killed processes left of `writeAtomically(path)`. No other process may write the same file.
+ *
+ * @throws ConvLSTMError ERR_IO
+ * @internal
+ */
+export async function removeUnfinished(path: FilePath): Promise<void> {
+  const name = toPath(path);
+  try {
+    const target = await resolveTarget(name);
+    const prefix = temporaryPrefix(target);
+    for (const entry of await readdir(dirname(target))) {
+      if (entry.startsWith(prefix)) await rm(join(dirname(target), entry), { force: true });
+    }
+  } catch (error) {
+    throw ioError('write', name, error);
+  }
+}
+
 /**
  * Writes a file atomically: `path` has either the old or the whole new content. Writes a temporary file
  * in the same folder, syncs it, renames it over `path` and syncs the folder.
@@ -145,7 +171,7 @@ export async function writeAtomically(
   try {
     const target = await resolveTarget(name);
     const folder = dirname(target);
-    const unfinished = join(folder, `.convlstm-${randomUUID()}.tmp`);
+    const unfinished = join(folder, `${temporaryPrefix(target)}${randomUUID()}.tmp`);
     const file = await open(unfinished, 'wx');
     temporary = unfinished;
     try {

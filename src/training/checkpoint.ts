@@ -50,7 +50,7 @@ function unpack(name: string, json: unknown, tensors: Record<string, Tensor>): C
   if (Array.isArray(json)) return json.map((entry) => unpack(name, entry, tensors));
   const mark = (json as Record<string, unknown>)[kTensorMark];
   if (mark !== undefined) {
-    const tensor = tensors[String(mark)];
+    const tensor = typeof mark === 'string' && Object.hasOwn(tensors, mark) && tensors[mark];
     if (!tensor) throw formatError(name, `has no tensor ${JSON.stringify(mark)}`);
     return tensor;
   }

@@ -34,37 +34,48 @@ export function formatDuration(seconds: number): string {
 }
 
 /** Text of a report, without the number of steps. */
-function describe({ epoch, loss, lr, validation, samplesPerSecond, etaSeconds }: TrainReport) {
+function describe(report: TrainReport): string {
+  const { epoch, loss, lr, validation, metrics, samplesPerSecond, etaSeconds } = report;
   return [
     `epoch ${epoch}`,
     `loss ${formatNumber(loss)}`,
     ...(validation === null ? [] : [`validation ${formatNumber(validation)}`]),
+    ...Object.entries(metrics).map(([name, value]) => `${name} ${formatNumber(value)}`),
     `lr ${formatNumber(lr)}`,
     `${formatNumber(Number(samplesPerSecond.toPrecision(3)))} samples/s`,
     `${formatDuration(etaSeconds)} left`,
   ].join(', ');
 }
 
+/** Steps of a training, as they are made. */
+export interface StepCount {
+  readonly step: number;
+  readonly totalSteps: number;
+}
+
+/** Milliseconds between two looks at the steps. */
+const kRedrawMs = 500;
+
 class Bar implements ProgressDisplay {
   readonly #bar: cliProgress.SingleBar;
-  #started = false;
+  readonly #timer: NodeJS.Timeout;
 
-  constructor(stream: NodeJS.WritableStream) {
+  constructor(stream: NodeJS.WritableStream, steps: StepCount) {
     this.#bar = new cliProgress.SingleBar({
       format: '[{bar}] {value}/{total} {text}',
       barsize: 24,
       stream,
     });
+    this.#bar.start(steps.totalSteps, steps.step, { text: 'first steps' });
+    this.#timer = setInterval(() => this.#bar.update(steps.step), kRedrawMs).unref();
   }
 
   show(report: TrainReport): void {
-    const payload = { text: describe(report) };
-    if (this.#started) this.#bar.update(report.step, payload);
-    else this.#bar.start(report.totalSteps, report.step, payload);
-    this.#started = true;
+    this.#bar.update(report.step, { text: describe(report) });
   }
 
   end(): void {
+    clearInterval(this.#timer);
     this.#bar.stop();
   }
 }
@@ -89,14 +100,14 @@ class Lines implements ProgressDisplay {
  * @internal
  * @throws ConvLSTMError ERR_OPTION for an unknown option
  */
-export function openDisplay(options: ProgressOptions = {}): ProgressDisplay {
+export function openDisplay(options: ProgressOptions, steps: StepCount): ProgressDisplay {
   checkNames('Trainer.run', options, { progress: 'auto', stream: true });
   const styles = ['auto', 'lines', 'json', 'none'] as const;
   const progress = checkChoice('progress', options.progress ?? 'auto', styles);
   const stream = options.stream ?? (progress === 'json' ? process.stdout : process.stderr);
   if (progress === 'none') return { show() {}, end() {} };
   if (progress === 'json') return new Lines(stream, (report) => JSON.stringify(report));
-  if (progress === 'auto' && stream.isTTY) return new Bar(stream);
+  if (progress === 'auto' && stream.isTTY) return new Bar(stream, steps);
   return new Lines(
     stream,
     (report) => `step ${report.step}/${report.totalSteps}, ${describe(report)}`,

@@ -7,6 +7,7 @@ import { inFile, ioError, writeBytes } from '../io/files.js';
 import { saveModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
 import { parseTrainConfig, type TrainConfig } from './config.js';
+import type { Trainer } from './trainer.js';
 
 function parseJson(text: string): unknown {
   try {
@@ -90,15 +91,25 @@ export class RunFolder {
     await writeBytes(this.config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   }
 
-  /** Drops log lines after `step`, from which the run resumes, and an incomplete last line. */
-  async cutLog(step: number): Promise<void> {
-    const kept = (await this.#readLog()).split('\n').filter((line) => stepOf(line) <= step);
-    await writeBytes(this.#log, Buffer.from(kept.map((line) => `${line}\n`).join('')));
+  /**
+   * Makes the log that of `trainer`, whose checkpoint is the truth: drops lines of later steps, of a stop
+   * in mid-window and incomplete ones, and adds the checkpoint's report if a kill came before its line.
+   */
+  async restoreLog({ history, report }: Pick<Trainer, 'history' | 'report'>): Promise<void> {
+    const steps = new Set(history.loss.map(([step]) => step));
+    const kept = new Map<number, string>();
+    for (const line of (await this.#readLog()).split('\n')) {
+      const step = stepOf(line);
+      if (steps.has(step)) kept.set(step, line);
+    }
+    if (report && !kept.has(report.step)) kept.set(report.step, JSON.stringify(report));
+    const lines = [...kept].sort(([a], [b]) => a - b);
+    await writeBytes(this.#log, Buffer.from(lines.map(([, line]) => `${line}\n`).join('')));
   }
 
   async addToLog(report: object): Promise<void> {
     try {
-      await appendFile(this.#log, `${JSON.stringify(report)}\n`);
+      await appendFile(this.#log, `${JSON.stringify(report)}\n`, { flush: true });
     } catch (error) {
       throw ioError('write', this.#log, error);
     }
@@ -131,12 +142,12 @@ export class RunFolder {
   }
 }
 
-/** The step of a log line; Infinity for an incomplete one. */
+/** The step of a log line; NaN for an incomplete or damaged one. */
 function stepOf(line: string): number {
   try {
-    return (JSON.parse(line) as { step: number }).step;
+    return Number((JSON.parse(line) as { step?: number } | null)?.step);
   } catch {
-    return Infinity;
+    return Number.NaN;
   }
 }
 

@@ -9,7 +9,7 @@ import { type ForecastExample, renderReport } from './html-report.js';
 import { lossCurve } from './loss-curve.js';
 import { formatDuration } from './progress.js';
 import type { Trainer } from './trainer.js';
-import type { TrainReport } from './trainer-options.js';
+import type { TrainEnd, TrainReport } from './trainer-options.js';
 
 /** A sample with the model's forecast, values 0..1. */
 async function forecastOf(
@@ -31,29 +31,39 @@ async function forecastOf(
   };
 }
 
-/** Renders a forecaster's run as an HTML document. */
+/**
+ * State of a run in its report. A killed process writes no last report: that of a run which has not ended
+ * says when it was written, and claims nothing about now.
+ */
+function stateOf(ended: TrainEnd | null, failure: string | undefined): string {
+  if (failure !== undefined) return `failed: ${failure}`;
+  if (ended === null) return `as of ${new Date().toISOString().slice(0, 19)}Z, not ended`;
+  return { done: 'done', patience: 'stopped early', aborted: 'stopped' }[ended];
+}
+
+/** Renders a forecaster's run as an HTML document; `failure` is the error that ended it. */
 export async function reportOfRun(
   trainer: Trainer<SequenceSample>,
   model: Forecaster,
   last: TrainReport,
   samples: readonly SequenceSample[],
   settings: unknown,
+  failure?: string,
 ): Promise<string> {
   const { best, history, ended } = trainer;
   const { device, cpu, version } = backendInfo();
   const engine = device === 'cpu' ? `${cpu.isa}, ${cpu.threads} threads` : device;
   const parameters = model.parameters().reduce((sum, { size }) => sum + size, 0);
-  const state =
-    ended === null
-      ? 'training'
-      : { done: 'done', patience: 'stopped early', aborted: 'stopped' }[ended];
   const validated = best
     ? [['Best validation', `${formatNumber(best.loss)} after step ${best.step}`] as const]
     : [];
   return renderReport({
     title: 'Training of a ConvLSTM',
     facts: [
-      ['State', `${state}, ${last.step} of ${last.totalSteps} steps, epoch ${last.epoch}`],
+      [
+        'State',
+        `${stateOf(ended, failure)}, ${last.step} of ${last.totalSteps} steps, epoch ${last.epoch}`,
+      ],
       ['Loss', formatNumber(last.loss)],
       ...validated,
       ['Time', formatDuration(trainer.seconds)],

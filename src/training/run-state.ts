@@ -1,14 +1,15 @@
 /** State of a `Trainer` in its checkpoints. */
 import type { DataLoader, LoaderPosition } from '../data/data-loader.js';
 import { ConvLSTMError } from '../errors.js';
-import { inFile } from '../io/files.js';
+import { formatError, inFile } from '../io/files.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import type { Schedule } from '../optim/schedule.js';
 import type { OptimizerStateDict } from '../optim/state-dict.js';
 import { type RandomState, randomState, setRandomState } from '../tensor/random.js';
+import { Tensor } from '../tensor/tensor.js';
 import type { CheckpointState } from './checkpoint.js';
-import type { AnyOptimizer, TrainHistory } from './trainer-options.js';
+import type { AnyOptimizer, TrainHistory, TrainReport } from './trainer-options.js';
 
 /** The best validation so far. */
 export interface Best {
@@ -18,10 +19,26 @@ export interface Best {
   since: number;
 }
 
+/** Sums since the last report. */
+export interface ReportWindow {
+  /** Step of the last report. */
+  step: number;
+  /** Seconds of training at the last report. */
+  seconds: number;
+  samples: number;
+  loss: number;
+}
+
 /** State of a run after a step. */
 export interface RunState {
   step: number;
   seconds: number;
+  /** Absent in files of versions before 0.2, as are `report` and `bestModel`. */
+  window?: ReportWindow;
+  /** The last report that `history` holds. */
+  report?: TrainReport | null;
+  /** Model of the best validation. */
+  bestModel?: StateDict | null;
   position: LoaderPosition;
   random: RandomState;
   best: Best | null;
@@ -43,21 +60,44 @@ function isCurve(value: unknown): boolean {
   );
 }
 
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+const isTensors = (value: unknown) =>
+  isObject(value) && Object.values(value).every((entry) => entry instanceof Tensor);
+
+function isWindow(value: unknown): boolean {
+  const { step, seconds, samples, loss } = (value ?? {}) as Partial<ReportWindow>;
+  return isCount(step) && isCount(samples) && Number.isFinite(seconds) && Number.isFinite(loss);
+}
+
+function isReport(value: unknown): boolean {
+  const { step, loss, metrics } = (value ?? {}) as Partial<TrainReport>;
+  return isCount(step) && Number.isFinite(loss) && isObject(metrics);
+}
+
 /** Checks the structure; model, optimizer, schedule and loader check their own parts. */
 export function checkRunState(name: string, state: object): asserts state is RunState {
   const { step, seconds, position, random, best, history, optimizer, model } =
     state as Partial<RunState>;
-  const objects = [position, random, history, optimizer, optimizer?.tensors, model];
-  const curves = [history?.loss, history?.validation, history?.lr];
-  const isObject = (part: unknown) => typeof part === 'object' && part !== null;
-  const valid =
-    isCount(step) &&
-    Number.isFinite(seconds) &&
-    objects.every(isObject) &&
-    (best === null || (isCount(best?.step) && isCount(best?.since) && Number.isFinite(best?.loss)));
-  if (!valid || !curves.every(isCurve)) {
-    throw new ConvLSTMError('ERR_FORMAT', `${name}: is not a checkpoint of a Trainer`);
-  }
+  const { window, report = null, bestModel = null } = state as Partial<RunState>;
+  const valid: Record<string, boolean> = {
+    step: isCount(step),
+    seconds: Number.isFinite(seconds),
+    position: isObject(position),
+    random: isObject(random),
+    best:
+      best === null || (isCount(best?.step) && isCount(best?.since) && Number.isFinite(best?.loss)),
+    history: [history?.loss, history?.validation, history?.lr].every(isCurve),
+    'optimizer.tensors': isTensors(optimizer?.tensors),
+    'optimizer.settings': isObject(optimizer?.settings),
+    model: isTensors(model),
+    window: window === undefined || (isWindow(window) && window.step <= step!),
+    report: report === null || isReport(report),
+    bestModel: bestModel === null || isTensors(bestModel),
+  };
+  const wrong = Object.keys(valid).find((part) => !valid[part]);
+  if (wrong === undefined) return;
+  throw formatError(name, `is not a checkpoint of a Trainer: ${wrong} is missing or malformed`);
 }
 
 /** Parts of a run that have a state. */
@@ -84,6 +124,7 @@ export function loadRunState(name: string, state: RunState, parts: RunParts): vo
   };
   const random = randomState();
   try {
+    if (state.bestModel) load(parts.model, state.bestModel); // checks that restoreBest() can load it
     load(parts.model, state.model);
     load(parts.optimizer, state.optimizer);
     if (parts.schedule && state.schedule) load<object>(parts.schedule, state.schedule as object);
@@ -92,6 +133,7 @@ export function loadRunState(name: string, state: RunState, parts: RunParts): vo
     parts.data.seek(state.position);
   } catch (error) {
     for (const back of undo.reverse()) back();
-    throw inFile(name, error);
+    if (error instanceof ConvLSTMError) throw inFile(name, error);
+    throw formatError(name, 'is not a checkpoint of this Trainer', error);
   }
 }

@@ -1,4 +1,4 @@
-/** One training step, and the mean loss of a validation. */
+/** One training step, and the means of a validation. */
 import { noGrad } from '../autograd/grad-mode.js';
 import type { Batch } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
@@ -115,28 +115,42 @@ export async function trainStep<S extends Sample>(
   return { loss, samples };
 }
 
-/** Mean loss over the samples of `batches`, with the model in `eval()` and without recording. */
+/**
+ * Means of `losses` over the samples of `batches`, in their order, with the model in `eval()` and without
+ * recording.
+ */
+export async function meansOf<S extends Sample>(
+  model: Module,
+  losses: readonly LossFunction<S>[],
+  batches: AsyncIterable<Batch<S>>,
+  progress: TrainProgress,
+): Promise<number[]> {
+  const sums = losses.map(() => 0);
+  let samples = 0;
+  model.eval();
+  try {
+    for await (const batch of batches) {
+      const count = samplesOf(batch);
+      const values = disposeCreated(
+        () => noGrad(() => losses.map((loss) => callLoss(loss, batch, progress).item())),
+        () => [],
+      );
+      disposeBatch(batch);
+      for (const [n, value] of (await Promise.all(values)).entries()) sums[n]! += count * value;
+      samples += count;
+    }
+  } finally {
+    model.train();
+  }
+  return sums.map((sum) => sum / samples);
+}
+
+/** Mean of one loss; `meansOf` for several. */
 export async function meanLoss<S extends Sample>(
   model: Module,
   loss: LossFunction<S>,
   batches: AsyncIterable<Batch<S>>,
   progress: TrainProgress,
 ): Promise<number> {
-  let [sum, samples] = [0, 0];
-  model.eval();
-  try {
-    for await (const batch of batches) {
-      const count = samplesOf(batch);
-      const value = disposeCreated(
-        () => noGrad(() => callLoss(loss, batch, progress).item()),
-        () => [],
-      );
-      disposeBatch(batch);
-      sum += count * (await value);
-      samples += count;
-    }
-  } finally {
-    model.train();
-  }
-  return sum / samples;
+  return (await meansOf(model, [loss], batches, progress))[0]!;
 }

@@ -34,6 +34,8 @@ export interface ValidationOptions<S extends Sample> {
   data: DataLoader<S>;
   /** Default: the training loss. Called within `noGrad`, with the model in `eval()`. */
   loss?: LossFunction<S> | undefined;
+  /** Further numbers to report by name, computed and averaged as `loss`. Default none. */
+  metrics?: Readonly<Record<string, LossFunction<S>>> | undefined;
   /** Steps between two validations; null, the default, validates after each epoch. */
   every?: number | null | undefined;
   /** Validations without improvement before training ends; null, the default, never ends it early. */
@@ -44,7 +46,10 @@ export interface ValidationOptions<S extends Sample> {
 export interface CheckpointOptions {
   /** Safetensors file; the loss curve is drawn beside it as `<name>.svg`. */
   file: FilePath;
-  /** Steps between two checkpoints; default 100. The end of training writes one too. */
+  /**
+   * Steps between two checkpoints; default 100. A validation, two minutes without a checkpoint and the end
+   * of training write one too.
+   */
   every?: number | undefined;
 }
 
@@ -94,6 +99,8 @@ export interface TrainReport {
   etaSeconds: number;
   /** Mean validation loss; null if this step was not followed by a validation. */
   validation: number | null;
+  /** Means of the validation's metrics by name; empty without validation. */
+  metrics: Record<string, number>;
   /** Whether `validation` is the least so far. */
   best: boolean;
 }
@@ -115,12 +122,19 @@ function checkValidation<S extends Sample>(validation: ValidationOptions<S>): vo
   checkNames('validation', validation, {
     data: true,
     loss: true,
+    metrics: {},
     every: null,
     patience: null,
   });
-  const { data, loss, every, patience } = validation;
+  const { data, loss, metrics = {}, every, patience } = validation;
   if (!(data instanceof DataLoader)) refuseOption('validation.data', 'a DataLoader', data);
   if (loss && typeof loss !== 'function') refuseOption('validation.loss', 'a function', loss);
+  if (typeof metrics !== 'object' || metrics === null)
+    refuseOption('validation.metrics', 'an object', metrics);
+  for (const [name, metric] of Object.entries<unknown>(metrics)) {
+    if (typeof metric !== 'function')
+      refuseOption(`validation.metrics.${name}`, 'a function', metric);
+  }
   for (const [name, value] of Object.entries({ every, patience })) {
     checkCount(`validation.${name}`, value ?? 1);
   }

@@ -1,17 +1,17 @@
 import type { Batch, DataLoader } from '../data/data-loader.js';
 import type { Sample } from '../data/dataset.js';
 import { ConvLSTMError } from '../errors.js';
-import { checkFolderOf, type FilePath, toPath, writeBytes } from '../io/files.js';
+import { checkFolderOf, type FilePath, removeUnfinished, toPath, writeBytes } from '../io/files.js';
 import { ReduceLROnPlateau } from '../optim/reduce-lr-on-plateau.js';
 import { Schedule } from '../optim/schedule.js';
 import { refuseOption } from '../options.js';
 import { randomState, setRandomState } from '../tensor/random.js';
-import { Tensor } from '../tensor/tensor.js';
+import { BestModel, disposeAll } from './best-model.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { lossCurve } from './loss-curve.js';
 import { openDisplay, type ProgressOptions } from './progress.js';
-import { type Best, checkRunState, loadRunState, type RunState } from './run-state.js';
-import { meanLoss, type StepOptions, trainStep } from './train-step.js';
+import { checkRunState, loadRunState, type ReportWindow, type RunState } from './run-state.js';
+import { meansOf, type StepOptions, trainStep } from './train-step.js';
 import {
   checkTrainerOptions,
   type TrainEnd,
@@ -22,18 +22,11 @@ import {
   type ValidationOptions,
 } from './trainer-options.js';
 
-/** Sums since the last report. */
-interface Window {
-  step: number;
-  seconds: number;
-  samples: number;
-  loss: number;
-}
+/** A checkpoint is written after this time without one, in seconds. */
+const kCheckpointSeconds = 120;
 
 /** A completed step. */
 interface Step extends TrainProgress {
-  loss: number;
-  samples: number;
   lr: number;
 }
 
@@ -71,14 +64,16 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
   readonly #reportEvery: number;
   readonly #signal: AbortSignal | undefined;
   #step = 0;
-  /** Step of the last checkpoint. */
-  #saved = 0;
+  /** The last checkpoint: its step, and seconds of training. */
+  #saved = { step: 0, seconds: 0 };
+  #window: ReportWindow = { step: 0, seconds: 0, samples: 0, loss: 0 };
+  #report: TrainReport | null = null;
   /** Positions of data and random numbers before the step in progress. */
   #before: Pick<RunState, 'position' | 'random'> | null = null;
   /** Seconds of loops that have ended. */
   #seconds = 0;
   #begun: number | null = null;
-  #best: Best | null = null;
+  readonly #best = new BestModel();
   #ended: TrainEnd | null = null;
 
   /** @throws ConvLSTMError ERR_OPTION for an option out of range or unknown */
@@ -125,7 +120,31 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     /** Steps done before it. */
     readonly step: number;
   } | null {
-    return this.#best && { loss: this.#best.loss, step: this.#best.step };
+    const best = this.#best.validation;
+    return best && { loss: best.loss, step: best.step };
+  }
+
+  /** The last report of the steps in `history`; null before it. */
+  get report(): TrainReport | null {
+    return this.#report && { ...this.#report };
+  }
+
+  /**
+   * Loads the weights of the best validation into the model: for use, or for training on from them.
+   *
+   * @returns this trainer
+   * @throws ConvLSTMError ERR_OPTION before the first validation and while a loop trains
+   * @example
+   * ```ts
+   * await trainer.run();
+   * trainer.restoreBest();
+   * await saveModel('best.safetensors', model);
+   * ```
+   */
+  restoreBest(): this {
+    this.#checkIdle('no loop while it restores the best weights');
+    this.#best.restore(this.#steps.model);
+    return this;
   }
 
   /**
@@ -137,7 +156,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
    *   before the step, and a checkpoint of them is written
    */
   async run(options: ProgressOptions = {}): Promise<TrainEnd> {
-    const display = openDisplay(options);
+    const display = openDisplay(options, this);
     try {
       for await (const report of this) display.show(report);
     } finally {
@@ -155,8 +174,11 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     this.#checkIdle('one loop at a time');
     this.#begun = now();
     try {
-      if (this.#checkpoint) await checkFolderOf(this.#checkpoint.file);
-      yield* this.#train(this.#begun);
+      if (this.#checkpoint) {
+        await checkFolderOf(this.#checkpoint.file);
+        for (const file of this.#files()) await removeUnfinished(file);
+      }
+      yield* this.#train();
     } finally {
       this.#seconds = this.seconds;
       this.#begun = null;
@@ -169,51 +191,64 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     throw new ConvLSTMError('ERR_OPTION', message);
   }
 
-  async *#train(begun: number): AsyncGenerator<TrainReport, void> {
+  async *#train(): AsyncGenerator<TrainReport, void> {
     this.#ended = this.#findEnd();
     this.#steps.model.train();
-    const begin = { step: this.#step, seconds: begun };
-    let window: Window = { ...begin, samples: 0, loss: 0 };
+    const begin = { step: this.#step, seconds: this.seconds };
+    this.#saved.seconds = begin.seconds;
     const batches = this.#data.endless();
     try {
       while (this.#ended === null) {
         const made = await this.#trainStep(batches);
-        window.samples += made.samples;
-        window.loss += made.loss;
-        const seconds = now() - window.seconds;
-        const validation = this.#isValidated(made) ? await this.#validate(made) : null;
-        const best = validation !== null && this.#compare(validation);
-        this.#ended = this.#findEnd();
-
-        const reported =
-          this.#ended !== null || validation !== null || made.step % this.#reportEvery === 0;
-        const loss = window.loss / (made.step - window.step);
-        if (reported) {
-          this.history.loss.push([made.step, loss]);
-          this.history.lr.push([made.step, made.lr]);
-        }
-        if (this.#ended !== null || made.step % (this.#checkpoint?.every ?? Infinity) === 0) {
-          await this.save();
-        }
-        if (!reported) continue;
-        const pace = (now() - begin.seconds) / (made.step - begin.step);
         const { epoch, step, lr } = made;
-        const { totalSteps } = this;
-        const etaSeconds = pace * (totalSteps - step);
-        const samplesPerSecond = window.samples / seconds;
-        window = { step, seconds: now(), samples: 0, loss: 0 };
-        yield { epoch, step, totalSteps, loss, lr, samplesPerSecond, etaSeconds, validation, best };
+        const pace = (this.seconds - begin.seconds) / (step - begin.step);
+        const seconds = this.seconds - this.#window.seconds;
+        const validated = this.#isValidated(made) ? await this.#validate(made) : null;
+        const best = validated !== null && this.#compare(step, validated.validation);
+        this.#ended = this.#findEnd();
+        const report = {
+          epoch,
+          step,
+          totalSteps: this.totalSteps,
+          loss: this.#window.loss / (step - this.#window.step),
+          lr,
+          samplesPerSecond: this.#window.samples / Math.max(seconds, 1e-6),
+          etaSeconds: pace * (this.totalSteps - step),
+          ...(validated ?? { validation: null, metrics: {} }),
+          best,
+        };
+        const due = validated !== null || step % this.#reportEvery === 0;
+        const regular = due || this.#ended === 'done';
+        if (regular) this.#keep(report);
+        if (this.#ended !== null || validated !== null || this.#isSaved(step)) await this.save();
+        if (regular || this.#ended !== null) yield report;
       }
     } finally {
       await batches.return();
     }
   }
 
+  /** Begins the next window of a report. An extra report, of an aborted run, must not: it would differ. */
+  #keep(report: TrainReport): void {
+    const { step, loss, lr } = report;
+    this.history.loss.push([step, loss]);
+    this.history.lr.push([step, lr]);
+    this.#report = report;
+    this.#window = { step, seconds: this.seconds, samples: 0, loss: 0 };
+  }
+
+  /** Whether a checkpoint is due after the step. */
+  #isSaved(step: number): boolean {
+    if (!this.#checkpoint) return false;
+    const waited = this.seconds - this.#saved.seconds >= kCheckpointSeconds;
+    return waited || step % this.#checkpoint.every === 0;
+  }
+
   /** Reason for the end; null while there are steps left. */
   #findEnd(): TrainEnd | null {
     if (this.#step >= this.totalSteps) return 'done'; // above totalSteps after resuming from a longer run
     const patience = this.#validation?.patience ?? Infinity;
-    if (this.#best && this.#best.since >= patience) return 'patience';
+    if ((this.#best.validation?.since ?? 0) >= patience) return 'patience';
     return this.#signal?.aborted ? 'aborted' : null;
   }
 
@@ -230,16 +265,18 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     const lr = this.#steps.optimizer.groups[0]!.lr;
     this.#before = this.#place();
     try {
-      const made = await trainStep(this.#steps, batches, progress);
+      const { samples, loss } = await trainStep(this.#steps, batches, progress);
       this.#step++;
+      this.#window.samples += samples;
+      this.#window.loss += loss;
       if (this.#schedule instanceof Schedule) this.#schedule.step();
-      return { ...progress, ...made, lr };
+      return { ...progress, lr };
     } catch (error) {
       const { position, random } = this.#before;
       this.#data.seek(position);
       setRandomState(random);
       // The caller needs the error of the step, not that of the checkpoint.
-      if (this.#step > this.#saved) await this.save().catch(() => {});
+      if (this.#step > this.#saved.step) await this.save().catch(() => {});
       throw error;
     } finally {
       this.#before = null;
@@ -250,22 +287,29 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
     return { position: this.#data.position, random: randomState() };
   }
 
-  /** Mean loss over the validation data. */
-  async #validate(progress: TrainProgress): Promise<number> {
+  /** Means over the validation data. */
+  async #validate(
+    progress: TrainProgress,
+  ): Promise<Pick<TrainReport, 'metrics'> & { validation: number }> {
     const { model, loss: ownLoss } = this.#steps;
-    const { data, loss = ownLoss } = this.#validation!;
-    const mean = await meanLoss(model, loss, data.seek({ epoch: 0, batch: 0 }), progress);
-    if (this.#schedule instanceof ReduceLROnPlateau) this.#schedule.step(mean);
-    return mean;
+    const { data, loss = ownLoss, metrics = {} } = this.#validation!;
+    const losses = [loss, ...Object.values(metrics)];
+    const means = await meansOf(model, losses, data.seek({ epoch: 0, batch: 0 }), progress);
+    const [validation, ...rest] = means as [number, ...number[]];
+    if (this.#schedule instanceof ReduceLROnPlateau) this.#schedule.step(validation);
+    const named = Object.keys(metrics).map((name, n) => [name, rest[n]!]);
+    return { validation, metrics: Object.fromEntries(named) };
   }
 
-  /** Updates the best validation; true if `loss` is the new best. */
-  #compare(loss: number): boolean {
-    if (Number.isFinite(loss)) this.history.validation.push([this.#step, loss]);
-    const better = Number.isFinite(loss) && !(this.#best && this.#best.loss <= loss);
-    if (better) this.#best = { loss, step: this.#step, since: 0 };
-    else if (this.#best) this.#best.since++;
-    return better;
+  #compare(step: number, loss: number): boolean {
+    if (Number.isFinite(loss)) this.history.validation.push([step, loss]);
+    return this.#best.compare(step, loss, this.#steps.model);
+  }
+
+  /** Checkpoint and curve. */
+  #files(): string[] {
+    const file = toPath(this.#checkpoint!.file);
+    return [file, `${file.replace(/\.safetensors$/, '')}.svg`];
   }
 
   /**
@@ -276,7 +320,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
    */
   async save(): Promise<void> {
     if (!this.#checkpoint) return;
-    const { file } = this.#checkpoint;
+    const [file, curve] = this.#files() as [string, string];
     const model = this.#steps.model.stateDict();
     const optimizer = this.#steps.optimizer.stateDict();
     const { position, random } = this.#before ?? this.#place();
@@ -287,19 +331,22 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
         seconds: this.seconds,
         position: { ...position },
         random: { ...random },
-        best: this.#best && { ...this.#best },
+        best: this.#best.validation && { ...this.#best.validation },
         history: { ...this.history },
+        window: { ...this.#window },
+        // As a line of a log: NaN is null.
+        report: JSON.parse(JSON.stringify(this.#report)),
+        bestModel: this.#best.weights,
         schedule: this.#schedule ? { ...this.#schedule.stateDict() } : null,
         optimizer: { tensors: optimizer.tensors, settings: { ...optimizer.settings } },
         model,
       });
     } finally {
-      for (const tensor of Object.values(model)) tensor.dispose();
-      for (const tensor of Object.values(optimizer.tensors)) tensor.dispose();
+      disposeAll(model);
+      disposeAll(optimizer.tensors);
     }
-    const curve = `${toPath(file).replace(/\.safetensors$/, '')}.svg`;
     await writeBytes(curve, Buffer.from(lossCurve(this.history)));
-    this.#saved = step;
+    this.#saved = { step, seconds: this.seconds };
   }
 
   /**
@@ -318,7 +365,7 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
    */
   async resume(file: FilePath): Promise<this> {
     const state = await loadCheckpoint(file);
-    const { model, optimizer } = state as Partial<RunState>;
+    const { model, bestModel, optimizer } = state as Partial<RunState>;
     try {
       this.#checkIdle('no loop while it resumes');
       checkRunState(toPath(file), state);
@@ -328,14 +375,18 @@ export class Trainer<S extends Sample = Sample> implements AsyncIterable<TrainRe
         schedule: this.#schedule,
         data: this.#data,
       });
-      this.#step = this.#saved = state.step;
-      this.#seconds = state.seconds;
-      this.#best = state.best;
+      const { step, seconds, history } = state;
+      this.#step = step;
+      this.#seconds = seconds;
+      this.#saved = { step, seconds };
+      this.#window = state.window ?? { step, seconds, samples: 0, loss: 0 };
+      this.#report = state.report ?? null;
+      this.#best.set(state.best, state.bestModel ?? null);
       this.#ended = null;
-      Object.assign(this.history, state.history);
+      const { loss, validation, lr } = history;
+      Object.assign(this.history, { loss, validation, lr });
     } finally {
-      const tensors = [...Object.values(model ?? {}), ...Object.values(optimizer?.tensors ?? {})];
-      for (const tensor of tensors) if (tensor instanceof Tensor) tensor.dispose();
+      for (const tensors of [model, bestModel, optimizer?.tensors]) disposeAll(tensors);
     }
     return this;
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadCheckpoint, loadModel, MovingMnist, png, Tensor } from '../../src/index.js';
+import { loadCheckpoint, loadModel, MovingMnist, npy, png, Tensor } from '../../src/index.js';
 import { type ProgramResult, runProgram } from '../support/program.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -73,7 +73,9 @@ afterAll(() => rm(folder, { recursive: true }));
 describe('train', () => {
   it('writes model, checkpoint, curve, log and report', async () => {
     const result = await convlstm('train', '--config', config, '--data', data, '--out', run('a'));
-    expect(result.stderr).toMatch(/^step 2\/16, epoch 1, loss /);
+    expect(result.stderr).toMatch(
+      /^16 windows of 3 \+ 2 frames \[1, 12, 12\]; 16 steps of batch 4; [\d,]+ parameters; .+; about 1 MiB a step beside the weights\nstep 2\/16, epoch 1, loss /,
+    );
     expect(result.exitCode).toBe(0);
     expect(result.stdout).toMatch(/^16 steps, best validation [\d.]+ at step \d+; the model is /);
     expect((await readdir(run('a'))).sort()).toEqual([
@@ -158,7 +160,8 @@ describe('train', () => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
-    child.stderr.once('data', () => {
+    child.stderr.on('data', (text: string) => {
+      if (!text.includes('step 1/')) return;
       child.kill('SIGINT');
       setTimeout(() => child.kill('SIGINT'), 10);
     });
@@ -167,6 +170,61 @@ describe('train', () => {
     );
     expect(ending).toEqual({ code: 1, signal: null });
     expect(stderr).toMatch(/convlstm: stopped after step \d+ of 16; --resume \S+ continues\n$/);
+  });
+
+  it.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)(
+    'ends with a checkpoint on %s, and resumes',
+    async (signal) => {
+      const long = join(folder, 'long.json');
+      await writeFile(long, JSON.stringify({ ...settings, epochs: 400, checkpointEvery: 1e6 }));
+      const out = run(signal);
+      const child = spawn(process.execPath, [
+        ...[main, 'train', '--config', long, '--data', data, '--out', out],
+      ]);
+      let stderr = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text;
+        if (text.includes('step 2/')) child.kill(signal);
+      });
+      const code = await new Promise((resolve) => child.once('close', resolve));
+      expect(stderr).toMatch(/convlstm: stopped after step \d+ of 1600; --resume \S+ continues\n$/);
+      expect(code).toBe(1);
+      const { step } = await loadCheckpoint(join(out, 'checkpoint.safetensors'));
+      expect(stderr).toContain(`after step ${step} of`);
+      const report = await readFile(join(out, 'report.html'), 'utf8');
+      expect(report).toContain(`stopped, ${step} of 1600 steps`);
+    },
+  );
+
+  it('says in the report of a killed run when it was written', async () => {
+    const long = join(folder, 'long.json');
+    await writeFile(long, JSON.stringify({ ...settings, epochs: 400, validateEvery: 1 }));
+    const args = ['train', '--config', long, '--data', data, '--out', run('dead')];
+    const child = spawn(process.execPath, [main, ...args]);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('step 3/')) child.kill('SIGKILL');
+    });
+    await new Promise((resolve) => child.once('close', resolve));
+    const report = await readFile(join(run('dead'), 'report.html'), 'utf8');
+    expect(report).toMatch(/as of \d{4}-\d\d-\d\dT[\d:]+Z, not ended, \d+ of 1600 steps/);
+  });
+
+  it('says why it failed, with workers too', async () => {
+    const place = join(folder, 'unusable');
+    const frames = {
+      data: new Float32Array(8 * 144).fill(Number.POSITIVE_INFINITY),
+      shape: [8, 12, 12],
+    };
+    await mkdir(join(place, 'train'), { recursive: true });
+    await npy.save(join(place, 'train', 'frames.npy'), frames);
+    const several = join(folder, 'several.json');
+    await writeFile(several, JSON.stringify({ ...settings, workers: 2, loss: 'mse' }));
+    for (let round = 0; round < 4; round++) {
+      const result = await convlstm(
+        ...['train', '--config', several, '--data', place, '--out', run('unusable')],
+      );
+      expectFailure(result, 1, /./);
+    }
   });
 
   it('ends with a checkpoint when its reader closes the pipe', async () => {
@@ -210,7 +268,7 @@ describe('train', () => {
     expect(best).toMatchObject({ step });
     await cp(run('a'), run('killed'), { recursive: true });
     await rm(join(run('killed'), 'model.safetensors'));
-    const result = await convlstm('train', '--resume', run('killed'), '--data', data);
+    const result = await convlstm('train', '--resume', run('killed'), '--data', data, '--json');
     expect(result).toMatchObject({ exitCode: 0, stderr: '' });
     const [whole, late] = await Promise.all(
       ['a', 'killed'].map((name) => readFile(join(run(name), 'model.safetensors'))),

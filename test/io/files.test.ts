@@ -1,4 +1,5 @@
 import {
+  copyFile,
   mkdir,
   mkdtemp,
   readdir,
@@ -12,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { writeAtomically, writeBytes } from '../../src/io/files.js';
+import { removeUnfinished, writeAtomically, writeBytes } from '../../src/io/files.js';
 
 const made: string[] = [];
 let folder: string;
@@ -32,6 +33,23 @@ describe('writing a file', () => {
       expect(await readFile(path, 'utf8')).toBe(content);
     }
     expect(await readdir(folder)).toEqual(['file']);
+  });
+
+  it('removes what a kill has left of one file, not of another', async () => {
+    const [path, other] = [join(folder, 'file'), join(folder, 'other')];
+    const until = (file: string) =>
+      writeAtomically(file, async () => {
+        const name = (await readdir(folder)).find((entry) => entry.endsWith('.tmp'))!;
+        await copyFile(join(folder, name), join(folder, `${name}.left`));
+        throw new Error('killed');
+      });
+    await expect(until(path)).rejects.toThrow('killed');
+    await expect(until(other)).rejects.toThrow('killed');
+    await removeUnfinished(path);
+    const names = await readdir(folder);
+    expect(names).toHaveLength(1);
+    await removeUnfinished(other);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('shows the old content until the new one is complete', async () => {

@@ -30,6 +30,7 @@ describe('Trainer.run', () => {
       'samplesPerSecond',
       'etaSeconds',
       'validation',
+      'metrics',
       'best',
     ]);
     expect(await shown('none')).toBe('');
@@ -56,6 +57,8 @@ describe('Trainer.run', () => {
       moveCursor: () => true,
     });
     await setUp().trainer.run({ stream });
-    expect(String(stream.read())).toMatch(/\[=+\] 12\/12 epoch 4, loss/);
+    const text = String(stream.read());
+    expect(text).toMatch(/^\S*\[-+\] 0\/12 first steps/);
+    expect(text).toMatch(/\[=+\] 12\/12 epoch 4, loss/);
   });
 });

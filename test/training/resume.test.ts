@@ -14,6 +14,7 @@ import {
   SGD,
   saveCheckpoint,
   Trainer,
+  type TrainReport,
 } from '../../src/index.js';
 import { drain, Line, type Point, points, type Setting, setUp } from '../support/training.js';
 
@@ -63,6 +64,42 @@ describe('resuming', () => {
       expect(trainer.history.validation).toEqual(whole.trainer.history.validation);
     }
   });
+
+  it.each([1, 2, 4, 5, 7, 11])(
+    'reports as an uninterrupted run after a stop at step %i',
+    async (stop) => {
+      const file = join(folder, `reported-${stop}.safetensors`);
+      const make = (signal?: AbortSignal, seen: (step: number) => void = () => {}) => {
+        const setting: Setting = setUp({
+          reportEvery: 3,
+          checkpoint: { file, every: 1000 },
+          validation: { data: new DataLoader(points, { batchSize: 5 }), every: 4 },
+          loss: ({ input, target }, { step }) => {
+            seen(step);
+            return mseLoss(setting.model.forward(input), target);
+          },
+          signal,
+        });
+        return setting.trainer;
+      };
+      const timeless = (reports: TrainReport[]) =>
+        reports.map(({ samplesPerSecond: _, etaSeconds: __, ...rest }) => rest);
+      const whole = make();
+      const expected = timeless(await drain(whole));
+      const interrupt = new AbortController();
+      const first = make(interrupt.signal, (step) => {
+        if (step === stop) interrupt.abort();
+      });
+      const before = timeless(await drain(first));
+      expect(first.step).toBe(stop);
+      const later = make();
+      await later.resume(file);
+      expect(later.report?.step).toBe(first.history.loss.at(-1)?.[0]);
+      const regular = before.filter(({ step }) => first.history.loss.some(([at]) => at === step));
+      expect([...regular, ...timeless(await drain(later))]).toEqual(expected);
+      expect(later.history).toEqual(whole.history);
+    },
+  );
 
   it('loses no step to errors of data or loss', async () => {
     const file = join(folder, 'failed.safetensors');
@@ -166,6 +203,14 @@ describe('resuming', () => {
       { ...whole, best: 5 },
       { ...whole, best: { loss: 'small', step: 1, since: 0 } },
       { ...whole, history: { loss: [1], validation: [], lr: [] } },
+      { ...whole, history: null },
+      { ...whole, model: { slope: 1 } },
+      { ...whole, model: null },
+      { ...whole, optimizer: { tensors: { '0.average': 3 }, settings: {} } },
+      { ...whole, optimizer: { tensors: {}, settings: 'none' } },
+      { ...whole, window: { step: 1 } },
+      { ...whole, report: 'lost' },
+      { ...whole, bestModel: [1] },
     ]) {
       await saveCheckpoint(none, state);
       await expect(setUp().trainer.resume(none)).rejects.toMatchObject({

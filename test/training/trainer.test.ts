@@ -1,11 +1,13 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   ConvLSTMError,
   CosineWithWarmup,
   DataLoader,
+  loadCheckpoint,
   manualSeed,
   mseLoss,
   Parameter,
@@ -186,6 +188,75 @@ describe('Trainer', () => {
     expect(optimizer.groups[0]!.lr).toBeCloseTo(0.05 / 8, 10);
     expect(await drain(trainer)).toEqual([]); // it has ended
     expect([trainer.step, trainer.ended]).toEqual([10, 'patience']);
+  });
+
+  it('keeps the weights of the best validation, over a resume too', async () => {
+    const file = join(folder, 'best.safetensors');
+    const scores = [3, 2, 4, 5];
+    const options = () => ({
+      checkpoint: { file },
+      validation: {
+        data: new DataLoader(points, { batchSize: 12 }),
+        loss: () => Tensor.from(scores.shift()!),
+      },
+    });
+    const { model, trainer } = setUp(options());
+    expectError(() => trainer.restoreBest(), 'ERR_OPTION', 'expected a validation');
+    const seen: number[][] = [];
+    for await (const { best } of trainer) {
+      if (best) seen.push(await model.values());
+      expectError(() => trainer.restoreBest(), 'ERR_OPTION', 'expected no loop');
+    }
+    expect(seen).toHaveLength(2);
+    expect(await model.values()).not.toEqual(seen[1]);
+    trainer.restoreBest();
+    expect(await model.values()).toEqual(seen[1]);
+    const later = setUp(options());
+    await later.trainer.resume(file);
+    expect(await later.model.values()).not.toEqual(seen[1]);
+    expect((await later.trainer.restoreBest()) && (await later.model.values())).toEqual(seen[1]);
+  });
+
+  it('reports the means of metrics with each validation', async () => {
+    const { trainer } = setUp({
+      reportEvery: 1,
+      validation: {
+        data: new DataLoader(points, { batchSize: 5 }),
+        metrics: {
+          count: ({ input }) => input.sum().mul(0).add(input.shape[0]!),
+          first: ({ target }) => target.slice([0], [1]).sum(),
+        },
+        every: 4,
+      },
+    });
+    const reports = await drain(trainer);
+    for (const { step, metrics } of reports) {
+      if (step % 4 !== 0) expect(metrics).toEqual({});
+      else {
+        expect(metrics['count']).toBeCloseTo((25 + 25 + 4) / 12, 6);
+        expect(metrics['first']).toBeCloseTo((5 * -3 + 5 * (-3 + 10 / 6) + 2 * (1 / 3)) / 12, 5);
+      }
+    }
+  });
+
+  it('writes a checkpoint after each validation and after two minutes without one', async () => {
+    const file = join(folder, 'minutes.safetensors');
+    let ahead = 0;
+    const clock = performance.now.bind(performance);
+    using _ = { [Symbol.dispose]: () => vi.restoreAllMocks() };
+    vi.spyOn(performance, 'now').mockImplementation(() => clock() + ahead);
+    const stepOf = async () => (existsSync(file) ? (await loadCheckpoint(file))['step'] : 0);
+    const saved: unknown[] = [];
+    const { trainer } = setUp({
+      reportEvery: 1,
+      checkpoint: { file, every: 1000 },
+      validation: { data: new DataLoader(points, { batchSize: 12 }), every: 8 },
+    });
+    for await (const { step } of trainer) {
+      saved.push(await stepOf());
+      if (step % 2 === 1 && step < 8) ahead += 70_000;
+    }
+    expect(saved).toEqual([0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12]);
   });
 
   it('finishes the step, saves and ends on its signal', async () => {
@@ -378,6 +449,10 @@ describe('Trainer', () => {
     [
       'validation.loss: expected a function',
       { validation: { data: new DataLoader(points), loss: 'mse' as never } },
+    ],
+    [
+      'validation.metrics.mae: expected a function',
+      { validation: { data: new DataLoader(points), metrics: { mae: 1 } } as never },
     ],
     ['checkpoint.file: expected a path', { checkpoint: {} as never }],
     ["clipNorm: expected a number above 0, got '1'", { clipNorm: '1' as never }],
