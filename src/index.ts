@@ -22,8 +22,10 @@ export type { Frame, FrameSourceOptions, ReadFramesOptions } from './io/frames.j
 export { readFrames } from './io/frames.js';
 export * as gif from './io/gif.js';
 export * as hdf5 from './io/hdf5.js';
+export * as jpeg from './io/jpeg.js';
 export type { NdArray } from './io/nd-array.js';
 export * as npy from './io/npy.js';
+export * as npz from './io/npz.js';
 export * as pgm from './io/pgm.js';
 export type { BitDepth } from './io/pixels.js';
 export * as png from './io/png.js';

@@ -64,9 +64,13 @@ class Scanner {
   }
 }
 
-/** Decodes bytes; `name` is their name in messages. @internal */
-export function decode(name: string, bytes: Uint8Array): NdArray {
-  if (!isPgm(bytes)) throw formatError(name, 'is not a PGM file');
+/** One image of a file, and the offset after it. */
+interface Image extends NdArray {
+  end: number;
+}
+
+/** Decodes the image that begins at the first of `bytes`; what follows is left. */
+function decodeImage(name: string, bytes: Uint8Array): Image {
   const scanner = new Scanner(name, bytes);
   const width = scanner.number('width');
   const height = scanner.number('height');
@@ -80,27 +84,58 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
   // A pixel as text takes at least a blank and a digit.
   const expected = count * (text ? 2 : bytesPerElement(type));
   const got = bytes.length - scanner.position - (text ? 0 : 1);
-  if (text ? got < expected : got !== expected) {
+  if (got < expected) {
     throw formatError(name, `${width}x${height} pixels take ${expected} bytes, got ${got}`);
   }
   let data: Float32Array;
+  let end = start + expected;
   if (text) {
     data = new Float32Array(count);
     for (let i = 0; i < count; i++) data[i] = scanner.number('pixel');
     scanner.skipBlanks();
-    if (scanner.position < bytes.length) throw formatError(name, `more than ${count} pixels`);
+    end = scanner.position;
   } else {
-    data = decodeNumbers(type, bytes.subarray(start), false);
+    // A copy: decodeNumbers may give a view.
+    data = decodeNumbers(type, bytes.slice(start, end), false);
   }
   for (let i = 0; i < count; i++) {
     if (data[i]! > max) throw formatError(name, `pixel ${data[i]} is over the maximum ${max}`);
     data[i] = data[i]! / max;
   }
-  return { data, shape: [height, width] };
+  return { data, shape: [height, width], end };
+}
+
+/** Decodes bytes; `name` is their name in messages. @internal */
+export function decode(name: string, bytes: Uint8Array): NdArray {
+  if (!isPgm(bytes)) throw formatError(name, 'is not a PGM file');
+  const images: Image[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const rest = bytes.subarray(at);
+    const first = images[0];
+    if (first !== undefined && !isPgm(rest)) {
+      const message = `more than ${first.data.length} pixels: expected the end or another image`;
+      throw formatError(name, `${message} at byte ${at}`);
+    }
+    const place = first === undefined ? name : `${name}: image ${images.length}`;
+    const image = decodeImage(place, rest);
+    if (first !== undefined && image.shape.join() !== first.shape.join()) {
+      throw formatError(place, `expected [${first.shape}] as the first, got [${image.shape}]`);
+    }
+    images.push(image);
+    at += image.end;
+  }
+  const { data, shape } = images[0]!;
+  if (images.length === 1) return { data, shape };
+  const all = new Float32Array(images.length * data.length);
+  images.forEach((image, k) => {
+    all.set(image.data, k * data.length);
+  });
+  return { data: all, shape: [images.length, ...shape] };
 }
 
 /**
- * Reads a PGM image (P2 or P5, 8 or 16 bits) as values 0..1, shape [H, W].
+ * Reads a PGM image (P2 or P5, 8 or 16 bits) as values 0..1, shape [H, W]. A stream of several images of
+ * one size, as `ffmpeg -f image2pipe -c:v pgm` writes it, has shape [T, H, W].
  *
  * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
  * @example

@@ -38,3 +38,20 @@ export function quantise(values: Float32Array, bitDepth: BitDepth): Uint8Array |
   }
   return levels;
 }
+
+/**
+ * Luma 0..1 of interleaved R, G, B and further samples. Weights are in thousandths: a grey pixel of any
+ * depth becomes an exact fraction.
+ *
+ * @param samples per pixel
+ * @param max largest value of a sample
+ * @internal
+ */
+export function luma(values: ArrayLike<number>, samples: number, max: number): Float32Array {
+  const data = new Float32Array(values.length / samples);
+  for (let i = 0, at = 0; i < data.length; i++, at += samples) {
+    const [r, g, b] = [values[at]!, values[at + 1]!, values[at + 2]!];
+    data[i] = (299 * r + 587 * g + 114 * b) / (1000 * max);
+  }
+  return data;
+}

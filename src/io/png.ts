@@ -9,11 +9,33 @@ import {
   writeBytes,
 } from './files.js';
 import type { NdArray } from './nd-array.js';
-import { type BitDepth, bitDepthOf, frameSize, kMaxPixels, quantise } from './pixels.js';
+import { type BitDepth, bitDepthOf, frameSize, kMaxPixels, luma, quantise } from './pixels.js';
 
 const kSignature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const kIhdr = 0x49484452;
 const kIdat = 0x49444154;
+const kActl = 0x6163544c;
+
+/** Adam7: first column, first row, step of columns and of rows of each pass. */
+const kPasses = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
+
+/** Bytes of the inflated image: rows of whole bytes, each after its filter's byte. */
+function inflatedBytes(width: number, height: number, bits: number, interlaced: boolean): number {
+  const passes = interlaced ? kPasses : [[0, 0, 1, 1] as const];
+  return passes.reduce((sum, [x, y, dx, dy]) => {
+    const columns = Math.ceil((width - x) / dx);
+    const rows = Math.ceil((height - y) / dy);
+    return columns > 0 && rows > 0 ? sum + rows * (1 + Math.ceil((columns * bits) / 8)) : sum;
+  }, 0);
+}
 
 /** Options of `encode` and `save`. */
 export interface PngOptions {
@@ -47,6 +69,13 @@ function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: b
   for (let at = 8; at + 12 <= bytes.length; ) {
     const [length, type] = [view.getUint32(at), view.getUint32(at + 4)];
     if ((type === kIhdr) !== (at === 8)) throw formatError(name, 'does not begin with one header');
+    if (type === kActl && length >= 4 && at + 12 <= bytes.length && view.getUint32(at + 8) > 1) {
+      const images = view.getUint32(at + 8);
+      throw formatError(
+        name,
+        `expected one image, got ${images} (APNG): write each to its own file`,
+      );
+    }
     if (type === kIdat) compressed.push(bytes.subarray(at + 8, at + 8 + length));
     at += 12 + length;
   }
@@ -55,11 +84,11 @@ function checkFile(name: string, bytes: Uint8Array): { depth: number; palette: b
   const samples = kSamples.get(colorType);
   if (samples === undefined)
     throw formatError(name, `expected colour type 0, 2, 3, 4 or 6, got ${colorType}`);
-  if (interlace !== 0) throw formatError(name, 'interlaced PNG is not supported');
+  if (interlace > 1) throw formatError(name, `expected interlace method 0 or 1, got ${interlace}`);
   if (width * height > kMaxPixels) {
     throw formatError(name, `expected at most ${kMaxPixels} pixels, got ${width}x${height}`);
   }
-  const expected = height * (1 + Math.ceil((width * depth * samples) / 8));
+  const expected = inflatedBytes(width, height, depth * samples, interlace === 1);
   let inflated: number;
   try {
     inflated = inflateSync(Buffer.concat(compressed), { maxOutputLength: expected + 1 }).length;
@@ -83,21 +112,15 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
     throw formatError(name, 'is a damaged PNG file', error);
   }
   const { width, height, data: rgba } = image;
-  // Luma weights in thousandths: a grey pixel of any depth becomes an exact fraction.
-  const max = 1000 * (palette ? 255 : 2 ** depth - 1);
-  const data = new Float32Array(width * height);
-  for (let i = 0; i < data.length; i++) {
-    const [r, g, b] = [rgba[4 * i]!, rgba[4 * i + 1]!, rgba[4 * i + 2]!];
-    data[i] = (299 * r + 587 * g + 114 * b) / max;
-  }
+  const data = luma(rgba, 4, palette ? 255 : 2 ** depth - 1);
   return { data, shape: [height, width] };
 }
 
 /**
  * Reads a PNG image as grey values 0..1, shape [H, W]. Colour becomes luma (0.299 R + 0.587 G +
- * 0.114 B); transparency is ignored. Interlaced files are not supported.
+ * 0.114 B); transparency is ignored.
  *
- * @throws ConvLSTMError ERR_FORMAT for any other content, ERR_IO for a file that cannot be read
+ * @throws ConvLSTMError ERR_FORMAT for any other content, several images (APNG) among it, ERR_IO for a file that cannot be read
  * @example
  * ```ts
  * const { data, shape } = await png.load('frame-0001.png');

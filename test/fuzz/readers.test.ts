@@ -2,13 +2,22 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { it } from 'vitest';
-import { ConvLSTM, type ErrorCode, loadIdx, npy, pgm, png, Tensor } from '../../src/index.js';
+import {
+  ConvLSTM,
+  type ErrorCode,
+  jpeg,
+  loadIdx,
+  npy,
+  npz,
+  pgm,
+  png,
+  Tensor,
+} from '../../src/index.js';
 import { fuzz } from '../support/fuzz.js';
 import type { Mutator } from '../support/mutate.js';
 import { randomValues } from '../support/numbers.js';
 import { mutatePng } from '../support/png-chunks.js';
-
-const kRuns = 20_000;
+import { zipArchive } from '../support/zip.js';
 
 const ascii = (text: string) => new TextEncoder().encode(text);
 
@@ -30,6 +39,11 @@ function mutateState(mutator: Mutator, original: Uint8Array): Uint8Array {
   return bytes;
 }
 
+const fixture = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../fixtures/${name}.json`, import.meta.url), 'utf8'));
+const jpegs: { cases: Record<string, { file: string }> } = fixture('jpeg');
+const npzs: Record<string, string> = fixture('npz');
+
 interface Format {
   originals: Uint8Array[];
   read(bytes: Uint8Array): unknown;
@@ -37,6 +51,10 @@ interface Format {
   growth: number;
   mutate?(mutator: Mutator, original: Uint8Array): Uint8Array;
   codes?: ErrorCode[];
+  /** Default 20000. */
+  runs?: number;
+  /** Files whose outcome is new become originals too, and files are joined. */
+  evolves?: boolean;
 }
 
 const net = new ConvLSTM({ inputDim: 1, hiddenDim: [2, 3], kernelSize: 1, numLayers: 2 });
@@ -79,6 +97,23 @@ const formats: Record<string, Format> = {
     growth: 1032 * 16, // deflate's best ratio, times 16 bits of RGBA per byte
     mutate: mutatePng,
   },
+  jpeg: {
+    originals: Object.values(jpegs.cases).map(({ file }) => Buffer.from(file, 'base64')),
+    read: jpeg.load,
+    growth: 512 * 12, // a bit per 64 pixels of three colours in 32 bits
+    runs: 2000,
+    evolves: true,
+  },
+  npz: {
+    originals: [
+      ...Object.values(npzs).map((file) => Buffer.from(file, 'base64')),
+      zipArchive([{ name: 'x.npy', bytes: npyFile('<f4', '(2, 3)', 24) }]),
+    ],
+    read: npz.load,
+    growth: 1032 * 8, // deflate's best ratio, times bytes that become float32
+    runs: 5000,
+    evolves: true,
+  },
   'stream state': {
     originals: [
       emptyState,
@@ -93,17 +128,22 @@ const formats: Record<string, Format> = {
 };
 
 for (const [name, format] of Object.entries(formats)) {
-  const { originals, read, growth, mutate, codes = ['ERR_FORMAT'] } = format;
-  it(`${name} survives ${kRuns} mutated files`, { timeout: 300_000 }, async () => {
+  const { originals, read, growth, codes = ['ERR_FORMAT'], runs = 20_000, evolves } = format;
+  const mutate = format.mutate ?? ((mutator, original) => mutator.bytes(original));
+  it(`${name} survives ${runs} mutated files`, { timeout: 300_000 }, async () => {
+    const pool = [...originals];
     await fuzz({
-      runs: kRuns,
+      runs,
       seed: 0,
       mutate: (mutator) => {
-        const original = mutator.pick(originals);
-        return mutate ? mutate(mutator, original) : mutator.bytes(original);
+        const original = mutate(mutator, mutator.pick(pool));
+        return evolves && mutator.below(8) === 0
+          ? mutator.splice(original, mutator.pick(pool))
+          : original;
       },
       read,
       codes,
+      ...(evolves && { pool }),
       allocationLimit: (fileBytes) => growth * fileBytes + 4096,
     });
   });

@@ -46,6 +46,22 @@ describe('PNG', () => {
     ['8-bit grey', pngFile({}, [0, 0, 51]), [0, 0.2]],
     ['16-bit grey', pngFile({ depth: 16 }, [0, 0xff, 0xff, 0x33, 0x33]), [1, 0.2]],
     ['1-bit grey', pngFile({ depth: 1 }, [0, 0b01000000]), [0, 1]],
+    [
+      '16-bit colour',
+      pngFile({ depth: 16, colorType: 2 }, [
+        0,
+        ...[0xff, 0xff, 0, 0, 0, 0],
+        ...[0, 0, 0x33, 0x33, 0, 0],
+      ]),
+      [0.299, 0.1174],
+    ],
+    [
+      '16-bit grey with alpha',
+      pngFile({ depth: 16, colorType: 4 }, [0, 0x33, 0x33, 0, 0, 0, 0, 9, 9]),
+      [0.2, 0],
+    ],
+    ['4-bit grey', pngFile({ depth: 4 }, [0, 0x3f]), [0.2, 1]],
+    ['interlaced grey', pngFile({ interlace: 1 }, [0, 51, 0, 255]), [0.2, 1]],
     ['grey with alpha', pngFile({ colorType: 4 }, [0, 255, 0, 51, 255]), [1, 0.2]],
     ['colour', pngFile({ colorType: 2 }, [0, 255, 0, 0, 0, 255, 0]), [0.299, 0.587]],
     [
@@ -84,9 +100,15 @@ describe('PNG', () => {
     ['nothing', Buffer.alloc(0), /not a PNG/],
     ['a signature alone', signature, /not a PNG/],
     [
-      'an interlaced file, which pngjs inflates without limit',
+      'an interlaced file of too few bytes, which pngjs inflates without limit',
       pngFile({ interlace: 1 }, [0]),
-      /interlaced/,
+      /2x1 pixels take 4 bytes, got 1/,
+    ],
+    ['an unknown way to interlace', pngFile({ interlace: 2 }, [0]), /method 0 or 1, got 2/],
+    [
+      'an animation (APNG)',
+      pngFile({}, [0, 0, 51], chunk('acTL', Buffer.of(0, 0, 0, 3, 0, 0, 0, 0))),
+      /expected one image, got 3 \(APNG\)/,
     ],
     [
       'a size that its bytes cannot hold',
@@ -142,11 +164,24 @@ describe('PGM', () => {
     ['text without a last newline', text('P2 2 1 1 1 0'), [1, 0]],
     ['bytes', text('P5\n2 1\n255\n\xff\x33'), [1, 0.2]],
     ['bytes that look like blanks', text('P5\n2 1\n32\n\x20\x0a'), [1, 10 / 32]],
+    ['12 bits in two bytes', text('P5 2 1 4095 \x03\x33\x0f\xff'), [819 / 4095, 1]],
+    ['16 bits as text', text('P2 2 1 65535 13107 65535'), [0.2, 1]],
     ['two bytes a pixel', text('P5 2 1 65535 \x33\x33\xff\xff'), [0.2, 1]],
   ])('reads %s', async (_, bytes, expected) => {
     const { data, shape } = await pgm.load(bytes);
     expect(shape).toEqual([1, 2]);
     expect([...data]).toEqual(expected.map(Math.fround));
+  });
+
+  it.each<[string, string]>([
+    ['bytes', 'P5 2 1 255 \xff\0P5\n2 1\n# a comment\n255\n\x33\xff'],
+    ['two bytes a pixel after one', 'P5 2 1 255 \xff\0P5 2 1 65535 \x33\x33\xff\xff'],
+    ['text', 'P2 2 1 5 5 0\nP2 2 1 5 1 5\n'],
+    ['text and bytes', 'P2 2 1 5 5 0 P5 2 1 5 \x01\x05'],
+  ])('reads several images of one stream as [T, H, W]: %s', async (_, content) => {
+    const { data, shape } = await pgm.load(text(content));
+    expect(shape).toEqual([2, 1, 2]);
+    expect([...data]).toEqual([1, 0, Math.fround(0.2), 1]);
   });
 
   it.each([8, 16] as const)('round-trips %i bits', async (bitDepth) => {
@@ -168,7 +203,17 @@ describe('PGM', () => {
     ['a maximum of 65536', 'P5\n2 1\n65536\nab', /maximum 65536/],
     ['a size beyond its bytes', 'P5\n999999999 999999999\n255\nab', /got 2/],
     ['a size beyond its text', 'P2\n999999999 999999999\n255\n1 2', /got 4/],
-    ['bytes after the pixels', 'P5\n2 1\n255\nabc', /take 2 bytes, got 3/],
+    [
+      'bytes after the pixels',
+      'P5\n2 1\n255\nabc',
+      /bytes: more than 2 pixels: expected the end or another image at byte 13/,
+    ],
+    ['a second image of another size', 'P5 1 1 255 aP5 2 1 255 ab', /image 1: expected \[1,1\] as/],
+    [
+      'a second image that is cut',
+      'P5 1 1 255 aP5 1 1 255 ',
+      /image 1: 1x1 pixels take 1 bytes, got 0/,
+    ],
     ['text after the pixels', 'P2\n2 1\n255\n1 2 3', /more than 2 pixels/],
     ['letters for pixels', 'P2\n2 1\n255\n1 abc', /pixel is not a number/],
     ['a pixel over the maximum', 'P5\n2 1\n9\na\0', /pixel 97 is over/],

@@ -11,22 +11,37 @@ export interface FuzzOptions {
   read(bytes: Uint8Array): unknown;
   /** Codes of errors that are expected; any other error fails. */
   codes: readonly ErrorCode[];
+  /** Gets each mutated file with an outcome that was not seen before, for `mutate` to build on. */
+  pool?: Uint8Array[];
   /** Largest single allocation, in bytes, for a file of `fileBytes`. */
   allocationLimit(fileBytes: number): number;
 }
 
 /** Counts of the outcomes: an error code, or `read`. */
 export async function fuzz(options: FuzzOptions): Promise<Map<ErrorCode | 'read', number>> {
-  const { runs, seed, mutate, read, codes, allocationLimit } = options;
+  const { runs, seed, mutate, read, codes, pool, allocationLimit } = options;
   using allocations = watchAllocations();
   const counts = new Map<ErrorCode | 'read', number>();
+
+  const seen = new Set<string>();
+  /** Messages differ by their words; numbers and quoted text vary from file to file. */
+  function keepIfNew(bytes: Uint8Array, message: string): void {
+    const words = message.replace(/\d+|"[^"]*"|'[^']*'/g, '#');
+    if (pool === undefined || seen.has(words) || pool.length > 200) return;
+    seen.add(words);
+    pool.push(bytes);
+  }
 
   async function outcomeOf(bytes: Uint8Array): Promise<ErrorCode | 'read'> {
     try {
       await read(bytes);
+      keepIfNew(bytes, 'read');
       return 'read';
     } catch (error) {
-      if (error instanceof ConvLSTMError && codes.includes(error.code)) return error.code;
+      if (error instanceof ConvLSTMError && codes.includes(error.code)) {
+        keepIfNew(bytes, error.message);
+        return error.code;
+      }
       throw error;
     }
   }

@@ -39,6 +39,15 @@ export class Mutator {
     return Uint8Array.from(bytes);
   }
 
+  /** The beginning of one file and the end of another. */
+  splice(head: Uint8Array, tail: Uint8Array): Uint8Array {
+    const cut = this.below(head.length + 1);
+    return Uint8Array.from([
+      ...head.subarray(0, cut),
+      ...tail.subarray(this.below(tail.length + 1)),
+    ]);
+  }
+
   /** A copy with one to three values replaced. */
   json(original: Json): Json {
     let value = original;
