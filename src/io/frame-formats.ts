@@ -1,12 +1,15 @@
 import type { BlockCache } from './block-cache.js';
 import { formatError, type ListedSource, readBytes, sourceName } from './files.js';
 import * as hdf5 from './hdf5.js';
+import * as jpeg from './jpeg.js';
 import type { NdArray } from './nd-array.js';
 import * as npy from './npy.js';
 import { openNpy } from './npy-frames.js';
+import * as npz from './npz.js';
 import * as pgm from './pgm.js';
 import * as png from './png.js';
 import { withRandomAccess } from './random-access.js';
+import { recognise } from './recognise.js';
 
 /** Frames of one file, of which only those asked for are decoded. @internal */
 export interface FrameFile {
@@ -92,10 +95,35 @@ function images(decode: Decode<readonly Image[]>): FrameFormat['open'] {
   };
 }
 
+/** Reads a PGM stream: binary images by their offsets. */
+const openPgm: FrameFormat['open'] = async (source, cache, layout) => {
+  const starts = await withRandomAccess(source, pgm.findImages);
+  if (starts === null) return images(pgm.decodeAll)(source, cache, layout);
+  const read = (index: number) =>
+    withRandomAccess(source, async (file) => {
+      const [begin, end] = [starts[index]!, starts[index + 1]!];
+      if (file.size !== starts.at(-1)) {
+        throw formatError(file.name, 'was replaced after it was opened');
+      }
+      const name = index === 0 ? file.name : `${file.name}: image ${index}`;
+      return toFrame(pgm.decodeAll(name, await file.read(begin, end))[0]!);
+    });
+  return { count: starts.length - 1, sequences: 1, times: null, unit: null, read };
+};
+
+const openNpz: FrameFormat['open'] = async (source, cache, layout) => {
+  const key = cache.newFile();
+  const access = await npz.openEntry(source, undefined, (inflate) =>
+    cache.get(`${key}inflated`, inflate, ({ byteLength }) => byteLength),
+  );
+  return { times: null, unit: null, ...(await openNpy(access, cache, layout)) };
+};
+
 /** Every format of frames; a further one is a row here. */
 const kFormats: readonly FrameFormat[] = [
   { name: 'PNG', extensions: ['.png'], is: png.isPng, open: image(png.decode) },
-  { name: 'PGM', extensions: ['.pgm'], is: pgm.isPgm, open: image(pgm.decode) },
+  { name: 'JPEG', extensions: ['.jpg', '.jpeg'], is: jpeg.isJpeg, open: image(jpeg.decode) },
+  { name: 'PGM', extensions: ['.pgm'], is: pgm.isPgm, open: openPgm },
   {
     name: '.npy',
     extensions: ['.npy'],
@@ -103,9 +131,10 @@ const kFormats: readonly FrameFormat[] = [
     open: async (source, cache, layout) => ({
       times: null,
       unit: null,
-      ...(await openNpy(source, cache, layout)),
+      ...(await openNpy((use) => withRandomAccess(source, use), cache, layout)),
     }),
   },
+  { name: '.npz', extensions: ['.npz'], is: npz.isNpz, open: openNpz },
   {
     name: 'HDF5',
     extensions: ['.h5', '.hdf5', '.hdf'],
@@ -116,7 +145,7 @@ const kFormats: readonly FrameFormat[] = [
 
 const kNames = kFormats.map(({ name }) => name);
 
-/** `PNG, PGM, .npy or HDF5` @internal */
+/** `PNG, JPEG, PGM, .npy, .npz or HDF5` @internal */
 export const kFormatNames = `${kNames.slice(0, -1).join(', ')} or ${kNames.at(-1)}`;
 
 /** Extensions of files that a folder's listing takes. @internal */
@@ -141,5 +170,6 @@ export async function openFrames(
   );
   const format = kFormats.find(({ is }) => is(head));
   if (format !== undefined) return format.open(source, cache, layout);
-  throw formatError(sourceName(source), `expected ${kFormatNames}, got other content`);
+  const got = recognise(head)?.what ?? 'other content';
+  throw formatError(sourceName(source), `expected ${kFormatNames}, got ${got}`);
 }

@@ -186,8 +186,9 @@ const kLastBytes = 2 ** 28;
 /**
  * Reads frames one at a time, each [C, H, W], from a file, a folder, a list of files and folders, or a
  * file's bytes. A folder's files come in the order of the times in their names, else in natural order;
- * then its folders, each a sequence of its own. PNG and PGM give values 0..1, HDF5 radar composites mm/h,
- * `.npy` arrays their own values. Content decides the format, not the name. `docs/data.md` has the rules.
+ * then its folders, each a sequence of its own. PNG, JPEG and PGM give values 0..1, HDF5 radar composites mm/h,
+ * `.npy` and `.npz` arrays their own values. Content decides the format, not the name. `docs/data.md` has
+ * the rules.
  *
  * @throws ConvLSTMError ERR_FORMAT for other content, ERR_SHAPE for a frame unlike the first, ERR_IO for
  *   a file or folder that cannot be read, ERR_OPTION for names whose dates are ambiguous, for an array that

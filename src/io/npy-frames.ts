@@ -1,10 +1,10 @@
 // Frames of an .npy file, of which only those asked for are read.
 import type { BlockCache } from './block-cache.js';
-import { formatError, type ListedSource } from './files.js';
+import { formatError } from './files.js';
 import { type ByAxis, splitAxes } from './frame-layout.js';
 import type { NdArray } from './nd-array.js';
 import { gather, type NpyHeader, readHeader, readValues } from './npy.js';
-import { type RandomAccess, withRandomAccess } from './random-access.js';
+import type { Access, RandomAccess } from './random-access.js';
 
 /** Bytes of a span that is read whole, gaps included. */
 const kSpanBytes = 2 ** 23;
@@ -50,9 +50,14 @@ function sameHeader(a: NpyHeader, b: NpyHeader): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Frames of an .npy file or of its bytes. @internal */
+/**
+ * Frames of an .npy file.
+ *
+ * @param access opens the file for each read
+ * @internal
+ */
 export async function openNpy(
-  source: ListedSource,
+  access: Access,
   cache: BlockCache,
   layout: string | null,
 ): Promise<{
@@ -60,7 +65,7 @@ export async function openNpy(
   sequences: number;
   read(index: number): Promise<NdArray>;
 }> {
-  const { header, sizes, strides } = await withRandomAccess(source, async (file) => {
+  const { header, sizes, strides } = await access(async (file) => {
     const found = await readHeader(file);
     return { header: found, ...splitAxes(file.name, found.shape, found.strides, layout) };
   });
@@ -70,7 +75,7 @@ export async function openNpy(
 
   /** Frames of a box of sequences and times, in the order of frames. */
   const readBlock = (n0: number, n1: number, t0: number, t1: number): Promise<Float32Array> =>
-    withRandomAccess(source, async (file) => {
+    access(async (file) => {
       if (!sameHeader(header, await readHeader(file))) {
         throw formatError(file.name, 'was replaced after it was opened');
       }

@@ -173,18 +173,21 @@ export function gather(
  * ```
  */
 export function load(source: ByteSource): Promise<NdArray> {
-  return withRandomAccess(source, async (file) => {
-    const header = await readHeader(file);
-    const { shape, strides } = header;
-    const count = shape.reduce((product, size) => product * size, 1);
-    const stored = await readValues(file, header, 0, count);
-    const rowMajor = stridesOf(shape, false);
-    const isRowMajor = strides.every((stride, axis) => stride === rowMajor[axis]);
-    if (count === 0 || isRowMajor) return { data: stored, shape };
-    const data = new Float32Array(count);
-    gather(stored, strides, shape, data, rowMajor, 0);
-    return { data, shape };
-  });
+  return withRandomAccess(source, loadFrom);
+}
+
+/** `load` of an open file. @internal */
+export async function loadFrom(file: RandomAccess): Promise<NdArray> {
+  const header = await readHeader(file);
+  const { shape, strides } = header;
+  const count = shape.reduce((product, size) => product * size, 1);
+  const stored = await readValues(file, header, 0, count);
+  const rowMajor = stridesOf(shape, false);
+  const isRowMajor = strides.every((stride, axis) => stride === rowMajor[axis]);
+  if (count === 0 || isRowMajor) return { data: stored, shape };
+  const data = new Float32Array(count);
+  gather(stored, strides, shape, data, rowMajor, 0);
+  return { data, shape };
 }
 
 /**

@@ -1,10 +1,10 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { checkNames, refuseOption } from '../options.js';
-import { type ByteSource, formatError } from './files.js';
+import { type ByteSource, formatError, type ListedSource } from './files.js';
 import type { NdArray } from './nd-array.js';
 import * as npy from './npy.js';
-import { type RandomAccess, withRandomAccess } from './random-access.js';
+import { type Access, type RandomAccess, withRandomAccess } from './random-access.js';
 
 const inflate = promisify(inflateRaw);
 
@@ -126,34 +126,76 @@ async function readEntries(file: RandomAccess): Promise<Entry[]> {
   return entries;
 }
 
-/** The `.npy` file of an entry. */
-async function readEntry(file: RandomAccess, entry: Entry): Promise<Uint8Array> {
-  const place = `${file.name}: ${entry.name}`;
+/** Offset of an entry's bytes, which its local header locates. */
+async function findData(file: RandomAccess, place: string, entry: Entry): Promise<number> {
   const local = await readPart(file, entry.offset, entry.offset + 30);
   if (local.getUint32(0, true) !== kLocal) throw formatError(place, 'zip entry is damaged');
   const begin = entry.offset + 30 + local.getUint16(26, true) + local.getUint16(28, true);
-  const { buffer, byteOffset, byteLength } = await readPart(file, begin, begin + entry.packed);
-  const packed = new Uint8Array(buffer, byteOffset, byteLength);
+  if (begin + entry.packed > file.size) throw formatError(place, 'is cut short');
   if (entry.encrypted) throw formatError(place, 'is encrypted');
-  let bytes = packed;
-  if (entry.method === 8) {
-    try {
-      // The claimed size is a limit, so that a small file cannot take all memory.
-      bytes = await inflate(packed, { maxOutputLength: Math.max(entry.size, 1) });
-    } catch (error) {
-      throw formatError(
-        place,
-        `cannot be inflated to the ${entry.size} bytes that it claims`,
-        error,
-      );
-    }
-  } else if (entry.method !== 0) {
-    throw formatError(place, `expected stored or deflated data, got zip method ${entry.method}`);
+  return begin;
+}
+
+async function inflateEntry(file: RandomAccess, place: string, begin: number, entry: Entry) {
+  const packed = await file.read(begin, begin + entry.packed);
+  try {
+    // The claimed size is a limit, so that a small file cannot take all memory.
+    return await inflate(packed, { maxOutputLength: Math.max(entry.size, 1) });
+  } catch (error) {
+    throw formatError(place, `cannot be inflated to the ${entry.size} bytes that it claims`, error);
   }
-  if (bytes.length !== entry.size || crc32(bytes) !== entry.checksum) {
+}
+
+const kPartBytes = 2 ** 24;
+
+async function checkEntry(file: RandomAccess, place: string, entry: Entry): Promise<void> {
+  let checksum = 0;
+  for (let at = 0; at < file.size; at += kPartBytes) {
+    checksum = crc32(await file.read(at, Math.min(file.size, at + kPartBytes)), checksum);
+  }
+  if (file.size !== entry.size || checksum !== entry.checksum) {
     throw formatError(place, 'checksum or size differs: the file is damaged');
   }
-  return bytes;
+}
+
+const inMemory = (name: string, bytes: Uint8Array): RandomAccess => ({
+  name,
+  size: bytes.length,
+  read: async (begin, end) => bytes.subarray(begin, end),
+});
+
+/**
+ * Opens the `.npy` file of one array, checksum included. A stored one is read by offset; a deflated one
+ * is inflated as a whole, which `keep` may remember.
+ *
+ * @param array its name, or undefined for the only one
+ * @internal
+ */
+export async function openEntry(
+  source: ListedSource,
+  array: string | undefined,
+  keep: (inflate: () => Promise<Uint8Array>) => Promise<Uint8Array>,
+): Promise<Access> {
+  const within: Access = (use) => withRandomAccess(source, use);
+  const { entry, begin, place } = await within(async (file) => {
+    const chosen = choose(file, await readEntries(file), array);
+    const name = `${file.name}: ${chosen.name}`;
+    return { entry: chosen, begin: await findData(file, name, chosen), place: name };
+  });
+  if (entry.method !== 0 && entry.method !== 8) {
+    throw formatError(place, `expected stored or deflated data, got zip method ${entry.method}`);
+  }
+  const access: Access = (use) =>
+    entry.method === 8
+      ? keep(() => within((file) => inflateEntry(file, place, begin, entry))).then((bytes) =>
+          use(inMemory(place, bytes)),
+        )
+      : within(({ read }) => {
+          const part = (from: number, to: number) => read(begin + from, begin + to);
+          return use({ name: place, size: entry.packed, read: part });
+        });
+  await access((file) => checkEntry(file, place, entry));
+  return access;
 }
 
 function choose(file: RandomAccess, entries: readonly Entry[], name: string | undefined): Entry {
@@ -167,19 +209,6 @@ function choose(file: RandomAccess, entries: readonly Entry[], name: string | un
   if (found.length === 1) return found[0]!;
   const problem = found.length === 0 ? 'has no array' : 'has more than one array';
   throw formatError(file.name, `${problem} '${name}'; it has ${names}`);
-}
-
-async function loadFrom(source: ByteSource, name: string | undefined, title?: string) {
-  return withRandomAccess(source, async (opened) => {
-    const file = title === undefined ? opened : { ...opened, name: title };
-    const entry = choose(file, await readEntries(file), name);
-    return npy.decode(`${file.name}: ${entry.name}`, await readEntry(file, entry));
-  });
-}
-
-/** Decodes bytes with one array; `name` is their name in messages. @internal */
-export function decode(name: string, bytes: Uint8Array): Promise<NdArray> {
-  return loadFrom(bytes, undefined, name);
 }
 
 /**
@@ -212,5 +241,7 @@ export async function load(source: ByteSource, options: NpzOptions = {}): Promis
   checkNames('npz.load', options, { name: true });
   const { name } = options;
   if (name !== undefined && typeof name !== 'string') refuseOption('name', 'a string', name);
-  return loadFrom(source, name);
+  let inflated: Promise<Uint8Array> | undefined;
+  const access = await openEntry(source, name, (run) => (inflated ??= run()));
+  return access(npy.loadFrom);
 }

@@ -9,6 +9,7 @@ import {
 import type { NdArray } from './nd-array.js';
 import { bytesPerElement, decodeNumbers } from './numbers.js';
 import { type BitDepth, bitDepthOf, frameSize, quantise } from './pixels.js';
+import type { RandomAccess } from './random-access.js';
 
 /** Options of `encode` and `save`. */
 export interface PgmOptions {
@@ -64,6 +65,41 @@ class Scanner {
   }
 }
 
+interface Header {
+  width: number;
+  height: number;
+  max: number;
+  /** Whether pixels are decimal numbers. */
+  text: boolean;
+  type: 'U8' | 'U16';
+  /** Offset of the pixels from the header's first byte. */
+  start: number;
+}
+
+/** Parses the header at the scanner's bytes, which begin with P2 or P5. */
+function readHeader(name: string, bytes: Uint8Array, scanner: Scanner): Header {
+  const width = scanner.number('width');
+  const height = scanner.number('height');
+  const max = scanner.number('maximum');
+  if (width === 0 || height === 0) throw formatError(name, `${width}x${height} holds no pixels`);
+  if (max === 0 || max > 65535) throw formatError(name, `maximum ${max} is not 1 to 65535`);
+  const text = bytes[1] === 0x32;
+  const start = scanner.position + (text ? 0 : 1);
+  return { width, height, max, text, type: max > 255 ? 'U16' : 'U8', start };
+}
+
+/** Bytes of an image's pixels; as text each takes at least a blank and a digit. */
+function pixelBytes({ width, height, text, type }: Header): number {
+  return width * height * (text ? 2 : bytesPerElement(type));
+}
+
+function checkRoom(name: string, header: Header, got: number): void {
+  const expected = pixelBytes(header);
+  if (got >= expected) return;
+  const { width, height } = header;
+  throw formatError(name, `${width}x${height} pixels take ${expected} bytes, got ${got}`);
+}
+
 /** One image of a file, and the offset after it. */
 interface Image extends NdArray {
   end: number;
@@ -72,31 +108,19 @@ interface Image extends NdArray {
 /** Decodes the image that begins at the first of `bytes`; what follows is left. */
 function decodeImage(name: string, bytes: Uint8Array): Image {
   const scanner = new Scanner(name, bytes);
-  const width = scanner.number('width');
-  const height = scanner.number('height');
-  const max = scanner.number('maximum');
-  if (width === 0 || height === 0) throw formatError(name, `${width}x${height} holds no pixels`);
-  if (max === 0 || max > 65535) throw formatError(name, `maximum ${max} is not 1 to 65535`);
+  const header = readHeader(name, bytes, scanner);
+  checkRoom(name, header, bytes.length - header.start);
+  const { width, height, max, text, type, start } = header;
   const count = width * height;
-  const text = bytes[1] === 0x32;
-  const type = max > 255 ? 'U16' : 'U8';
-  const start = scanner.position + 1;
-  // A pixel as text takes at least a blank and a digit.
-  const expected = count * (text ? 2 : bytesPerElement(type));
-  const got = bytes.length - scanner.position - (text ? 0 : 1);
-  if (got < expected) {
-    throw formatError(name, `${width}x${height} pixels take ${expected} bytes, got ${got}`);
-  }
   let data: Float32Array;
-  let end = start + expected;
+  let end = start + pixelBytes(header);
   if (text) {
     data = new Float32Array(count);
     for (let i = 0; i < count; i++) data[i] = scanner.number('pixel');
     scanner.skipBlanks();
     end = scanner.position;
   } else {
-    // A copy: decodeNumbers may give a view.
-    data = decodeNumbers(type, bytes.slice(start, end), false);
+    data = decodeNumbers(type, bytes.subarray(start, end), false);
   }
   for (let i = 0; i < count; i++) {
     if (data[i]! > max) throw formatError(name, `pixel ${data[i]} is over the maximum ${max}`);
@@ -105,32 +129,63 @@ function decodeImage(name: string, bytes: Uint8Array): Image {
   return { data, shape: [height, width], end };
 }
 
-/** Decodes bytes; `name` is their name in messages. @internal */
-export function decode(name: string, bytes: Uint8Array): NdArray {
+/** Name of image `index` in messages. */
+const placeOf = (name: string, index: number) => (index === 0 ? name : `${name}: image ${index}`);
+
+function refuseRest(name: string, pixels: number, at: number): never {
+  const expected = 'expected the end or another image';
+  throw formatError(name, `more than ${pixels} pixels: ${expected} at byte ${at}`);
+}
+
+function checkSize(place: string, first: readonly number[], got: readonly number[]): void {
+  if (got.join() === first.join()) return;
+  throw formatError(place, `expected [${first}] as the first, got [${got}]`);
+}
+
+/** Decodes each image of a stream, [H, W]; `name` is its name in messages. @internal */
+export function decodeAll(name: string, bytes: Uint8Array): NdArray[] {
   if (!isPgm(bytes)) throw formatError(name, 'is not a PGM file');
-  const images: Image[] = [];
+  const images: NdArray[] = [];
   for (let at = 0; at < bytes.length; ) {
     const rest = bytes.subarray(at);
     const first = images[0];
-    if (first !== undefined && !isPgm(rest)) {
-      const message = `more than ${first.data.length} pixels: expected the end or another image`;
-      throw formatError(name, `${message} at byte ${at}`);
-    }
-    const place = first === undefined ? name : `${name}: image ${images.length}`;
-    const image = decodeImage(place, rest);
-    if (first !== undefined && image.shape.join() !== first.shape.join()) {
-      throw formatError(place, `expected [${first.shape}] as the first, got [${image.shape}]`);
-    }
-    images.push(image);
-    at += image.end;
+    if (first !== undefined && !isPgm(rest)) refuseRest(name, first.data.length, at);
+    const place = placeOf(name, images.length);
+    const { data, shape, end } = decodeImage(place, rest);
+    checkSize(place, first?.shape ?? shape, shape);
+    images.push({ data, shape });
+    at += end;
   }
-  const { data, shape } = images[0]!;
-  if (images.length === 1) return { data, shape };
-  const all = new Float32Array(images.length * data.length);
-  images.forEach((image, k) => {
-    all.set(image.data, k * data.length);
-  });
-  return { data: all, shape: [images.length, ...shape] };
+  return images;
+}
+
+/** Bytes that hold any sensible header, comments included. */
+const kHeadBytes = 4096;
+
+/**
+ * Offsets of the images of a stream, and of its end, by their headers alone; null if there is text, whose
+ * end only decoding tells.
+ *
+ * @internal
+ */
+export async function findImages(file: RandomAccess): Promise<number[] | null> {
+  const starts: number[] = [];
+  let first: number[] | undefined;
+  let at = 0;
+  while (at < file.size) {
+    const head = await file.read(at, Math.min(file.size, at + kHeadBytes));
+    if (!isPgm(head)) refuseRest(file.name, first![0]! * first![1]!, at);
+    const place = placeOf(file.name, starts.length);
+    const header = readHeader(place, head, new Scanner(place, head));
+    if (header.text) return null;
+    checkRoom(place, header, file.size - at - header.start);
+    const shape = [header.height, header.width];
+    first ??= shape;
+    checkSize(place, first, shape);
+    starts.push(at);
+    at += header.start + pixelBytes(header);
+  }
+  return [...starts, at];
 }
 
 /**
@@ -144,7 +199,14 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
  * ```
  */
 export async function load(source: ByteSource): Promise<NdArray> {
-  return decode(sourceName(source), await readBytes(source));
+  const images = decodeAll(sourceName(source), await readBytes(source));
+  const { data, shape } = images[0]!;
+  if (images.length === 1) return { data, shape };
+  const all = new Float32Array(images.length * data.length);
+  images.forEach((image, k) => {
+    all.set(image.data, k * data.length);
+  });
+  return { data: all, shape: [images.length, ...shape] };
 }
 
 /**

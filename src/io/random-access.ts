@@ -19,6 +19,9 @@ export interface RandomAccess {
   read(begin: number, end: number): Promise<Uint8Array>;
 }
 
+/** Opens a source for as long as `use` runs. @internal */
+export type Access = <T>(use: (file: RandomAccess) => Promise<T>) => Promise<T>;
+
 /** Largest single read: Node takes at most 2^31 - 1 bytes. */
 const kMaxRead = 2 ** 30;
 

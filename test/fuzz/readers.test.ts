@@ -11,6 +11,7 @@ import {
   npz,
   pgm,
   png,
+  readFrames,
   Tensor,
 } from '../../src/index.js';
 import { fuzz } from '../support/fuzz.js';
@@ -112,6 +113,21 @@ const formats: Record<string, Format> = {
     read: npz.load,
     growth: 1032 * 8, // deflate's best ratio, times bytes that become float32
     runs: 5000,
+    evolves: true,
+  },
+  'frames of PGM streams and .npz': {
+    originals: [
+      ascii('P5 2 1 255 abP5 2 1 9 \u0001\u0002P5 2 1 9 \u0001\u0002'),
+      ascii('P2 2 1 7 5 6 P2 2 1 7 5 6'),
+      Buffer.from(npzs['stored']!, 'base64'),
+      Buffer.from(npzs['deflated']!, 'base64'),
+    ],
+    read: async (bytes) => {
+      for await (const { shape } of readFrames(bytes)) shape.at(0);
+    },
+    growth: 1032 * 8,
+    codes: ['ERR_FORMAT', 'ERR_OPTION'], // a shape may need the option layout
+    runs: 3000,
     evolves: true,
   },
   'stream state': {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,7 +88,7 @@ describe('readFrames', () => {
     await writeFile(join(inner, '2.png'), 'text');
     await png.save(join(inner, '3.png'), { data: new Float32Array(4), shape: [2, 2] });
     await expect(all(inner)).rejects.toThrow(
-      /2\.png: expected PNG, PGM, \.npy or HDF5, got other content$/,
+      /2\.png: expected PNG, JPEG, PGM, \.npy, \.npz or HDF5, got other content$/,
     );
     await writeFile(join(inner, '2.png'), 'P5 x');
     await expect(all(inner)).rejects.toThrow(/mixed.2\.png: width is not a number$/);
@@ -98,5 +99,76 @@ describe('readFrames', () => {
     await mkdir(empty);
     await expect(all(empty)).rejects.toMatchObject({ code: 'ERR_IO' });
     await expect(all(join(folder, 'missing'))).rejects.toMatchObject({ code: 'ERR_IO' });
+  });
+});
+
+describe('other formats of frames', () => {
+  const fixture = (name: string) =>
+    JSON.parse(readFileSync(new URL(`../fixtures/${name}.json`, import.meta.url), 'utf8'));
+
+  it('a PGM stream gives its images one by one', async () => {
+    const stream = join(folder, 'stream.pgm');
+    await writeFile(
+      stream,
+      'P5 2 1 255 \xff\0P5 2 1 3 \x03\x00P5 2 1 65535 \0\0\xff\xff',
+      'latin1',
+    );
+    const frames = await all(stream);
+    expect(frames.map(({ shape }) => shape)).toEqual([
+      [1, 1, 2],
+      [1, 1, 2],
+      [1, 1, 2],
+    ]);
+    expect(frames.map(({ data }) => [...data])).toEqual([
+      [1, 0],
+      [1, 0],
+      [0, 1],
+    ]);
+    expect(await all(Buffer.from('P2 1 1 4 2 P2 1 1 4 4'))).toHaveLength(2);
+    await writeFile(stream, 'P5 2 1 255 abP5 1 1 255 a', 'latin1');
+    await expect(all(stream)).rejects.toThrow(
+      /image 1: expected \[1,2\] as the first, got \[1,1\]/,
+    );
+    await writeFile(stream, 'P5 2 1 255 abP5 2 1 255 a', 'latin1');
+    await expect(all(stream)).rejects.toThrow(/image 1: 2x1 pixels take 2 bytes, got 1/);
+  });
+
+  it.each(['stored', 'deflated', 'zip64 and a comment'])(
+    'an .npz, %s, from a file and bytes',
+    async (name) => {
+      const bytes = Buffer.from(fixture('npz')[name], 'base64');
+      const path = join(folder, 'frames.npz');
+      await writeFile(path, bytes);
+      for (const source of [path, bytes]) {
+        const frames = await all(source);
+        expect(frames.map(({ shape }) => shape)).toEqual([
+          [1, 3, 4],
+          [1, 3, 4],
+        ]);
+        expect([...frames[1]!.data]).toEqual(Array.from({ length: 12 }, (_, i) => 12 + i));
+      }
+    },
+  );
+
+  it('an .npz of several arrays asks for one', async () => {
+    const bytes = Buffer.from(fixture('npz')['several'], 'base64');
+    await expect(all(bytes)).rejects.toThrow(/expected one array, got 2: clips, input_raw_data/);
+  });
+
+  it('JPEG files, beside others of a folder', async () => {
+    const inner = join(folder, 'jpeg');
+    await mkdir(inner);
+    const { shape, cases } = fixture('jpeg');
+    await writeFile(join(inner, '1.jpg'), Buffer.from(cases.grey.file, 'base64'));
+    await writeFile(join(inner, '2.JPEG'), Buffer.from(cases['colour 4:2:0'].file, 'base64'));
+    const frames = await all(inner);
+    expect(frames.map((frame) => frame.shape)).toEqual([
+      [1, ...shape],
+      [1, ...shape],
+    ]);
+  });
+
+  it('a web page in place of a frame is named', async () => {
+    await expect(all(Buffer.from('<!doctype html>'))).rejects.toThrow(/got a web page/);
   });
 });
