@@ -1,4 +1,3 @@
-import { decode as decodeJpeg } from 'jpeg-js';
 import { type ByteSource, formatError, readBytes, sourceName } from './files.js';
 import type { NdArray } from './nd-array.js';
 import { kMaxPixels, luma } from './pixels.js';
@@ -116,7 +115,7 @@ function isYcc({ frame, jfif, transform }: Structure): boolean {
 }
 
 /** Decodes bytes; `name` is their name in messages. @internal */
-export function decode(name: string, bytes: Uint8Array): NdArray {
+export async function decode(name: string, bytes: Uint8Array): Promise<NdArray> {
   const structure = readStructure(name, bytes);
   const { precision, width, height, components } = structure.frame;
   if (precision !== 8) throw formatError(name, `expected 8 bits per sample, got ${precision}`);
@@ -133,6 +132,8 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
   if (count > 512 * bytes.length) {
     throw formatError(name, `${width}x${height} pixels do not fit into ${bytes.length} bytes`);
   }
+  // Loaded with the first JPEG image: few programs read any.
+  const { default: decoder } = await import('jpeg-js');
   let rgb: Uint8Array;
   try {
     const options = {
@@ -144,7 +145,7 @@ export function decode(name: string, bytes: Uint8Array): NdArray {
       maxResolutionInMP: kMaxPixels / 1e6,
       maxMemoryUsageInMB: 2048,
     } as const;
-    rgb = decodeJpeg(bytes, options).data;
+    rgb = decoder.decode(bytes, options).data;
   } catch (error) {
     throw formatError(name, 'is a damaged JPEG file', error);
   }
