@@ -49,6 +49,7 @@ export type { TensorLike, TensorSource, TypedArray } from './tensor/convert.js';
 export type { NestedArray, ReadonlyNestedArray } from './tensor/nested.js';
 export type { RandomState } from './tensor/random.js';
 export { manualSeed, randomState, setRandomState } from './tensor/random.js';
+export type { TensorJson } from './tensor/stored-tensor.js';
 export type { TensorOptions } from './tensor/tensor.js';
 export { Tensor } from './tensor/tensor.js';
 export type { CheckpointState } from './training/checkpoint.js';

@@ -251,7 +251,11 @@ const refusals: [code: string, message: string | RegExp, call: () => unknown][] 
     /^imageSize: expected \[height, width\] with peephole 'spatial'/,
     () => build({ peephole: 'spatial' }),
   ],
-  ['ERR_OPTION', /gateOrder: .*'iffo'/, () => net.loadStateDict({}, { gateOrder: 'iffo' })],
+  [
+    'ERR_OPTION',
+    /gateOrder: .*'iffo'/,
+    () => net.loadStateDict({}, { gateOrder: 'iffo' as never }),
+  ],
   ['ERR_OPTION', /precision: .*'low'/, () => setFloat32Precision('low' as never)],
   ['ERR_OPTION', /precision: .*'best'/, () => net.to({ precision: 'best' as never })],
   ['ERR_OPTION', /fortranOrder/, () => Tensor.from({ data: [1], shape: [1], fortranOrder: true })],

@@ -148,7 +148,8 @@ function countUses(root: Node): Map<Node, number> {
       throw new ConvLSTMError(
         'ERR_OPTION',
         'backward: this graph was used by an earlier backward(), which freed its saved tensors; ' +
-          'compute the forward pass again',
+          'compute the forward pass again, and cut states kept from an earlier one: ' +
+          'states.map(({ h, c }) => ({ h: h.detach(), c: c.detach() }))',
       );
     }
     for (const edge of node.edges.values()) {

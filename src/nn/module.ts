@@ -8,6 +8,9 @@ import type { Tensor } from '../tensor/tensor.js';
 import { Parameter } from './parameter.js';
 import { type LoadStateDictOptions, loadStateDict, type StateDict } from './state-dict.js';
 
+/** `console.log` of a module names at most so many parameters. */
+const kShownParameters = 50;
+
 /** What `to` changes. */
 export interface ModuleTarget {
   /** New device of the parameters; default: unchanged. */
@@ -164,6 +167,18 @@ export class Module {
   /** `train(false)` */
   eval(): this {
     return this.train(false);
+  }
+
+  /** Text for `console.log`: class, number of parameters, their names and shapes. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const named = [...this.namedParameters()];
+    const total = named.reduce((sum, [, { size }]) => sum + size, 0).toLocaleString('en');
+    const rows = named.slice(0, kShownParameters).map(([name, { shape }]) => {
+      return `\n  ${name} [${shape.join(', ')}]`;
+    });
+    const more = named.length - rows.length;
+    const rest = more > 0 ? `\n  ... ${more} more` : '';
+    return `${this.constructor.name}(${total} parameters)${rows.join('')}${rest}`;
   }
 
   /** Disposes the parameters. Idempotent. */

@@ -11,11 +11,18 @@ import type { Parameter } from './parameter.js';
 /** Parameters by key, with PyTorch's keys. */
 export type StateDict = Record<string, Tensor>;
 
+/** Every order of some letters, as literals: `'ab' | 'ba'`. */
+type Permutation<Letter extends string, First extends string = Letter> = [Letter] extends [never]
+  ? ''
+  : First extends Letter
+    ? `${First}${Permutation<Exclude<Letter, First>>}`
+    : never;
+
 /**
  * Order of the four packed gates, a permutation of the letters i, f, o and g. `'ifog'`: this package and
  * ndrplz; `'fiog'`: the listing of the article; `'ifgo'`: Keras and PyTorch's `nn.LSTM`; `'igfo'`: Flax.
  */
-export type GateOrder = string;
+export type GateOrder = Permutation<'i' | 'f' | 'o' | 'g'>;
 
 /** Options of `loadStateDict`. */
 export interface LoadStateDictOptions {

@@ -7,30 +7,52 @@ import { noteCreated } from './scope.js';
 import { checkOneElement, elementCount, formatShape } from './shape.js';
 import type { StorageHandle } from './storage-handle.js';
 
+const kNoClone = 'a Tensor is not copied: send `await tensor.data()` and `tensor.shape`; it';
+
+/** `toJSON` has the elements of at most so many. */
+const kJsonElements = 1000;
+
+/** `depth` that `util.inspect` gives the outermost object. */
+const kDefaultDepth = 2;
+
+/** A tensor within another object of `console.log` shows at most so many elements, else none. */
+const kNestedElements = 100;
+
+/** What `JSON.stringify` writes of a tensor. */
+export interface TensorJson {
+  dtype: 'float32';
+  shape: readonly number[];
+  /** Elements in row-major order; absent for more than 1,000. `Tensor.from` takes this object then. */
+  data?: number[];
+  /** Why there is no `data`. */
+  note?: string;
+}
+
 /** Storage of a tensor: its elements are read, shared and freed here. */
 export abstract class StoredTensor {
   /** Always `'float32'`. */
   readonly dtype = 'float32';
+  /**
+   * This tensor's identity. Deep equality (Jest, Vitest, `node:assert`) sees it, so that two tensors are
+   * equal only if they are one object; structured clones and `postMessage` refuse it by its text.
+   */
+  readonly id: symbol = Symbol(kNoClone);
+  /** Sizes of the axes, the slowest-varying first; `[]` for a single number. */
+  readonly shape: readonly number[];
   #handle: StorageHandle | null;
-  #shape: Shape;
   #device: Device;
 
   /** Takes over one reference of `handle`. */
   protected constructor(handle: StorageHandle, shape: Shape, device: Device) {
     this.#handle = handle;
-    this.#shape = shape;
+    this.shape = shape;
     this.#device = canonicalDevice(device);
     noteCreated(this);
   }
 
-  /** Sizes of the axes, the slowest-varying first; `[]` for a single number. */
-  get shape(): readonly number[] {
-    return this.#shape;
-  }
-
   /** Number of elements. */
   get size(): number {
-    return elementCount(this.#shape);
+    return elementCount(this.shape);
   }
 
   /** Device of the elements; `'cuda:0'` for a tensor created on `'cuda'`. */
@@ -50,7 +72,7 @@ export abstract class StoredTensor {
 
   #live(): StorageHandle {
     if (this.#handle) return this.#handle;
-    throw new ConvLSTMError('ERR_DISPOSED', `the tensor ${formatShape(this.#shape)} was disposed`);
+    throw new ConvLSTMError('ERR_DISPOSED', `the tensor ${formatShape(this.shape)} was disposed`);
   }
 
   /**
@@ -84,12 +106,12 @@ export abstract class StoredTensor {
 
   /** The elements as nested arrays; a number for shape []. */
   async toArray(): Promise<NestedArray> {
-    return nest(await this.data(), this.#shape);
+    return nest(await this.data(), this.shape);
   }
 
   /** `toArray()`, synchronously: blocks the thread until the elements are there. */
   toArraySync(): NestedArray {
-    return nest(this.dataSync(), this.#shape);
+    return nest(this.dataSync(), this.shape);
   }
 
   /**
@@ -98,13 +120,13 @@ export abstract class StoredTensor {
    * @throws ConvLSTMError ERR_SHAPE for another number of elements
    */
   async item(): Promise<number> {
-    checkOneElement('item', this.#shape);
+    checkOneElement('item', this.shape);
     return (await this.data())[0]!;
   }
 
   /** `item()`, synchronously: blocks the thread until the element is there. */
   itemSync(): number {
-    checkOneElement('item', this.#shape);
+    checkOneElement('item', this.shape);
     return this.dataSync()[0]!;
   }
 
@@ -147,17 +169,44 @@ export abstract class StoredTensor {
    * Shape, device and values, long axes shortened. Blocks the thread until the values are there.
    */
   toString(): string {
-    const head = `Tensor(${formatShape(this.#shape)}, ${this.dtype}, ${this.#device}`;
+    const head = this.#head();
     if (this.#handle === null) return `${head}, disposed)`;
     try {
-      return `${head})\n${formatTensor(this.dataSync(), this.#shape)}`;
+      return `${head})\n${formatTensor(this.dataSync(), this.shape)}`;
     } catch (error) {
       return `${head}, ${toConvLSTMError(error).message})`;
     }
   }
 
-  /** Text for `console.log`. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString();
+  /**
+   * For `JSON.stringify`: shape, and up to 1,000 elements. Blocks the thread until they are there.
+   * JSON has no NaN and no infinity: they become null.
+   *
+   * @example
+   * ```ts
+   * JSON.stringify(Tensor.from([1, 2])); // {"dtype":"float32","shape":[2],"data":[1,2]}
+   * ```
+   */
+  toJSON(): TensorJson {
+    const head: TensorJson = { dtype: this.dtype, shape: this.shape };
+    if (this.#handle === null) return { ...head, note: 'disposed' };
+    if (this.size > kJsonElements) {
+      return { ...head, note: `${this.size} elements are not shown: await tensor.data()` };
+    }
+    try {
+      return { ...head, data: [...this.dataSync()] };
+    } catch (error) {
+      return { ...head, note: toConvLSTMError(error).message };
+    }
+  }
+
+  /** Text for `console.log`; within another object the shape alone, if there are many elements. */
+  [Symbol.for('nodejs.util.inspect.custom')](depth?: number | null): string {
+    const nested = typeof depth === 'number' && depth < kDefaultDepth;
+    return nested && this.size > kNestedElements ? `${this.#head()})` : this.toString();
+  }
+
+  #head(): string {
+    return `Tensor(${formatShape(this.shape)}, ${this.dtype}, ${this.#device}`;
   }
 }
