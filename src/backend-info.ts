@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import type { AddonInfo } from '../binding.js';
 import { backendOf, type Device, defaultDevice } from './backend.js';
 import { nativeBinary } from './native.js';
+import { version } from './version.js';
 
 /** Result of `backendInfo()`. */
 export interface BackendInfo extends Omit<AddonInfo, 'version'> {
@@ -21,8 +21,6 @@ export interface BackendInfo extends Omit<AddonInfo, 'version'> {
     reason: string;
   };
 }
-
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /**
  * Describes this machine: the binary, or why none is loaded; the processor's features, instruction set

@@ -2,7 +2,7 @@
 import type { Backend } from '../binding.js';
 import { ConvLSTMError, toConvLSTMError } from './errors.js';
 import { fallback } from './fallback/index.js';
-import { nativeBinary } from './native.js';
+import { nativeBinary, warnOfFallback } from './native.js';
 import { refuseOption } from './options.js';
 
 /**
@@ -118,12 +118,13 @@ export function backendOf(device: Device): Backend {
 }
 
 /**
- * Calls a backend; its errors become ConvLSTMErrors.
+ * Calls a backend; its errors become ConvLSTMErrors. Warns once if the fallback stands in for `'cpu'`.
  *
  * @internal
  */
 export function run<T>(device: Device, call: (backend: Backend) => T): T {
   const backend = backendOf(device);
+  if (backend === fallback && device === 'cpu') warnOfFallback();
   try {
     return call(backend);
   } catch (error) {

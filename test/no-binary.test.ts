@@ -30,6 +30,7 @@ interface Report {
   info: BackendInfo;
   finite: boolean;
   cuda: [string, string];
+  stderr: string;
 }
 
 async function run(folder: string, options: ProgramOptions = {}): Promise<Report> {
@@ -37,16 +38,25 @@ async function run(folder: string, options: ProgramOptions = {}): Promise<Report
   writeFileSync(file, program);
   try {
     const { exitCode, stdout, stderr } = await runProgram(file, options);
-    expect(stderr).toBe('');
-    expect(exitCode).toBe(0);
-    return JSON.parse(stdout) as Report;
+    expect(exitCode, stderr).toBe(0);
+    return { ...JSON.parse(stdout), stderr } as Report;
   } finally {
     rmSync(file);
   }
 }
 
+/** One warning, on one line. */
+function expectWarning(stderr: string, reason: RegExp, cure: string): void {
+  expect(stderr.match(/CONVLSTM_NO_BINARY/g)).toHaveLength(1);
+  const [line] = stderr.split('\n');
+  expect(line).toMatch(/plain TypeScript computes, some \d+ times slower/);
+  expect(line).toMatch(reason);
+  expect(line).toContain(cure);
+}
+
 it('no binary was built or packed', async () => {
-  const { info, finite, cuda } = await run(bare);
+  const { info, finite, cuda, stderr } = await run(bare);
+  expectWarning(stderr, /No native build was found/, 'npx convlstm build');
   expect(finite).toBe(true);
   expect(info.binary).toMatchObject({ loaded: false, path: null });
   expect(info.binary.reason).toContain('No native build was found');
@@ -55,20 +65,29 @@ it('no binary was built or packed', async () => {
 });
 
 it('Node refuses addons', async () => {
-  const { info, finite } = await run(inside, { nodeArgs: ['--no-addons'] });
+  const { info, finite, stderr } = await run(inside, { nodeArgs: ['--no-addons'] });
+  expectWarning(stderr, /addon/i, 'start Node without --no-addons');
   expect(finite).toBe(true);
   expect(info.binary.loaded).toBe(false);
   expect(info.binary.reason).toMatch(/addon/i);
 });
 
-it('CONVLSTM_DEVICE=javascript ignores the binary', async () => {
-  const { info, finite } = await run(inside, { env: { CONVLSTM_DEVICE: 'javascript' } });
+it('backendInfo() alone warns of nothing', async () => {
+  const file = path.join(bare, 'info.mjs');
+  writeFileSync(file, "import { backendInfo } from 'convlstm'; backendInfo();");
+  expect(await runProgram(file)).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+it('CONVLSTM_DEVICE=javascript needs no binary', async () => {
+  const { info, finite, stderr } = await run(bare, { env: { CONVLSTM_DEVICE: 'javascript' } });
   expect(finite).toBe(true);
+  expect(stderr).toBe('');
   expect(info.device).toBe('javascript');
 });
 
 it('the binary of the checkout is found', async () => {
-  const { info } = await run(inside);
+  const { info, stderr } = await run(inside);
+  expect(stderr).toBe('');
   expect(info.binary).toMatchObject({ loaded: true, reason: '' });
   expect(info.binary.version).toBe(info.version);
   expect(info.cpu.isas).toContain(info.cpu.isa);

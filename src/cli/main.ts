@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { version } from '../version.js';
 import { addBuild } from './build.js';
 import { addEvaluate } from './evaluate.js';
 import { addForecast } from './forecast.js';
@@ -8,8 +8,6 @@ import { addInfo } from './info.js';
 import { addInspect } from './inspect.js';
 import { oneLine } from './output.js';
 import { addTrain } from './train.js';
-
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const program = new Command('convlstm')
   .description('ConvLSTM: forecast frames, train models, inspect weights')

@@ -1,13 +1,12 @@
-import { createRequire } from 'node:module';
-import type Gifenc from 'gifenc';
+import * as gifenc from 'gifenc';
 import { checkNames, refuseOption } from '../options.js';
 import { expectShape, refuseShape } from '../tensor/shape.js';
 import { type FilePath, writeBytes } from './files.js';
 import type { NdArray } from './nd-array.js';
 import { frameSize, quantise } from './pixels.js';
 
-// CommonJS: Node does not see its named exports, and bundlers disagree on its default export.
-const { GIFEncoder } = createRequire(import.meta.url)('gifenc') as typeof Gifenc;
+// CommonJS in Node, an ES module in bundles, whose default exports differ.
+const GIFEncoder = gifenc.GIFEncoder ?? gifenc.default.GIFEncoder;
 
 /** Options of `encode` and `save`. */
 export interface GifOptions {

@@ -11,6 +11,11 @@ declare module 'gifenc' {
     finish(): void;
     bytes(): Uint8Array;
   }
-  const gifenc: { GIFEncoder(): Encoder };
+  interface Gifenc {
+    GIFEncoder(): Encoder;
+  }
+  /** Node sees CommonJS's exports as the default alone; bundlers see the names of the ES module. */
+  export const GIFEncoder: Gifenc['GIFEncoder'] | undefined;
+  const gifenc: Gifenc;
   export default gifenc;
 }

@@ -1,0 +1,11 @@
+// npm's `prepare`: builds after `npm install` in a clone and for an install from git. `npm pack` and
+// `npm publish` of a built tree build nothing again.
+import { execSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.dirname(import.meta.dirname);
+const has = (file) => existsSync(path.join(root, file));
+const packing = ['pack', 'publish'].includes(process.env.npm_command);
+const built = has('dist/index.js') && (has('build/Release/convlstm.node') || has('prebuilds'));
+if (!(packing && built)) execSync('npm run build', { cwd: root, stdio: 'inherit' });
