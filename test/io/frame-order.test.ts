@@ -3,6 +3,7 @@ import { appendFile, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import h5wasm from 'h5wasm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Frame, type ReadFramesOptions, readFrames } from '../../src/io/frames.js';
 import * as npy from '../../src/io/npy.js';
@@ -312,6 +313,19 @@ describe('readFrames', () => {
     await expect(all(folder)).rejects.toThrow(
       /expected values in mm\/h, as the first frame has, got no unit/,
     );
+  });
+
+  it('refuses an HDF5 file of several images, of which it would give the first', async () => {
+    const { FS: fs } = await h5wasm.ready;
+    const file = new h5wasm.File('several.h5', 'w');
+    for (const name of ['image1', 'image2']) {
+      const image = file.create_group(name);
+      image.create_dataset({ name: 'image_data', data: Uint16Array.of(1, 2, 3, 4), shape: [2, 2] });
+    }
+    file.close();
+    const bytes = new Uint8Array(fs.readFile('several.h5'));
+    fs.unlink('several.h5');
+    await expect(all(bytes)).rejects.toThrow(/expected one image, image1, got several/);
   });
 
   it('warns of a gap, and begins a sequence where time goes back', async () => {
