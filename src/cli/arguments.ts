@@ -11,6 +11,13 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Expected a positive integer.');
 }
 
+/** @throws InvalidArgumentError */
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number.');
+}
+
 /** Options of a command that computes. */
 export interface ComputingOptions {
   device?: Device;

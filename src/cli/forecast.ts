@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import cliProgress from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
+import { firstMissing, markMissing } from '../data/missing.js';
 import { ConvLSTMError } from '../errors.js';
 import { checkFolderOf, ioError } from '../io/files.js';
 import { kFormatNames } from '../io/frame-formats.js';
@@ -14,8 +15,7 @@ import * as npy from '../io/npy.js';
 import * as png from '../io/png.js';
 import { loadModel } from '../models/files.js';
 import type { Forecaster } from '../models/forecaster.js';
-import { addComputing, parseCount } from './arguments.js';
-import { cropFrame, padFrame } from './padding.js';
+import { addComputing, parseCount, parseNumber } from './arguments.js';
 
 interface ForecastOptions {
   weights: string;
@@ -23,6 +23,7 @@ interface ForecastOptions {
   steps: number;
   out: string;
   model?: string;
+  missing?: number;
 }
 
 interface Output {
@@ -79,17 +80,23 @@ export function addForecast(program: Command): void {
     )
     .requiredOption('--steps <n>', 'frames to forecast', parseCount)
     .requiredOption('--out <path>', kUsage, parseOut)
+    .option(
+      '--missing <value>',
+      'frame value that means missing; default: that of the model',
+      parseNumber,
+    )
     .option('--model <file>', 'JSON description of the model, for weights without one')
     .addHelpText(
       'after',
       '\nInput values: images 0..1, radar mm/h, .npy unchanged. Output images span 0 to the scale of the model.' +
+        '\nMissing values (NaN, --missing) are 0 for the model; pixels missing in every frame stay NaN in .npy, blue in images.' +
         '\nFrames whose sides are no multiples of the patch size are padded with zeros at the bottom and right.',
     )
     .action(run);
   addComputing(command, 'highest');
 }
 
-async function run({ weights, input, steps, out, model }: ForecastOptions): Promise<void> {
+async function run({ weights, input, steps, out, model, missing }: ForecastOptions): Promise<void> {
   const output = outputOf(out)!;
   if (extname(out) !== '') await checkFolderOf(out);
   const forecaster = await loadModel(weights, model === undefined ? {} : { model });
@@ -99,27 +106,35 @@ async function run({ weights, input, steps, out, model }: ForecastOptions): Prom
   });
   if (process.stderr.isTTY) bar.start(steps, 0, { frames: 0 });
   const forecasts: NdArray[] = [];
+  const gaps: number[] = [];
   try {
     const source = input === '-' ? await buffer(process.stdin) : input;
-    let size: readonly [number, number] = [0, 0];
     let frames = 0;
-    const padded = async function* () {
+    const counted = async function* () {
       for await (const frame of readFrames(source)) {
         checkChannels(frame, forecaster);
-        size = [frame.shape[1]!, frame.shape[2]!];
-        yield padFrame(frame, forecaster.description.patchSize);
+        const marked = markMissing(frame, missing ?? forecaster.description.missing);
+        if (firstMissing(marked.data, null) >= 0) gaps.push(frames + 1);
+        yield marked;
         bar.update({ frames: ++frames });
       }
     };
-    for await (const forecast of forecaster.forecast(padded(), steps)) {
+    for await (const forecast of forecaster.forecast(counted(), steps)) {
       using frame = output.images ? forecaster.normalize(forecast) : forecast.clone();
       forecast.dispose();
       const shape = frame.shape.slice(1);
-      forecasts.push(cropFrame({ data: await frame.data(), shape }, size));
+      forecasts.push({ data: await frame.data(), shape });
       bar.increment();
     }
   } finally {
     bar.stop();
+  }
+  if (gaps.length > 0) {
+    const which =
+      gaps.length === 1 ? `frame ${gaps[0]} has` : `${gaps.length} frames, first ${gaps[0]}, have`;
+    process.stderr.write(
+      `convlstm: warning: ${which} missing values (NaN or not finite, or the value of missing): 0 for the model\n`,
+    );
   }
   await output.write(out, forecasts);
 }

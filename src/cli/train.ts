@@ -1,27 +1,34 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { DataLoader } from '../data/data-loader.js';
-import type { Dataset, SequenceSample } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
+import type { WeightedSample } from '../data/model-sequences.js';
 import { ConvLSTMError } from '../errors.js';
 import type { Forecaster } from '../models/forecaster.js';
+import { dependence, independenceWarning, persistenceLoss } from '../training/baseline.js';
 import { formatNumber } from '../training/chart.js';
 import type { TrainConfig } from '../training/config.js';
+import { lookAtData, setHeadBias, spread } from '../training/data-look.js';
 import {
   buildModel,
   checkFrames,
   checkUnvalidated,
+  forModel,
   openData,
   stepsOfRun,
   trainingLoss,
   validationLoss,
 } from '../training/forecast-run.js';
+import { lossNamed } from '../training/losses.js';
 import { buildOptimizer } from '../training/optimizers.js';
 import { openDisplay } from '../training/progress.js';
 import { firstSamples, RunFolder, readConfig, withOptionsOf } from '../training/run-folder.js';
 import { reportOfRun } from '../training/run-report.js';
 import { describeStart } from '../training/run-start.js';
 import { buildSchedule } from '../training/schedules.js';
+import { meanLoss } from '../training/train-step.js';
 import { Trainer } from '../training/trainer.js';
+import type { TrainReport } from '../training/trainer-options.js';
 import { addComputing, type ComputingOptions } from './arguments.js';
 
 interface TrainOptions extends ComputingOptions {
@@ -36,6 +43,9 @@ interface TrainOptions extends ComputingOptions {
 const kSameStopMs = 1000;
 
 const kSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Number of sequences whose forecasts are compared. */
+const kProbes = 8;
 
 /** Number of sequences in a report. */
 const kShown = 3;
@@ -84,7 +94,11 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
   const interrupt = new AbortController();
   const preparing = prepare(settings, data, folder, interrupt.signal);
-  const { model, trainer, shown, windows } = await withOptionsOf(file, preparing);
+  const { model, trainer, shown, windows, warnings, persistence, probes } = await withOptionsOf(
+    file,
+    preparing,
+  );
+  for (const warning of warnings) warn(warning);
   if (from !== null) await trainer.resume(from.checkpoint);
   await folder.open(settings);
   await folder.restoreLog(trainer);
@@ -94,6 +108,7 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
     await folder.saveModel(model, trainer.step);
   }
 
+  const besides = comparison(model, persistence, probes);
   const examples = await firstSamples(shown, kShown);
   let stopped: number | null = null;
   const stop = () => {
@@ -112,8 +127,11 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
   const display = openDisplay({ progress: options.json ? 'json' : 'auto' }, trainer);
   try {
-    for await (const report of trainer) {
+    for await (const made of trainer) {
+      checkLoss(settings, made);
+      const report = await besides(made);
       display.show(report);
+      for (const warning of report.warnings ?? []) warn(warning);
       await folder.addToLog(report);
       if (report.best) await folder.saveModel(model, report.step);
       if (report.validation !== null || trainer.ended !== null) {
@@ -148,6 +166,41 @@ async function run(options: TrainOptions, command: Command): Promise<void> {
   }
 }
 
+function warn(text: string): void {
+  process.stderr.write(`convlstm: warning: ${text}\n`);
+}
+
+/** A loss that is never below 0 for fitting data has met other data. */
+function checkLoss({ loss }: TrainConfig, report: TrainReport): void {
+  const { range } = lossNamed(loss);
+  if (!range || !(report.loss < 0 || (report.validation ?? 0) < 0)) return;
+  const message = `step ${report.step}: loss '${loss}' is below 0, so frames have values outside 0 to model.scale: set "scale" in model`;
+  throw new ConvLSTMError('ERR_OPTION', message);
+}
+
+/**
+ * Adds to the report of a validation what it is to be compared with. Forecasts that do not depend on the
+ * input are warned of from the second validation on, or at the end: an untrained model's do not.
+ */
+function comparison(
+  model: Forecaster,
+  persistence: number | null,
+  probes: readonly WeightedSample[],
+): (report: TrainReport) => Promise<TrainReport> {
+  let found = 0;
+  return async (report) => {
+    if (report.validation === null) return report;
+    const warning = independenceWarning(await dependence(model, probes));
+    found = warning === null ? 0 : found + 1;
+    const isCertain = found > 1 || report.step >= report.totalSteps;
+    return {
+      ...report,
+      ...(persistence !== null && { persistence }),
+      ...(warning !== null && isCertain && { warnings: [warning] }),
+    };
+  };
+}
+
 /** Makes the parts of a run from its configuration. */
 async function prepare(
   config: TrainConfig,
@@ -156,19 +209,30 @@ async function prepare(
   signal: AbortSignal,
 ): Promise<{
   model: Forecaster;
-  trainer: Trainer<SequenceSample>;
+  trainer: Trainer<WeightedSample>;
   /** Data whose forecasts the report shows. */
-  shown: Dataset<SequenceSample>;
+  shown: Dataset<WeightedSample>;
+  /** Concerns about the data. */
+  warnings: string[];
+  /** Validation loss of the last frame repeated; null without validation. */
+  persistence: number | null;
+  /** Sequences that tell whether forecasts depend on the input. */
+  probes: readonly WeightedSample[];
   /** Number of training sequences. */
   windows: number;
 }> {
-  const training = (await openData(config, place, 'train'))!;
-  const validation = await openData(config, place, 'validation');
-  await checkFrames(config, training);
-  if (validation) await checkFrames(config, validation);
+  const rawTraining = (await openData(config, place, 'train'))!;
+  const rawValidation = await openData(config, place, 'validation');
+  await checkFrames(config, rawTraining);
+  if (rawValidation) await checkFrames(config, rawValidation);
   else checkUnvalidated(config);
-  const totalSteps = stepsOfRun(config, training.length);
+  const totalSteps = stepsOfRun(config, rawTraining.length);
   const model = buildModel(config);
+  const look = await lookAtData(config, model, rawTraining);
+  const { warnings } = rawValidation ? await lookAtData(config, model, rawValidation) : look;
+  if (config.initialization.headBias === 'data') setHeadBias(model, look.means);
+  const training = forModel(config, rawTraining);
+  const validation = rawValidation && forModel(config, rawValidation);
   const optimizer = buildOptimizer(config.optimizer, model.parameters());
   const { batchSize, workers, seed, epochs, accumulate, clipNorm } = config;
   const trainer = new Trainer({
@@ -190,5 +254,22 @@ async function prepare(
     reportEvery: config.reportEvery,
     signal,
   });
-  return { model, trainer, shown: validation ?? training, windows: training.length };
+  const shown = validation ?? training;
+  const persistence =
+    validation &&
+    (await meanLoss(
+      model,
+      persistenceLoss(config, model),
+      new DataLoader(validation, { batchSize }),
+      { epoch: 1, step: 1 },
+    ));
+  return {
+    model,
+    trainer,
+    shown,
+    windows: training.length,
+    warnings: [...new Set([...look.warnings, ...warnings])],
+    persistence,
+    probes: await Promise.all(spread(shown.length, kProbes).map((window) => shown.get(window, 0))),
+  };
 }

@@ -196,6 +196,11 @@ export class FrameFolder implements Dataset<SequenceSample> {
     return splitSequence({ data, shape }, inputLength);
   }
 
+  /** Name of the file of frame `frame` of window `index`, for messages. @internal */
+  async fileOf(index: number, frame: number): Promise<string> {
+    return (await this.#framesOf(index))[frame]!.path;
+  }
+
   async #framesOf(index: number): Promise<FoundFrame[]> {
     if (!Number.isSafeInteger(index) || index < 0 || index >= this.length) {
       refuseOption('index', `0 to ${this.length - 1}`, index);

@@ -3,7 +3,7 @@ import { checkNames, refuseOption } from '../options.js';
 import { expectShape, refuseShape } from '../tensor/shape.js';
 import { type FilePath, writeBytes } from './files.js';
 import type { NdArray } from './nd-array.js';
-import { frameSize, quantise } from './pixels.js';
+import { frameSize, kMissingColour, quantise } from './pixels.js';
 
 // CommonJS in Node, an ES module in bundles, whose default exports differ.
 const GIFEncoder = gifenc.GIFEncoder ?? gifenc.default.GIFEncoder;
@@ -20,8 +20,19 @@ const kMaxDelay = 655_350;
 /** Pixels; the format has 16 bits for a side. */
 const kMaxSide = 65535;
 
+/** Entry of the palette for missing pixels, of which grey 1 of 255 then becomes grey 0. */
+const kMarked = 1;
+
+function mark(levels: Uint8Array, values: Float32Array): void {
+  for (let i = 0; i < levels.length; i++) {
+    if (Number.isNaN(values[i])) levels[i] = kMarked;
+    else if (levels[i] === kMarked) levels[i] = 0;
+  }
+}
+
 /**
- * Encodes frames [H, W] or [1, H, W] with values 0..1 as an animated grey GIF that repeats.
+ * Encodes frames [H, W] or [1, H, W] with values 0..1 as an animated grey GIF that repeats. NaN, a missing
+ * pixel, is blue (#4060a0).
  *
  * @throws ConvLSTMError ERR_SHAPE for frames of any other shape or of different shapes, ERR_OPTION for
  *   an empty list
@@ -44,11 +55,15 @@ export function encode(frames: readonly Readonly<NdArray>[], options: GifOptions
     refuseShape('frame', `sides of at most ${kMaxSide}`, [height, width]);
   }
   const palette = Array.from({ length: 256 }, (_, i): [number, number, number] => [i, i, i]);
+  // The colour of missing pixels takes the place of one grey value, only where it is needed.
+  const isMarked = frames.some(({ data }) => data?.some(Number.isNaN));
+  if (isMarked) palette[kMarked] = [...kMissingColour];
   const encoder = GIFEncoder();
   frames.forEach((frame, i) => {
     const [h, w] = frameSize(frame);
     expectShape(`frame ${i}`, [height, width], [h, w]);
     const levels = quantise(frame.data, 8) as Uint8Array;
+    if (isMarked) mark(levels, frame.data);
     encoder.writeFrame(levels, width, height, i === 0 ? { palette, delay } : { delay });
   });
   encoder.finish();

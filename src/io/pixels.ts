@@ -55,3 +55,6 @@ export function luma(values: ArrayLike<number>, samples: number, max: number): F
   }
   return data;
 }
+
+/** Colour of missing pixels, NaN, in pictures: red, green, blue of 255. */
+export const kMissingColour = [64, 96, 160] as const;

@@ -9,7 +9,15 @@ import {
   writeBytes,
 } from './files.js';
 import type { NdArray } from './nd-array.js';
-import { type BitDepth, bitDepthOf, frameSize, kMaxPixels, luma, quantise } from './pixels.js';
+import {
+  type BitDepth,
+  bitDepthOf,
+  frameSize,
+  kMaxPixels,
+  kMissingColour,
+  luma,
+  quantise,
+} from './pixels.js';
 
 const kSignature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const kIhdr = 0x49484452;
@@ -130,8 +138,27 @@ export async function load(source: ByteSource): Promise<NdArray> {
   return decode(sourceName(source), await readBytes(source));
 }
 
+/** Red, green, blue, alpha of grey pixels and missing ones. */
+function withMissing(
+  levels: Uint8Array | Uint16Array,
+  values: Float32Array,
+  bitDepth: BitDepth,
+): Uint8Array | Uint16Array {
+  const most = 2 ** bitDepth - 1;
+  const missing = kMissingColour.map((part) => Math.round((part * most) / 255));
+  const size = 4 * levels.length;
+  const rgba = bitDepth === 8 ? new Uint8Array(size) : new Uint16Array(size);
+  for (let i = 0; i < levels.length; i++) {
+    const grey = levels[i]!;
+    rgba.set(Number.isNaN(values[i]) ? missing : [grey, grey, grey], 4 * i);
+    rgba[4 * i + 3] = most;
+  }
+  return rgba;
+}
+
 /**
- * Encodes a frame [H, W] or [1, H, W] with values 0..1 as a grey PNG image.
+ * Encodes a frame [H, W] or [1, H, W] with values 0..1 as a grey PNG image. NaN, a missing pixel, is blue
+ * (#4060a0), which makes the image one of colours.
  *
  * @throws ConvLSTMError ERR_SHAPE for any other shape, ERR_DTYPE, ERR_OPTION
  * @example
@@ -143,7 +170,12 @@ export function encode(frame: Readonly<NdArray>, options: PngOptions = {}): Uint
   const bitDepth = bitDepthOf('png', options);
   const [height, width] = frameSize(frame);
   const image = new PNG({ width, height });
-  image.data = Buffer.from(quantise(frame.data, bitDepth).buffer);
+  const levels = quantise(frame.data, bitDepth);
+  if (frame.data.some(Number.isNaN)) {
+    image.data = Buffer.from(withMissing(levels, frame.data, bitDepth).buffer);
+    return PNG.sync.write(image, { bitDepth, colorType: 2, inputColorType: 6 });
+  }
+  image.data = Buffer.from(levels.buffer);
   return PNG.sync.write(image, {
     bitDepth,
     colorType: 0,

@@ -1,6 +1,7 @@
 import { noGrad } from '../autograd/grad-mode.js';
 import { ConvLSTMError } from '../errors.js';
 import { div, equal, exp, log, max, mul, neg, reshape, sub, sum } from '../functional/index.js';
+import { refuseOption } from '../options.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { checkCall, kReduction, type LossOptions, reduceLoss } from './reduction.js';
@@ -58,6 +59,9 @@ export function crossEntropyLoss(input: Tensor, target: Tensor, options: LossOpt
       `crossEntropyLoss: target: expected class indices ${formatShape(places)} or probabilities ` +
         `${formatShape(input.shape)}, got ${formatShape(target.shape)}`,
     );
+  }
+  if (options.weight && !isIndices) {
+    refuseOption('weight', 'none for probabilities, one per class index', options.weight);
   }
   using probabilities = isIndices ? oneHot(target, input.shape[1]!) : reshape(target, target.shape);
   using logarithms = logSoftmax(input);

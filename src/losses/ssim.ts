@@ -46,6 +46,14 @@ function ratio(x: Tensor, y: Tensor, c: number): Tensor {
   return div(numerator, denominator);
 }
 
+/** weight * input + (1 - weight) * target */
+function mix(input: Tensor, target: Tensor, weight: Tensor): Tensor {
+  using rest = sub(1, weight);
+  using own = mul(weight, input);
+  using other = mul(rest, target);
+  return add(own, other);
+}
+
 /** Similarity at each position of the window, [N, 1, H', W']. */
 function similarity(a: Tensor, b: Tensor): Tensor {
   const averages = moments(a, b);
@@ -74,7 +82,8 @@ function similarity(a: Tensor, b: Tensor): Tensor {
  * window of 11x11, sigma 1.5).
  *
  * @param input [..., H, W], height and width at least 11
- * @param target same shape
+ * @param target same shape. With `weight`, pixels are mixed with the target by it: one of weight 0 counts
+ *   as equal, and its gradient is 0
  * @returns a single number, or one per frame, [...], with reduction `'none'`
  * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION
  * @example
@@ -92,10 +101,12 @@ export function ssimLoss(input: Tensor, target: Tensor, options: LossOptions = {
     );
   }
   const frames = [input.size / (height * width), 1, height, width];
-  using a = reshape(input, frames);
+  using seen = options.weight ? mix(input, target, options.weight) : reshape(input, input.shape);
+  using a = reshape(seen, frames);
   using b = reshape(target, frames);
   using places = similarity(a, b);
   using scores = mean(places, [1, 2, 3]);
   using losses = sub(1, scores);
-  return reduceLoss(reshape(losses, input.shape.slice(0, -2)), options);
+  const { reduction } = options;
+  return reduceLoss(reshape(losses, input.shape.slice(0, -2)), { reduction });
 }

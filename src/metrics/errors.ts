@@ -1,4 +1,7 @@
-/** Scores of forecasts. Each function compares two frames of equal length. */
+/**
+ * Scores of forecasts. Each function compares two frames of equal length. A pixel whose truth is NaN is
+ * missing: it does not count.
+ */
 import { types } from 'node:util';
 import { ConvLSTMError } from '../errors.js';
 import { refuseValues } from '../io/nd-array.js';
@@ -19,7 +22,8 @@ function checkLength(forecast: Float32Array, truth: Float32Array): void {
 }
 
 /**
- * Squared error summed over the frame: the MSE of the Moving MNIST literature.
+ * Squared error summed over the frame: the MSE of the Moving MNIST literature. Pixels whose truth is NaN are
+ * missing and do not count.
  *
  * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a
  *   Float32Array
@@ -31,12 +35,15 @@ function checkLength(forecast: Float32Array, truth: Float32Array): void {
 export function squaredError(forecast: Float32Array, truth: Float32Array): number {
   checkLength(forecast, truth);
   let sum = 0;
-  for (let i = 0; i < truth.length; i++) sum += (forecast[i]! - truth[i]!) ** 2;
+  for (let i = 0; i < truth.length; i++) {
+    if (!Number.isNaN(truth[i])) sum += (forecast[i]! - truth[i]!) ** 2;
+  }
   return sum;
 }
 
 /**
- * Absolute error summed over the frame: the literature's MAE.
+ * Absolute error summed over the frame: the literature's MAE. Pixels whose truth is NaN are
+ * missing and do not count.
  *
  * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a
  *   Float32Array
@@ -48,7 +55,9 @@ export function squaredError(forecast: Float32Array, truth: Float32Array): numbe
 export function absoluteError(forecast: Float32Array, truth: Float32Array): number {
   checkLength(forecast, truth);
   let sum = 0;
-  for (let i = 0; i < truth.length; i++) sum += Math.abs(forecast[i]! - truth[i]!);
+  for (let i = 0; i < truth.length; i++) {
+    if (!Number.isNaN(truth[i])) sum += Math.abs(forecast[i]! - truth[i]!);
+  }
   return sum;
 }
 
@@ -57,7 +66,8 @@ const kLogFloor = -100;
 
 /**
  * Cross-entropy summed over the frame, -t log p - (1 - t) log(1 - p), both between 0 and 1. Logarithms
- * are clamped at -100, as in PyTorch's `binary_cross_entropy`.
+ * are clamped at -100, as in PyTorch's `binary_cross_entropy`. Pixels whose truth is NaN are missing and do
+ * not count.
  *
  * @throws ConvLSTMError ERR_SHAPE for unequal lengths, ERR_DTYPE or ERR_OPTION for anything but a
  *   Float32Array
@@ -71,6 +81,7 @@ export function crossEntropy(forecast: Float32Array, truth: Float32Array): numbe
   let sum = 0;
   for (let i = 0; i < truth.length; i++) {
     const [p, t] = [forecast[i]!, truth[i]!];
+    if (Number.isNaN(t)) continue;
     sum -= t * Math.max(Math.log(p), kLogFloor) + (1 - t) * Math.max(Math.log1p(-p), kLogFloor);
   }
   return sum;

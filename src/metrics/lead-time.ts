@@ -4,7 +4,10 @@ import { checkCount } from '../options.js';
 import { absoluteError, crossEntropy, squaredError } from './errors.js';
 import { kWindow, ssim } from './ssim.js';
 
-/** Scores by lead time: entry k is the mean over the batch of the forecasts k + 1 frames ahead. */
+/**
+ * Scores by lead time: entry k is the mean over the batch of the forecasts k + 1 frames ahead. Frames whose
+ * truth is missing as a whole do not count; NaN where no frame does.
+ */
 export interface LeadTimeScores {
   /** Squared error summed over a frame. */
   squaredError: number[];
@@ -69,7 +72,8 @@ export function persistence(frames: Readonly<NdArray>, steps: number): NdArray {
 }
 
 /**
- * Scores forecasts with values 0..1 against the truth, for each lead time.
+ * Scores forecasts with values 0..1 against the truth, for each lead time. Pixels whose truth is NaN are
+ * missing and do not count: sums over a frame are over its other pixels.
  *
  * @param forecast [B, T, C, H, W], height and width at least 11
  * @param truth same shape
@@ -102,14 +106,32 @@ export function scoreByLeadTime(
     crossEntropy: zeros(),
     ssim: zeros(),
   };
+  const counts = { frames: zeros(), ssim: zeros() };
   for (let plane = 0; plane < batch * time * channels; plane++) {
     const lead = Math.floor(plane / channels) % time;
     const got = forecast.data.subarray(plane * area, (plane + 1) * area);
     const expected = truth.data.subarray(plane * area, (plane + 1) * area);
-    scores.squaredError[lead]! += squaredError(got, expected) / batch;
-    scores.absoluteError[lead]! += absoluteError(got, expected) / batch;
-    scores.crossEntropy[lead]! += crossEntropy(got, expected) / batch;
-    scores.ssim[lead]! += ssim(got, expected, [height, width]) / (batch * channels);
+    if (expected.every(Number.isNaN)) continue;
+    counts.frames[lead]!++;
+    scores.squaredError[lead]! += squaredError(got, expected);
+    scores.absoluteError[lead]! += absoluteError(got, expected);
+    scores.crossEntropy[lead]! += crossEntropy(got, expected);
+    const hasWindow = !expected.some(Number.isNaN) || hasWholeWindow(expected, height, width);
+    if (!hasWindow) continue;
+    counts.ssim[lead]!++;
+    scores.ssim[lead]! += ssim(got, expected, [height, width]);
   }
-  return scores;
+  const perFrame = (sums: readonly number[]) =>
+    sums.map((sum, lead) => (sum * channels) / counts.frames[lead]!);
+  return {
+    squaredError: perFrame(scores.squaredError),
+    absoluteError: perFrame(scores.absoluteError),
+    crossEntropy: perFrame(scores.crossEntropy),
+    ssim: scores.ssim.map((sum, lead) => sum / counts.ssim[lead]!),
+  };
+}
+
+/** Whether some window of SSIM has no missing pixel: that of the truth with itself is then a number. */
+function hasWholeWindow(truth: Float32Array, height: number, width: number): boolean {
+  return !Number.isNaN(ssim(truth, truth, [height, width]));
 }

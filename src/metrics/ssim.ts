@@ -26,7 +26,8 @@ const kMoments = 5;
  * (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)) over all positions of a Gaussian window
  * of 11x11, σ = 1.5, inside the frame; K1 = 0.01, K2 = 0.03, data range 1, variances with
  * weights that sum to 1. scikit-image's `structural_similarity(a, b, data_range=1, gaussian_weights=True,
- * use_sample_covariance=False)` gives the same number.
+ * use_sample_covariance=False)` gives the same number. Windows with a missing pixel, NaN in the truth, do
+ * not count; without any other the result is NaN.
  *
  * @param size height and width, each at least 11
  * @throws ConvLSTMError ERR_SHAPE for a smaller frame or for lengths that do not fit, ERR_OPTION for a
@@ -57,7 +58,7 @@ export function ssim(
   const columns = width - kWindow + 1;
   // Separable window: columns first, then rows.
   const vertical = new Float64Array(kMoments * width);
-  let sum = 0;
+  let [sum, count] = [0, 0];
   for (let y = 0; y < rows; y++) {
     vertical.fill(0);
     for (let k = 0; k < kWindow; k++) {
@@ -85,9 +86,11 @@ export function ssim(
         bb += weight * vertical[at + 3]!;
         ab += weight * vertical[at + 4]!;
       }
+      if (Number.isNaN(b)) continue;
+      count++;
       const similar = (2 * a * b + kC1) * (2 * (ab - a * b) + kC2);
       sum += similar / ((a * a + b * b + kC1) * (aa - a * a + bb - b * b + kC2));
     }
   }
-  return sum / (rows * columns);
+  return sum / count;
 }

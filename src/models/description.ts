@@ -2,6 +2,7 @@ import type { Pair } from '../../binding.js';
 import type { Peephole } from '../nn/index.js';
 import { checkChoice, refuseOption } from '../options.js';
 import { type CellName, kCells, type LayersDescription } from './cells.js';
+import { kTransformNames, kTransforms, type TransformName } from './transform.js';
 
 /**
  * Description of the model of a weights file, as JSON: under the key `convlstm` of the safetensors
@@ -37,6 +38,14 @@ export interface ModelDescription {
   output: 'sigmoid' | 'linear';
   /** Frame value that the model sees as 1; default 1. Rain in mm/h may have 20. */
   scale: number;
+  /**
+   * Frame values x to the model's: `'none'` (default) x / scale, `'sqrt'` sqrt(x / scale), `'log'`
+   * log(1 + x) / log(1 + scale), `'dbz'` reflectivity of rain in mm/h (Z = 200 R^1.6) over that of the
+   * scale. All but `'none'` take values of at least 0; lower ones count as 0. Forecasts are inverted.
+   */
+  transform: TransformName;
+  /** Frame value that means missing, such as -9999; null (default): NaN and infinities alone. */
+  missing: number | null;
 }
 
 /** A description as input: only `version` and `hiddenDim` have no default. */
@@ -56,6 +65,8 @@ const kDefaults: Omit<ModelDescription, 'version' | 'hiddenDim' | 'kernelSize'> 
   headKernelSize: 1,
   output: 'sigmoid',
   scale: 1,
+  transform: 'none',
+  missing: null,
 };
 
 const kDefaultKernelSize = 3;
@@ -134,6 +145,19 @@ export function parseDescription(value: unknown): ModelDescription {
   }
   if (!Number.isFinite(scale) || (scale as number) <= 0)
     refuseOption('scale', 'a number above 0', scale);
+  const transform = fields['transform'] as TransformName;
+  checkChoice('transform', transform, kTransformNames);
+  const { above } = kTransforms[transform];
+  if ((scale as number) <= above) {
+    refuseOption(
+      'scale',
+      `a number above ${above.toPrecision(3)} with transform '${transform}'`,
+      scale,
+    );
+  }
+  if (fields['missing'] !== null && !Number.isFinite(fields['missing'])) {
+    refuseOption('missing', 'a number or null', fields['missing']);
+  }
   return {
     ...(fields as unknown as ModelDescription),
     kernelSize: kernelSizes(fields['kernelSize'], hiddenDim.length),

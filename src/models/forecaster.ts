@@ -8,7 +8,6 @@ import {
   type RecurrentStack,
 } from '../nn/index.js';
 import { disposeState } from '../nn/recurrent-cell.js';
-import { batchOf } from '../nn/stream.js';
 import { checkCount, checkFraction, checkNames } from '../options.js';
 import { expectTensor } from '../tensor/operands.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -19,12 +18,14 @@ import {
   type ModelDescriptionInput,
   parseDescription,
 } from './description.js';
+import { FrameIntake } from './frame-intake.js';
 import {
   checkPatchOrder,
   type LoadForecasterOptions,
   reorderPatches,
   type Weights,
 } from './patch-order.js';
+import { kTransforms } from './transform.js';
 
 /** Options of `Forecaster.unroll`. */
 export interface UnrollOptions {
@@ -77,7 +78,7 @@ export class Forecaster extends Module {
   }
 
   /**
-   * Divides frames by `description.scale`: the model's units, 0..1 for images and scores.
+   * Frames in the model's units by `description.scale` and `transform`: 0..1 for images and scores.
    *
    * @param frames any shape
    * @example
@@ -88,8 +89,23 @@ export class Forecaster extends Module {
    * ```
    */
   normalize(frames: Tensor): Tensor {
-    const { scale } = this.description;
-    return scale === 1 ? frames.clone() : frames.div(scale);
+    const { scale, transform } = this.description;
+    return kTransforms[transform].toModel(frames, scale);
+  }
+
+  /**
+   * Values in the model's units to those of frames: the inverse of `normalize`.
+   *
+   * @param values any shape
+   * @example
+   * ```ts
+   * const model = new Forecaster({ version: 1, hiddenDim: [4], scale: 20 });
+   * await model.denormalize(Tensor.from([0.5])).toArray(); // [10]
+   * ```
+   */
+  denormalize(values: Tensor): Tensor {
+    const { scale, transform } = this.description;
+    return kTransforms[transform].toFrames(values, scale);
   }
 
   /**
@@ -125,12 +141,8 @@ export class Forecaster extends Module {
   }
 
   #toFrames(patches: Tensor): Tensor {
-    const { patchSize, scale } = this.description;
-    const frames = pixelShuffle(patches, patchSize);
-    if (scale === 1) return frames;
-    const scaled = frames.mul(scale);
-    frames.dispose();
-    return scaled;
+    using frames = pixelShuffle(patches, this.description.patchSize);
+    return this.denormalize(frames);
   }
 
   /** Patches of the next frame, from the last layer's h. */
@@ -144,9 +156,10 @@ export class Forecaster extends Module {
 
   /**
    * Forecasts the `steps` frames after the last one of `frames`. Outside `noGrad` a model to train saves what
-   * `backward()` needs; a model of `loadModel` saves nothing.
+   * `backward()` needs; a model of `loadModel` saves nothing. Missing values are the caller's matter here
+   * (`fillMissing`): a NaN spreads over the forecast.
    *
-   * @param frames [B, T, C, H, W]; H and W multiples of the patch size
+   * @param frames [B, T, C, H, W]; H and W multiples of the patch size (`padFrames`)
    * @returns [B, steps, C, H, W]
    * @throws ConvLSTMError ERR_SHAPE, ERR_DEVICE, ERR_OPTION unless `steps` is a positive integer
    */
@@ -264,7 +277,9 @@ export class Forecaster extends Module {
 
   /**
    * Reads a source of frames to its end, then forecasts the `steps` frames after the last one. Memory does
-   * not grow with the number of frames.
+   * not grow with the number of frames. Sides that the patch size does not divide are padded with 0 at the
+   * bottom and right; forecasts have the size of the frames. Missing values (NaN, infinities,
+   * `description.missing`) are 0 for the network; a pixel missing in every frame is NaN in the forecasts.
    *
    * @param frames each [B, C, H, W], or [C, H, W] for a batch of one: tensors, or sources that `Tensor.from`
    *   takes
@@ -282,26 +297,27 @@ export class Forecaster extends Module {
   ): AsyncGenerator<Tensor, void> {
     checkCount('steps', steps);
     const stream = this.#layers.stream();
+    const intake = new FrameIntake(this.description, this.head.weight.device);
     try {
-      for await (const h of stream.run(this.#patchesOf(frames))) h.dispose();
+      for await (const h of stream.run(this.#patchesOf(frames, intake))) h.dispose();
       for (const patches of stream.forecast(steps, (h) => this.#predict(h))) {
-        const frame = this.#toFrames(patches);
+        using frame = this.#toFrames(patches);
         patches.dispose();
-        yield frame;
+        yield intake.restore(frame);
       }
     } finally {
       stream.dispose();
     }
   }
 
-  async *#patchesOf(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<Tensor, void> {
-    const { device } = this.head.weight;
+  async *#patchesOf(
+    frames: AsyncIterable<Frame> | Iterable<Frame>,
+    intake: FrameIntake,
+  ): AsyncGenerator<Tensor, void> {
     for await (const frame of frames) {
-      const x = batchOf(frame, device);
-      const patches = this.#toPatches(x);
-      if (x !== frame) x.dispose();
+      using x = await intake.prepare(frame);
+      using patches = this.#toPatches(x);
       yield patches;
-      patches.dispose();
     }
   }
 }

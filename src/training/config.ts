@@ -4,6 +4,7 @@ import { checkLayout } from '../io/frame-layout.js';
 import { compileTimePattern } from '../io/time-pattern.js';
 import { kCells } from '../models/cells.js';
 import { type ModelDescription, parseDescription } from '../models/description.js';
+import { kTransformNames } from '../models/transform.js';
 import { refuseOption } from '../options.js';
 import { kPrecisions } from '../precision.js';
 import {
@@ -16,6 +17,7 @@ import {
   natural,
   number,
   numberOrNull,
+  numberOrWord,
   object,
   pair,
   positiveOrNull,
@@ -64,6 +66,18 @@ const model: Field<ModelDescription> = {
         type: 'number',
         exclusiveMinimum: 0,
         default: 1,
+      },
+      transform: {
+        description:
+          "Frame values x to the model's: 'none' x / scale; 'sqrt' sqrt(x / scale); 'log' log(1 + x) / " +
+          "log(1 + scale); 'dbz' reflectivity of rain in mm/h over that of the scale",
+        enum: kTransformNames,
+        default: 'none',
+      },
+      missing: {
+        description: 'Frame value that means missing; null: NaN and infinities alone',
+        type: ['number', 'null'],
+        default: null,
       },
     },
     required: ['version', 'hiddenDim'],
@@ -198,9 +212,10 @@ const fields = {
         description: 'Bias of the forget gates; null for random values',
         default: 1,
       }),
-      headBias: numberOrNull({
-        description: 'Bias of the head; null for random values',
-        default: null,
+      headBias: numberOrWord('data', {
+        description:
+          "Bias of the head; 'data': the first forecasts have the mean of the training data; null for random values",
+        default: 'data',
       }),
     },
     'Initial weights',

@@ -142,6 +142,16 @@ export function numberOrNull(options: FieldOptions<number | null>): Field<number
   return simple(options, 'a number or null', { type: ['number', 'null'] }, test);
 }
 
+/** Any number, a word, or null. */
+export function numberOrWord<const W extends string>(
+  word: W,
+  options: FieldOptions<number | NoInfer<W> | null>,
+): Field<number | W | null> {
+  const test = (value: unknown) => value === null || value === word || Number.isFinite(value);
+  const schema = { oneOf: [{ type: ['number', 'null'] }, { const: word }] };
+  return simple<number | W | null>(options, `a number, '${word}' or null`, schema, test);
+}
+
 /** True or false. */
 export function flag(options: FieldOptions<boolean>): Field<boolean> {
   const test = (value: unknown) => typeof value === 'boolean';

@@ -6,7 +6,9 @@ import type { Batch } from '../data/data-loader.js';
 import type { Dataset, SequenceSample } from '../data/dataset.js';
 import { FrameFolder } from '../data/frame-folder.js';
 import { loadIdx } from '../data/idx.js';
+import { ModelSequences, type WeightedSample } from '../data/model-sequences.js';
 import { MovingMnist } from '../data/moving-mnist.js';
+import { paddedSize } from '../data/padding.js';
 import { RandomStream } from '../data/random-stream.js';
 import { ConvLSTMError } from '../errors.js';
 import { ioError } from '../io/files.js';
@@ -104,6 +106,17 @@ export async function openData(
   });
 }
 
+/**
+ * The data as the model needs it. Moving-MNIST has no missing values: without padding it stays as it is.
+ */
+export function forModel(
+  { data, model }: TrainConfig,
+  dataset: Dataset<SequenceSample>,
+): Dataset<WeightedSample> {
+  if (data.kind === 'moving-mnist' && data.size % model.patchSize === 0) return dataset;
+  return new ModelSequences(dataset, model);
+}
+
 const kInitializers = {
   xavier: init.xavierUniform,
   kaiming: init.kaimingUniform,
@@ -130,7 +143,7 @@ function initialize(model: Forecaster, options: TrainConfig['initialization']): 
   initializeWeight(model.head.weight, { ...options, gain: 1 });
   const forgets = gates.some((each) => each.gates.includes('f'));
   if (forgetBias !== null && forgets && model.description.bias) init.forgetBias(model, forgetBias);
-  if (headBias !== null) {
+  if (typeof headBias === 'number') {
     const bias = model.head.bias!;
     bias.assign(Tensor.full(bias.shape, headBias, { device: bias.device }));
   }
@@ -161,11 +174,13 @@ export async function checkFrames(
     const expected = `${got}, as the frames have (of an .npy [T, C, H, W]; data.layout 'TNHW' makes it N sequences)`;
     refuseOption('model.channels', expected, channels);
   }
-  if (height % patchSize !== 0 || width % patchSize !== 0) {
-    refuseOption('model.patchSize', `a divisor of both sides of ${frames}`, patchSize);
-  }
-  if (imageSize && (imageSize[0] !== height || imageSize[1] !== width)) {
-    refuseOption('model.imageSize', `that of ${frames}`, imageSize);
+  const [padded, across] = paddedSize(shape, patchSize);
+  if (imageSize && (imageSize[0] !== padded || imageSize[1] !== across)) {
+    const isPadded = padded !== height || across !== width;
+    const needed = isPadded
+      ? `[${padded}, ${across}], ${frames} padded to patches`
+      : `that of ${frames}`;
+    refuseOption('model.imageSize', needed, imageSize);
   }
   const { leastSize = 1 } = lossNamed(loss);
   if (Math.min(height, width) < leastSize) {
@@ -206,11 +221,20 @@ export function checkUnvalidated({ validateEvery, patience, schedule }: TrainCon
     refuseOption('schedule.kind', `another ${none}`, schedule.kind);
 }
 
-/** Loss of the head's results `logits` against frames in the model's units. */
-function lossOf({ loss, model }: TrainConfig, logits: Tensor, truth: Tensor): Tensor {
+/** Loss of the head's results `logits` against `truth`, the last of the frames that have weights. */
+function lossOf(
+  { loss, model: { output } }: TrainConfig,
+  model: Forecaster,
+  logits: Tensor,
+  truth: Tensor,
+  weights: Tensor | undefined,
+): Tensor {
   const { ofLogits = false, compute } = lossNamed(loss);
-  const forecast = ofLogits || model.output === 'linear' ? logits : logits.sigmoid();
-  return compute(forecast, truth, model.scale);
+  const forecast = ofLogits || output === 'linear' ? logits : logits.sigmoid();
+  const weight = weights?.slice([null, weights.shape[1]! - truth.shape[1]!]);
+  return compute(forecast, model.normalize(truth), { weight }, (values) =>
+    model.denormalize(values),
+  );
 }
 
 /** Probability of teacher forcing at a step: linear from the first to the last value. */
@@ -231,8 +255,8 @@ export function trainingLoss(
   config: TrainConfig,
   model: Forecaster,
   totalSteps: number,
-): LossFunction<SequenceSample> {
-  return ({ input, target }, { step }) => {
+): LossFunction<WeightedSample> {
+  return ({ input, target, weight }, { step }) => {
     // Seeded by the step: a resumed run draws the same numbers as an uninterrupted one.
     const draws = new RandomStream(config.seed, step);
     const logits = model.unroll(input, target, {
@@ -240,10 +264,9 @@ export function trainingLoss(
       random: () => draws.uniform(0, 1),
     });
     const frames = config.lossFrames === 'all' ? Tensor.concat([input, target], 1) : target;
-    const begin = config.lossFrames === 'all' ? 1 : 0;
-    const truth = model.normalize(frames.slice([null, begin]));
+    const truth = frames.slice([null, config.lossFrames === 'all' ? 1 : 0]);
     const first = logits.shape[1]! - truth.shape[1]!;
-    return lossOf(config, logits.slice([null, first]), truth);
+    return lossOf(config, model, logits.slice([null, first]), truth, weight);
   };
 }
 
@@ -251,10 +274,10 @@ export function trainingLoss(
 export function validationLoss(
   config: TrainConfig,
   model: Forecaster,
-): LossFunction<SequenceSample> {
-  return ({ input, target }: Batch<SequenceSample>) => {
+): LossFunction<WeightedSample> {
+  return ({ input, target, weight }: Batch<WeightedSample>) => {
     const logits = model.unroll(input, target);
     const forecasts = logits.slice([null, input.shape[1]! - 1]);
-    return lossOf(config, forecasts, model.normalize(target));
+    return lossOf(config, model, forecasts, target, weight);
   };
 }

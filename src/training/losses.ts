@@ -3,6 +3,7 @@ import {
   balancedMseMae,
   bceWithLogitsLoss,
   huberLoss,
+  type LossOptions,
   l1Loss,
   mseLoss,
   ssimLoss,
@@ -15,29 +16,39 @@ interface Loss {
   note?: string;
   /** Whether it takes the head's results before the sigmoid; default: it takes frames. */
   ofLogits?: boolean;
+  /** Values of the truth, in the model's units, for which it has a minimum; default: all. */
+  range?: readonly [least: number, most: number];
   /** Least height and width of a frame in pixels; default 1. */
   leastSize?: number;
   /**
    * @param forecast frames, or logits, in the model's units
    * @param truth frames in the model's units
-   * @param scale frame value that is 1 in the model's units
+   * @param options weights of the truth's pixels
+   * @param toFrames the model's units to frame units
    */
-  compute(forecast: Tensor, truth: Tensor, scale: number): Tensor;
+  compute(
+    forecast: Tensor,
+    truth: Tensor,
+    options: LossOptions,
+    toFrames: (values: Tensor) => Tensor,
+  ): Tensor;
 }
 
 export const kLosses = {
   bce: {
     note: "'bce' needs output 'sigmoid'",
     ofLogits: true,
-    compute: (logits, truth) => bceWithLogitsLoss(logits, truth),
+    range: [0, 1],
+    compute: bceWithLogitsLoss,
   },
-  mse: { compute: (forecast, truth) => mseLoss(forecast, truth) },
-  l1: { compute: (forecast, truth) => l1Loss(forecast, truth) },
-  huber: { compute: (forecast, truth) => huberLoss(forecast, truth) },
-  ssim: { leastSize: kWindow, compute: (forecast, truth) => ssimLoss(forecast, truth) },
+  mse: { compute: mseLoss },
+  l1: { compute: l1Loss },
+  huber: { compute: huberLoss },
+  ssim: { leastSize: kWindow, compute: ssimLoss },
   balanced: {
     note: "'balanced' is the B-MSE + B-MAE of Shi et al. 2017, for frames in mm/h",
-    compute: (forecast, truth, scale) => balancedMseMae(forecast.mul(scale), truth.mul(scale)),
+    compute: (forecast, truth, options, toFrames) =>
+      balancedMseMae(toFrames(forecast), toFrames(truth), options),
   },
 } satisfies Record<string, Loss>;
 

@@ -35,11 +35,13 @@ export function formatDuration(seconds: number): string {
 
 /** Text of a report, without the number of steps. */
 function describe(report: TrainReport): string {
-  const { epoch, loss, lr, validation, metrics, samplesPerSecond, etaSeconds } = report;
+  const { epoch, loss, lr, validation, persistence, metrics, samplesPerSecond, etaSeconds } =
+    report;
+  const beside = persistence === undefined ? '' : ` (persistence ${formatNumber(persistence)})`;
   return [
     `epoch ${epoch}`,
     `loss ${formatNumber(loss)}`,
-    ...(validation === null ? [] : [`validation ${formatNumber(validation)}`]),
+    ...(validation === null ? [] : [`validation ${formatNumber(validation)}${beside}`]),
     ...Object.entries(metrics).map(([name, value]) => `${name} ${formatNumber(value)}`),
     `lr ${formatNumber(lr)}`,
     `${formatNumber(Number(samplesPerSecond.toPrecision(3)))} samples/s`,

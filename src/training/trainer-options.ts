@@ -103,6 +103,10 @@ export interface TrainReport {
   metrics: Record<string, number>;
   /** Whether `validation` is the least so far. */
   best: boolean;
+  /** Validation loss of the last frame repeated; `convlstm train` adds it. */
+  persistence?: number | undefined;
+  /** Concerns about this run, for people; `convlstm train` adds them. */
+  warnings?: readonly string[] | undefined;
 }
 
 /** Values by step, for curves. */

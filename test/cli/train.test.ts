@@ -29,6 +29,7 @@ const settings = {
   epochs: 4,
   batchSize: 4,
   clipNorm: 1,
+  initialization: { headBias: null },
   reportEvery: 2,
   checkpointEvery: 1,
 };
@@ -328,6 +329,60 @@ describe('train', () => {
   });
 
   const { model } = settings;
+  /** Trains 24 frames of `values` and returns what was printed. */
+  const trainOn = async (
+    name: string,
+    values: (i: number) => number,
+    shape: number[],
+    fields = {},
+  ) => {
+    const place = join(folder, `${name}-data`);
+    await mkdir(place, { recursive: true });
+    const size = shape.reduce((product, length) => product * length);
+    await npy.save(join(place, 'radar.npy'), {
+      data: Float32Array.from({ length: size }, (_, i) => values(i)),
+      shape,
+    });
+    const file = join(folder, `${name}.json`);
+    await writeFile(file, JSON.stringify({ ...settings, epochs: 1, loss: 'mse', ...fields }));
+    return convlstm('train', '--config', file, '--data', place, '--out', run(name), '--json');
+  };
+
+  it('trains frames that patches do not divide', async () => {
+    const result = await trainOn('padded', (i) => (i % 7) / 7, [24, 15, 13]);
+    expect(result).toMatchObject({
+      exitCode: 0,
+      stderr: expect.not.stringContaining('warning: radar'),
+    });
+  });
+
+  it('gives missing values no weight, and names their file', async () => {
+    const gap = 21 * 144 + 5;
+    const nan = await trainOn('gap', (i) => (i === gap ? NaN : (i % 7) / 7), [24, 12, 12]);
+    expect(nan.exitCode).toBe(0);
+    expect(nan.stderr).toMatch(/warning: .*radar\.npy .* has missing values/);
+    const given = await trainOn('given', (i) => (i === gap ? -9999 : (i % 7) / 7), [24, 12, 12], {
+      model: { ...model, missing: -9999 },
+    });
+    expect(given.exitCode).toBe(0);
+    const losses = (text: string) =>
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).loss);
+    expect(losses(given.stdout)).toEqual(losses(nan.stdout));
+  });
+
+  it.each([
+    [255, /radar\.npy .* has 255: set "scale": 255 in model/],
+    [-1, /radar\.npy .* has -1: set "missing": -1 in model/],
+  ])('refuses bce for a value of %d', async (value, message) => {
+    const result = await trainOn(`bce${value}`, (i) => (i % 11 ? 0 : value), [24, 12, 12], {
+      loss: 'bce',
+    });
+    expectFailure(result, 1, message);
+  });
+
   it.each<[string, object, string]>([
     ['wrong', { optimizer: { kind: 'adam', lr: '1' } }, 'optimizer.lr: expected a number above 0'],
     // Checks that need the data.
@@ -335,7 +390,6 @@ describe('train', () => {
     ['16 windows', { batchSize: 17 }, 'batchSize: expected at most the 16 sequences'],
     ['16 batches', { accumulate: 17 }, 'accumulate: expected at most the 16 batches'],
     ['grey frames', { model: { ...model, channels: 3 } }, 'model.channels: expected 1'],
-    ['12x12 pixels', { model: { ...model, patchSize: 5 } }, 'model.patchSize: expected a divisor'],
     [
       'other pixels',
       { model: { ...model, peephole: 'spatial', imageSize: [16, 12] } },
@@ -394,7 +448,7 @@ describe('evaluate', () => {
     expect(result).toMatchObject({ exitCode: 0, stderr: '' });
     expect(result.stdout).toMatch(/^8 sequences\n/);
     expect(result.stdout.match(/^\+\d /gm)).toHaveLength(2);
-    expect(result.stdout).toMatch(/^mean( +[\d.]+){6}$/m);
+    expect(result.stdout).toMatch(/^mean( +[\d.]+){7}$/m);
   });
 
   it('prints JSON scores of --samples sequences', async () => {
@@ -409,6 +463,7 @@ describe('evaluate', () => {
         'absoluteError',
         'crossEntropy',
         'ssim',
+        'meanAbsoluteError',
       ]);
       expect(scores.squaredError).toHaveLength(2);
     }
@@ -417,18 +472,21 @@ describe('evaluate', () => {
     expect(persistence.squaredError[0]).toBeLessThan(40);
   });
 
-  it('names the field of the model that does not fit the frames', async () => {
+  it('scores whole frames of other sizes, without their missing pixels', async () => {
     const place = join(folder, 'odd', 'test');
     await mkdir(place, { recursive: true });
-    for (let t = 0; t < 5; t++) {
-      const frame = { data: new Float32Array(18 * 16), shape: [18, 16] };
-      await png.save(join(place, `${t}.png`), frame);
-    }
-    const result = await convlstm('evaluate', '--run', run('a'), '--data', join(folder, 'odd'));
-    const message =
-      'model.patchSize: expected a divisor of both sides of frames of [18, 16], got 4';
-    expect(result.stderr).toBe(`convlstm: ${join(run('a'), 'model.safetensors')}: ${message}\n`);
-    expect(result.exitCode).toBe(1);
+    const frames = new Float32Array(6 * 18 * 13).fill(0.25);
+    frames.subarray(4 * 18 * 13).fill(0.75, 0, 100); // the targets' first 100 pixels
+    frames.fill(NaN, 5 * 18 * 13); // nothing is known of the last frame
+    frames[4 * 18 * 13] = NaN;
+    await npy.save(join(place, 'frames.npy'), { data: frames, shape: [6, 18, 13] });
+    const args = ['--run', run('a'), '--data', join(folder, 'odd'), '--json'];
+    const scored = await convlstm('evaluate', ...args);
+    expect(scored).toMatchObject({ exitCode: 0, stderr: '' });
+    const { persistence } = JSON.parse(scored.stdout);
+    // Two windows: targets 3, 4 and 4, 5; frame 4 has 233 known pixels, 99 of them off by 0.5.
+    expect(persistence.squaredError[0]).toBeCloseTo((99 * 0.25) / 2, 5);
+    expect(persistence.meanAbsoluteError[1]).toBeCloseTo((99 * 0.5) / 233, 5);
   });
 
   it.each<[string, string[], number, RegExp]>([

@@ -22,6 +22,8 @@ describe('parseDescription', () => {
       headKernelSize: 1,
       output: 'sigmoid',
       scale: 1,
+      transform: 'none',
+      missing: null,
     });
   });
 
@@ -99,6 +101,15 @@ describe('parseDescription', () => {
     [{ ...least, headKernelSize: 2 }, 'headKernelSize: expected an odd number, got 2'],
     [{ ...least, output: 'relu' }, "output: expected 'sigmoid' or 'linear', got 'relu'"],
     [{ ...least, scale: 0 }, 'scale: expected a number above 0, got 0'],
+    [
+      { ...least, transform: 'cube' },
+      "transform: expected 'none', 'sqrt', 'log' or 'dbz', got 'cube'",
+    ],
+    [
+      { ...least, transform: 'dbz', scale: 0.01 },
+      "scale: expected a number above 0.0365 with transform 'dbz', got 0.01",
+    ],
+    [{ ...least, missing: '-9999' }, "missing: expected a number or null, got '-9999'"],
     [{ ...least, scale: '2' }, "scale: expected a number above 0, got '2'"],
   ])('refuses %j', (value, message) => {
     expect(() => parseDescription(value)).toThrow(message);
