@@ -78,7 +78,8 @@ function refuseRange(config: TrainConfig, place: string, value: number): never {
 /**
  * Looks at up to 32 windows, evenly spread.
  *
- * @throws ConvLSTMError ERR_OPTION for values for which the loss has no minimum, with file and field
+ * @throws ConvLSTMError ERR_OPTION for values for which the loss has no minimum, with file and field;
+ *   ERR_NOT_FINITE for missing values alone
  */
 export async function lookAtData(
   config: TrainConfig,
@@ -124,6 +125,10 @@ export async function lookAtData(
         counts[plane % channels]!++;
       }
     }
+  }
+  if (firstGap !== null && gaps === total) {
+    const message = `data: expected values, got missing ones alone, first in ${firstGap}`;
+    throw new ConvLSTMError('ERR_NOT_FINITE', message);
   }
   if (outside && range) refuseRange(config, outside.place, outside.value);
   const warnings: string[] = [];
