@@ -231,7 +231,7 @@ describe('forecast', () => {
     expectFailure(
       await convlstm(forecast('-', '-'), new Uint8Array()),
       1,
-      /expected PNG, JPEG, PGM, \.npy, \.npz or HDF5, got other content/,
+      /expected PNG, JPEG, PGM, \.npy, \.npz or HDF5, got an empty file/,
     );
   });
 

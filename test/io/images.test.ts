@@ -88,9 +88,12 @@ describe('PNG', () => {
     expect(await png.load(bytes)).toEqual({ data, shape: [3, 5] });
   });
 
-  it('clamps values outside 0..1 and writes NaN as black', async () => {
+  it('clamps values outside 0..1 and writes NaN as #4060a0', async () => {
     const bytes = png.encode({ data: Float32Array.of(-1, 2, Number.NaN), shape: [1, 3] });
-    expect([...(await png.load(bytes)).data]).toEqual([0, 1, 0]);
+    const { data } = await png.load(bytes);
+    expect([...data.subarray(0, 2)]).toEqual([0, 1]);
+    const luma = (0.299 * 0x40 + 0.587 * 0x60 + 0.114 * 0xa0) / 255;
+    expect(data[2]).toBeCloseTo(luma, 2);
   });
 
   const good = pngFile({}, [0, 0, 51]);
