@@ -119,16 +119,6 @@ const openNpz: FrameFormat['open'] = async (source, cache, layout) => {
   return { times: null, unit: null, ...(await openNpy(access, cache, layout)) };
 };
 
-/** Refuses a forecast file, of whose images `hdf5.decode` reads the first. Names are plain bytes. */
-function refuseSeveral(name: string, bytes: Uint8Array): void {
-  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('image2')) return;
-  const remedy = 'hdf5.load reads image1 alone';
-  throw formatError(
-    name,
-    `expected one image, image1, got several, which cannot be read; ${remedy}`,
-  );
-}
-
 /** Every format of frames; a further one is a row here. */
 const kFormats: readonly FrameFormat[] = [
   { name: 'PNG', extensions: ['.png'], is: png.isPng, open: image(png.decode) },
@@ -149,10 +139,9 @@ const kFormats: readonly FrameFormat[] = [
     name: 'HDF5',
     extensions: ['.h5', '.hdf5', '.hdf'],
     is: hdf5.isHdf5,
-    open: images(async (name, bytes) => {
-      refuseSeveral(name, bytes);
-      return [{ unit: 'mm/h', ...(await hdf5.decode(name, bytes)) }];
-    }),
+    open: images(async (name, bytes) =>
+      (await hdf5.decodeAll(name, bytes)).map((image) => ({ ...image, unit: 'mm/h' })),
+    ),
   },
 ];
 

@@ -57,6 +57,68 @@ describe('a radar composite', () => {
     expect([...(await hdf5.load(bytes)).data]).toEqual([-6, 24, 0, 756]);
   });
 
+  it('of reflectivity becomes a rain rate by Z = a R^b', async () => {
+    const bytes = composite({
+      pixels: Uint8Array.of(0, 110, 64, 255),
+      formula: 'GEO = 0.500000 * PV + -32.000000',
+      missing: 255,
+      quantity: 'REFLECTIVITY_[DBZ]',
+    });
+    const { data } = await hdf5.load(bytes);
+    // 23 dBZ: (10^2.3 / 200)^(1 / 1.6); 1 dBZ to 0.0421 mm/h as pysteps' tests have it, 0 dBZ less.
+    expect(data[1]).toBeCloseTo((10 ** 2.3 / 200) ** 0.625, 6);
+    expect(data[2]).toBeCloseTo(200 ** -0.625, 6);
+    expect([data[0]! > 0 && data[0]! < 1e-3, data[3]]).toEqual([true, 0]);
+    const other = await hdf5.load(bytes, { zr: { a: 223, b: 1.53 } });
+    expect(other.data[1]).toBeCloseTo((10 ** 2.3 / 223) ** (1 / 1.53), 6);
+  });
+
+  it('of 1 dBZ is 0.04210719 mm/h, as pysteps has it', async () => {
+    const quantity = 'REFLECTIVITY_[DBZ]';
+    const bytes = composite({
+      pixels: Uint16Array.of(100, 100, 100, 100),
+      formula: 'GEO=0.01*PV+0.0',
+      quantity,
+    });
+    expect((await hdf5.load(bytes)).data[0]).toBeCloseTo(0.04210719, 7);
+  });
+
+  it.each(['ECHO_TOP_[KM]', 'HAIL', ''])(
+    'of another quantity is refused by its name: %s',
+    async (quantity) => {
+      const bytes = composite({ quantity: quantity || '[]' });
+      const error = { code: 'ERR_FORMAT', message: expect.stringContaining(quantity) };
+      await expect(hdf5.load(bytes)).rejects.toMatchObject(error);
+    },
+  );
+
+  it('of several images gives the first by load, all in order of their numbers by loadAll', async () => {
+    const bytes = composite({ pixels: Uint16Array.of(1, 2, 3, 4), images: 12 });
+    expect((await hdf5.load(bytes)).data[0]).toBe(Math.fround(0.12));
+    const images = await hdf5.loadAll(bytes);
+    expect(images.map(({ data }) => data[0])).toEqual(
+      images.map((_, n) => Math.fround((n + 1) * 0.12)),
+    );
+    expect(images.map(({ time }) => time)).toEqual(images.map(() => null));
+  });
+
+  // By h5py: create_dataset('image1/image_data', data=..., compression='lzf').
+  it('by a filter that is absent names it', async () => {
+    const file = new URL('../fixtures/lzf.h5', import.meta.url);
+    await expect(hdf5.load(file)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    await expect(hdf5.load(file)).rejects.toThrow(
+      /image1\/image_data is compressed by filter 32000 \(lzf\), .*h5repack/,
+    );
+  });
+
+  it('takes the minutes of an accumulation from the caller where the file has none', async () => {
+    const bytes = composite({ pixels: Uint16Array.of(100, 0, 0, 0) });
+    expect((await hdf5.load(bytes, { minutes: 15 })).data[0]).toBe(4);
+    for (const options of [{ minutes: 0 }, { zr: { a: 0 } }, { zr: { c: 1 } }] as never[]) {
+      await expect(hdf5.load(bytes, options)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    }
+  });
+
   it('is read by readFrames', async () => {
     for await (const { data, shape } of readFrames(composite())) {
       expect(shape).toEqual([1, 2, 2]);
@@ -83,7 +145,7 @@ describe('a radar composite', () => {
     [
       'ends before it starts',
       () => composite({ start: '26-AUG-2010;05:00:00.000', end: '26-AUG-2010;04:55:00.000' }),
-      /above 0 minutes, got -5/,
+      /above 0 minutes, or the option minutes, got -5/,
     ],
   ])('that %s gets ERR_FORMAT', async (_, bytes, message) => {
     await expect(hdf5.load(bytes())).rejects.toMatchObject({ code: 'ERR_FORMAT' });

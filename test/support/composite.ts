@@ -11,6 +11,12 @@ export interface Composite {
   start?: string;
   end?: string;
   path?: string;
+  /** `image_geo_parameter` of every image. */
+  quantity?: string;
+  /** Number of images; the pixels of image n are n - 1 more than `pixels`. */
+  images?: number;
+  /** `image_datetime_valid` of image n. */
+  valid?: (n: number) => string;
 }
 
 /** An HDF5 file in KNMI's layout. */
@@ -21,9 +27,13 @@ export function composite(options: Composite = {}): Uint8Array {
     path = 'image_data',
   } = options;
   const file = new h5wasm.File('test.h5', 'w');
-  const image = file.create_group('image1');
-  image.create_dataset({ name: path, data: pixels, shape, chunks: shape, compression: 6 });
-  if (options.formula !== undefined || options.missing !== undefined) {
+  for (let n = 1; n <= (options.images ?? 1); n++) {
+    const image = file.create_group(`image${n}`);
+    const data = pixels.map((pixel) => pixel + n - 1) as typeof pixels;
+    image.create_dataset({ name: path, data, shape, chunks: shape, compression: 6 });
+    if (options.quantity) image.create_attribute('image_geo_parameter', options.quantity);
+    if (options.valid) image.create_attribute('image_datetime_valid', options.valid(n));
+    if (options.formula === undefined && options.missing === undefined) continue;
     const calibration = image.create_group('calibration');
     calibration.create_attribute('calibration_formulas', options.formula ?? 'GEO=0.01*PV+0.0');
     calibration.create_attribute(
