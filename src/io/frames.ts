@@ -12,7 +12,7 @@ import type { NdArray } from './nd-array.js';
 import { compileTimePattern, type TimePattern } from './time-pattern.js';
 
 /** A frame of `readFrames`. */
-export interface Frame extends NdArray {
+export interface SourceFrame extends NdArray {
   /** Values [C, H, W] in row-major order. */
   data: Float32Array;
   /** [C, H, W] */
@@ -129,12 +129,12 @@ async function openLast(open: () => Promise<FrameFile>, source: ListedSource, se
 
 /** Follows the times of frames and warns once of a step unlike the first. */
 class TimeWatch {
-  #before: Frame | null = null;
+  #before: SourceFrame | null = null;
   #step = 0;
   #warned = false;
 
   /** Returns whether time goes back. */
-  goesBack(frame: Frame): boolean {
+  goesBack(frame: SourceFrame): boolean {
     const before = this.#before;
     this.#before = frame;
     if (!before?.time || !frame.time || before.sequence !== frame.sequence) return false;
@@ -201,7 +201,7 @@ const kLastBytes = 2 ** 28;
 export async function* readFrames(
   source: FrameSource | Uint8Array | ArrayBuffer,
   options: ReadFramesOptions = {},
-): AsyncGenerator<Frame> {
+): AsyncGenerator<SourceFrame> {
   checkNames('readFrames', options, { timePattern: true, layout: true, last: true, wait: true });
   const { pattern, layout } = checkSourceOptions(options);
   const last = options.last === undefined ? Infinity : checkCount('last', options.last);
@@ -221,7 +221,7 @@ export async function* readFrames(
       if (sequence < 0 || beginsSequence(before, file, index)) sequence++;
       const array = await file.read(index);
       const [time, name] = [timeOfFrame(file, index), nameOfFrame(file, index)];
-      const frame: Frame = { ...array, time, name, unit: file.unit, sequence };
+      const frame: SourceFrame = { ...array, time, name, unit: file.unit, sequence };
       const shape = array.shape.join(', ');
       expected ??= { shape, unit: frame.unit };
       checkLike(sourceName(file.listed.source), expected, shape, frame.unit);

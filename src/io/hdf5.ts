@@ -1,7 +1,7 @@
-import { ConvLSTMError } from '../errors.js';
 import { checkNames, checkNumber, refuseOption } from '../options.js';
 import { type ByteSource, formatError, readBytes, sourceName } from './files.js';
-import { type RadarComposite, type RadarOptions, readComposites } from './knmi.js';
+import { decode } from './hdf5-thread.js';
+import type { RadarComposite, RadarOptions } from './knmi.js';
 
 export type { RadarComposite, RadarOptions };
 
@@ -11,31 +11,6 @@ const kSignature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 export function isHdf5(bytes: Uint8Array): boolean {
   return kSignature.every((byte, i) => bytes[i] === byte);
 }
-
-type H5wasm = typeof import('h5wasm');
-
-let loading: Promise<H5wasm> | undefined;
-
-async function loadH5wasm(): Promise<H5wasm> {
-  // Not h5wasm/node, whose files are those of the disk: this build keeps files in memory alone.
-  const module = await import('h5wasm');
-  // Keeps the HDF5 library from printing each error before it is thrown.
-  (await module.ready).activate_throwing_error_handler();
-  return module;
-}
-
-/** Loads the optional dependency h5wasm. */
-async function h5wasm(): Promise<H5wasm> {
-  loading ??= loadH5wasm();
-  try {
-    return await loading;
-  } catch (cause) {
-    const message = 'reading HDF5 needs the optional dependency h5wasm: npm install h5wasm';
-    throw new ConvLSTMError('ERR_IO', message, { cause });
-  }
-}
-
-type File = InstanceType<H5wasm['File']>;
 
 function checkOptions(options: RadarOptions): void {
   checkNames('hdf5', options, { missing: true, zr: true, minutes: true });
@@ -57,22 +32,7 @@ async function decodeImages(
 ): Promise<RadarComposite[]> {
   checkOptions(options);
   if (!isHdf5(bytes)) throw formatError(name, 'is not an HDF5 file');
-  const module = await h5wasm();
-  // A file in the memory of the WebAssembly module. Nothing awaits between here and its end.
-  const path = '/composite.h5';
-  const { FS } = module;
-  FS!.writeFile(path, bytes);
-  let file: File | undefined;
-  try {
-    file = new module.File(path, 'r');
-    return readComposites(name, file, options, limit);
-  } catch (error) {
-    if (error instanceof ConvLSTMError) throw error;
-    throw formatError(name, 'is a damaged HDF5 file', error);
-  } finally {
-    file?.close();
-    FS!.unlink(path);
-  }
+  return decode(name, bytes, options, limit);
 }
 
 /** Decodes all images of bytes; `name` is their name in messages. @internal */
@@ -88,6 +48,8 @@ export function decodeAll(
  * Reads the first image of a rain radar file in the HDF5 layout of KNMI (`image1/image_data`) as mm/h,
  * shape [H, W]; `loadAll` reads all of them. The file's `image_geo_parameter` tells the quantity: an
  * accumulation in mm, a rain rate in mm/h, or reflectivity in dBZ. Needs the optional dependency h5wasm.
+ *
+ * A worker thread decodes; bytes over which it loops are ERR_FORMAT after 10 s, and 1 s for each MiB.
  *
  * @throws ConvLSTMError ERR_FORMAT for any other content or quantity, ERR_OPTION, ERR_IO for a file that
  *   cannot be read, or without h5wasm

@@ -1,5 +1,4 @@
 import type { Dataset, File } from 'h5wasm';
-import { warnOnce } from '../warn.js';
 import { formatError } from './files.js';
 import { type NdArray, safeElementCount } from './nd-array.js';
 import { kMaxPixels } from './pixels.js';
@@ -19,10 +18,16 @@ export interface RadarOptions {
   /** Value of pixels that are missing or outside the image; 0 by default. */
   missing?: number | undefined;
   /**
-   * Z = a R^b between reflectivity, mm^6/m^3, and rain rate, mm/h; a 200 and b 1.6 by default (Marshall
-   * and Palmer 1948).
+   * Z = a R^b between reflectivity, mm^6/m^3, and rain rate, mm/h; Marshall and Palmer 1948 by default.
    */
-  zr?: { a?: number | undefined; b?: number | undefined } | undefined;
+  zr?:
+    | {
+        /** Factor a; 200 by default. */
+        a?: number | undefined;
+        /** Exponent b; 1.6 by default. */
+        b?: number | undefined;
+      }
+    | undefined;
   /** Minutes of an accumulation; by default those of the file, or 5 with a warning if it has none. */
   minutes?: number | undefined;
 }
@@ -84,16 +89,18 @@ function checkFilters(name: string, path: string, { filters }: Dataset): void {
 }
 
 /** Minutes of an accumulation, from the start and the end of the measurement. */
-function minutesOf(name: string, file: File, given: number | undefined): number {
+function minutesOf(
+  name: string,
+  file: File,
+  given: number | undefined,
+  warn: (message: string) => void,
+): number {
   if (given !== undefined) return given;
   const start = parseTime(attribute(file, 'overview', 'product_datetime_start'));
   const end = parseTime(attribute(file, 'overview', 'product_datetime_end'));
   if (start === null || end === null) {
     const assumed = `are taken for ${kDefaultMinutes}; option minutes says what they are`;
-    warnOnce(
-      'CONVLSTM_RADAR',
-      `${name}: no duration in the file: the minutes of its mm ${assumed}`,
-    );
+    warn(`${name}: no duration in the file: the minutes of its mm ${assumed}`);
     return kDefaultMinutes;
   }
   const minutes = (end.getTime() - start.getTime()) / 60_000;
@@ -101,6 +108,13 @@ function minutesOf(name: string, file: File, given: number | undefined): number 
   const expected = 'expected a duration above 0 minutes, or the option minutes';
   throw formatError(name, `overview: ${expected}, got ${minutes}`);
 }
+
+/** KNMI's files have it; without it the layout's own quantity is an accumulation. */
+const quantityOf = (file: File, image: string) =>
+  String(attribute(file, image, 'image_geo_parameter') ?? 'ACCUMULATED_PRECIPITATION_[MM]');
+
+const unitOf = (file: File, image: string) =>
+  /\[(.*)\]/.exec(quantityOf(file, image))?.[1]?.toUpperCase();
 
 /**
  * The function from a calibrated value to mm/h, by the image's `image_geo_parameter`. Reflectivity Z,
@@ -111,12 +125,11 @@ function toRate(
   file: File,
   image: string,
   { zr: { a = 200, b = 1.6 } = {}, minutes }: RadarOptions,
+  warn: (message: string) => void,
 ): (value: number) => number {
-  // KNMI's files have it; without it the layout's own quantity is an accumulation.
-  const quantity = String(attribute(file, image, 'image_geo_parameter') ?? 'PRECIPITATION_[MM]');
-  const unit = /\[(.*)\]/.exec(quantity)?.[1]?.toUpperCase();
+  const unit = unitOf(file, image);
   if (unit === 'MM') {
-    const perHour = 60 / minutesOf(name, file, minutes);
+    const perHour = 60 / minutesOf(name, file, minutes, warn);
     return (value) => value * perHour;
   }
   if (unit === 'MM/H') return (value) => value;
@@ -124,7 +137,7 @@ function toRate(
   const expected = "a quantity in [MM], [MM/H] or [DBZ], such as 'REFLECTIVITY_[DBZ]'";
   throw formatError(
     name,
-    `${image}: image_geo_parameter: expected ${expected}, got ${JSON.stringify(quantity)}`,
+    `${image}: image_geo_parameter: expected ${expected}, got ${JSON.stringify(quantityOf(file, image))}`,
   );
 }
 
@@ -133,6 +146,7 @@ function readImage(
   file: File,
   image: string,
   options: RadarOptions,
+  warn: (message: string) => void,
 ): Omit<RadarComposite, 'time'> {
   const path = `${image}/image_data`;
   const dataset = file.get(path);
@@ -154,11 +168,14 @@ function readImage(
   const missing = ['calibration_missing_data', 'calibration_out_of_image'].map((key) =>
     Number(attribute(file, calibration, key) ?? kDefaultMissing),
   );
-  const rate = toRate(name, file, image, options);
+  const rate = toRate(name, file, image, options, warn);
+  // Pixel 0 of reflectivity is no echo: its -32 dBZ would be 4e-4 mm/h everywhere.
+  const isReflectivity = unitOf(file, image) === 'DBZ';
   const data = new Float32Array(count);
   for (let i = 0; i < count; i++) {
     const pixel = pixels[i]!;
-    data[i] = missing.includes(pixel) ? (options.missing ?? 0) : rate(factor * pixel + offset);
+    if (missing.includes(pixel)) data[i] = options.missing ?? 0;
+    else data[i] = pixel === 0 && isReflectivity ? 0 : rate(factor * pixel + offset);
   }
   return { data, shape };
 }
@@ -166,11 +183,13 @@ function readImage(
 /** Names of the images of a file, `image1`, `image2`, ..., in order of their numbers. */
 function imagesOf(name: string, file: File): string[] {
   const numbers = file.keys().flatMap((key) => /^image([1-9]\d*)$/.exec(key)?.[1] ?? []);
-  if (numbers.length === 0) throw formatError(name, 'no dataset image1/image_data');
-  return numbers
-    .map(Number)
-    .sort((a, b) => a - b)
-    .map((number) => `image${number}`);
+  const sorted = numbers.map(Number).sort((a, b) => a - b);
+  if (sorted[0] !== 1) throw formatError(name, 'no dataset image1/image_data');
+  const absent = sorted.findIndex((number, k) => number !== k + 1);
+  if (absent !== -1) {
+    throw formatError(name, `expected image1 to image${sorted.at(-1)}, got no image${absent + 1}`);
+  }
+  return sorted.map((number) => `image${number}`);
 }
 
 /**
@@ -178,6 +197,7 @@ function imagesOf(name: string, file: File): string[] {
  * image's is the end of the measurement, and of several no time is known.
  *
  * @param limit number of images, Infinity for all
+ * @param warn takes messages for users, who do not hear this thread
  * @throws ConvLSTMError ERR_FORMAT
  * @internal
  */
@@ -186,13 +206,14 @@ export function readComposites(
   file: File,
   options: RadarOptions,
   limit: number,
+  warn: (message: string) => void,
 ): RadarComposite[] {
   const images = imagesOf(name, file);
-  const end = images.length === 1 || limit === 1 ? 'product_datetime_end' : '';
+  const single = images.length === 1;
   return images.slice(0, limit).map((image) => ({
-    ...readImage(name, file, image, options),
+    ...readImage(name, file, image, options, warn),
     time:
       parseTime(attribute(file, image, 'image_datetime_valid')) ??
-      (end && image === images[0] ? parseTime(attribute(file, 'overview', end)) : null),
+      (single ? parseTime(attribute(file, 'overview', 'product_datetime_end')) : null),
   }));
 }

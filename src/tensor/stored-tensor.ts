@@ -20,7 +20,9 @@ const kNestedElements = 100;
 
 /** What `JSON.stringify` writes of a tensor. */
 export interface TensorJson {
+  /** Type of the elements. */
   dtype: 'float32';
+  /** Size of each axis. */
   shape: readonly number[];
   /** Elements in row-major order; absent for more than 1,000. `Tensor.from` takes this object then. */
   data?: number[];

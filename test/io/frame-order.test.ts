@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Frame, type ReadFramesOptions, readFrames } from '../../src/io/frames.js';
+import { type ReadFramesOptions, readFrames, type SourceFrame } from '../../src/io/frames.js';
 import * as npy from '../../src/io/npy.js';
 import * as png from '../../src/io/png.js';
 import { composite } from '../support/composite.js';
@@ -36,13 +36,14 @@ async function folderOf(names: readonly string[]): Promise<string> {
 }
 
 async function all(source: Parameters<typeof readFrames>[0], options?: ReadFramesOptions) {
-  const frames: Frame[] = [];
+  const frames: SourceFrame[] = [];
   for await (const frame of readFrames(source, options)) frames.push(frame);
   return frames;
 }
 
-const values = (frames: readonly Frame[]) => frames.map(({ data }) => Math.round(255 * data[0]!));
-const times = (frames: readonly Frame[]) =>
+const values = (frames: readonly SourceFrame[]) =>
+  frames.map(({ data }) => Math.round(255 * data[0]!));
+const times = (frames: readonly SourceFrame[]) =>
   frames.map(({ time }) => time?.toISOString().slice(0, 16) ?? null);
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 

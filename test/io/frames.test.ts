@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Frame, type ReadFramesOptions, readFrames } from '../../src/io/frames.js';
+import { type ReadFramesOptions, readFrames, type SourceFrame } from '../../src/io/frames.js';
 import type { NdArray } from '../../src/io/nd-array.js';
 import * as npy from '../../src/io/npy.js';
 import * as pgm from '../../src/io/pgm.js';
@@ -21,7 +21,7 @@ const array = (shape: number[], first = 0) => ({
 });
 
 async function all(source: Parameters<typeof readFrames>[0], options?: ReadFramesOptions) {
-  const frames: Frame[] = [];
+  const frames: SourceFrame[] = [];
   for await (const frame of readFrames(source, options)) frames.push(frame);
   return frames;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FrameFolder } from '../../src/index.js';
-import { type Frame, readFrames } from '../../src/io/frames.js';
+import { readFrames, type SourceFrame } from '../../src/io/frames.js';
 import * as npy from '../../src/io/npy.js';
 
 let root: string;
@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-async function all(source: string | Uint8Array, layout?: string): Promise<Frame[]> {
-  const frames: Frame[] = [];
+async function all(source: string | Uint8Array, layout?: string): Promise<SourceFrame[]> {
+  const frames: SourceFrame[] = [];
   for await (const frame of readFrames(source, { layout })) frames.push(frame);
   return frames;
 }
@@ -57,7 +57,7 @@ describe('an .npy beyond 2 GiB', () => {
       await put((frames - 1) * 4096 + 65, bytes);
     });
     const before = process.memoryUsage().rss;
-    const got: Frame[] = [];
+    const got: SourceFrame[] = [];
     for await (const frame of readFrames(path, { last: 2 })) got.push(frame);
     expect(got.map(({ data }) => data[65])).toEqual([0, 2.5]);
     const folder = await FrameFolder.open(path, { inputLength: 2, targetLength: 1 });
