@@ -97,11 +97,12 @@ function cure(reason: string): string {
 export function warnOfFallback(): void {
   const { reason } = nativeBinary();
   const why = reason.replace(/\s+/g, ' ').trim();
-  // 75.8 s against 0.277 s, both on a busy machine: ten 64x64 frames, 1 -> 64 channels, 3x3, batch 1.
+  // 75.8 s against 0.277 s with 2 threads and AVX2, both on a busy machine: ten 64x64 frames, 1 -> 64
+  // channels, 3x3, batch 1.
   warnOnce(
     'CONVLSTM_NO_BINARY',
-    `convlstm has no native binary here: plain TypeScript computes, some 270 times slower (64 channels, ` +
-      `3x3, 64x64 frames, against 2 threads with AVX-512). Reason: ${why}. Way out: ${cure(reason)}. ` +
+    `convlstm has no native binary here: plain TypeScript computes, hundreds of times slower. ` +
+      `Reason: ${why}. Way out: ${cure(reason)}. ` +
       `device 'javascript' says nothing`,
   );
 }
