@@ -24,6 +24,10 @@ interface ForecastOptions {
   out: string;
   model?: string;
   missing?: number;
+  last?: number;
+  wait?: number;
+  timePattern?: string;
+  layout?: string;
 }
 
 interface Output {
@@ -76,7 +80,7 @@ export function addForecast(program: Command): void {
     .requiredOption('--weights <file>', 'safetensors file of the model')
     .requiredOption(
       '--input <path>',
-      `folder of ${kFormatNames} frames in natural order, one such file, or - for standard input`,
+      `folder of ${kFormatNames} frames in order of time, one such file, or - for standard input`,
     )
     .requiredOption('--steps <n>', 'frames to forecast', parseCount)
     .requiredOption('--out <path>', kUsage, parseOut)
@@ -85,6 +89,10 @@ export function addForecast(program: Command): void {
       'frame value that means missing; default: that of the model',
       parseNumber,
     )
+    .option('--last <n>', 'newest frames to continue from; default: all', parseCount)
+    .option('--wait <seconds>', 'time that the newest file may still be written', parseNumber)
+    .option('--time-pattern <pattern>', 'times in names, such as radar_{yyyy}{MM}{dd}{HH}{mm}')
+    .option('--layout <axes>', 'axes of .npy arrays, such as THWC')
     .option('--model <file>', 'JSON description of the model, for weights without one')
     .addHelpText(
       'after',
@@ -96,7 +104,8 @@ export function addForecast(program: Command): void {
   addComputing(command, 'highest');
 }
 
-async function run({ weights, input, steps, out, model, missing }: ForecastOptions): Promise<void> {
+async function run(options: ForecastOptions): Promise<void> {
+  const { weights, input, steps, out, model, missing, last, wait, timePattern, layout } = options;
   const output = outputOf(out)!;
   if (extname(out) !== '') await checkFolderOf(out);
   const forecaster = await loadModel(weights, model === undefined ? {} : { model });
@@ -111,8 +120,14 @@ async function run({ weights, input, steps, out, model, missing }: ForecastOptio
     const source = input === '-' ? await buffer(process.stdin) : input;
     let frames = 0;
     const counted = async function* () {
-      for await (const frame of readFrames(source)) {
+      let first: number | undefined;
+      for await (const frame of readFrames(source, { last, wait, timePattern, layout })) {
         checkChannels(frame, forecaster);
+        first ??= frame.sequence;
+        if (frame.sequence !== first) {
+          const message = `input: expected one sequence, got the second from ${frame.name} on`;
+          throw new ConvLSTMError('ERR_OPTION', `${message}; --last takes the newest frames`);
+        }
         const marked = markMissing(frame, missing ?? forecaster.description.missing);
         if (firstMissing(marked.data, null) >= 0) gaps.push(frames + 1);
         yield marked;

@@ -17,7 +17,7 @@ import {
   saveModel,
   Tensor,
 } from '../../src/index.js';
-import { expectClose } from '../support/numbers.js';
+import { expectClose, expectSameBits } from '../support/numbers.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -102,6 +102,23 @@ describe('forecast', () => {
     const { data, shape } = await npy.load(out);
     expect(shape).toEqual([3, 1, 8, 6]);
     expectClose(data, expected, 1e-6);
+  });
+
+  it('continues from the newest frames, and refuses frames of two sequences', async () => {
+    const two = join(folder, 'two-sequences');
+    await mkdir(two);
+    const video = (value: number) => ({
+      data: new Float32Array(3 * 48).fill(value),
+      shape: [3, 8, 6],
+    });
+    await npy.save(join(two, 'a.npy'), video(0.9));
+    await npy.save(join(two, 'b.npy'), video(0.2));
+    const refused = await convlstm(forecast(two, join(folder, 'refused.npy')));
+    expectFailure(refused, 1, /expected one sequence, got the second from .*b.npy\[0\] on; --last/);
+    const [newest, alone] = [join(folder, 'newest.npy'), join(folder, 'alone.npy')];
+    expect(await convlstm(forecast(two, newest, '--last', '3'))).toMatchObject({ code: 0 });
+    expect(await convlstm(forecast(join(two, 'b.npy'), alone))).toMatchObject({ code: 0 });
+    expectSameBits((await npy.load(newest)).data, (await npy.load(alone)).data);
   });
 
   it('computes on --device', async () => {
