@@ -1,5 +1,5 @@
 // npm's `prepare`: builds after `npm install` in a clone and for an install from git. `npm pack` and
-// `npm publish` of a built tree build nothing again.
+// `npm publish` of a built tree compile TypeScript alone, so that no stale dist/ is packed.
 import { execSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -8,4 +8,5 @@ const root = path.dirname(import.meta.dirname);
 const has = (file) => existsSync(path.join(root, file));
 const packing = ['pack', 'publish'].includes(process.env.npm_command);
 const built = has('dist/index.js') && (has('build/Release/convlstm.node') || has('prebuilds'));
-if (!(packing && built)) execSync('npm run build', { cwd: root, stdio: 'inherit' });
+const script = packing && built ? 'build:ts' : 'build';
+execSync(`npm run ${script}`, { cwd: root, stdio: 'inherit' });
