@@ -33,7 +33,7 @@ export interface ReportWindow {
 export interface RunState {
   step: number;
   seconds: number;
-  /** Absent in files of versions before 0.2, as are `report` and `bestModel`. */
+  /** Absent in older files, as are `report` and `bestModel`. */
   window?: ReportWindow;
   /** The last report that `history` holds. */
   report?: TrainReport | null;
